@@ -1,0 +1,104 @@
+"""nginx with DAV PUT, and curl with 20 transfers at once: what plain files over HTTP cost in C."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from measure import Command, Server, free_port
+from peers.base import Peer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from works import Work
+
+CONFIG = """\
+{user}
+daemon off;
+worker_processes 2;
+pid {dir}/nginx.pid;
+error_log {dir}/error.log warn;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    default_type application/octet-stream;
+    sendfile on;
+    tcp_nodelay on;
+    keepalive_requests 1000000;
+    client_max_body_size 0;
+    client_body_temp_path {data}/.temp;
+{temp_paths}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            root {data};
+            dav_methods PUT;
+            create_full_put_path on;
+        }}
+    }}
+}}
+"""
+
+
+class NginxPeer(Peer):
+    """PUT writes a temporary file on the same file system and renames it; nothing is flushed."""
+
+    name = "nginx"
+    what = "nginx DAV PUT, 2 workers, sendfile; curl --parallel-max 20"
+    durable = "no"
+
+    def missing(self) -> str | None:
+        """Find the programs; nginx is where ordinary users' PATH does not look."""
+        path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+        nginx, curl = shutil.which("nginx", path=path), shutil.which("curl")
+        if not nginx or not curl:
+            return "nginx or curl is not there; on Debian: apt-get install nginx-light curl"
+        self.nginx, self.curl = nginx, curl
+        self.built = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=False).stderr
+        if "http_dav_module" not in self.built:
+            return "this nginx has no DAV module; on Debian: apt-get install nginx-light"
+        return None
+
+    def start(self, data: Path) -> Server:
+        """Start nginx with a configuration of its own and everything it writes below the work folder."""
+        self.dir.mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        config = self.dir / "nginx.conf"
+        # Modules that are compiled in make their temporary folders at the start, used or not.
+        temp_paths = "\n".join(
+            f"    {module}_temp_path {self.dir}/{module};"
+            for module in ("proxy", "fastcgi", "uwsgi", "scgi")
+            if f"--without-http_{module}_module" not in self.built
+        )
+        user = "user root;" if os.geteuid() == 0 else ""
+        config.write_text(CONFIG.format(user=user, dir=self.dir, data=data, port=port, temp_paths=temp_paths))
+        argv = [self.nginx, "-p", str(self.dir), "-e", str(self.dir / "error.log"), "-c", str(config)]
+        server = Server.start(argv, self.dir, data)
+        server.wait_until(lambda: server.listening(port))
+        server.url = f"http://127.0.0.1:{port}"
+        return server
+
+    def _curl(self, lines: list[str]) -> Command:
+        transfers = self.dir / "curl.conf"
+        transfers.write_text("\n".join(lines))
+        argv = [self.curl, "--parallel", "--parallel-max", "20", "--no-progress-meter", "--fail"]
+        return Command([*argv, "--create-dirs", "-H", "Expect:", "-K", str(transfers)])
+
+    def up(self, server: Server | None, work: Work, source: Path) -> Command:
+        """Write curl's list of transfers, and PUT them."""
+        assert server
+        lines = []
+        for name in work.names():
+            lines += [f'upload-file = "{source / name}"', f'url = "{server.url}/{name}"']
+        return self._curl(lines)
+
+    def down(self, server: Server | None, work: Work, target: Path) -> Command:
+        """Write curl's list of transfers, and GET them."""
+        assert server
+        lines = []
+        for name in work.names():
+            lines += [f'url = "{server.url}/{name}"', f'output = "{target / name}"']
+        return self._curl(lines)

@@ -1,0 +1,31 @@
+//! `longshore rm`: into the trash.
+
+use clap::Args;
+
+use crate::failure::Exit;
+use crate::output::Output;
+use crate::session::{Session, about};
+
+/// Put files and folders, with all below them, into the trash
+///
+/// `longshore restore` brings them back. With --json: {"items": [node, …]}.
+#[derive(Args)]
+pub(crate) struct Rm {
+    /// What to delete, by path or id
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<String>,
+}
+
+impl Rm {
+    pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
+        let mut list = output.list()?;
+        for path in &self.paths {
+            let node = session.node(path).await?;
+            let trashed = session.client.files().trash(node.id, None).await;
+            let trashed = trashed.map_err(|error| about(path, &error))?;
+            list.item(&trashed, |_| format!("{} is in the trash as {}", node.path, node.id))?;
+        }
+        list.end()?;
+        Ok(Exit::Ok)
+    }
+}

@@ -1,0 +1,257 @@
+//! What went wrong, as the user sees it: the one place where an error becomes an exit code and a hint.
+
+use std::fmt::{self, Display};
+use std::io;
+use std::process::ExitCode;
+
+use longshore::{Code, ErrorCode, ErrorKind};
+use serde::Serialize;
+
+use crate::output::Output;
+
+/// How the program ends. The numbers are part of the interface and never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Ok = 0,
+    Unexpected = 1,
+    Usage = 2,
+    Partial = 3,
+    NotFound = 4,
+    Conflict = 5,
+    Denied = 6,
+    Unavailable = 7,
+    Invalid = 8,
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// Every exit code and what it means.
+    pub(crate) const ALL: [(Self, &str); 10] = [
+        (Self::Ok, "all went well"),
+        (Self::Unexpected, "something unexpected went wrong"),
+        (Self::Usage, "the command line is wrong"),
+        (Self::Partial, "some items failed; the others are done"),
+        (Self::NotFound, "a file, folder, workspace, key or version does not exist"),
+        (Self::Conflict, "a name is taken, or a precondition does not hold"),
+        (Self::Denied, "the key is missing, not valid, or may not do this"),
+        (Self::Unavailable, "the server cannot be reached or is busy; try again later"),
+        (Self::Invalid, "a name, path, id or value breaks a rule"),
+        (Self::Interrupted, "interrupted"),
+    ];
+
+    pub(crate) fn help() -> String {
+        let mut text = "Exit codes:\n".to_owned();
+        for (exit, meaning) in Self::ALL {
+            text.push_str(&format!("  {:>3}  {meaning}\n", exit as u8));
+        }
+        text
+    }
+
+    fn of(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::Conflict | ErrorKind::Precondition => Self::Conflict,
+            ErrorKind::Denied | ErrorKind::Unauthenticated => Self::Denied,
+            ErrorKind::RateLimited | ErrorKind::Unavailable => Self::Unavailable,
+            ErrorKind::Invalid | ErrorKind::TooLarge => Self::Invalid,
+            ErrorKind::Internal => Self::Unexpected,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error that is ready to be shown.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Failure {
+    #[serde(rename = "exit", serialize_with = "as_number")]
+    pub(crate) exit: Exit,
+    /// The stable code: of the API's table, or one of this program that begins with `local_`.
+    pub(crate) code: String,
+    pub(crate) message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+fn as_number<S: serde::Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(*exit as u8)
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
+        Self { exit, code: code.to_owned(), message: message.into(), hint: None, request_id: None }
+    }
+
+    pub(crate) fn of_code(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Exit::of(code.kind()), code.as_str(), message)
+    }
+
+    /// A value on the command line that its type alone does not refuse.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Exit::Invalid, "local_invalid", message)
+    }
+
+    /// A failure of this machine's files.
+    pub(crate) fn local(message: impl Display, error: &io::Error) -> Self {
+        let (exit, code) = match error.kind() {
+            io::ErrorKind::NotFound => (Exit::NotFound, "local_not_found"),
+            io::ErrorKind::AlreadyExists => (Exit::Conflict, "local_exists"),
+            io::ErrorKind::PermissionDenied => (Exit::Denied, "local_denied"),
+            _ => (Exit::Unexpected, "local_io"),
+        };
+        Self::new(exit, code, format!("{message}: {error}"))
+    }
+
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<&longshore::Error> for Failure {
+    fn from(error: &longshore::Error) -> Self {
+        let code = match error.code() {
+            Some(code) => code.as_str(),
+            None if error.is_network() => "network",
+            None if error.is_local() => match error.kind() {
+                ErrorKind::NotFound => "local_not_found",
+                ErrorKind::Denied => "local_denied",
+                _ => "local_io",
+            },
+            None => match error.kind() {
+                ErrorKind::Invalid => "local_invalid",
+                _ => "unexpected_answer",
+            },
+        };
+        Self {
+            exit: Exit::of(error.kind()),
+            code: code.to_owned(),
+            message: error.to_string(),
+            hint: hint(error),
+            request_id: error.request_id().map(str::to_owned),
+        }
+    }
+}
+
+impl From<longshore::Error> for Failure {
+    fn from(error: longshore::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<longshore_core::PathError> for Failure {
+    fn from(error: longshore_core::PathError) -> Self {
+        Self::of_code(error.code(), error.to_string())
+    }
+}
+
+/// Says what to do about an error, where that is not plain from the error itself.
+fn hint(error: &longshore::Error) -> Option<String> {
+    if error.is_network() {
+        return Some(
+            "is the server running? start one with `longshore serve`, or name another with --url".to_owned(),
+        );
+    }
+    if let Some(ErrorCode::Known(code)) = error.code() {
+        let hint = match code {
+            Code::KeyMissing => NO_KEY,
+            Code::KeyMalformed | Code::KeyUnknown | Code::KeyRevoked | Code::KeyExpired => {
+                "check --key, LONGSHORE_API_KEY and the profile; \
+                 an admin makes a new key with `longshore keys create`"
+            }
+            Code::Forbidden => "ask an admin for a key with a higher role",
+            Code::NodeNotFound => "`longshore ls` shows what is there, `longshore trash` what was deleted",
+            Code::WorkspaceNotFound => "`longshore workspaces list` shows those this key reaches",
+            Code::VersionNotFound => "`longshore versions PATH` lists them",
+            Code::KeyNotFound => "`longshore keys list` shows them",
+            Code::NameTaken => "choose another name, or move what is there out of the way",
+            Code::PreconditionFailed => "somebody else has changed it: look at it again, then decide",
+            Code::NotInTrash => "`longshore trash` shows what is in the trash",
+            Code::RateLimited | Code::Overloaded | Code::ShuttingDown | Code::RequestTimeout => {
+                "nothing happened: try again in a moment"
+            }
+            Code::OutcomeUnknown => "it may have happened: look before trying again",
+            Code::StorageFull => "make room on the server's disk, then try again",
+            Code::BodyTooLarge => "the server's configuration sets the largest file",
+            _ => "",
+        };
+        if !hint.is_empty() {
+            return Some(hint.to_owned());
+        }
+    }
+    (error.kind() == ErrorKind::Internal).then(|| match error.request_id() {
+        Some(id) => format!("the server's log says more under request {id}"),
+        None => "this should not happen; please report it".to_owned(),
+    })
+}
+
+/// How to get a key, for those who have none.
+pub(crate) const NO_KEY: &str = "set LONGSHORE_API_KEY or give --key; `longshore serve` on this machine saves its \
+     first key in your profile";
+
+/// Makes of any error what the user is shown; nothing for a reader that has gone away.
+fn explain(error: &anyhow::Error) -> Option<Failure> {
+    for cause in error.chain() {
+        if let Some(failure) = cause.downcast_ref::<Failure>() {
+            let mut failure = failure.clone();
+            failure.message = format!("{error:#}");
+            return Some(failure);
+        }
+        if let Some(sdk) = cause.downcast_ref::<longshore::Error>() {
+            let mut failure = Failure::from(sdk);
+            failure.message = format!("{error:#}");
+            return Some(failure);
+        }
+        if let Some(path) = cause.downcast_ref::<longshore_core::PathError>() {
+            return Some(Failure::of_code(path.code(), format!("{error:#}")));
+        }
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            if io.kind() == io::ErrorKind::BrokenPipe {
+                return None;
+            }
+            let mut failure = Failure::local("", io);
+            failure.message = format!("{error:#}");
+            return Some(failure);
+        }
+    }
+    Some(Failure::new(Exit::Unexpected, "unexpected", format!("{error:#}")))
+}
+
+/// Shows an error and returns the code to end with.
+pub(crate) fn report(error: &anyhow::Error, output: &Output) -> Exit {
+    match explain(error) {
+        Some(failure) => {
+            output.failure(&failure);
+            failure.exit
+        }
+        // As `longshore ls | head` ends: the reader has what it wanted.
+        None => Exit::Ok,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn every_exit_code_is_told_once() {
+        let codes: std::collections::HashSet<_> = Exit::ALL.iter().map(|(exit, _)| *exit as u8).collect();
+        assert_eq!(codes.len(), Exit::ALL.len());
+    }
+}

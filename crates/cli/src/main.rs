@@ -1,0 +1,30 @@
+//! The `longshore` command: the server's door for operators and the SDK's for people and scripts.
+//!
+//! Verbs are a file each in [`commands`]. Everything that is printed goes through [`output`], every error
+//! becomes an exit code and a hint in [`failure`]. What a verb does, the SDK or the server does; this crate
+//! never speaks HTTP or SQL itself.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod cli;
+mod commands;
+mod docs;
+mod failure;
+mod output;
+mod profiles;
+mod session;
+mod transfer;
+
+fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => return output::usage(&refusal).into(),
+    };
+    let output = output::Output::new(&cli.global);
+    match commands::run(&cli, &output) {
+        Ok(exit) => exit.into(),
+        Err(error) => failure::report(&error, &output).into(),
+    }
+}

@@ -1,0 +1,204 @@
+//! Which server, which key, which workspace: what was asked, the environment and the profiles taken together.
+
+use longshore::{Client, Code, DEFAULT_URL, Node, NodeId, Path, Place, RetryPolicy, Workspace, WorkspaceId};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+use crate::cli::Global;
+use crate::failure::{Exit, Failure, NO_KEY};
+use crate::profiles::{LOCAL, Profile, Profiles, variable};
+
+/// Whom to speak to.
+// No `Debug`: it would show the key.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    pub(crate) url: String,
+    pub(crate) key: Option<String>,
+    pub(crate) workspace: Option<String>,
+    /// The profile that had a part in it.
+    pub(crate) profile: Option<String>,
+}
+
+/// Resolves what was asked. A flag comes before the environment, the environment before the profile; naming a
+/// profile by a flag puts that profile before the environment.
+///
+/// A profile's key is never sent to another URL than the profile's own.
+pub(crate) fn resolve(
+    global: &Global,
+    variable: impl Fn(&str) -> Option<String>,
+    profiles: &Profiles,
+) -> Result<Resolved, Failure> {
+    let blank = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
+    let named = blank(&global.profile);
+    let environment = |name| if named.is_some() { None } else { variable(name) };
+    let name = named.clone().or_else(|| environment("LONGSHORE_PROFILE"));
+    let explicit = name.is_some();
+    let name = name.or_else(|| profiles.current.clone()).unwrap_or_else(|| LOCAL.to_owned());
+    let profile = profiles.profiles.get(&name).map(|profile| (name.as_str(), profile));
+    if explicit && profile.is_none() {
+        let known: Vec<_> = profiles.profiles.keys().map(String::as_str).collect();
+        let hint = if known.is_empty() {
+            "there are no profiles yet; `longshore serve` makes the first".to_owned()
+        } else {
+            format!("there are: {}", known.join(", "))
+        };
+        let message = format!("there is no profile {name:?}");
+        return Err(Failure::new(Exit::NotFound, "local_profile", message).hint(hint));
+    }
+    let asked = blank(&global.url).or_else(|| environment("LONGSHORE_URL"));
+    let url = asked
+        .or_else(|| profile.map(|(_, profile)| profile.url.clone()))
+        .unwrap_or_else(|| DEFAULT_URL.to_owned());
+    let fits = |(_, profile): &(&str, &Profile)| same_server(&profile.url, &url);
+    let mut profile = profile.filter(fits);
+    if profile.is_none() && !explicit {
+        let all = profiles.profiles.iter().map(|(name, profile)| (name.as_str(), profile));
+        profile = all.filter(|(_, profile)| profile.key.is_some()).find(fits);
+    }
+    let own =
+        |field: fn(&Profile) -> &Option<String>| profile.and_then(|(_, profile)| field(profile).clone());
+    Ok(Resolved {
+        key: blank(&global.key)
+            .or_else(|| environment("LONGSHORE_API_KEY"))
+            .or_else(|| own(|profile| &profile.key)),
+        workspace: blank(&global.workspace)
+            .or_else(|| environment("LONGSHORE_WORKSPACE"))
+            .or_else(|| own(|profile| &profile.workspace)),
+        profile: profile.map(|(name, _)| name.to_owned()),
+        url,
+    })
+}
+
+fn same_server(one: &str, other: &str) -> bool {
+    one.trim().trim_end_matches('/').eq_ignore_ascii_case(other.trim().trim_end_matches('/'))
+}
+
+/// A client, and the workspace it works in.
+pub(crate) struct Session {
+    pub(crate) resolved: Resolved,
+    pub(crate) client: Client,
+    workspace: OnceCell<Workspace>,
+}
+
+/// People wait for these verbs: a server that is not there should show within a second.
+fn impatient() -> RetryPolicy {
+    RetryPolicy {
+        base: Duration::from_millis(200),
+        cap: Duration::from_secs(1),
+        max_attempts: 3,
+        ..RetryPolicy::default()
+    }
+}
+
+impl Session {
+    /// Opens a session; nothing is sent yet.
+    pub(crate) fn open(global: &Global) -> Result<Self, Failure> {
+        let resolved = resolve(global, variable, &Profiles::load()?)?;
+        if resolved.key.is_none() {
+            return Err(
+                Failure::of_code(Code::KeyMissing, format!("no API key for {}", resolved.url)).hint(NO_KEY)
+            );
+        }
+        let client = build(&resolved, impatient())?;
+        Ok(Self { resolved, client, workspace: OnceCell::new() })
+    }
+
+    /// Returns a client for a long transfer, which outlasts a server's restart.
+    pub(crate) fn patient(&self) -> Result<Client, Failure> {
+        build(&self.resolved, RetryPolicy::default())
+    }
+
+    /// Returns the workspace, and so proves that the server answers and knows the key.
+    pub(crate) async fn workspace(&self) -> Result<&Workspace, Failure> {
+        self.workspace
+            .get_or_try_init(async || match &self.resolved.workspace {
+                None => self.client.workspaces().current().await.map_err(|error| self.ambiguous(&error)),
+                Some(text) => self.find_workspace(text).await,
+            })
+            .await
+    }
+
+    fn ambiguous(&self, error: &longshore::Error) -> Failure {
+        let failure = Failure::from(error);
+        if error.is(Code::WorkspaceNotFound) {
+            return failure
+                .hint("name one with --workspace, or for good with `longshore workspaces use NAME`");
+        }
+        failure
+    }
+
+    /// Finds a workspace by its id or its name.
+    pub(crate) async fn find_workspace(&self, text: &str) -> Result<Workspace, Failure> {
+        if let Ok(id) = text.parse::<WorkspaceId>() {
+            return Ok(self.client.workspaces().get(id).await?);
+        }
+        let mut workspaces = self.client.workspaces().list();
+        while let Some(workspace) = workspaces.next().await {
+            let workspace = workspace?;
+            if workspace.name == text {
+                return Ok(workspace);
+            }
+        }
+        Err(Failure::of_code(Code::WorkspaceNotFound, format!("there is no workspace {text:?}"))
+            .hint("`longshore workspaces list` shows those this key reaches"))
+    }
+
+    /// Returns a path in the workspace.
+    pub(crate) async fn place(&self, path: Path) -> Result<Place, Failure> {
+        Ok((self.workspace().await?.id, path).into())
+    }
+
+    /// Finds the node that a text names: a path, or an id.
+    pub(crate) async fn node(&self, text: &str) -> Result<Node, Failure> {
+        let found = match text.parse::<NodeId>() {
+            Ok(id) => self.client.files().get(id).await,
+            Err(_) => {
+                let place = self.place(workspace_path(text)?).await?;
+                self.client.files().by_path(place).await
+            }
+        };
+        found.map_err(|error| about(text, &error))
+    }
+
+    /// Finds the node at a path, or nothing.
+    pub(crate) async fn node_if_any(&self, path: Path) -> Result<Option<Node>, Failure> {
+        let text = path.to_string();
+        let place = self.place(path).await?;
+        match self.client.files().by_path(place).await {
+            Ok(node) => Ok(Some(node)),
+            Err(error) if error.is(Code::NodeNotFound) => Ok(None),
+            Err(error) => Err(about(&text, &error)),
+        }
+    }
+}
+
+fn build(resolved: &Resolved, retry: RetryPolicy) -> Result<Client, Failure> {
+    let mut builder = Client::builder()
+        .url(resolved.url.as_str())
+        .user_agent(concat!("longshore-cli/", env!("CARGO_PKG_VERSION")))
+        .retry(retry);
+    if let Some(key) = &resolved.key {
+        builder = builder.api_key(key.as_str());
+    }
+    Ok(builder.build()?)
+}
+
+/// Returns an error that says what it is about.
+pub(crate) fn about(text: &str, error: &longshore::Error) -> Failure {
+    let mut failure = Failure::from(error);
+    if !failure.message.contains(text) && !error.is_network() {
+        failure.message = format!("{text}: {}", failure.message);
+    }
+    failure
+}
+
+/// Takes a text of the command line as a path in the workspace.
+pub(crate) fn workspace_path(text: &str) -> Result<Path, Failure> {
+    Path::new(text).map_err(|error| {
+        let failure = Failure::of_code(error.code(), format!("{text:?} is no path: {error}"));
+        if text.starts_with('/') { failure } else { failure.hint(format!("write /{text}")) }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Runs a transfer to its end, or to where it is stopped.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::{Stream, StreamExt};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval_at};
+
+use super::progress::{Counters, Display};
+use super::summary::{Outcome, Stopped, Summary};
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+
+/// Takes outcomes until there are no more, the user interrupts, or `limit` in a row fail in a way that the
+/// next would too.
+///
+/// Stopping drops what is in flight; the SDK sees to it that nothing of that becomes visible in half.
+pub(crate) async fn drive(
+    outcomes: impl Stream<Item = Outcome>,
+    counters: Arc<Counters>,
+    limit: usize,
+    output: Output,
+) -> Summary {
+    let start = Instant::now();
+    let mut display = Display::new(Arc::clone(&counters), output);
+    let mut ticks = interval_at(tokio::time::Instant::now() + display.interval(), display.interval());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut summary = Summary::default();
+    let mut hopeless = 0;
+    let mut outcomes = pin!(outcomes);
+    let mut interrupt = pin!(interrupted());
+    let stopped = loop {
+        tokio::select! {
+            biased;
+            () = &mut interrupt => break Some(Stopped::Interrupted),
+            _ = ticks.tick() => display.show(),
+            outcome = outcomes.next() => match outcome {
+                None => break None,
+                Some(outcome) => {
+                    if matches!(outcome, Outcome::File(_)) {
+                        counters.file_done();
+                    }
+                    let exit = hopeless_exit(&outcome);
+                    hopeless = if exit.is_some() { hopeless + 1 } else { 0 };
+                    summary.add(outcome);
+                    if let Some(exit) = exit.filter(|_| hopeless >= limit) {
+                        break Some(Stopped::GaveUp(exit));
+                    }
+                }
+            },
+        }
+    };
+    display.end();
+    summary.end(start.elapsed(), stopped);
+    summary
+}
+
+/// Returns the exit code of a failure that says nothing about the item it happened to.
+fn hopeless_exit(outcome: &Outcome) -> Option<Exit> {
+    match outcome {
+        Outcome::Failed(_, Failure { exit, code, .. }) if code == "network" || code.starts_with("key_") => {
+            Some(*exit)
+        }
+        _ => None,
+    }
+}
+
+/// Listens from now on, and not only once it is waited for, for Ctrl-C and for the signal that asks a program to
+/// end: until somebody listens, either ends the program on the spot.
+pub(crate) fn interrupted() -> impl Future<Output = ()> {
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        let [ctrl_c, terminate] = signals.map(first);
+        tokio::select! {
+            () = ctrl_c => {}
+            () = terminate => {}
+        }
+    }
+}
+
+async fn first(signal: io::Result<Signal>) {
+    match signal {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
+}

@@ -1,0 +1,87 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use longshore::{Destination, Path};
+
+use super::{Landing, Spot, local_name};
+use crate::failure::Failure;
+
+fn path(text: &str) -> Path {
+    Path::new(text).unwrap()
+}
+
+/// Writes a file where it is to go.
+fn write(spot: Spot, text: &str) {
+    let Destination::In { folder, name } = spot.to else { panic!("{spot:?} is not in the folder") };
+    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CREATE;
+    let file = rustix::fs::openat(&folder, name, flags, 0o666.into()).unwrap();
+    rustix::io::write(file, text.as_bytes()).unwrap();
+}
+
+#[test]
+fn folders_are_made_and_files_are_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let landing = Landing::new(&folder.path().join("new"), false).unwrap();
+    write(landing.file(path("/a/b/c.txt").names()).unwrap(), "mine");
+    assert_eq!(fs::read(folder.path().join("new/a/b/c.txt")).unwrap(), b"mine");
+    for (names, what) in [("/a/b/c.txt", "c.txt exists"), ("/a/b", "b is a folder")] {
+        let failure = landing.file(path(names).names()).unwrap_err();
+        assert_eq!(failure.code, "local_exists");
+        assert!(failure.message.ends_with(what), "{failure}");
+    }
+    let failure = landing.folder(path("/a/b/c.txt").names()).unwrap_err();
+    assert_eq!(failure.code, "local_exists");
+    assert!(failure.message.ends_with("new/a/b/c.txt is a file, not a folder"), "{failure}");
+    let forced = Landing::new(&folder.path().join("new"), true).unwrap();
+    write(forced.file(path("/a/b/c.txt").names()).unwrap(), "ours");
+    assert!(forced.file(path("/a/b").names()).is_err());
+}
+
+#[test]
+fn a_link_is_never_followed_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    fs::create_dir(outside.path().join("in")).unwrap();
+    symlink(outside.path(), folder.path().join("link")).unwrap();
+    let landing = Landing::new(folder.path(), true).unwrap();
+    let failure = landing.file(path("/link/x").names()).unwrap_err();
+    assert!(failure.message.ends_with("link is a symbolic link, not a folder"), "{failure}");
+    assert!(landing.folder(path("/link").names()).is_err());
+    assert!(landing.folder(path("/link/in").names()).is_err());
+    // A link where a file goes is replaced itself, so the path is given out.
+    assert!(landing.file(path("/link").names()).is_ok());
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_folder_that_becomes_a_link_is_not_entered_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let landing = Landing::new(folder.path(), true).unwrap();
+    let names = path("/sub/deep/x");
+    let spot = landing.file(names.names()).unwrap();
+    fs::rename(folder.path().join("sub"), folder.path().join("aside")).unwrap();
+    fs::create_dir(outside.path().join("deep")).unwrap();
+    symlink(outside.path(), folder.path().join("sub")).unwrap();
+    write(spot, "x");
+    assert_eq!(fs::read(folder.path().join("aside/deep/x")).unwrap(), b"x");
+    assert_eq!(landing.file(names.names()).unwrap_err().code, "local_exists");
+    assert_eq!(fs::read_dir(outside.path().join("deep")).unwrap().count(), 0);
+}
+
+#[test]
+fn without_openat2_it_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    symlink("/", folder.path().join("link")).unwrap();
+    let landing = Landing::new(folder.path(), true).unwrap();
+    let by_steps = |text: &str| -> Result<_, Failure> {
+        let path = path(text);
+        let names = path.names().iter().map(local_name).collect::<Result<Vec<_>, _>>()?;
+        landing.folder_by_steps(&names)
+    };
+    for _ in 0..2 {
+        by_steps("/a/b").unwrap();
+    }
+    assert!(folder.path().join("a/b").is_dir());
+    assert!(by_steps("/link/tmp").unwrap_err().message.ends_with("link is a symbolic link, not a folder"));
+}

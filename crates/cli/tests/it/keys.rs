@@ -1,0 +1,72 @@
+//! Keys, workspaces and the status.
+
+use crate::run::{Server, run, write};
+
+#[test]
+fn a_revoked_key_is_refused() {
+    let server = Server::start();
+    let made =
+        server.json(&["keys", "create", "robot", "--role", "editor", "--agent", "Robbie", "--expires", "1d"]);
+    let secret = made["secret"].as_str().unwrap();
+    let with = |arguments: &[&str]| {
+        let mut command = server.command();
+        command.env("LONGSHORE_API_KEY", secret);
+        run(command, arguments)
+    };
+    write(server.path("f"), "f");
+    with(&["up", "f", "/f"]).exits(0);
+    with(&["keys", "list"]).exits(6);
+    let listed = server.ok(&["keys", "list"]);
+    assert!(listed.lines().any(|line| line.contains("robot") && line.ends_with("valid")), "{listed}");
+    let id = made["id"].as_str().unwrap();
+    server.ok(&["keys", "revoke", id]);
+    let ended = with(&["ls"]).exits(6);
+    assert!(ended.stderr.starts_with("error: the key was revoked"), "{}", ended.stderr);
+    assert_eq!(with(&["--json", "ls"]).exits(6).error()["code"], "key_revoked");
+    // A folder of files is not tried one by one with a key that is good for none of them.
+    with(&["up", "f", "/f"]).exits(6);
+    let listed = server.ok(&["keys", "list"]);
+    assert!(listed.lines().any(|line| line.contains(id) && line.ends_with("revoked")), "{listed}");
+    server.run(&["keys", "revoke", "nonsense"]).exits(8);
+}
+
+#[test]
+fn a_viewer_may_not_write() {
+    let server = Server::start();
+    let secret = server.ok(&["keys", "create", "eyes", "--role", "viewer"]);
+    let mut command = server.command();
+    command.env("LONGSHORE_API_KEY", secret.trim());
+    let ended = run(command, &["mkdir", "/x"]).exits(6);
+    assert!(ended.stderr.contains("hint: ask an admin"), "{}", ended.stderr);
+}
+
+#[test]
+fn workspaces_are_made_and_chosen() {
+    let server = Server::start();
+    server.ok(&["workspaces", "create", "second"]);
+    let listed = server.json(&["workspaces", "list"]);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    assert!(server.ok(&["workspaces", "list"]).starts_with("NAME"));
+    server.ok(&["--workspace", "second", "mkdir", "/only here"]);
+    assert_eq!(server.ok(&["--workspace", "default", "ls"]), "");
+    assert_eq!(server.json(&["--workspace", "second", "workspaces", "current"])["name"], "second");
+    server.ok(&["workspaces", "rename", "second", "2nd"]);
+    server.run(&["--workspace", "second", "ls"]).exits(4);
+    server.run(&["workspaces", "create", "2nd"]).exits(5);
+    // A key for one workspace needs no choice.
+    let secret = server.ok(&["keys", "create", "narrow", "--only", "2nd"]);
+    let mut command = server.command();
+    command.env("LONGSHORE_API_KEY", secret.trim());
+    assert_eq!(run(command, &["ls"]).exits(0).text(), "only here/\n");
+}
+
+#[test]
+fn status_tells_what_is_in_use() {
+    let server = Server::start();
+    let told = server.json(&["status"]);
+    assert_eq!(told["url"], server.url);
+    assert_eq!(told["server"]["database"], "sqlite");
+    assert_eq!(told["workspace"]["name"], "default");
+    assert!(!told.to_string().contains(&server.key), "a status is shown to others");
+    assert!(server.ok(&["status"]).contains("workspace  default (ws_"));
+}

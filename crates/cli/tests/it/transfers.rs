@@ -1,0 +1,252 @@
+//! `up` and `down`.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::folders::{bytes, contents, fill};
+use crate::run::{Server, run, write};
+
+#[test]
+fn a_folder_comes_back_byte_for_byte() {
+    let server = Server::start();
+    fill(&server.path("source"));
+    let summary = server.json(&["up", "source", "/there"]);
+    let before = contents(&server.path("source"));
+    let files = before.values().flatten().count();
+    let size: usize = before.values().flatten().map(Vec::len).sum();
+    assert_eq!(summary["files"], files);
+    assert_eq!(summary["bytes"], size);
+    assert_eq!(summary["folders"], 1, "only the empty folder is made by itself");
+    assert_eq!((&summary["failed"], &summary["skipped"]), (&0.into(), &0.into()));
+    assert!(summary["seconds"].is_number());
+    assert_eq!(summary["failures"], serde_json::json!([]));
+
+    let summary = server.json(&["down", "/there", "back"]);
+    assert_eq!(summary["files"], files);
+    assert_eq!(summary["bytes"], size);
+    assert!(contents(&server.path("back")) == before, "what came back is not what was sent");
+
+    let listed = server.json(&["ls", "-R", "/there"]);
+    let mut paths: Vec<_> = listed["items"].as_array().unwrap().iter().map(|node| &node["path"]).collect();
+    paths.sort_by_key(|path| path.as_str());
+    let expected: Vec<_> = before.keys().map(|path| format!("/there{path}")).collect();
+    assert_eq!(paths, expected.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn where_things_go() {
+    let server = Server::start();
+    write(server.path("dir/in/x"), "x");
+    write(server.path("a.txt"), "a");
+    write(server.path("b.txt"), "b");
+    for (arguments, path) in [
+        (&["up", "a.txt"][..], "/a.txt"),
+        (&["up", "a.txt", "/plain"], "/plain"),
+        (&["up", "a.txt", "/new/"], "/new/a.txt"),
+        (&["up", "b.txt", "/new"], "/new/b.txt"),
+        (&["up", "a.txt", "b.txt", "/both"], "/both/b.txt"),
+        (&["up", "dir", "/contents"], "/contents/in/x"),
+        (&["up", "dir/", "/contents2"], "/contents2/in/x"),
+        (&["up", "dir", "a.txt", "/mixed"], "/mixed/dir/in/x"),
+        (&["up", "dir"], "/in/x"),
+        (&["up", "--to", "/named", "a.txt"], "/named"),
+    ] {
+        server.ok(arguments);
+        assert_eq!(server.json(&["stat", path])["path"], path, "{arguments:?}");
+    }
+    let absolute = server.path("a.txt");
+    server.ok(&["up", absolute.to_str().unwrap(), "/absolute"]);
+    assert_eq!(server.ok(&["cat", "/absolute"]), "a");
+
+    fs::create_dir(server.path("here")).unwrap();
+    for (arguments, path) in [
+        (&["down", "/plain", "renamed"][..], "renamed"),
+        (&["down", "/plain", "here"], "here/plain"),
+        (&["down", "/plain", "made/"], "made/plain"),
+        (&["down", "/contents", "out"], "out/in/x"),
+        (&["down", "/contents", "/plain", "several"], "several/contents/in/x"),
+    ] {
+        server.ok(arguments);
+        assert!(server.path(path).is_file(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_fails_alone() {
+    use std::os::unix::ffi::OsStrExt;
+    let server = Server::start();
+    let source = server.path("source");
+    write(source.join("good"), "good");
+    write(source.join("e\u{301}.txt"), "decomposed");
+    write(source.join("line\nbreak"), "control");
+    write(source.join(std::ffi::OsStr::from_bytes(b"\xff")), "no text");
+    symlink("/etc/passwd", source.join("link")).unwrap();
+    let ended = server.run(&["up", "--json", "source", "/to"]).exits(3);
+    let summary = ended.json();
+    assert_eq!(summary["files"], 1);
+    assert_eq!(summary["failed"], 3);
+    assert_eq!(summary["skipped"], 1);
+    for failure in summary["failures"].as_array().unwrap() {
+        assert_eq!(failure["code"], "invalid_name");
+        assert!(failure["path"].is_string() && failure["message"].is_string());
+    }
+    let ended = server.run(&["up", "source", "/to"]).exits(3);
+    assert!(
+        ended.stderr.contains("error: source/e\u{301}.txt: a name is in Unicode normal form C\n"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.text().contains("uploaded 1 file,"), "{}", ended.text());
+    assert!(ended.text().ends_with("; 3 failed\n"), "{}", ended.text());
+}
+
+#[test]
+fn what_is_there_already() {
+    let server = Server::start();
+    write(server.path("f"), "one");
+    server.ok(&["up", "f", "/f"]);
+    write(server.path("f"), "two");
+    server.ok(&["up", "f", "/f"]);
+    assert_eq!(server.json(&["versions", "/f"])["items"].as_array().unwrap().len(), 2);
+    let ended = server.run(&["up", "--json", "--on-conflict", "error", "f", "/f"]).exits(3);
+    assert_eq!(ended.json()["failures"][0]["code"], "name_taken");
+    server.ok(&["up", "--on-conflict", "rename", "f", "/f"]);
+    assert_eq!(server.ok(&["ls"]), "f\nf (2)\n");
+
+    write(server.path("mine/f"), "mine");
+    let ended = server.run(&["down", "/", "mine"]).exits(3);
+    assert!(ended.stderr.contains("mine/f exists\nhint: --force replaces files\n"), "{}", ended.stderr);
+    assert_eq!(fs::read(server.path("mine/f")).unwrap(), b"mine");
+    assert_eq!(fs::read(server.path("mine/f (2)")).unwrap(), b"two");
+    server.ok(&["down", "--force", "/", "mine"]);
+    assert_eq!(fs::read(server.path("mine/f")).unwrap(), b"two");
+}
+
+#[test]
+fn a_download_stays_below_its_destination() {
+    let server = Server::start();
+    write(server.path("source/sub/f"), "theirs");
+    server.ok(&["up", "source", "/"]);
+    fs::create_dir_all(server.path("outside")).unwrap();
+    fs::create_dir_all(server.path("back")).unwrap();
+    symlink(server.path("outside"), server.path("back/sub")).unwrap();
+    server.run(&["down", "--force", "/", "back"]).exits(3);
+    assert_eq!(fs::read_dir(server.path("outside")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_download_stays_below_its_destination_while_that_is_changed() {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let server = Server::start();
+    for number in 0..300 {
+        write(server.path(&format!("source/sub/{number}")), "theirs");
+    }
+    server.ok(&["up", "source", "/"]);
+    fs::create_dir_all(server.path("outside")).unwrap();
+    fs::create_dir_all(server.path("back/sub")).unwrap();
+    symlink(server.path("outside"), server.path("back/aside")).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // The folder and the link take each other's place.
+            let (one, other) = (server.path("back/sub"), server.path("back/aside"));
+            while !done.load(Ordering::Relaxed) {
+                renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        for _ in 0..5 {
+            // Files for which the link was in the way fail; that is as it should be.
+            server.run(&["down", "--force", "/", "back"]);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(fs::read_dir(server.path("outside")).unwrap().count(), 0);
+}
+
+#[test]
+fn two_sources_with_one_name_are_refused_before_anything_moves() {
+    let server = Server::start();
+    for path in ["a/x.txt", "b/x.txt", "a/f/1", "b/f/2"] {
+        write(server.path(path), path);
+        server.ok(&["up", path, &format!("/{path}")]);
+    }
+    for (arguments, both) in [
+        (&["down", "/a/x.txt", "/b/x.txt", "back"][..], "/a/x.txt and /b/x.txt would both become back/x.txt"),
+        (&["down", "--force", "/a/f", "/b/f", "back"], "/a/f and /b/f would both become back/f"),
+        (&["up", "a/x.txt", "b/x.txt", "/dest"], "a/x.txt and b/x.txt would both become /dest/x.txt"),
+        (&["up", "a/f", "a/x.txt", "b/f/", "/dest"], "a/f and b/f/ would both become /dest/f"),
+    ] {
+        let ended = server.run(arguments).exits(8);
+        assert!(ended.stderr.starts_with(&format!("error: {both}\n")), "{}", ended.stderr);
+    }
+    server.run(&["down", "/", "/a/f", "back"]).exits(8);
+    assert!(!server.path("back").exists());
+    server.run(&["stat", "/dest"]).exits(4);
+    server.ok(&["down", "/a/x.txt", "/b/f", "/a", "back"]);
+    assert_eq!(fs::read(server.path("back/x.txt")).unwrap(), b"a/x.txt");
+    assert_eq!(fs::read(server.path("back/f/2")).unwrap(), b"b/f/2");
+    assert_eq!(fs::read(server.path("back/a/f/1")).unwrap(), b"a/f/1");
+}
+
+#[test]
+fn a_rehearsal_sends_nothing() {
+    let server = Server::start();
+    write(server.path("source/a"), "abc");
+    fs::create_dir_all(server.path("source/empty")).unwrap();
+    let said = server.ok(&["up", "--dry-run", "source", "/to"]);
+    assert!(said.contains("source/a -> /to/a\n") && said.contains("folder /to/empty\n"), "{said}");
+    assert_eq!(server.ok(&["ls"]), "");
+}
+
+#[test]
+fn a_source_that_is_not_there_ends_it_before_it_begins() {
+    let server = Server::start();
+    write(server.path("a"), "a");
+    let ended = server.run(&["up", "a", "nowhere", "/to"]).exits(4);
+    assert!(ended.stderr.starts_with("error: cannot read nowhere: "), "{}", ended.stderr);
+    assert_eq!(server.ok(&["ls"]), "");
+    let ended = server.run(&["down", "/nowhere", "to"]).exits(4);
+    assert!(ended.stderr.contains("hint: "), "{}", ended.stderr);
+    assert!(!server.path("to").exists());
+}
+
+#[test]
+fn an_interrupt_ends_it_and_leaves_nothing_half() {
+    use crate::run::{signal, wait};
+    use std::process::Stdio;
+    use std::time::Duration;
+    let server = Server::start();
+    for number in 0..8 {
+        write(server.path(&format!("source/{number}")), bytes(24 * 1_024 * 1_024));
+    }
+    let mut up = server.command().args(["--quiet", "up", "source", "/to"]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(150));
+    signal(&up, "INT");
+    assert_eq!(wait(&mut up, Duration::from_secs(5)), 130);
+    // What is listed is whole.
+    let listed = run(server.command(), &["--json", "ls", "/to"]);
+    if listed.code == 0 {
+        for node in listed.json()["items"].as_array().unwrap() {
+            assert_eq!(node["size"], 24 * 1_024 * 1_024);
+        }
+    }
+    server.ok(&["up", "source", "/to"]);
+    let told = fs::File::create(server.path("told")).unwrap();
+    let mut down =
+        server.command().args(["down", "/to", "back"]).stdout(Stdio::null()).stderr(told).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    signal(&down, "INT");
+    assert_eq!(wait(&mut down, Duration::from_secs(5)), 130);
+    // Files in flight may have landed after the last that was counted.
+    let told = fs::read_to_string(server.path("told")).unwrap();
+    assert!(
+        told.contains("note: interrupted; what was under way may be there: whole, or not at all\n"),
+        "{told}"
+    );
+    for entry in fs::read_dir(server.path("back")).into_iter().flatten() {
+        let entry = entry.unwrap();
+        assert!(!entry.file_name().to_string_lossy().ends_with(".part"), "{entry:?} was left");
+        assert_eq!(entry.metadata().unwrap().len(), 24 * 1_024 * 1_024);
+    }
+}

@@ -1,0 +1,39 @@
+//! API keys.
+
+use http::Method;
+use longshore_core::KeyId;
+use longshore_core::wire::{CreateKey, Key, NewKey};
+
+use super::listing::Listing;
+use crate::client::{Call, Client, Repeat};
+use crate::error::Result;
+
+/// The verbs on API keys. Only an admin's key may use them.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    client: Client,
+}
+
+impl Keys {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Makes a key. Its secret is in the answer, and nowhere else ever again.
+    pub async fn create(&self, key: &CreateKey) -> Result<NewKey> {
+        let call = Call::new(Method::POST, "/v1/keys".to_owned(), Repeat::IfUndone);
+        self.client.json(call.json(key)?).await
+    }
+
+    /// Lists the keys.
+    pub fn list(&self) -> Listing<Key> {
+        let path = async { Ok("/v1/keys".to_owned()) };
+        Listing::new(self.client.clone(), path)
+    }
+
+    /// Revokes a key.
+    pub async fn revoke(&self, key: KeyId) -> Result<()> {
+        let path = format!("/v1/keys/{key}");
+        self.client.done(Call::new(Method::DELETE, path, Repeat::Always)).await
+    }
+}

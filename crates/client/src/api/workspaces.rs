@@ -1,0 +1,53 @@
+//! Workspaces.
+
+use http::Method;
+use longshore_core::wire::{CreateWorkspace, UpdateWorkspace, Workspace};
+use longshore_core::{Name, WorkspaceId};
+
+use super::listing::Listing;
+use crate::client::{Call, Client, Repeat};
+use crate::error::Result;
+
+/// The verbs on workspaces.
+#[derive(Clone, Debug)]
+pub struct Workspaces {
+    client: Client,
+}
+
+impl Workspaces {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Returns the key's own workspace, or the only one it reaches.
+    pub async fn current(&self) -> Result<Workspace> {
+        let path = "/v1/workspaces/current".to_owned();
+        self.client.json(Call::get(path)).await
+    }
+
+    /// Lists the workspaces the key reaches.
+    pub fn list(&self) -> Listing<Workspace> {
+        let path = async { Ok("/v1/workspaces".to_owned()) };
+        Listing::new(self.client.clone(), path)
+    }
+
+    /// Returns one workspace.
+    pub async fn get(&self, workspace: WorkspaceId) -> Result<Workspace> {
+        let path = format!("/v1/workspaces/{workspace}");
+        self.client.json(Call::get(path)).await
+    }
+
+    /// Makes a workspace.
+    pub async fn create(&self, name: Name) -> Result<Workspace> {
+        let path = "/v1/workspaces".to_owned();
+        let call = Call::new(Method::POST, path, Repeat::IfUndone);
+        self.client.json(call.json(&CreateWorkspace { name })?).await
+    }
+
+    /// Renames a workspace.
+    pub async fn rename(&self, workspace: WorkspaceId, name: Name) -> Result<Workspace> {
+        let path = format!("/v1/workspaces/{workspace}");
+        let call = Call::new(Method::PATCH, path, Repeat::IfUndone);
+        self.client.json(call.json(&UpdateWorkspace { name })?).await
+    }
+}

@@ -1,0 +1,226 @@
+//! The same verbs without an async runtime: each waits until it is done.
+//!
+//! These are the async verbs, run on a runtime of the client's own; nothing is written twice. Not for use
+//! inside an async runtime, where waiting would hold up its threads: tokio panics on it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use longshore_core::wire::{
+    CopyNode, CreateKey, Event, Key, Me, NewKey, Node, RestoreNode, Status, UpdateNode, Version, Workspace,
+};
+use longshore_core::{KeyId, Name, NodeId, VersionId, WorkspaceId};
+use tokio::runtime::{self, Runtime};
+
+use crate::api::files::{Content, Depth, Folder, IfMatch, Place};
+use crate::config::Builder;
+use crate::error::{Error, Result};
+use crate::transfer::destination::Destination;
+use crate::transfer::download::{Download, DownloadOptions, Downloaded};
+use crate::transfer::many::{DownloadOutcome, ManyOptions, UploadOutcome};
+use crate::transfer::source::{Source, Target};
+use crate::transfer::upload::UploadOptions;
+
+/// The Longshore client for programs without an async runtime. Clones share all they have.
+#[derive(Clone, Debug)]
+pub struct Client {
+    client: crate::Client,
+    runtime: Arc<Runtime>,
+}
+
+/// A stream of the async client, as an iterator.
+pub struct Waiting<S> {
+    stream: S,
+    runtime: Arc<Runtime>,
+}
+
+impl<S> Waiting<S> {
+    /// Returns the stream itself, to ask what it knows.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+}
+
+impl<S: Stream + Unpin> Iterator for Waiting<S> {
+    type Item = S::Item;
+
+    fn next(&mut self) -> Option<S::Item> {
+        self.runtime.block_on(self.stream.next())
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Waiting<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stream.fmt(f)
+    }
+}
+
+/// Writes the blocking twin of each async verb: `wait` for futures, `iterate` for streams.
+macro_rules! verbs {
+    ($($how:ident $name:ident($($argument:ident: $type:ty),*) -> $output:ty;)*) => {$(
+        #[doc = concat!("Does what the async `", stringify!($name), "` does, and waits for it.")]
+        pub fn $name(&self $(, $argument: $type)*) -> $output {
+            verbs!(@$how self, self.verbs.$name($($argument),*))
+        }
+    )*};
+    (@wait $self:ident, $future:expr) => { $self.runtime.block_on($future) };
+    (@iterate $self:ident, $stream:expr) => {
+        Waiting { stream: $stream, runtime: $self.runtime.clone() }
+    };
+}
+
+/// The blocking verbs on workspaces.
+#[derive(Clone, Debug)]
+pub struct Workspaces {
+    verbs: crate::Workspaces,
+    runtime: Arc<Runtime>,
+}
+
+impl Workspaces {
+    verbs! {
+        wait current() -> Result<Workspace>;
+        iterate list() -> Waiting<crate::Listing<Workspace>>;
+        wait get(workspace: WorkspaceId) -> Result<Workspace>;
+        wait create(name: Name) -> Result<Workspace>;
+        wait rename(workspace: WorkspaceId, name: Name) -> Result<Workspace>;
+    }
+}
+
+/// The blocking verbs on API keys.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    verbs: crate::Keys,
+    runtime: Arc<Runtime>,
+}
+
+impl Keys {
+    verbs! {
+        wait create(key: &CreateKey) -> Result<NewKey>;
+        iterate list() -> Waiting<crate::Listing<Key>>;
+        wait revoke(key: KeyId) -> Result<()>;
+    }
+}
+
+/// The blocking verbs on folders and files.
+#[derive(Clone, Debug)]
+pub struct Files {
+    verbs: crate::Files,
+    runtime: Arc<Runtime>,
+}
+
+impl Files {
+    verbs! {
+        wait upload(source: impl Into<Source>, target: impl Into<Target>, options: &UploadOptions) -> Result<Node>;
+        wait download(content: impl Into<Content>) -> Result<Bytes>;
+        wait download_to(
+            content: impl Into<Content>,
+            destination: impl Into<Destination>,
+            options: &DownloadOptions
+        ) -> Result<Downloaded>;
+        wait get(node: NodeId) -> Result<Node>;
+        wait by_path(place: impl Into<Place>) -> Result<Node>;
+        iterate list(folder: impl Into<Place>, depth: Depth) -> Waiting<crate::Listing<Node>>;
+        wait mkdir(place: impl Into<Place>) -> Result<Node>;
+        wait create_folder(parent: impl Into<Folder>, name: Name) -> Result<Node>;
+        wait update(node: NodeId, change: &UpdateNode, if_match: Option<IfMatch>) -> Result<Node>;
+        wait copy(node: NodeId, copy: &CopyNode, if_match: Option<IfMatch>) -> Result<Node>;
+        wait trash(node: NodeId, if_match: Option<IfMatch>) -> Result<Node>;
+        iterate trashed(workspace: Option<WorkspaceId>) -> Waiting<crate::Listing<Node>>;
+        wait restore(node: NodeId, restore: &RestoreNode) -> Result<Node>;
+        iterate versions(file: NodeId) -> Waiting<crate::Listing<Version>>;
+        wait version(file: NodeId, version: VersionId) -> Result<Version>;
+        wait version_content(file: NodeId, version: VersionId) -> Result<Bytes>;
+        wait restore_version(file: NodeId, version: VersionId, if_match: Option<IfMatch>) -> Result<Node>;
+        iterate events(workspace: Option<WorkspaceId>, after: u64) -> Waiting<crate::Listing<Event>>;
+    }
+
+    /// Does what the async `stream` does; the content's chunks come as an iterator.
+    pub fn stream(
+        &self,
+        content: impl Into<Content>,
+        options: &DownloadOptions,
+    ) -> Result<Waiting<Download>> {
+        let stream = self.runtime.block_on(self.verbs.stream(content, options))?;
+        let runtime = self.runtime.clone();
+        Ok(Waiting { stream, runtime })
+    }
+
+    /// Does what the async `upload_many` does; outcomes come as an iterator, which must be used up.
+    pub fn upload_many<I, S, T>(
+        &self,
+        items: I,
+        options: ManyOptions,
+    ) -> Waiting<crate::Outcomes<UploadOutcome>>
+    where
+        I: IntoIterator<Item = (S, T)>,
+        I::IntoIter: Send + 'static,
+        S: Into<Source>,
+        T: Into<Target>,
+    {
+        verbs!(@iterate self, self.verbs.upload_many(items, options))
+    }
+
+    /// Does what the async `download_many` does; outcomes come as an iterator, which must be used up.
+    pub fn download_many<I, C, P>(
+        &self,
+        items: I,
+        options: ManyOptions,
+    ) -> Waiting<crate::Outcomes<DownloadOutcome>>
+    where
+        I: IntoIterator<Item = (C, P)>,
+        I::IntoIter: Send + 'static,
+        C: Into<Content>,
+        P: Into<std::path::PathBuf>,
+    {
+        verbs!(@iterate self, self.verbs.download_many(items, options))
+    }
+}
+
+impl Client {
+    /// Makes a client of settings, with a runtime of its own.
+    pub fn new(settings: Builder) -> Result<Self> {
+        // One thread keeps the connections alive between calls; who waits runs the rest.
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("longshore")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::unsent("cannot start a runtime", error))?;
+        Ok(Self { client: settings.build()?, runtime: Arc::new(runtime) })
+    }
+
+    /// Makes a client of the environment: `LONGSHORE_URL` and `LONGSHORE_API_KEY`.
+    pub fn from_env() -> Result<Self> {
+        Self::new(Builder::from_env()?)
+    }
+
+    /// Returns the key that asks.
+    pub fn me(&self) -> Result<Me> {
+        self.runtime.block_on(self.client.me())
+    }
+
+    /// Returns what the server says of itself.
+    pub fn status(&self) -> Result<Status> {
+        self.runtime.block_on(self.client.status())
+    }
+
+    /// Returns the verbs on workspaces.
+    #[must_use]
+    pub fn workspaces(&self) -> Workspaces {
+        Workspaces { verbs: self.client.workspaces(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on API keys.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        Keys { verbs: self.client.keys(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on folders and files.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        Files { verbs: self.client.files(), runtime: self.runtime.clone() }
+    }
+}

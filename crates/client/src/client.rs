@@ -1,0 +1,306 @@
+//! The client: one request, repeated where that is safe.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH, USER_AGENT};
+use http::{HeaderValue, Method, Request, Uri};
+use longshore_core::wire::{Me, Status, Workspace};
+use longshore_core::{ErrorKind, WorkspaceId, random};
+use longshore_flow::{Gate, RetryPolicy};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+
+use crate::api::files::Files;
+use crate::api::keys::Keys;
+use crate::api::workspaces::Workspaces;
+use crate::config::{Base, Builder};
+use crate::error::{Error, Result};
+use crate::transport::answer::Answer;
+use crate::transport::body::{Body, Sending};
+use crate::transport::connect::Connector;
+use crate::transport::pool::Pool;
+
+/// The longest JSON answer that is read: a page of 1,000 nodes with all the metadata they may have.
+const MAX_JSON: usize = 32 * 1024 * 1024;
+/// The longest error answer that is read.
+const MAX_PROBLEM: usize = 64 * 1024;
+/// How long a server that could not be reached, patiently tried, is taken for gone.
+const GONE: Duration = Duration::from_secs(10);
+
+/// The Longshore client. Clones share connections, pauses and settings.
+///
+/// All of its futures are safe to drop: a transfer that is dropped stops, and leaves no half file here and no
+/// half version there. What had moved whole by then may come to stand all the same; who must know looks.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    base: Base,
+    pool: Arc<Pool>,
+    gate: Gate,
+    retry: RetryPolicy,
+    concurrency: usize,
+    current: OnceCell<WorkspaceId>,
+    /// Closed while it is known that no connection comes about: see [`Tries::again`].
+    reachable: Gate,
+}
+
+/// Whether a request may be sent again after a failure that leaves open whether it was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Carried out twice, it has the effect of once.
+    Always,
+    /// Only when the server surely did nothing.
+    IfUndone,
+}
+
+/// A request with a small body or none.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) json: Option<Bytes>,
+    pub(crate) if_match: Option<HeaderValue>,
+    pub(crate) repeat: Repeat,
+}
+
+impl Call {
+    pub(crate) fn get(path: String) -> Self {
+        Self::new(Method::GET, path, Repeat::Always)
+    }
+
+    pub(crate) fn new(method: Method, path: String, repeat: Repeat) -> Self {
+        Self { method, path, json: None, if_match: None, repeat }
+    }
+
+    pub(crate) fn json(mut self, body: &impl Serialize) -> Result<Self> {
+        let json = serde_json::to_vec(body)
+            .map_err(|error| Error::invalid(format!("the request cannot be written: {error}")))?;
+        self.json = Some(json.into());
+        Ok(self)
+    }
+
+    pub(crate) fn if_match(mut self, value: Option<HeaderValue>) -> Self {
+        self.if_match = value;
+        self
+    }
+}
+
+/// The attempts of one verb.
+pub(crate) struct Tries<'a> {
+    client: &'a Inner,
+    failed: u32,
+}
+
+impl Tries<'_> {
+    /// Waits before the next attempt, or gives `error` back when there is to be none.
+    ///
+    /// When one verb has used up its attempts without a connection, the others of this client try but once for
+    /// a while: ten thousand uploads to a server that is gone are to fail in seconds, not each with patience.
+    pub(crate) async fn again(&mut self, error: Error, repeat: Repeat) -> Result<Retried> {
+        let safe = repeat == Repeat::Always || !error.may_have_happened();
+        if !error.is_retryable() || !safe {
+            return Err(error);
+        }
+        let unconnected = error.is_network() && !error.may_have_happened();
+        if unconnected && self.client.reachable.closed_for().is_some() {
+            return Err(error);
+        }
+        self.failed += 1;
+        match self.client.retry.delay(self.failed, random::unit(), error.retry_after()) {
+            Some(delay) => {
+                tokio::time::sleep(delay).await;
+                Ok(Retried { attempt: self.failed + 1, delay, error })
+            }
+            None => {
+                if unconnected {
+                    self.client.reachable.close_for(GONE);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A failure that was waited out.
+pub(crate) struct Retried {
+    pub(crate) attempt: u32,
+    pub(crate) delay: Duration,
+    pub(crate) error: Error,
+}
+
+impl Client {
+    pub(crate) fn new(settings: &Builder, base: Base, connector: Connector) -> Self {
+        Self(Arc::new(Inner {
+            base,
+            pool: Pool::new(connector, settings.timeouts.idle),
+            gate: Gate::new(),
+            retry: settings.retry,
+            concurrency: settings.concurrency,
+            current: OnceCell::new(),
+            reachable: Gate::new(),
+        }))
+    }
+
+    /// Makes a client of the environment: `LONGSHORE_URL` and `LONGSHORE_API_KEY`.
+    pub fn from_env() -> Result<Self> {
+        Builder::from_env()?.build()
+    }
+
+    /// Starts a client's settings.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Returns the key that asks.
+    pub async fn me(&self) -> Result<Me> {
+        self.json(Call::get("/v1/me".to_owned())).await
+    }
+
+    /// Returns what the server says of itself.
+    pub async fn status(&self) -> Result<Status> {
+        self.json(Call::get("/v1/status".to_owned())).await
+    }
+
+    /// Returns the verbs on workspaces.
+    #[must_use]
+    pub fn workspaces(&self) -> Workspaces {
+        Workspaces::new(self.clone())
+    }
+
+    /// Returns the verbs on API keys.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        Keys::new(self.clone())
+    }
+
+    /// Returns the verbs on folders and files.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        Files::new(self.clone())
+    }
+
+    pub(crate) fn concurrency(&self) -> usize {
+        self.0.concurrency
+    }
+
+    pub(crate) fn tries(&self) -> Tries<'_> {
+        Tries { client: &self.0, failed: 0 }
+    }
+
+    /// Returns `workspace`, or the key's current one, which is asked for once.
+    pub(crate) async fn workspace(&self, workspace: Option<WorkspaceId>) -> Result<WorkspaceId> {
+        if let Some(id) = workspace {
+            return Ok(id);
+        }
+        self.0
+            .current
+            .get_or_try_init(async || {
+                let call = Call::get("/v1/workspaces/current".to_owned());
+                self.json::<Workspace>(call).await.map(|found| found.id)
+            })
+            .await
+            .copied()
+    }
+
+    /// Makes a request with what every request has.
+    pub(crate) fn request(&self, method: Method, path: &str, body: Body) -> Result<Request<Body>> {
+        let base = &self.0.base;
+        let target = if base.prefix.is_empty() {
+            Bytes::copy_from_slice(path.as_bytes())
+        } else {
+            format!("{}{path}", base.prefix).into()
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = Uri::from_maybe_shared(target)
+            .map_err(|error| Error::invalid(format!("{path:?} makes no URL: {error}")))?;
+        let headers = request.headers_mut();
+        headers.insert(HOST, base.host.clone());
+        headers.insert(USER_AGENT, base.user_agent.clone());
+        if let Some(authorization) = &base.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        Ok(request)
+    }
+
+    /// Sends a request once, and makes an error of an answer that refuses it.
+    pub(crate) async fn send(&self, request: Request<Body>, sending: Option<Arc<Sending>>) -> Result<Answer> {
+        self.0.gate.pass().await;
+        let mut answer = self.0.pool.send(request, sending).await?;
+        self.0.reachable.open();
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        // The head alone says what to do; a body that cannot be read takes nothing from that.
+        let body = answer.collect(MAX_PROBLEM).await.unwrap_or_default();
+        let error = Error::refused(&answer.head, &body);
+        if matches!(error.kind(), ErrorKind::RateLimited | ErrorKind::Unavailable)
+            && let Some(pause) = error.retry_after()
+        {
+            self.0.gate.close_for(pause.min(self.0.retry.retry_after_cap));
+        }
+        Err(error)
+    }
+
+    /// Sends a small request, as often as is needed and safe, and gives the whole answer's body.
+    async fn call(&self, call: Call) -> Result<Bytes> {
+        let mut tries = self.tries();
+        loop {
+            match self.attempt(&call).await {
+                Ok(body) => return Ok(body),
+                Err(error) => {
+                    tries.again(error, call.repeat).await?;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, call: &Call) -> Result<Bytes> {
+        let body = call.json.clone().map_or(Body::Empty, Body::Whole);
+        let mut request = self.request(call.method.clone(), &call.path, body)?;
+        let headers = request.headers_mut();
+        if call.json.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(value) = &call.if_match {
+            headers.insert(IF_MATCH, value.clone());
+        }
+        self.send(request, None).await?.collect(MAX_JSON).await
+    }
+
+    /// Calls for a JSON answer.
+    pub(crate) async fn json<T: DeserializeOwned>(&self, call: Call) -> Result<T> {
+        parse(&self.call(call).await?)
+    }
+
+    /// Calls for an answer without a body.
+    pub(crate) async fn done(&self, call: Call) -> Result<()> {
+        self.call(call).await.map(drop)
+    }
+}
+
+/// Reads the JSON body of a good answer.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body)
+        .map_err(|error| Error::unreadable(format!("the answer cannot be read: {error}"), 200))
+}
+
+/// Reads the JSON body of an answer that has arrived.
+pub(crate) async fn read<T: DeserializeOwned>(answer: &mut Answer) -> Result<T> {
+    parse(&answer.collect(MAX_JSON).await?)
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("host", &self.0.base.host)
+            .field("prefix", &self.0.base.prefix)
+            .field("concurrency", &self.0.concurrency)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! The Rust SDK of Longshore: the file workspace that agents and people share.
+//!
+//! [`Client`] is the async face, [`blocking::Client`] the same verbs without an async runtime. Both move many
+//! files at once over pooled connections in constant memory, repeat what is safe to repeat, and verify every
+//! byte they send or receive.
+//!
+//! ```no_run
+//! use longshore::{Client, Path, Result, Target};
+//!
+//! # async fn run() -> Result<()> {
+//! let client = Client::from_env()?; // LONGSHORE_URL, LONGSHORE_API_KEY
+//! let report = client.files().upload("q1.csv", Path::new("/reports/q1.csv")?, &Default::default()).await?;
+//! println!("{} is {} bytes, version {:?}", report.path, report.size, report.version_id);
+//!
+//! let items = ["a.txt", "b.txt"].map(|name| (name, Target::path(&format!("/notes/{name}")).unwrap()));
+//! let mut outcomes = client.files().upload_many(items, Default::default());
+//! while let Some(outcome) = outcomes.next().await {
+//!     if let Err(error) = outcome.result {
+//!         eprintln!("{}: {error}", outcome.target); // the other files are not hurt
+//!     }
+//! }
+//! client.files().download_to(report.id, "copy.csv", &Default::default()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It never knows the server, the engine or a database: the wire types of [`longshore_core`] are all it
+//! shares with them.
+
+#![warn(missing_docs)]
+
+mod api;
+pub mod blocking;
+mod client;
+mod config;
+mod error;
+mod transfer;
+mod transport;
+
+pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
+pub use api::keys::Keys;
+pub use api::listing::Listing;
+pub use api::workspaces::Workspaces;
+pub use client::Client;
+pub use config::{Builder, DEFAULT_CONCURRENCY, DEFAULT_URL, Timeouts};
+pub use error::{Error, ErrorCode, Result};
+pub use longshore_core as core;
+pub use longshore_core::wire::{
+    CopyNode, CreateKey, CreateWorkspace, Event, Key, Me, Metadata, NewKey, Node, NodeKind, OnConflict,
+    RestoreNode, Role, Status, UpdateNode, Version, Workspace,
+};
+pub use longshore_core::{
+    Code, Digest, ErrorKind, KeyId, Name, NodeId, Timestamp, VersionId, WorkspaceId, WorkspacePath as Path,
+};
+pub use longshore_flow::RetryPolicy;
+pub use transfer::destination::Destination;
+pub use transfer::download::{ByteRange, Download, DownloadOptions, Downloaded};
+pub use transfer::many::{DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
+pub use transfer::progress::{Progress, ProgressSink};
+pub use transfer::source::{ByteStream, Source, Target};
+pub use transfer::upload::UploadOptions;
+
+/// The README's example, so that it stays true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

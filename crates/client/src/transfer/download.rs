@@ -1,0 +1,439 @@
+//! One download, verified, and read again from the start where it broke.
+
+use std::ops::{Range, RangeFrom};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use blake3::Hasher;
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use http::header::{CONTENT_TYPE, RANGE};
+use http::{HeaderValue, Method, StatusCode};
+use longshore_core::{Algorithm, Code, Digest, VersionId};
+use tokio::sync::mpsc;
+
+use super::destination::Destination;
+use super::part::Part;
+use super::plan::is_whole;
+use super::progress::{ProgressSink, Report};
+use super::reader::{self, finish};
+use crate::api::files::{Content, file_route};
+use crate::client::{Client, Repeat};
+use crate::error::{Error, Result};
+use crate::transport::answer::Answer;
+use crate::transport::body::Body;
+
+/// How many chunks may wait for the disk; each is at most as large as the connection's read buffer.
+const WRITE_BEHIND: usize = 4;
+
+/// Buffers are not made larger than this on the mere word of a header.
+const MAX_RESERVE: u64 = 64 * 1024 * 1024;
+
+/// Some of the content's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRange {
+    /// The first byte, from 0.
+    pub start: u64,
+    /// The byte after the last; nothing for all that is left.
+    pub end: Option<u64>,
+}
+
+impl From<Range<u64>> for ByteRange {
+    fn from(range: Range<u64>) -> Self {
+        Self { start: range.start, end: Some(range.end) }
+    }
+}
+
+impl From<RangeFrom<u64>> for ByteRange {
+    fn from(range: RangeFrom<u64>) -> Self {
+        Self { start: range.start, end: None }
+    }
+}
+
+impl ByteRange {
+    fn header(self) -> Result<HeaderValue> {
+        let text = match self.end {
+            Some(end) if end <= self.start => {
+                return Err(Error::mismatch(Code::RangeNotSatisfiable, "the range holds no byte"));
+            }
+            // HTTP names the last byte, not the one after it.
+            Some(end) => format!("bytes={}-{}", self.start, end - 1),
+            None => format!("bytes={}-", self.start),
+        };
+        HeaderValue::from_str(&text).map_err(|_| Error::invalid("the range makes no header"))
+    }
+}
+
+/// How a download is made.
+#[derive(Clone, Debug)]
+pub struct DownloadOptions {
+    /// Some of the bytes; left out, all. A part comes without a digest, so only its length is verified.
+    pub range: Option<ByteRange>,
+    /// What is told of progress; the reader of a stream sees that by itself.
+    pub progress: Option<ProgressSink>,
+    /// Whether a local file that is there already is replaced, which it is unless this is false. Otherwise the
+    /// download fails with [`longshore_core::ErrorKind::Conflict`] and leaves that file alone, also when it
+    /// appeared only while the content came.
+    pub replace: bool,
+}
+
+impl Default for DownloadOptions {
+    fn default() -> Self {
+        Self { range: None, progress: None, replace: true }
+    }
+}
+
+/// A finished download into a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Downloaded {
+    /// How many bytes were written.
+    pub bytes: u64,
+    /// The digest of what was written.
+    pub digest: Digest,
+    /// The version the content is of.
+    pub version: Option<VersionId>,
+}
+
+/// Content on its way: what is known of it, and a stream of its bytes.
+///
+/// The stream ends with an error unless all of the content came and has its digest. Nothing of it is asked for
+/// again: who needs that uses [`crate::Files::download_to`].
+pub struct Download {
+    answer: Answer,
+    hasher: Option<Hasher>,
+    digest: Option<Digest>,
+    length: Option<u64>,
+    done: bool,
+}
+
+impl Download {
+    /// Returns how many bytes the stream has, where the server said so.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Returns the version the content is of.
+    #[must_use]
+    pub fn version(&self) -> Option<VersionId> {
+        let etag = self.answer.header("etag")?;
+        etag.trim_matches('"').parse().ok()
+    }
+
+    /// Returns the content's digest; a part of it comes without.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// Returns the content's media type.
+    #[must_use]
+    pub fn media_type(&self) -> Option<&str> {
+        self.answer.header(CONTENT_TYPE.as_str())
+    }
+
+    /// Returns the next bytes; nothing once all have come and were verified.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        std::future::poll_fn(|cx| self.poll_chunk(cx)).await.transpose()
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        match ready!(self.answer.poll_chunk(cx)) {
+            Some(Ok(chunk)) => {
+                if let Some(hasher) = &mut self.hasher {
+                    hasher.update(&chunk);
+                }
+                Poll::Ready(Some(Ok(chunk)))
+            }
+            Some(Err(error)) => {
+                self.done = true;
+                Poll::Ready(Some(Err(error)))
+            }
+            None => {
+                self.done = true;
+                let found = self.hasher.as_ref().map(finish);
+                Poll::Ready(found.and_then(|found| check(self.digest, found).err()).map(Err))
+            }
+        }
+    }
+}
+
+impl Stream for Download {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        self.poll_chunk(cx)
+    }
+}
+
+impl std::fmt::Debug for Download {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Download")
+            .field("length", &self.length)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+fn check(stated: Option<Digest>, found: Digest) -> Result<()> {
+    match stated {
+        Some(stated) if stated != found => {
+            let message = "the content that came does not have the digest the server stated";
+            Err(Error::mismatch(Code::DigestMismatch, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn route(client: &Client, content: &Content) -> Result<String> {
+    match content {
+        Content::File(id) => Ok(format!("/v1/files/{id}/content")),
+        Content::Version(id, version) => Ok(format!("/v1/files/{id}/versions/{version}/content")),
+        Content::Place(place) => {
+            let mut route = file_route(client, place).await?;
+            route.push_str("?content=1");
+            Ok(route)
+        }
+    }
+}
+
+/// Opens content, again and again until its head has come; `hashed` makes the stream verify itself.
+pub(crate) async fn open(
+    client: &Client,
+    content: &Content,
+    options: &DownloadOptions,
+    hashed: bool,
+) -> Result<Download> {
+    let mut tries = client.tries();
+    loop {
+        match open_once(client, content, options, hashed).await {
+            Ok(download) => return Ok(download),
+            Err(error) => {
+                tries.again(error, Repeat::Always).await?;
+            }
+        }
+    }
+}
+
+async fn open_once(
+    client: &Client,
+    content: &Content,
+    options: &DownloadOptions,
+    hashed: bool,
+) -> Result<Download> {
+    let route = route(client, content).await?;
+    let mut request = client.request(Method::GET, &route, Body::Empty)?;
+    if let Some(range) = options.range {
+        request.headers_mut().insert(RANGE, range.header()?);
+    }
+    let answer = client.send(request, None).await?;
+    let wanted = match options.range {
+        Some(_) => StatusCode::PARTIAL_CONTENT,
+        None => StatusCode::OK,
+    };
+    if answer.status() != wanted {
+        let message = format!("{wanted} was to be answered, and {} was", answer.status());
+        return Err(Error::unreadable(message, answer.status().as_u16()));
+    }
+    let digest = match options.range {
+        Some(_) => None,
+        None => stated_digest(&answer)?,
+    };
+    Ok(Download { length: answer.rest(), hasher: hashed.then(Hasher::new), digest, done: false, answer })
+}
+
+fn stated_digest(answer: &Answer) -> Result<Option<Digest>> {
+    let Some(field) = answer.header("content-digest") else {
+        return Ok(None);
+    };
+    let digests = Digest::parse_content_digest(field).map_err(|error| {
+        Error::unreadable(format!("`Content-Digest` cannot be read: {error}"), answer.status().as_u16())
+    })?;
+    Ok(digests.into_iter().find(|digest| digest.algorithm() == Algorithm::Blake3))
+}
+
+/// Downloads content into memory.
+pub(crate) async fn bytes(client: &Client, content: &Content, options: &DownloadOptions) -> Result<Bytes> {
+    let mut tries = client.tries();
+    loop {
+        match bytes_once(client, content, options).await {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) => {
+                tries.again(error, Repeat::Always).await?;
+            }
+        }
+    }
+}
+
+async fn bytes_once(client: &Client, content: &Content, options: &DownloadOptions) -> Result<Bytes> {
+    let mut download = open_once(client, content, options, true).await?;
+    let report = Report::new(options.progress.clone(), 0);
+    collect(&mut download, &report, &mut 0).await
+}
+
+async fn collect(download: &mut Download, report: &Report, moved: &mut u64) -> Result<Bytes> {
+    let mut count = |chunk: &Bytes| {
+        *moved += chunk.len() as u64;
+        report.bytes(chunk.len() as u64);
+    };
+    let Some(first) = download.chunk().await? else {
+        return Ok(Bytes::new());
+    };
+    count(&first);
+    if download.length() == Some(first.len() as u64) {
+        // All came at once and needs no copy; the next poll only verifies it.
+        download.chunk().await?;
+        return Ok(first);
+    }
+    let reserve = download.length().unwrap_or(0).min(MAX_RESERVE);
+    let mut whole = BytesMut::with_capacity(usize::try_from(reserve).unwrap_or(0));
+    whole.extend_from_slice(&first);
+    drop(first);
+    while let Some(chunk) = download.chunk().await? {
+        count(&chunk);
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}
+
+/// Downloads content into a file.
+pub(crate) async fn to_file(
+    client: &Client,
+    content: &Content,
+    destination: &Destination,
+    options: &DownloadOptions,
+    report: Report,
+) -> Result<Downloaded> {
+    let mut tries = client.tries();
+    let mut started = false;
+    let result = loop {
+        let mut moved = 0;
+        let attempt = to_file_once(client, content, destination, options, &report, &mut started, &mut moved);
+        match attempt.await {
+            Ok(done) => break Ok(done),
+            Err(error) => match tries.again(error, Repeat::Always).await {
+                Ok(retried) => report.retried(&retried, moved),
+                Err(error) => break Err(error),
+            },
+        }
+    };
+    report.ended(result, |done| done.bytes)
+}
+
+async fn to_file_once(
+    client: &Client,
+    content: &Content,
+    destination: &Destination,
+    options: &DownloadOptions,
+    report: &Report,
+    started: &mut bool,
+    moved: &mut u64,
+) -> Result<Downloaded> {
+    // Hashed where it is written: on a blocking thread, out of the way of the connections.
+    let mut download = open_once(client, content, options, false).await?;
+    if !std::mem::replace(started, true) {
+        report.started(download.length());
+    }
+    let (target, replace) = (destination.clone(), options.replace);
+    let version = download.version();
+    let stated = download.digest();
+    let (bytes, digest) = if download.length().is_some_and(is_whole) {
+        let bytes = collect(&mut download, report, moved).await?;
+        drop(download);
+        blocking(move || write_whole(&target, replace, &bytes, stated)).await?
+    } else {
+        write_behind(download, target, replace, report, moved).await?
+    };
+    Ok(Downloaded { bytes, digest, version })
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(Error::lost)?
+}
+
+fn write_whole(
+    target: &Destination,
+    replace: bool,
+    bytes: &[u8],
+    stated: Option<Digest>,
+) -> Result<(u64, Digest)> {
+    let digest = reader::digest(bytes);
+    check(stated, digest)?;
+    let mut part = Part::create(target)?;
+    part.write(bytes)?;
+    part.keep(replace)?;
+    Ok((bytes.len() as u64, digest))
+}
+
+/// What the writing thread is told.
+enum Step {
+    Chunk(Bytes),
+    /// All has come: without this the part is removed, so that a dropped download leaves nothing.
+    End,
+}
+
+async fn write_behind(
+    download: Download,
+    target: Destination,
+    replace: bool,
+    report: &Report,
+    moved: &mut u64,
+) -> Result<(u64, Digest)> {
+    let stated = download.digest();
+    let (sender, receiver) = mpsc::channel(WRITE_BEHIND);
+    let writing = blocking(move || write_chunks(&target, replace, stated, receiver));
+    let (received, written) = futures_util::join!(receive(download, sender, report, moved), writing);
+    received?;
+    written
+}
+
+/// Hands chunks to the writing thread. That `sender` goes at the end lets it see that no more will come.
+async fn receive(
+    mut download: Download,
+    sender: mpsc::Sender<Step>,
+    report: &Report,
+    moved: &mut u64,
+) -> Result<()> {
+    while let Some(chunk) = download.chunk().await? {
+        let count = chunk.len() as u64;
+        // The thread stops listening only when it has failed, and then says why itself.
+        if sender.send(Step::Chunk(chunk)).await.is_err() {
+            return Ok(());
+        }
+        *moved += count;
+        report.bytes(count);
+    }
+    let _stopped = sender.send(Step::End).await;
+    Ok(())
+}
+
+fn write_chunks(
+    target: &Destination,
+    replace: bool,
+    stated: Option<Digest>,
+    mut steps: mpsc::Receiver<Step>,
+) -> Result<(u64, Digest)> {
+    let mut part = Part::create(target)?;
+    let mut hasher = Hasher::new();
+    let mut bytes = 0;
+    loop {
+        match steps.blocking_recv() {
+            Some(Step::Chunk(chunk)) => {
+                hasher.update(&chunk);
+                part.write(&chunk)?;
+                bytes += chunk.len() as u64;
+            }
+            Some(Step::End) => break,
+            None => {
+                return Err(Error::lost("the download was given up"));
+            }
+        }
+    }
+    let digest = finish(&hasher);
+    check(stated, digest)?;
+    part.keep(replace)?;
+    Ok((bytes, digest))
+}

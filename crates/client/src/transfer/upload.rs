@@ -1,0 +1,376 @@
+//! One upload, sent again where that is safe.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderValue, Method, Request};
+use longshore_core::path::encode_segment;
+use longshore_core::wire::{Node, OnConflict};
+use longshore_core::{Algorithm, Code, Digest, ErrorKind};
+
+use super::plan::{Settled, Write, is_whole, settle};
+use super::progress::{ProgressSink, Report};
+use super::reader::{self, Hashed, Opened};
+use super::source::{ByteStream, Source, Target};
+use crate::api::files::{IfMatch, file_route};
+use crate::client::{Call, Client, Repeat, read};
+use crate::error::{Error, Result};
+use crate::transport::body::{Body, Sending};
+
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+
+/// How an upload is made.
+///
+/// An upload that fails is sent again when the server says that nothing happened (429, 503), when no
+/// connection came about, or when one broke before all of the content had left. When it broke after that, or
+/// the server says that it lost sight of its own commit ([`Code::OutcomeUnknown`]), the client first looks what
+/// stands at the target: the same content is the answer, other content or none is written again (guarded by `if_match` where it is given). Uploads that must create their file
+/// ([`OnConflict::Error`], `if_none_match`) or may take another name ([`OnConflict::Rename`]) then fail with
+/// an error whose `may_have_happened` is true, unless it is certain that nothing was made.
+#[derive(Clone, Debug, Default)]
+pub struct UploadOptions {
+    /// What happens where the name is taken by a file.
+    pub on_conflict: OnConflict,
+    /// Writes only if this stands there.
+    pub if_match: Option<IfMatch>,
+    /// Writes only if nothing stands there.
+    pub if_none_match: bool,
+    /// The media type to state; left out, the server finds out by itself.
+    pub media_type: Option<String>,
+    /// The content's digest, where the caller knows it; the server verifies it.
+    pub digest: Option<Digest>,
+    /// What is told of progress.
+    pub progress: Option<ProgressSink>,
+}
+
+/// Content that is ready to be sent.
+enum Ready {
+    /// In memory, with its digest.
+    Memory(Bytes, Digest),
+    /// In a file, opened for the first attempt.
+    File(PathBuf, Option<Opened>, u64),
+    /// In a stream, until that is used up.
+    Stream(Option<ByteStream>, Option<u64>),
+}
+
+pub(crate) async fn upload(
+    client: &Client,
+    source: Source,
+    target: &Target,
+    options: &UploadOptions,
+    report: Report,
+) -> Result<Node> {
+    let result = Upload::prepare(client, source, target, options, &report).await;
+    let result = match result {
+        Ok(upload) => upload.run().await,
+        Err(error) => Err(error),
+    };
+    report.ended(result, |node| node.size)
+}
+
+struct Upload<'a> {
+    client: &'a Client,
+    target: &'a Target,
+    options: &'a UploadOptions,
+    report: &'a Report,
+    content: Ready,
+    method: Method,
+    route: String,
+}
+
+/// One attempt's failure.
+struct Failed {
+    error: Error,
+    /// The digest of what was sent, if all of it was.
+    sent: Option<Digest>,
+    /// How many bytes were reported.
+    bytes: u64,
+}
+
+/// Breaks a body off when the attempt it belongs to is dropped.
+struct Guard(Arc<Sending>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl<'a> Upload<'a> {
+    async fn prepare(
+        client: &'a Client,
+        source: Source,
+        target: &'a Target,
+        options: &'a UploadOptions,
+        report: &'a Report,
+    ) -> Result<Self> {
+        let content = prepare(source).await?;
+        report.started(match &content {
+            Ready::Memory(bytes, _) => Some(bytes.len() as u64),
+            Ready::File(_, _, length) => Some(*length),
+            Ready::Stream(_, length) => *length,
+        });
+        let (method, route) = route(client, target, options.on_conflict).await?;
+        Ok(Self { client, target, options, report, content, method, route })
+    }
+
+    async fn run(mut self) -> Result<Node> {
+        let mut tries = self.client.tries();
+        loop {
+            let failed = match self.attempt().await {
+                Ok(node) => return Ok(node),
+                Err(failed) => failed,
+            };
+            let ambiguous = failed.error.may_have_happened() && failed.error.is_retryable();
+            // What never left whole cannot have been carried out, whatever the connection did.
+            let sent = failed.sent.filter(|_| ambiguous);
+            if let Ready::Stream(..) = self.content {
+                // It cannot be sent again, but perhaps it need not be.
+                return match sent {
+                    Some(sent) => match look(self.client, self.target, self.options, sent).await {
+                        Ok((Settled::Landed, Some(node))) => Ok(node),
+                        _ => Err(failed.error),
+                    },
+                    None => Err(failed.error),
+                };
+            }
+            let retried = tries.again(failed.error, Repeat::Always).await?;
+            if let Some(sent) = sent {
+                match look(self.client, self.target, self.options, sent).await {
+                    Ok((Settled::Landed, Some(node))) => return Ok(node),
+                    // The first error stays: it alone says that the write may have been made.
+                    Ok((Settled::Unknown, _)) | Err(_) => {
+                        let note = "all of the content was sent, and whether it was stored is not known";
+                        return Err(retried.error.noted(note));
+                    }
+                    Ok(_) => {}
+                }
+            }
+            self.report.retried(&retried, failed.bytes);
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<Node, Failed> {
+        let mut sending = None;
+        let result = self.exchange(&mut sending).await;
+        let in_memory = match &self.content {
+            Ready::Memory(_, digest) => Some(*digest),
+            _ => None,
+        };
+        match (result, sending) {
+            (Ok(node), _) => Ok(node),
+            (Err(error), None) => Err(Failed { error, sent: in_memory, bytes: 0 }),
+            (Err(error), Some(sending)) => Err(Failed {
+                error: sending.take_failure().unwrap_or(error),
+                sent: in_memory.or_else(|| sending.digest()).filter(|_| sending.is_complete()),
+                bytes: sending.bytes(),
+            }),
+        }
+    }
+
+    async fn exchange(&mut self, sending: &mut Option<Arc<Sending>>) -> Result<Node> {
+        let (body, digest) = self.body(sending).await?;
+        let request = self.request(body, digest)?;
+        let guard = sending.clone().map(Guard);
+        let mut answer = self.client.send(request, sending.clone()).await?;
+        let node: Node = read(&mut answer).await?;
+        if let Some(guard) = guard {
+            // All is said; whether the body was read to its end no longer matters.
+            drop(guard);
+        } else {
+            self.report.bytes(node.size);
+        }
+        let digest = digest.or_else(|| sending.as_ref().and_then(|sending| sending.digest()));
+        if digest.is_some() && digest != node.digest {
+            let message = format!("the server stored other content than was sent to {}", self.target);
+            return Err(Error::mismatch(Code::DigestMismatch, message));
+        }
+        Ok(node)
+    }
+
+    /// Makes the body of the next attempt, with its digest where it is known before it is sent.
+    async fn body(&mut self, sending: &mut Option<Arc<Sending>>) -> Result<(Body, Option<Digest>)> {
+        let mut watch = || {
+            let watched = Sending::new(self.report.clone());
+            *sending = Some(watched.clone());
+            watched
+        };
+        match &mut self.content {
+            Ready::Memory(bytes, digest) if is_whole(bytes.len() as u64) => {
+                Ok((Body::Whole(bytes.clone()), Some(*digest)))
+            }
+            Ready::Memory(bytes, digest) => Ok((Body::Pieces(bytes.clone(), watch()), Some(*digest))),
+            Ready::File(path, opened, length) => {
+                let opened = match opened.take() {
+                    Some(opened) => opened,
+                    None => open(path.clone()).await?,
+                };
+                match opened {
+                    Opened::Whole(bytes, digest) => Ok((Body::Whole(bytes), Some(digest))),
+                    Opened::Long(file, now) => {
+                        *length = now;
+                        let sending = watch();
+                        let chunks = reader::read_ahead(file, now, path.clone(), sending.clone());
+                        Ok((Body::Chunks(chunks, Some(now), sending), None))
+                    }
+                }
+            }
+            Ready::Stream(stream, length) => {
+                let stream = stream.take().ok_or_else(|| Error::invalid("a stream can be sent only once"))?;
+                let sending = watch();
+                let chunks = Box::pin(Hashed::new(stream, *length, sending.clone()));
+                Ok((Body::Chunks(chunks, *length, sending), None))
+            }
+        }
+    }
+
+    fn request(&self, body: Body, digest: Option<Digest>) -> Result<Request<Body>> {
+        let empty = matches!(&body, Body::Whole(bytes) if bytes.is_empty());
+        let mut request = self.client.request(self.method.clone(), &self.route, body)?;
+        let headers = request.headers_mut();
+        if empty {
+            // Without this hyper states no length at all, and some servers then ask for one (411).
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        if let Some(media_type) = &self.options.media_type {
+            let value = HeaderValue::from_str(media_type)
+                .map_err(|_| Error::invalid(format!("{media_type:?} is no media type")))?;
+            headers.insert(CONTENT_TYPE, value);
+        }
+        if let Some(if_match) = self.options.if_match {
+            headers.insert(IF_MATCH, if_match.header());
+        }
+        if self.options.if_none_match {
+            headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+        }
+        if let Some(field) = digest_field(digest, self.options.digest)? {
+            headers.insert(CONTENT_DIGEST, field);
+        }
+        Ok(request)
+    }
+}
+
+/// Looks what stands at the target, after all of the content was sent and no answer came.
+async fn look(
+    client: &Client,
+    target: &Target,
+    options: &UploadOptions,
+    sent: Digest,
+) -> Result<(Settled, Option<Node>)> {
+    let version = match options.if_match {
+        Some(IfMatch::Version(version)) => Some(version),
+        _ => None,
+    };
+    let write = match target {
+        Target::Version { .. } => Write::Replace(version),
+        _ => Write::new(options.on_conflict, options.if_none_match, version),
+    };
+    let found = match find(client, target).await {
+        Ok(node) => Some(node),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok((settle(write, sent, found.as_ref()), found))
+}
+
+async fn find(client: &Client, target: &Target) -> Result<Node> {
+    let files = client.files();
+    match target {
+        Target::Path(place) => files.by_path(place.clone()).await,
+        Target::Version { node } => files.get(*node).await,
+        Target::Child { parent, name } => {
+            let (id, query) = parent.route();
+            let mark = if query.is_empty() { "" } else { "?" };
+            let path = format!("/v1/files/{id}{mark}{query}");
+            let parent: Node = client.json(Call::get(path)).await?;
+            let path = parent.path.join(name.clone())?;
+            files.by_path((parent.workspace_id, path)).await
+        }
+    }
+}
+
+async fn prepare(source: Source) -> Result<Ready> {
+    match source {
+        Source::Path(path) => Ok(match open(path.clone()).await? {
+            Opened::Whole(bytes, digest) => Ready::Memory(bytes, digest),
+            Opened::Long(file, length) => Ready::File(path, Some(Opened::Long(file, length)), length),
+        }),
+        Source::Bytes(bytes) if is_whole(bytes.len() as u64) => {
+            let digest = reader::digest(&bytes);
+            Ok(Ready::Memory(bytes, digest))
+        }
+        Source::Bytes(bytes) => {
+            let hashing = bytes.clone();
+            let digest =
+                tokio::task::spawn_blocking(move || reader::digest(&hashing)).await.map_err(Error::lost)?;
+            Ok(Ready::Memory(bytes, digest))
+        }
+        Source::Stream { len, stream } => Ok(Ready::Stream(Some(stream), len)),
+    }
+}
+
+async fn open(path: PathBuf) -> Result<Opened> {
+    tokio::task::spawn_blocking(move || reader::open(&path)).await.map_err(Error::lost)?
+}
+
+/// Returns the method and route of an upload.
+async fn route(client: &Client, target: &Target, on_conflict: OnConflict) -> Result<(Method, String)> {
+    let conflict = match on_conflict {
+        OnConflict::Version => "",
+        OnConflict::Error => "on_conflict=error",
+        OnConflict::Rename => "on_conflict=rename",
+    };
+    match target {
+        Target::Path(place) => {
+            if place.path.is_root() {
+                return Err(Error::mismatch(Code::NotAFile, "the root is a folder"));
+            }
+            let mut route = file_route(client, place).await?;
+            if !conflict.is_empty() {
+                route.push('?');
+                route.push_str(conflict);
+            }
+            Ok((Method::PUT, route))
+        }
+        Target::Child { parent, name } => {
+            let (id, query) = parent.route();
+            let mut route = format!("/v1/files/{id}/files?name={}", encode_segment(name.as_str()));
+            for part in [query.as_str(), conflict] {
+                if !part.is_empty() {
+                    route.push('&');
+                    route.push_str(part);
+                }
+            }
+            Ok((Method::POST, route))
+        }
+        Target::Version { node } => {
+            if on_conflict != OnConflict::Version {
+                let message = "`on_conflict` says nothing about a new version of a known file";
+                return Err(Error::invalid(message));
+            }
+            Ok((Method::PUT, format!("/v1/files/{node}/content")))
+        }
+    }
+}
+
+/// Makes the `Content-Digest` of what was computed and what the caller stated.
+fn digest_field(computed: Option<Digest>, stated: Option<Digest>) -> Result<Option<HeaderValue>> {
+    let text = match (computed, stated) {
+        (None, None) => return Ok(None),
+        (Some(computed), Some(stated)) if computed.algorithm() == stated.algorithm() => {
+            if computed != stated {
+                let message = "the content does not have the digest that was stated";
+                return Err(Error::mismatch(Code::DigestMismatch, message));
+            }
+            computed.to_content_digest()
+        }
+        (Some(computed), Some(stated)) => {
+            format!("{}, {}", computed.to_content_digest(), stated.to_content_digest())
+        }
+        (Some(digest), None) | (None, Some(digest)) => digest.to_content_digest(),
+    };
+    debug_assert!(computed.is_none_or(|digest| digest.algorithm() == Algorithm::Blake3));
+    HeaderValue::from_str(&text).map(Some).map_err(|_| Error::invalid("the digest makes no header"))
+}

@@ -1,0 +1,123 @@
+//! New connections: name, TCP, TLS.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use longshore_flow::Tasks;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+use tower::Service;
+
+use super::body::Body;
+use crate::error::{Error, Result};
+
+/// Reads this large move a big file with few system calls; small answers never make the buffer grow to it.
+const READ_BUFFER: usize = 512 * 1024;
+
+/// Opens connections to one server.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    tcp: HttpConnector,
+    uri: Uri,
+    tls: Option<Tls>,
+    limit: Duration,
+}
+
+#[derive(Clone)]
+struct Tls {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Connector {
+    pub(crate) fn new(uri: Uri, ca_file: Option<&Path>, limit: Duration) -> Result<Self> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        // Small requests go out at once instead of waiting for the peer's acknowledgement.
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        tcp.set_connect_timeout(Some(limit));
+        let tls = match uri.scheme_str() {
+            Some("https") => Some(Tls::new(&uri, ca_file)?),
+            _ => None,
+        };
+        Ok(Self { tcp, uri, tls, limit })
+    }
+
+    /// Opens a connection whose own task belongs to `tasks`.
+    pub(crate) async fn connect(&self, tasks: &Tasks) -> Result<SendRequest<Body>> {
+        let server = self.uri.authority().map_or("", |name| name.as_str());
+        match tokio::time::timeout(self.limit, self.dial(tasks)).await {
+            Ok(Ok(sender)) => Ok(sender),
+            Ok(Err(cause)) => Err(Error::unsent(format!("cannot connect to {server}"), cause)),
+            Err(elapsed) => {
+                let message = format!("cannot connect to {server} within {:?}", self.limit);
+                Err(Error::unsent(message, elapsed))
+            }
+        }
+    }
+
+    async fn dial(&self, tasks: &Tasks) -> Result<SendRequest<Body>, crate::error::Cause> {
+        let io = self.tcp.clone().call(self.uri.clone()).await?;
+        let Some(tls) = &self.tls else {
+            return start(io, tasks).await;
+        };
+        let stream = tls.connector.connect(tls.name.clone(), io.into_inner()).await?;
+        start(TokioIo::new(stream), tasks).await
+    }
+}
+
+async fn start<I>(io: I, tasks: &Tasks) -> Result<SendRequest<Body>, crate::error::Cause>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (sender, connection) = http1::Builder::new().max_buf_size(READ_BUFFER).handshake(io).await?;
+    tasks.spawn(async move {
+        // Whoever waits for an answer on this connection is told of its failure there.
+        let _failure = connection.await;
+    });
+    Ok(sender)
+}
+
+impl Tls {
+    fn new(uri: &Uri, ca_file: Option<&Path>) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if let Some(path) = ca_file {
+            add_file(&mut roots, path)?;
+        }
+        if roots.is_empty() {
+            return Err(Error::invalid("this machine has no root certificates, and no file of them is set"));
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::invalid(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| Error::invalid(format!("{host:?} is no host's name")))?;
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
+    }
+}
+
+fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<()> {
+    let bad = |why: String| Error::invalid(format!("cannot use {}: {why}", path.display()));
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))?;
+    let mut found = false;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| bad(error.to_string()))?;
+        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+        found = true;
+    }
+    if found { Ok(()) } else { Err(bad("it holds no certificate".to_owned())) }
+}

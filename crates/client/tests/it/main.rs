@@ -1,0 +1,14 @@
+//! The client against a server that does what a test tells it to.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by panicking; helpers are no test functions to clippy"
+)]
+
+mod blocking;
+mod downloads;
+mod fake;
+mod requests;
+mod retries;
+mod tls;
+mod uploads;

@@ -1,0 +1,206 @@
+//! Error kinds, and the public table of error codes.
+//!
+//! A kind says what the caller must do; a code says exactly what happened and never changes its meaning.
+//! Which HTTP status, exit code or exception a kind becomes is decided at each edge, in one place.
+
+use std::fmt::{self, Display};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// What kind of thing went wrong, by what the caller must do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The thing named does not exist or cannot be seen: name another.
+    NotFound,
+    /// The state of the workspace forbids it: look, then decide anew.
+    Conflict,
+    /// A stated premise is stale: read again, then try with the new premise.
+    Precondition,
+    /// The request itself is wrong: mend it; sending it again is of no use.
+    Invalid,
+    /// The caller may not do this: ask somebody who may grant it.
+    Denied,
+    /// The caller is unknown: bring a valid key.
+    Unauthenticated,
+    /// Too many bytes: send less, or have the limit raised.
+    TooLarge,
+    /// Too many requests: wait as told, then send the same again.
+    RateLimited,
+    /// Not possible just now, and nothing happened: wait, then send the same again.
+    Unavailable,
+    /// A fault of Longshore or its machine: report it with the request id.
+    Internal,
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal, $kind:ident, $title:literal;)+) => {
+        /// A stable error code of the public API.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Returns the code as callers see it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code),+ }
+            }
+
+            /// Returns the kind this code belongs to.
+            #[must_use]
+            pub const fn kind(self) -> ErrorKind {
+                match self { $(Self::$variant => ErrorKind::$kind),+ }
+            }
+
+            /// Returns the code's title: a short sentence that never varies.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),+ }
+            }
+
+            /// Returns when the code is given, as its documentation says.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+)),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No route answers this path.
+    RouteNotFound = "route_not_found", NotFound, "no such route";
+    /// The workspace does not exist, or the key does not reach it.
+    WorkspaceNotFound = "workspace_not_found", NotFound, "no such workspace";
+    /// The folder or file does not exist, or the key does not reach it.
+    NodeNotFound = "node_not_found", NotFound, "no such folder or file";
+    /// The file has no such version.
+    VersionNotFound = "version_not_found", NotFound, "no such version";
+    /// There is no key with this id.
+    KeyNotFound = "key_not_found", NotFound, "no such key";
+    /// Another node in the folder has this name (`on_conflict=error`, `If-None-Match: *`, a move or a restore).
+    NameTaken = "name_taken", Conflict, "the name is taken";
+    /// A workspace of this name exists already.
+    WorkspaceExists = "workspace_exists", Conflict, "the workspace name is taken";
+    /// A folder is needed where a file stands.
+    NotAFolder = "not_a_folder", Conflict, "not a folder";
+    /// A file is needed where a folder stands.
+    NotAFile = "not_a_file", Conflict, "not a file";
+    /// A folder cannot be moved or copied into itself.
+    IntoItself = "into_itself", Conflict, "a folder cannot go into itself";
+    /// The node, or a folder above it, is in the trash.
+    InTrash = "in_trash", Conflict, "in the trash";
+    /// The node is not in the trash.
+    NotInTrash = "not_in_trash", Conflict, "not in the trash";
+    /// The root folder cannot be renamed, moved, copied or deleted.
+    RootRefused = "root_refused", Conflict, "not possible with the root folder";
+    /// `If-Match` or `If-None-Match` does not hold; `current_version` names the version that stands.
+    PreconditionFailed = "precondition_failed", Precondition, "the precondition does not hold";
+    /// A name breaks a rule for names.
+    InvalidName = "invalid_name", Invalid, "the name breaks a rule";
+    /// A path breaks a rule for paths.
+    InvalidPath = "invalid_path", Invalid, "the path breaks a rule";
+    /// An id is not of the form its kind has.
+    InvalidId = "invalid_id", Invalid, "the id is malformed";
+    /// A header cannot be understood.
+    InvalidHeader = "invalid_header", Invalid, "a header is malformed";
+    /// A query parameter is unknown or cannot be understood.
+    InvalidQuery = "invalid_query", Invalid, "a query parameter is malformed";
+    /// The JSON body cannot be understood.
+    InvalidBody = "invalid_body", Invalid, "the body is malformed";
+    /// The cursor was not given by this list.
+    InvalidCursor = "invalid_cursor", Invalid, "the cursor is malformed";
+    /// None of the ranges asked for lies inside the content.
+    RangeNotSatisfiable = "range_not_satisfiable", Invalid, "the range lies outside the content";
+    /// The content's digest is not the one that was sent with it. Nothing was stored.
+    DigestMismatch = "digest_mismatch", Invalid, "the digest does not match the content";
+    /// The content ended before, or went on past, the length that was announced. Nothing was stored.
+    LengthMismatch = "length_mismatch", Invalid, "the content has another length than announced";
+    /// The metadata breaks a rule: a map of at most 64 keys and 8 KiB.
+    InvalidMetadata = "invalid_metadata", Invalid, "the metadata breaks a rule";
+    /// The route does not answer this method.
+    MethodNotAllowed = "method_not_allowed", Invalid, "the method is not allowed here";
+    /// The key's role does not allow this.
+    Forbidden = "forbidden", Denied, "the key may not do this";
+    /// The request carries no key.
+    KeyMissing = "key_missing", Unauthenticated, "a key is needed";
+    /// The key is malformed: its length, prefix or checksum is wrong.
+    KeyMalformed = "key_malformed", Unauthenticated, "the key is malformed";
+    /// The key is well formed but unknown here.
+    KeyUnknown = "key_unknown", Unauthenticated, "the key is unknown";
+    /// The key was revoked.
+    KeyRevoked = "key_revoked", Unauthenticated, "the key was revoked";
+    /// The key's time is over.
+    KeyExpired = "key_expired", Unauthenticated, "the key has expired";
+    /// The content is larger than the server takes.
+    BodyTooLarge = "body_too_large", TooLarge, "the content is too large";
+    /// The request's header section is larger than the server takes.
+    HeaderTooLarge = "header_too_large", TooLarge, "the header is too large";
+    /// One act would touch more nodes than it may: do it in parts.
+    TooManyNodes = "too_many_nodes", TooLarge, "too many nodes at once";
+    /// The key sends requests faster than it may.
+    RateLimited = "rate_limited", RateLimited, "too many requests";
+    /// The server works on as many requests as it takes.
+    Overloaded = "overloaded", Unavailable, "the server is busy";
+    /// The server is shutting down.
+    ShuttingDown = "shutting_down", Unavailable, "the server is shutting down";
+    /// The request took longer than the server waits. Nothing was stored.
+    RequestTimeout = "request_timeout", Unavailable, "the request took too long";
+    /// The disk under the blobs or the database is full. Nothing was stored.
+    StorageFull = "storage_full", Unavailable, "the storage is full";
+    /// The blob storage or the database does not answer. Nothing was stored.
+    StorageUnavailable = "storage_unavailable", Unavailable, "the storage does not answer";
+    /// The database failed while the change was being committed: it may or may not have happened. Look, then decide.
+    OutcomeUnknown = "outcome_unknown", Internal, "nobody knows whether it happened";
+    /// A fault inside; the log has it under the request id.
+    Internal = "internal", Internal, "internal error";
+}
+
+impl Code {
+    /// Tells whether the same request may do better later, everything else being equal.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(self.kind(), ErrorKind::RateLimited | ErrorKind::Unavailable)
+    }
+}
+
+impl Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.as_str() == text)
+            .ok_or_else(|| de::Error::custom(format!("unknown error code {text:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::Code;
+
+    #[test]
+    fn no_two_codes_share_a_text() {
+        let texts: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+    }
+}

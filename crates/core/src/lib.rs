@@ -1,0 +1,30 @@
+//! The vocabulary of Longshore: the words every other crate speaks.
+//!
+//! Ids, workspace paths and names, digests, the wire types of the HTTP API, error
+//! kinds with their public table of codes, API keys' text form, and a clock that
+//! tests can move.
+//!
+//! This crate is pure. It never knows tokio, files, HTTP or SQL; the only things it
+//! takes from the machine are the time ([`clock::SystemClock`]) and random bytes
+//! ([`random`]), each behind its one door.
+
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod digest;
+pub mod error;
+pub mod id;
+pub mod key;
+pub mod path;
+pub mod random;
+#[cfg(feature = "openapi")]
+mod schema;
+pub mod time;
+pub mod wire;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use digest::{Algorithm, Digest};
+pub use error::{Code, ErrorKind};
+pub use id::{DatabaseId, EventId, IdError, KeyId, NodeId, PrincipalId, VersionId, WorkspaceId};
+pub use path::{Name, PathError, WorkspacePath};
+pub use time::Timestamp;

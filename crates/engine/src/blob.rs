@@ -1,0 +1,89 @@
+//! Where the bytes of a version are, and how blobs are named in the store.
+
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+use bytes::Bytes;
+use longshore_core::{IdError, Timestamp, VersionId};
+
+/// The folder of the store that blobs are in.
+pub(crate) const FOLDER: &str = "blobs";
+
+/// The name of a blob in the store.
+///
+/// It is the id of the version it was written for, though copies and restored versions share it. Blobs are
+/// never named by their content: two writers of the same bytes never meet, and removing one version's blob
+/// can never take away another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct BlobId(VersionId);
+
+impl BlobId {
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self(VersionId::new(now))
+    }
+
+    /// Returns the blob's path in the store.
+    ///
+    /// Blobs of about the same time (2^20 ms, 17 minutes) share a folder: its flush then serves all that
+    /// finish together, and no folder grows without end.
+    pub(crate) fn path(self) -> String {
+        let name = self.to_string();
+        let time = &name[Self::PREFIX.len()..Self::PREFIX.len() + 6];
+        format!("{FOLDER}/{time}/{name}")
+    }
+
+    const PREFIX: &str = "blob_";
+
+    /// Reads a blob's id from its path in the store; nothing for what is no blob.
+    pub(crate) fn from_path(path: &str) -> Option<Self> {
+        let id: Self = path.rsplit('/').next()?.parse().ok()?;
+        (id.path() == path).then_some(id)
+    }
+}
+
+impl Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.0.to_string();
+        write!(f, "{}{}", Self::PREFIX, &version[VersionId::PREFIX.len()..])
+    }
+}
+
+impl FromStr for BlobId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let rest = text.strip_prefix(Self::PREFIX).unwrap_or_default();
+        format!("{}{rest}", VersionId::PREFIX).parse().map(Self)
+    }
+}
+
+/// The bytes of a version.
+#[derive(Clone, Debug)]
+pub(crate) enum Blob {
+    /// Small content lies in the database, beside its version.
+    Inline(Bytes),
+    /// All other content lies in the store.
+    Stored(BlobId),
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_core::Timestamp;
+
+    use super::BlobId;
+
+    #[test]
+    fn a_blob_is_found_again_by_its_path() {
+        let id = BlobId::new(Timestamp::from_micros(1_763_613_468_000_000));
+        assert_eq!(BlobId::from_path(&id.path()), Some(id));
+        assert_eq!(BlobId::from_path("blobs/x/blob_y"), None);
+        assert_eq!(BlobId::from_path(&id.path().replace("blobs/", "other/")), None);
+    }
+
+    #[test]
+    fn blobs_of_one_minute_share_a_folder() {
+        let folder = |micros| BlobId::new(Timestamp::from_micros(micros)).path()[..12].to_owned();
+        assert_eq!(folder(1_763_613_468_000_000), folder(1_763_613_469_000_000));
+        assert_ne!(folder(1_763_613_468_000_000), folder(1_763_617_068_000_000));
+    }
+}

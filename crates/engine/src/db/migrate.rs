@@ -1,0 +1,67 @@
+//! The schema's history: forward only, each step once, in one transaction.
+
+use longshore_core::{Code, DatabaseId, Timestamp};
+
+use super::{Db, Engine, instance};
+use crate::error::{Error, Result};
+
+struct Step {
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// A step that has been released is never edited: [`run`] compares digests.
+const STEPS: &[Step] = &[Step { name: "first", sql: include_str!("schema/0001_first.sql") }];
+
+/// Two nodes that start at once on one PostgreSQL database take turns by this number.
+const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(7420)";
+
+/// Brings the schema up to date, and returns which database this is.
+pub(super) async fn run(db: &Db, now: Timestamp) -> Result<DatabaseId> {
+    let needs_lock = matches!(db.engine, Engine::Postgres(_));
+    db.write(move |tx| {
+        Box::pin(async move {
+            if needs_lock {
+                tx.session.batch(POSTGRES_LOCK).await?;
+            }
+            tx.session
+                .batch(
+                    "CREATE TABLE IF NOT EXISTS schema_history (
+                        number BIGINT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, at BIGINT NOT NULL)",
+                )
+                .await?;
+            let done = tx.query("SELECT number, digest FROM schema_history ORDER BY number", &[]).await?;
+            if done.len() > STEPS.len() {
+                return Err(Error::new(
+                    Code::Internal,
+                    "the database was made by a newer Longshore: start that one, or restore a backup",
+                ));
+            }
+            for (number, step) in (1_i64..).zip(STEPS) {
+                let digest = blake3::hash(step.sql.as_bytes()).to_hex().to_string();
+                match done.iter().find(|row| row.int(0).is_ok_and(|known| known == number)) {
+                    Some(row) if row.text(1)? == digest => {}
+                    Some(_) => {
+                        return Err(Error::new(
+                            Code::Internal,
+                            format!("step {number} ({}) of the database's schema is not the one known here", step.name),
+                        ));
+                    }
+                    None => {
+                        tx.session.batch(step.sql).await?;
+                        tx.execute(
+                            "INSERT INTO schema_history (number, name, digest, at) VALUES ($1, $2, $3, $4)",
+                            &[number.into(), step.name.into(), digest.into(), now.into()],
+                        )
+                        .await?;
+                    }
+                }
+            }
+            instance::id(tx, now).await
+        })
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests;

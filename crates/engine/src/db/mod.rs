@@ -1,0 +1,161 @@
+//! The database: every line of SQL of Longshore is below this module.
+//!
+//! One SQL text serves SQLite and PostgreSQL. Where the two truly differ, [`Session`] has a file for each.
+//! A unit of work is a closure over a [`Tx`]; it may be run more than once (a PostgreSQL deadlock, a group
+//! that failed), so it owns its input and has no effect but its statements.
+//!
+//! - On SQLite all writes go through one thread that commits whatever has queued up as one group: a savepoint
+//!   each, one flush for all ([`sqlite`]).
+//! - On PostgreSQL each write is a transaction of its own ([`postgres`]).
+//!
+//! A write's statements see the workspace as it is, because the first of them takes the workspace's row
+//! ([`events::Log::open`]); reads see one snapshot.
+
+pub(crate) mod access;
+pub(crate) mod events;
+mod instance;
+mod migrate;
+pub(crate) mod nodes;
+mod postgres;
+mod sqlite;
+mod value;
+pub(crate) mod versions;
+pub(crate) mod workspaces;
+
+use std::path::PathBuf;
+
+use futures_util::future::BoxFuture;
+use longshore_core::{Clock, Code, DatabaseId};
+
+use crate::error::{Error, Result};
+
+pub(crate) use value::{Row, Value};
+
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A SQLite file, made when it is not there. One process at a time may have it open.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database, by its connection string.
+    Postgres {
+        /// `postgres://user@host/database` or the key-value form.
+        url: String,
+        /// The most connections this process opens.
+        connections: usize,
+    },
+}
+
+/// One engine's way to run statements inside a transaction.
+trait Session: Send {
+    fn execute<'a>(&'a mut self, sql: &'static str, values: &'a [Value]) -> BoxFuture<'a, Result<u64>>;
+    fn query<'a>(&'a mut self, sql: &'static str, values: &'a [Value]) -> BoxFuture<'a, Result<Vec<Row>>>;
+    /// Runs many statements without values: migrations alone.
+    fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
+}
+
+/// An open transaction.
+pub(crate) struct Tx {
+    session: Box<dyn Session>,
+}
+
+impl Tx {
+    /// Runs a statement and returns how many rows it touched.
+    pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64> {
+        self.session.execute(sql, values).await
+    }
+
+    /// Runs a query and returns all its rows: every query here is bounded by a key or a `LIMIT`.
+    pub(crate) async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>> {
+        self.session.query(sql, values).await
+    }
+
+    /// Runs a query that has one row at most.
+    pub(crate) async fn query_opt(&mut self, sql: &'static str, values: &[Value]) -> Result<Option<Row>> {
+        Ok(self.session.query(sql, values).await?.into_iter().next())
+    }
+}
+
+/// What a unit of work gives back while it runs.
+pub(crate) type Working<'t, T> = BoxFuture<'t, Result<T>>;
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
+
+/// The catalog: cloning it shares its connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Db {
+    engine: Engine,
+}
+
+impl Db {
+    /// Opens the database, brings its schema up to date, and tells which database it is.
+    pub(crate) async fn open(database: &Database, clock: &dyn Clock) -> Result<(Self, DatabaseId)> {
+        let engine = match database {
+            Database::Sqlite(path) => Engine::Sqlite(sqlite::Sqlite::open(path.clone()).await?),
+            Database::Postgres { url, connections } => {
+                Engine::Postgres(postgres::Postgres::open(url, *connections).await?)
+            }
+        };
+        let db = Self { engine };
+        let id = migrate::run(&db, clock.now()).await?;
+        Ok((db, id))
+    }
+
+    /// Returns the engine's name: `sqlite` or `postgresql`.
+    pub(crate) fn name(&self) -> &'static str {
+        match &self.engine {
+            Engine::Sqlite(_) => "sqlite",
+            Engine::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// Runs `work` in a transaction that writes; returns once its commit is durable.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,
+    {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(work).await,
+            Engine::Postgres(postgres) => postgres.write(work).await,
+        }
+    }
+
+    /// Runs `work` on one snapshot, without writing.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,
+    {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(work).await,
+            Engine::Postgres(postgres) => postgres.read(work).await,
+        }
+    }
+
+    /// Asks the database for a sign of life.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        self.read(|tx| {
+            Box::pin(async move {
+                tx.query("SELECT 1", &[]).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Finishes the writes under way and closes every connection.
+    pub(crate) async fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.close().await,
+            Engine::Postgres(postgres) => postgres.close(),
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(Code::ShuttingDown, "the database is closed")
+}

@@ -1,0 +1,167 @@
+//! Bytes out: a version's content, whole or in part.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use longshore_core::wire::{Node, NodeKind, Version};
+use longshore_core::{Code, NodeId, VersionId, WorkspaceId, WorkspacePath};
+use longshore_store::{ReadOptions, Store};
+
+use crate::actor::Actor;
+use crate::blob::Blob;
+use crate::db::nodes::{NodeRow, Place};
+use crate::db::{self, Tx};
+use crate::engine::{Engine, store_failed};
+use crate::error::{Error, Result};
+use crate::nodes::{follow, live_node, visible_node};
+use crate::upload::no_version;
+use crate::workspaces;
+
+/// Pieces of content in order.
+pub type ContentStream = BoxStream<'static, Result<Bytes>>;
+
+/// The content of a version, ready to be read.
+#[derive(Debug)]
+pub struct Content {
+    node: Node,
+    version: Version,
+    blob: Blob,
+    store: Store,
+}
+
+impl Content {
+    /// Returns the file.
+    #[must_use]
+    pub const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Returns the version whose content this is; not always the file's current one.
+    #[must_use]
+    pub const fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// Returns the whole content where it lies in the database: no reading is left to do.
+    #[must_use]
+    pub fn inline(&self) -> Option<Bytes> {
+        match &self.blob {
+            Blob::Inline(content) => Some(content.clone()),
+            Blob::Stored(_) => None,
+        }
+    }
+
+    /// Reads the bytes of `range`, which lies inside the content.
+    pub async fn read(&self, range: Range<u64>) -> Result<ContentStream> {
+        match &self.blob {
+            Blob::Inline(content) => {
+                let part = usize::try_from(range.start)
+                    .ok()
+                    .zip(usize::try_from(range.end).ok())
+                    .filter(|(start, end)| start <= end && *end <= content.len())
+                    .map(|(start, end)| content.slice(start..end))
+                    .ok_or_else(|| {
+                        Error::new(Code::RangeNotSatisfiable, "the range lies outside the content")
+                    })?;
+                Ok(stream::once(async { Ok(part) }).boxed())
+            }
+            Blob::Stored(id) => {
+                let read =
+                    self.store.read(&id.path(), ReadOptions::range(range)).await.map_err(store_failed)?;
+                if read.info().size != self.version.size {
+                    let found = read.info().size;
+                    return Err(Error::corrupt(format_args!(
+                        "{id} has {found} bytes, not {}",
+                        self.version.size
+                    )));
+                }
+                Ok(read.map_err(store_failed).boxed())
+            }
+        }
+    }
+}
+
+async fn content_of(
+    tx: &mut Tx,
+    row: NodeRow,
+    place: Place,
+    version: Option<VersionId>,
+) -> Result<(Node, Version, Blob)> {
+    if row.kind != NodeKind::File {
+        return Err(Error::new(Code::NotAFile, format!("{} is a folder", place.path)));
+    }
+    let version = version.or(row.version).ok_or_else(|| Error::corrupt("a file without a version"))?;
+    let found = db::versions::with_blob(tx, row.id, version).await?;
+    let (version, blob) = found.ok_or_else(|| no_version(version))?;
+    Ok((row.into_node(place), version, blob))
+}
+
+impl Engine {
+    fn content((node, version, blob): (Node, Version, Blob), store: &Store) -> Content {
+        Content { node, version, blob, store: store.clone() }
+    }
+
+    /// Opens the content of a file: of a stated version, or the current one.
+    pub async fn open_content(
+        &self,
+        actor: &Actor,
+        file: NodeId,
+        version: Option<VersionId>,
+    ) -> Result<Content> {
+        let actor = actor.clone();
+        let found = self
+            .db()
+            .read(move |tx| {
+                let actor = actor.clone();
+                Box::pin(async move {
+                    let (row, place) = live_node(tx, &actor, file).await?;
+                    content_of(tx, row, place, version).await
+                })
+            })
+            .await?;
+        Ok(Self::content(found, self.store()))
+    }
+
+    /// Opens the current content of the file at a path.
+    pub async fn open_content_at(
+        &self,
+        actor: &Actor,
+        workspace: WorkspaceId,
+        path: WorkspacePath,
+    ) -> Result<Content> {
+        if !actor.reaches(workspace) {
+            return Err(workspaces::not_found(workspace));
+        }
+        let found = self
+            .db()
+            .read(move |tx| {
+                let path = path.clone();
+                Box::pin(async move {
+                    let known = db::workspaces::get(tx, workspace).await?;
+                    let root = known.ok_or_else(|| workspaces::not_found(workspace))?.root_id;
+                    let row = follow(tx, root, &path).await?;
+                    let row =
+                        row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
+                    content_of(tx, row, Place { path, ..Place::default() }, None).await
+                })
+            })
+            .await?;
+        Ok(Self::content(found, self.store()))
+    }
+
+    /// Returns one version of a file.
+    pub async fn version(&self, actor: &Actor, file: NodeId, version: VersionId) -> Result<Version> {
+        let actor = actor.clone();
+        self.db()
+            .read(move |tx| {
+                let actor = actor.clone();
+                Box::pin(async move {
+                    visible_node(tx, &actor, file).await?;
+                    db::versions::get(tx, file, version).await?.ok_or_else(|| no_version(version))
+                })
+            })
+            .await
+    }
+}

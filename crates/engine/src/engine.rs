@@ -1,0 +1,151 @@
+//! The engine itself: its settings, what it is made of, opening and closing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use longshore_core::wire::Status;
+use longshore_core::{Clock, Code, DatabaseId, Timestamp};
+use longshore_store::{Store, WriteOptions};
+
+use crate::access::KeyCache;
+use crate::db::{Database, Db};
+use crate::error::{Error, Result};
+
+/// What can be set about an engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Content of at most this many bytes lies in the database, beside its version (16 KiB).
+    pub inline_limit: usize,
+    /// The largest file in bytes that is taken; nothing for no limit.
+    pub largest_file: Option<u64>,
+    /// The most nodes of one copy (10,000): it is one transaction, and on SQLite no other write goes on beside it.
+    pub copied_nodes: usize,
+    /// How old a blob without a version must be before the sweeper removes it (24 h).
+    pub orphan_grace: Duration,
+    /// How long another process's revocation of a key may take to be noticed here (1 s).
+    pub key_cache: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            inline_limit: 16 * 1_024,
+            largest_file: None,
+            copied_nodes: 10_000,
+            orphan_grace: Duration::from_hours(24),
+            key_cache: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The product behind every front door. Cloning it is cheap and shares everything.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    db: Db,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    keys: KeyCache,
+    started_at: Timestamp,
+}
+
+impl Engine {
+    /// Opens the database, brings its schema up to date and starts the engine over `store`.
+    pub async fn open(
+        settings: Settings,
+        database: &Database,
+        store: Store,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let (db, id) = Db::open(database, clock.as_ref()).await?;
+        claim(&store, id).await?;
+        let keys = KeyCache::new(settings.key_cache);
+        let started_at = clock.now();
+        Ok(Self { inner: Arc::new(Inner { settings, db, store, clock, keys, started_at }) })
+    }
+
+    /// Tells what a person asks first of a server.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            database: self.db().name().to_owned(),
+            store: self.store().name().to_owned(),
+            started_at: self.inner.started_at,
+        }
+    }
+
+    /// Fails when the database or the store does not answer.
+    pub async fn ping(&self) -> Result<()> {
+        self.db().ping().await?;
+        self.store().ping().await.map_err(store_failed)
+    }
+
+    /// Finishes the writes under way and closes the database.
+    pub async fn close(&self) {
+        self.db().close().await;
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(crate) fn keys(&self) -> &KeyCache {
+        &self.inner.keys
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.inner.clock)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+}
+
+/// Where a store says which database knows its blobs.
+const OWNER: &str = "longshore.database";
+
+/// Takes a new store for this database, or refuses one that belongs to another: to the wrong database every blob
+/// looks like an orphan, and the sweeper would remove them all.
+async fn claim(store: &Store, id: DatabaseId) -> Result<()> {
+    let text = Bytes::from(format!("{id}\n"));
+    match store.write(OWNER, text.clone(), WriteOptions::default()).await {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == longshore_store::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(store_failed(error)),
+    }
+    let owner = store.read_bytes(OWNER).await.map_err(store_failed)?;
+    if owner == text {
+        return Ok(());
+    }
+    let owner = String::from_utf8_lossy(&owner);
+    let detail = format!("the store belongs to the database {}, and this is {id}", owner.trim());
+    Err(Error::new(Code::Internal, detail))
+}
+
+/// The one place where a store's error becomes ours.
+pub(crate) fn store_failed(error: longshore_store::Error) -> Error {
+    use longshore_store::ErrorKind;
+    let code = match error.kind() {
+        ErrorKind::StorageFull => Code::StorageFull,
+        // A blob that a version names and the store lacks is a fault, not the caller's business.
+        ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::InvalidPath => Code::Internal,
+        _ => Code::StorageUnavailable,
+    };
+    Error::caused(code, format!("the blob store: {error}"), error)
+}

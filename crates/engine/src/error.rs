@@ -1,0 +1,99 @@
+//! The engine's error: a public code, what is wrong in this very case, and privately why.
+
+use std::fmt::{self, Display};
+use std::sync::Arc;
+
+use longshore_core::{Code, ErrorKind, PathError, VersionId};
+
+/// The result of an engine verb.
+pub type Result<T> = std::result::Result<T, Error>;
+
+type Source = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Why an engine verb did not do what it was asked.
+///
+/// Nothing changed, whatever the code.
+#[derive(Clone, Debug)]
+pub struct Error {
+    code: Code,
+    detail: String,
+    current_version: Option<VersionId>,
+    source: Option<Source>,
+}
+
+impl Error {
+    /// Makes an error of a code and what is wrong in this very case.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), current_version: None, source: None }
+    }
+
+    pub(crate) fn caused(
+        code: Code,
+        detail: impl Into<String>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self { source: Some(Arc::new(source)), ..Self::new(code, detail) }
+    }
+
+    /// A fault of ours: what the database gave cannot be.
+    pub(crate) fn corrupt(what: impl Display) -> Self {
+        Self::new(Code::Internal, format!("the database holds what it should not: {what}"))
+    }
+
+    /// The same with another code, for who knows better what it means.
+    pub(crate) fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+
+    pub(crate) fn stale(detail: impl Into<String>, current: Option<VersionId>) -> Self {
+        Self { current_version: current, ..Self::new(Code::PreconditionFailed, detail) }
+    }
+
+    /// Returns the public code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Returns the kind, which says what the caller must do.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.code.kind()
+    }
+
+    /// Returns what is wrong in this very case. For [`ErrorKind::Internal`] it is for the log alone.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Returns the version that stands, where a precondition failed.
+    #[must_use]
+    pub const fn current_version(&self) -> Option<VersionId> {
+        self.current_version
+    }
+
+    /// Tells whether the same call may do better later.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        self.code.is_retryable()
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<PathError> for Error {
+    fn from(error: PathError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}

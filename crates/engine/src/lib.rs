@@ -1,0 +1,38 @@
+//! The product: workspaces, nodes, versions, access and events, with the database below them.
+//!
+//! Every front door calls the verbs of [`Engine`]; a rule (permission, precondition, limit) is written here
+//! once. The engine never knows HTTP, and nobody but its module `db` knows SQL.
+//!
+//! One order holds for every write: bytes are durable in the store before the row that names them is
+//! committed, a change and its event are one transaction, and an answer comes after the commit.
+
+mod access;
+mod actor;
+mod blob;
+mod copy;
+mod cursor;
+mod db;
+mod download;
+mod engine;
+mod error;
+mod listing;
+mod nodes;
+mod sweep;
+mod trash;
+mod upload;
+mod workspaces;
+
+pub use actor::Actor;
+pub use db::Database;
+pub use download::{Content, ContentStream};
+pub use engine::{Engine, Settings};
+pub use error::{Error, Result};
+pub use listing::{Depth, PageRequest};
+pub use nodes::Target;
+pub use sweep::Swept;
+pub use upload::{Preconditions, Upload, UploadOptions, Written};
+
+/// What the engine is opened over: the store's own types, so that a front door needs no other way to them.
+pub mod store {
+    pub use longshore_store::{Durability, Error, LocalOptions, Store};
+}

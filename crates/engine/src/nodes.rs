@@ -1,0 +1,343 @@
+//! Nodes: finding them, and changing everything but content.
+
+use longshore_core::path::{MAX_PATH_BYTES, MAX_PATH_NAMES};
+use longshore_core::wire::{Metadata, Node, NodeKind, Role, UpdateNode};
+use longshore_core::{Code, Name, NodeId, PathError, WorkspaceId, WorkspacePath};
+use serde_json::json;
+
+use crate::actor::Actor;
+use crate::db::events::{Change, Log};
+use crate::db::nodes::{NodeRow, Place};
+use crate::db::{self, Tx};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::upload::Preconditions;
+use crate::workspaces;
+
+/// The most keys a node's metadata may have.
+const METADATA_KEYS: usize = 64;
+/// The most bytes of keys and values a node's metadata may have.
+const METADATA_BYTES: usize = 8 * 1_024;
+
+/// Where content is written to.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A path of a workspace; folders above it are made.
+    Path {
+        /// The workspace.
+        workspace: WorkspaceId,
+        /// The file's path.
+        path: WorkspacePath,
+    },
+    /// A name in a folder.
+    Child {
+        /// The folder.
+        parent: NodeId,
+        /// The file's name.
+        name: Name,
+    },
+    /// A file that is there.
+    Node(NodeId),
+}
+
+fn not_found(id: NodeId) -> Error {
+    Error::new(Code::NodeNotFound, format!("no folder or file {id}"))
+}
+
+pub(crate) fn name_taken(name: &str) -> Error {
+    Error::new(Code::NameTaken, format!("the folder has a {name:?} already"))
+}
+
+/// Returns a node that the actor reaches, be it in the trash or not.
+pub(crate) async fn visible_node(tx: &mut Tx, actor: &Actor, id: NodeId) -> Result<NodeRow> {
+    let row = db::nodes::get(tx, id).await?.filter(|row| actor.reaches(row.workspace));
+    row.ok_or_else(|| not_found(id))
+}
+
+/// Returns a node that the actor reaches and that is not in the trash, with its place.
+pub(crate) async fn live_node(tx: &mut Tx, actor: &Actor, id: NodeId) -> Result<(NodeRow, Place)> {
+    let row = visible_node(tx, actor, id).await?;
+    let place = db::nodes::place(tx, id).await?;
+    if place.trashed_at.is_some() {
+        return Err(Error::new(Code::InTrash, format!("{} is in the trash: restore it first", place.path)));
+    }
+    Ok((row, place))
+}
+
+/// Takes a node's workspace for writing, then the node: what is read after holds until the commit.
+pub(crate) async fn open_for_write<'a>(
+    tx: &mut Tx,
+    actor: &'a Actor,
+    id: NodeId,
+    now: longshore_core::Timestamp,
+) -> Result<Log<'a>> {
+    // A node never changes its workspace, so it may be asked for before the workspace is taken.
+    let workspace = visible_node(tx, actor, id).await?.workspace;
+    Log::open(tx, workspace, actor, now).await
+}
+
+/// Returns the folder that a node goes into: live, reached, and of the same workspace.
+pub(crate) async fn destination(tx: &mut Tx, log: &Log<'_>, id: NodeId) -> Result<(NodeRow, Place)> {
+    let (row, place) = live_node(tx, log.actor(), id).await?;
+    if row.workspace != log.workspace() {
+        return Err(Error::new(Code::NodeNotFound, format!("no folder {id} in this workspace")));
+    }
+    if row.kind != NodeKind::Folder {
+        return Err(Error::new(Code::NotAFolder, format!("{} is a file", place.path)));
+    }
+    Ok((row, place))
+}
+
+pub(crate) async fn ensure_free(tx: &mut Tx, folder: NodeId, name: &str) -> Result<()> {
+    match db::nodes::child(tx, folder, name).await? {
+        Some(_) => Err(name_taken(name)),
+        None => Ok(()),
+    }
+}
+
+fn check_metadata(metadata: &Metadata) -> Result<()> {
+    let refuse = |detail: &str| Err(Error::new(Code::InvalidMetadata, detail));
+    if metadata.len() > METADATA_KEYS {
+        return refuse("metadata has at most 64 keys");
+    }
+    if metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > METADATA_BYTES {
+        return refuse("metadata has at most 8 KiB of keys and values");
+    }
+    if metadata.keys().any(|key| key.is_empty() || key.chars().any(char::is_control)) {
+        return refuse("a metadata key has at least one character and no control characters");
+    }
+    // PostgreSQL's text has no NUL, so nobody's has.
+    if metadata.values().any(|value| value.contains('\0')) {
+        return refuse("a metadata value holds no NUL");
+    }
+    Ok(())
+}
+
+/// Follows a path from a workspace's root through live nodes; nothing where it leads nowhere.
+pub(crate) async fn follow(tx: &mut Tx, root: NodeId, path: &WorkspacePath) -> Result<Option<NodeRow>> {
+    let mut row = db::nodes::get(tx, root).await?;
+    for name in path.names() {
+        let Some(folder) = row else { return Ok(None) };
+        row = db::nodes::child(tx, folder.id, name.as_str()).await?;
+    }
+    Ok(row)
+}
+
+/// Walks to a folder of the log's workspace and makes, with an event each, what is missing on the way.
+///
+/// Returns the folder and whether it was made.
+pub(crate) async fn make_folders(
+    tx: &mut Tx,
+    log: &mut Log<'_>,
+    path: &WorkspacePath,
+) -> Result<(NodeRow, bool)> {
+    let workspace = db::workspaces::get(tx, log.workspace()).await?;
+    let workspace = workspace.ok_or_else(|| workspaces::not_found(log.workspace()))?;
+    let mut folder =
+        db::nodes::get(tx, workspace.root_id).await?.ok_or_else(|| not_found(workspace.root_id))?;
+    let mut made = false;
+    for name in path.names() {
+        let child = if made { None } else { db::nodes::child(tx, folder.id, name.as_str()).await? };
+        folder = match child {
+            Some(row) if row.kind == NodeKind::Folder => row,
+            Some(_) => {
+                return Err(Error::new(Code::NotAFolder, format!("{name:?} in the path {path} is a file")));
+            }
+            None => {
+                made = true;
+                insert_folder(tx, log, folder.id, name).await?
+            }
+        };
+    }
+    Ok((folder, made))
+}
+
+async fn insert_folder(tx: &mut Tx, log: &mut Log<'_>, parent: NodeId, name: &Name) -> Result<NodeRow> {
+    let by = log.actor().principal;
+    let row = NodeRow::folder(log.workspace(), Some(parent), name.to_string(), by, log.now());
+    db::nodes::insert(tx, &row).await?;
+    let data = json!({ "name": name, "parent_id": parent });
+    log.append(tx, Change { kind: "folder.created", node: Some(row.id), version: None, data }).await?;
+    Ok(row)
+}
+
+impl Engine {
+    /// Returns a node, be it in the trash or not.
+    pub async fn node(&self, actor: &Actor, id: NodeId) -> Result<Node> {
+        let actor = actor.clone();
+        self.db()
+            .read(move |tx| {
+                let actor = actor.clone();
+                Box::pin(async move {
+                    let row = visible_node(tx, &actor, id).await?;
+                    let place = db::nodes::place(tx, id).await?;
+                    Ok(row.into_node(place))
+                })
+            })
+            .await
+    }
+
+    /// Returns the live node at a path.
+    pub async fn node_at(&self, actor: &Actor, workspace: WorkspaceId, path: WorkspacePath) -> Result<Node> {
+        let root = self.workspace(actor, workspace).await?.root_id;
+        self.db()
+            .read(move |tx| {
+                let path = path.clone();
+                Box::pin(async move {
+                    let row = follow(tx, root, &path).await?;
+                    let row =
+                        row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
+                    Ok(row.into_node(Place { path, ..Place::default() }))
+                })
+            })
+            .await
+    }
+
+    /// Makes a folder in a folder.
+    pub async fn create_folder(&self, actor: &Actor, parent: NodeId, name: Name) -> Result<Node> {
+        actor.needs(Role::Editor)?;
+        let (clock, actor) = (self.clock(), actor.clone());
+        self.db()
+            .write(move |tx| {
+                let (now, actor, name) = (clock.now(), actor.clone(), name.clone());
+                Box::pin(async move {
+                    let mut log = open_for_write(tx, &actor, parent, now).await?;
+                    let (_, place) = destination(tx, &log, parent).await?;
+                    ensure_free(tx, parent, name.as_str()).await?;
+                    let path = place.path.join(name.clone())?;
+                    let row = insert_folder(tx, &mut log, parent, &name).await?;
+                    Ok(row.into_node(Place { path, ..Place::default() }))
+                })
+            })
+            .await
+    }
+
+    /// Makes a folder at a path and those above it; tells whether it was not there before.
+    pub async fn create_folders(
+        &self,
+        actor: &Actor,
+        workspace: WorkspaceId,
+        path: WorkspacePath,
+    ) -> Result<(Node, bool)> {
+        actor.needs(Role::Editor)?;
+        if !actor.reaches(workspace) {
+            return Err(workspaces::not_found(workspace));
+        }
+        let (clock, actor) = (self.clock(), actor.clone());
+        self.db()
+            .write(move |tx| {
+                let (now, actor, path) = (clock.now(), actor.clone(), path.clone());
+                Box::pin(async move {
+                    let mut log = Log::open(tx, workspace, &actor, now).await?;
+                    let (row, made) = make_folders(tx, &mut log, &path).await?;
+                    log.close_unused(tx).await?;
+                    Ok((row.into_node(Place { path, ..Place::default() }), made))
+                })
+            })
+            .await
+    }
+
+    /// Renames a node, moves it, or replaces its metadata, as one act.
+    pub async fn update_node(
+        &self,
+        actor: &Actor,
+        id: NodeId,
+        wanted: UpdateNode,
+        preconditions: Preconditions,
+    ) -> Result<Node> {
+        actor.needs(Role::Editor)?;
+        if let Some(metadata) = &wanted.metadata {
+            check_metadata(metadata)?;
+        }
+        let (clock, actor) = (self.clock(), actor.clone());
+        self.db()
+            .write(move |tx| {
+                let (now, actor) = (clock.now(), actor.clone());
+                let (wanted, preconditions) = (wanted.clone(), preconditions.clone());
+                Box::pin(async move {
+                    let log = open_for_write(tx, &actor, id, now).await?;
+                    apply_update(tx, log, id, wanted, &preconditions).await
+                })
+            })
+            .await
+    }
+}
+
+pub(crate) fn root_refused() -> Error {
+    Error::new(Code::RootRefused, "the root folder stays where it is")
+}
+
+pub(crate) fn into_itself() -> Error {
+    Error::new(Code::IntoItself, "the folder would end up inside itself")
+}
+
+/// Returns the path that a node would have in a folder, or refuses where a path below it would be too long.
+pub(crate) async fn fitting_path(
+    tx: &mut Tx,
+    row: &NodeRow,
+    folder: &Place,
+    name: &str,
+) -> Result<WorkspacePath> {
+    let path = folder.path.join(Name::new(name)?)?;
+    if row.kind == NodeKind::Folder {
+        let below = db::nodes::reach(tx, row.id).await?;
+        if path.to_string().len() as u64 + below.bytes > MAX_PATH_BYTES as u64 {
+            return Err(PathError::PathTooLong.into());
+        }
+        if path.names().len() as u64 + below.names > MAX_PATH_NAMES as u64 {
+            return Err(PathError::PathTooDeep.into());
+        }
+    }
+    Ok(path)
+}
+
+async fn apply_update(
+    tx: &mut Tx,
+    mut log: Log<'_>,
+    id: NodeId,
+    wanted: UpdateNode,
+    preconditions: &Preconditions,
+) -> Result<Node> {
+    let (mut row, mut place) = live_node(tx, log.actor(), id).await?;
+    preconditions.check(Some(&row))?;
+    let from = place.path.clone();
+    let name = wanted.name.map_or_else(|| row.name.clone(), |name| name.to_string());
+    let renamed = name != row.name;
+    let moved = wanted.parent_id.is_some_and(|parent| Some(parent) != row.parent);
+    if renamed || moved {
+        let parent = wanted.parent_id.or(row.parent).filter(|_| row.parent.is_some());
+        let parent = parent.ok_or_else(root_refused)?;
+        let (_, folder) = destination(tx, &log, parent).await?;
+        if folder.ids.contains(&id) {
+            return Err(into_itself());
+        }
+        ensure_free(tx, parent, &name).await?;
+        place.path = fitting_path(tx, &row, &folder, &name).await?;
+        row.name = name;
+        row.parent = Some(parent);
+    }
+    let relabelled = wanted.metadata.as_ref().is_some_and(|metadata| *metadata != row.metadata);
+    if !(renamed || moved || relabelled) {
+        log.close_unused(tx).await?;
+        return Ok(row.into_node(place));
+    }
+    if let Some(metadata) = wanted.metadata {
+        row.metadata = metadata;
+    }
+    row.touch(&log);
+    db::nodes::update(tx, &row).await?;
+    let kind = match (moved, renamed) {
+        (true, _) => "node.moved",
+        (false, true) => "node.renamed",
+        (false, false) => "node.metadata_changed",
+    };
+    let mut data = json!({ "path": place.path });
+    if renamed || moved {
+        data["from"] = json!(from);
+    }
+    if relabelled {
+        data["metadata"] = json!(row.metadata);
+    }
+    log.append(tx, Change { kind, node: Some(id), version: row.version, data }).await?;
+    Ok(row.into_node(place))
+}

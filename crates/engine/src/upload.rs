@@ -1,0 +1,487 @@
+//! Bytes in: content is hashed while it streams, durable before its row, visible only with its commit.
+
+use bytes::{Bytes, BytesMut};
+use longshore_core::wire::{Node, NodeKind, OnConflict, Role, Version};
+use longshore_core::{Algorithm, Clock, Code, Digest, ErrorKind, Name, NodeId, VersionId, WorkspacePath};
+use longshore_store::Writer;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::actor::Actor;
+use crate::blob::{Blob, BlobId};
+use crate::db::events::{Change, Log};
+use crate::db::nodes::{NodeRow, Place};
+use crate::db::{self, Tx};
+use crate::engine::{Engine, store_failed};
+use crate::error::{Error, Result};
+use crate::nodes::{Target, follow, live_node, make_folders, name_taken, visible_node};
+use crate::workspaces;
+
+/// How many of the first bytes the media type is found by.
+const SNIFFED: usize = 4_096;
+
+/// From how many announced bytes on it pays to look at the target before the content is taken.
+const EARLY_CHECK: u64 = 256 * 1_024;
+
+/// How many numbers `on_conflict=rename` tries.
+const RENAMES: u64 = 1_000;
+
+/// What a write asks of the node it finds.
+#[derive(Clone, Debug, Default)]
+pub struct Preconditions {
+    /// `If-Match`: the version that must stand; `Some(None)` is `*`, any.
+    pub if_match: Option<Option<Vec<VersionId>>>,
+    /// `If-None-Match: *`: nothing may be there.
+    pub if_none_match: bool,
+}
+
+impl Preconditions {
+    /// Checks what is asked against the node that was found, inside the transaction that writes.
+    pub(crate) fn check(&self, found: Option<&NodeRow>) -> Result<()> {
+        let current = found.and_then(|row| row.version);
+        if self.if_none_match && found.is_some() {
+            return Err(Error::stale("something is there already", current));
+        }
+        match (&self.if_match, found) {
+            (None, _) | (Some(None), Some(_)) => Ok(()),
+            (Some(_), None) => Err(Error::stale("nothing is there", None)),
+            (Some(Some(wanted)), Some(_)) => match current {
+                Some(version) if wanted.contains(&version) => Ok(()),
+                Some(version) => Err(Error::stale(format!("the current version is {version}"), current)),
+                None => Err(Error::stale("a folder has no version", None)),
+            },
+        }
+    }
+}
+
+/// What is said about content before it comes.
+#[derive(Clone, Debug, Default)]
+pub struct UploadOptions {
+    /// How many bytes will come, where that is known.
+    pub length: Option<u64>,
+    /// The media type the writer states.
+    pub media_type: Option<String>,
+    /// Digests the content must have.
+    pub digests: Vec<Digest>,
+    /// What to do where the name is taken by a file.
+    pub on_conflict: OnConflict,
+    /// What must hold of the node that is found.
+    pub preconditions: Preconditions,
+}
+
+/// What an upload made.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The file as it is now.
+    pub node: Node,
+    /// Whether the file is new, and not only its version.
+    pub created: bool,
+}
+
+/// Content on its way in. Dropping it leaves nothing behind.
+#[derive(Debug)]
+pub struct Upload {
+    engine: Engine,
+    input: Input,
+    hash: blake3::Hasher,
+    sha256: Option<Sha256>,
+    size: u64,
+    head: BytesMut,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    Inline(BytesMut),
+    Stored(BlobId, Box<Writer>),
+}
+
+/// What the committing transaction needs; it may run more than once.
+#[derive(Clone, Debug)]
+struct Input {
+    actor: Actor,
+    target: Target,
+    options: UploadOptions,
+}
+
+/// Content that has come whole, before it has a node.
+#[derive(Clone, Debug)]
+struct Received {
+    blob: Blob,
+    size: u64,
+    media_type: String,
+    digest: Digest,
+    sha256: Option<Digest>,
+}
+
+impl Engine {
+    /// Begins an upload. Large ones are refused here where they could not be committed anyway.
+    pub async fn begin_upload(
+        &self,
+        actor: &Actor,
+        target: Target,
+        options: UploadOptions,
+    ) -> Result<Upload> {
+        actor.needs(Role::Editor)?;
+        if let Target::Path { workspace, path } = &target {
+            if !actor.reaches(*workspace) {
+                return Err(workspaces::not_found(*workspace));
+            }
+            if path.is_root() {
+                return Err(Error::new(Code::NotAFile, "the root is a folder"));
+            }
+        }
+        self.check_size(options.length.unwrap_or(0))?;
+        let input = Input { actor: actor.clone(), target, options };
+        if input.options.length.is_none_or(|length| length >= EARLY_CHECK) {
+            self.check_early(input.clone()).await?;
+        }
+        let wants_sha256 = input.options.digests.iter().any(|digest| digest.algorithm() == Algorithm::Sha256);
+        Ok(Upload {
+            engine: self.clone(),
+            input,
+            hash: blake3::Hasher::new(),
+            sha256: wants_sha256.then(Sha256::new),
+            size: 0,
+            head: BytesMut::new(),
+            body: Body::Inline(BytesMut::new()),
+        })
+    }
+
+    fn check_size(&self, size: u64) -> Result<()> {
+        match self.settings().largest_file {
+            Some(limit) if size > limit => {
+                Err(Error::new(Code::BodyTooLarge, format!("a file has at most {limit} bytes here")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks at the target as it is now. Only the commit decides, but a gigabyte should not come for nothing.
+    async fn check_early(&self, input: Input) -> Result<()> {
+        self.db()
+            .read(move |tx| {
+                let input = input.clone();
+                Box::pin(async move {
+                    let found = match &input.target {
+                        Target::Node(id) => Some(live_file(tx, &input.actor, *id).await?.0),
+                        Target::Child { parent, name } => {
+                            live_node(tx, &input.actor, *parent).await?;
+                            db::nodes::child(tx, *parent, name.as_str()).await?
+                        }
+                        Target::Path { workspace, path } => {
+                            let known = db::workspaces::get(tx, *workspace).await?;
+                            let known = known.ok_or_else(|| workspaces::not_found(*workspace))?;
+                            follow(tx, known.root_id, path).await?
+                        }
+                    };
+                    input.options.preconditions.check(found.as_ref())
+                })
+            })
+            .await
+    }
+}
+
+impl Upload {
+    /// Takes the next bytes of the content.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.size += bytes.len() as u64;
+        self.engine.check_size(self.size)?;
+        if self.input.options.length.is_some_and(|length| self.size > length) {
+            return Err(self.wrong_length());
+        }
+        self.hash.update(&bytes);
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(&bytes);
+        }
+        let room = SNIFFED.saturating_sub(self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..room]);
+        match &mut self.body {
+            Body::Stored(_, writer) => writer.write(bytes).await.map_err(store_failed),
+            Body::Inline(content) if self.size <= self.engine.settings().inline_limit as u64 => {
+                content.extend_from_slice(&bytes);
+                Ok(())
+            }
+            Body::Inline(content) => {
+                let id = BlobId::new(self.engine.now());
+                let begun = content.split().freeze();
+                let mut writer = self.engine.open_blob(id).await?;
+                if !begun.is_empty() {
+                    writer.write(begun).await.map_err(store_failed)?;
+                }
+                writer.write(bytes).await.map_err(store_failed)?;
+                self.body = Body::Stored(id, Box::new(writer));
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the content: verifies it, makes it durable, and commits it as a version.
+    pub async fn finish(self) -> Result<Written> {
+        if self.input.options.length.is_some_and(|length| self.size != length) {
+            return Err(self.wrong_length());
+        }
+        let digest = Digest::new(Algorithm::Blake3, *self.hash.finalize().as_bytes());
+        let sha256 = self.sha256.map(|hash| Digest::new(Algorithm::Sha256, hash.finalize().into()));
+        for wanted in &self.input.options.digests {
+            if *wanted != digest && Some(*wanted) != sha256 {
+                let found =
+                    if wanted.algorithm() == Algorithm::Sha256 { sha256.unwrap_or(digest) } else { digest };
+                let detail = format!("the content has {found}, not {wanted}");
+                return Err(Error::new(Code::DigestMismatch, detail));
+            }
+        }
+        let blob = match self.body {
+            Body::Inline(content) => Blob::Inline(content.freeze()),
+            Body::Stored(id, writer) => {
+                writer.finish().await.map_err(store_failed)?;
+                Blob::Stored(id)
+            }
+        };
+        let media_type = media_type(&self.head, &self.input.target);
+        let received = Received { blob, size: self.size, media_type, digest, sha256 };
+        self.engine.commit_upload(self.input, received).await
+    }
+
+    fn wrong_length(&self) -> Error {
+        let announced = self.input.options.length.unwrap_or_default();
+        let detail = format!("{announced} bytes were announced, {} came", self.size);
+        Error::new(Code::LengthMismatch, detail)
+    }
+}
+
+/// Finds a media type by the first bytes, then by the name's ending, then by whether it reads as text.
+fn media_type(head: &[u8], target: &Target) -> String {
+    let name = match target {
+        Target::Path { path, .. } => path.names().last(),
+        Target::Child { name, .. } => Some(name),
+        Target::Node(_) => None,
+    };
+    if let Some(found) = infer::get(head) {
+        return found.mime_type().to_owned();
+    }
+    // A multi-byte character may be cut at the end of the head.
+    let is_text = match str::from_utf8(head) {
+        Ok(text) => !text.contains('\0'),
+        Err(error) => error.error_len().is_none() && !head.contains(&0),
+    };
+    let by_name = name.and_then(|name| mime_guess::from_path(name.as_str()).first_raw());
+    match by_name {
+        Some(guessed) => guessed.to_owned(),
+        None if is_text && !head.is_empty() => "text/plain".to_owned(),
+        None => "application/octet-stream".to_owned(),
+    }
+}
+
+async fn live_file(tx: &mut Tx, actor: &Actor, id: NodeId) -> Result<(NodeRow, Place)> {
+    let (row, place) = live_node(tx, actor, id).await?;
+    if row.kind != NodeKind::File {
+        return Err(Error::new(Code::NotAFile, format!("{} is a folder", place.path)));
+    }
+    Ok((row, place))
+}
+
+/// Where content goes: a file that is there, or a free name in a folder.
+enum Spot {
+    Existing(Box<NodeRow>, WorkspacePath),
+    Free(NodeId, WorkspacePath),
+}
+
+async fn find_spot(tx: &mut Tx, log: &mut Log<'_>, input: &Input) -> Result<Spot> {
+    let preconditions = &input.options.preconditions;
+    let (folder, name, folder_path) = match &input.target {
+        Target::Node(id) => {
+            let (row, place) = live_file(tx, &input.actor, *id).await?;
+            preconditions.check(Some(&row))?;
+            return Ok(Spot::Existing(Box::new(row), place.path));
+        }
+        Target::Child { parent, name } => {
+            let (row, place) = live_node(tx, &input.actor, *parent).await?;
+            if row.kind != NodeKind::Folder {
+                return Err(Error::new(Code::NotAFolder, format!("{} is a file", place.path)));
+            }
+            (row.id, name, place.path)
+        }
+        Target::Path { path, .. } => {
+            let (parents, name) =
+                path.split_last().ok_or_else(|| Error::new(Code::NotAFile, "the root is a folder"))?;
+            if preconditions.if_match.is_some() {
+                // Folders must not be made for a write that asks for a file that is there.
+                let found = db::workspaces::get(tx, log.workspace()).await?;
+                let root = found.ok_or_else(|| workspaces::not_found(log.workspace()))?.root_id;
+                preconditions.check(follow(tx, root, path).await?.as_ref())?;
+            }
+            let (row, _) = make_folders(tx, log, &parents).await?;
+            (row.id, name, parents)
+        }
+    };
+    let found = db::nodes::child(tx, folder, name.as_str()).await?;
+    preconditions.check(found.as_ref())?;
+    match found {
+        None => Ok(Spot::Free(folder, folder_path.join(name.clone())?)),
+        Some(row) if row.kind == NodeKind::Folder => {
+            Err(Error::new(Code::NotAFile, format!("{name:?} is a folder")))
+        }
+        Some(row) => match input.options.on_conflict {
+            OnConflict::Version => Ok(Spot::Existing(Box::new(row), folder_path.join(name.clone())?)),
+            OnConflict::Error => Err(name_taken(name.as_str())),
+            OnConflict::Rename => {
+                let name = free_name(tx, folder, name).await?;
+                Ok(Spot::Free(folder, folder_path.join(name)?))
+            }
+        },
+    }
+}
+
+async fn free_name(tx: &mut Tx, folder: NodeId, name: &Name) -> Result<Name> {
+    for number in 2..=RENAMES {
+        let numbered = name.numbered(number);
+        if db::nodes::child(tx, folder, numbered.as_str()).await?.is_none() {
+            return Ok(numbered);
+        }
+    }
+    Err(name_taken(name.as_str()))
+}
+
+/// The transaction that makes content visible.
+async fn commit(tx: &mut Tx, input: &Input, received: &Received, clock: &dyn Clock) -> Result<Written> {
+    let workspace = match &input.target {
+        Target::Path { workspace, .. } => *workspace,
+        Target::Child { parent: id, .. } | Target::Node(id) => {
+            visible_node(tx, &input.actor, *id).await?.workspace
+        }
+    };
+    let now = clock.now();
+    let mut log = Log::open(tx, workspace, &input.actor, now).await?;
+    let spot = find_spot(tx, &mut log, input).await?;
+    let by = input.actor.principal;
+    let (mut row, path, created) = match spot {
+        Spot::Existing(row, path) => (*row, path, false),
+        Spot::Free(folder, path) => {
+            let name = path.names().last().map(Name::to_string).unwrap_or_default();
+            let row =
+                NodeRow { kind: NodeKind::File, ..NodeRow::folder(workspace, Some(folder), name, by, now) };
+            (row, path, true)
+        }
+    };
+    let version = Version {
+        id: VersionId::new(now),
+        node_id: row.id,
+        number: row.version_number + 1,
+        size: received.size,
+        media_type: received.media_type.clone(),
+        stated_media_type: input.options.media_type.clone(),
+        digest: received.digest,
+        sha256: received.sha256,
+        created_at: now,
+        created_by: by,
+    };
+    let previous = row.version;
+    row.set_version(&version);
+    row.touch(&log);
+    if created {
+        db::nodes::insert(tx, &row).await?;
+    } else {
+        db::nodes::update(tx, &row).await?;
+    }
+    db::versions::insert(tx, &version, &received.blob).await?;
+    let (kind, data) = if created {
+        ("file.created", json!({ "path": path, "size": received.size, "digest": received.digest }))
+    } else {
+        let data = json!({
+            "path": path, "size": received.size, "digest": received.digest, "previous_version_id": previous,
+        });
+        ("version.created", data)
+    };
+    log.append(tx, Change { kind, node: Some(row.id), version: Some(version.id), data }).await?;
+    Ok(Written { node: row.into_node(Place { path, ..Place::default() }), created })
+}
+
+impl Engine {
+    async fn open_blob(&self, id: BlobId) -> Result<Writer> {
+        let options = longshore_store::WriteOptions::default();
+        self.store().open_write(&id.path(), options).await.map_err(store_failed)
+    }
+
+    async fn commit_upload(&self, input: Input, received: Received) -> Result<Written> {
+        let clock = self.clock();
+        let stored = match &received.blob {
+            Blob::Stored(id) => Some(*id),
+            Blob::Inline(_) => None,
+        };
+        let written = self
+            .db()
+            .write(move |tx| {
+                let (input, received, clock) = (input.clone(), received.clone(), clock.clone());
+                Box::pin(async move { commit(tx, &input, &received, clock.as_ref()).await })
+            })
+            .await;
+        if let (Err(error), Some(id)) = (&written, stored) {
+            self.discard(id, error.kind()).await;
+        }
+        written
+    }
+
+    /// Removes the blob of a write that was refused. After a fault nobody knows whether the commit held, so
+    /// then the blob stays: without a version it is an orphan, and the sweeper's.
+    async fn discard(&self, id: BlobId, kind: ErrorKind) {
+        if matches!(kind, ErrorKind::Unavailable | ErrorKind::Internal) {
+            return;
+        }
+        if let Err(error) = self.store().delete(&id.path(), true).await {
+            tracing::warn!(%error, blob = %id, "a refused write's blob stays until it is swept");
+        }
+    }
+
+    /// Makes an old version's content the current one, as a new version.
+    pub async fn restore_version(
+        &self,
+        actor: &Actor,
+        file: NodeId,
+        version: VersionId,
+        preconditions: Preconditions,
+    ) -> Result<Node> {
+        actor.needs(Role::Editor)?;
+        let (clock, actor) = (self.clock(), actor.clone());
+        self.db()
+            .write(move |tx| {
+                let (now, actor, preconditions) = (clock.now(), actor.clone(), preconditions.clone());
+                Box::pin(async move {
+                    let workspace = visible_node(tx, &actor, file).await?.workspace;
+                    let mut log = Log::open(tx, workspace, &actor, now).await?;
+                    let (mut row, place) = live_file(tx, &actor, file).await?;
+                    preconditions.check(Some(&row))?;
+                    let old = db::versions::with_blob(tx, file, version).await?;
+                    let (old, blob) = old.ok_or_else(|| no_version(version))?;
+                    let restored = Version {
+                        id: VersionId::new(now),
+                        number: row.version_number + 1,
+                        created_at: now,
+                        created_by: actor.principal,
+                        ..old
+                    };
+                    let previous = row.version;
+                    row.set_version(&restored);
+                    row.touch(&log);
+                    db::nodes::update(tx, &row).await?;
+                    db::versions::insert(tx, &restored, &blob).await?;
+                    let data = json!({
+                        "path": place.path, "restored_from": version, "previous_version_id": previous,
+                    });
+                    let change = Change {
+                        kind: "version.restored",
+                        node: Some(file),
+                        version: Some(restored.id),
+                        data,
+                    };
+                    log.append(tx, change).await?;
+                    Ok(row.into_node(place))
+                })
+            })
+            .await
+    }
+}
+
+pub(crate) fn no_version(id: VersionId) -> Error {
+    Error::new(Code::VersionNotFound, format!("the file has no version {id}"))
+}

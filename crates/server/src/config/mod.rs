@@ -1,0 +1,297 @@
+//! What can be configured: a TOML file, and over it the environment.
+//!
+//! This is the one place of the server that reads the environment. A key that is not known is an error, so
+//! that a typing mistake never goes unnoticed.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use confique::toml::FormatOptions;
+use confique::{Config as _, File, FileFormat, Layer as _};
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+#[cfg(test)]
+mod tests;
+
+/// The longest time that can be configured, ten years: a clock that is added to any such time stays a clock.
+const MOST_SECONDS: u64 = 10 * 365 * 24 * 3_600;
+
+/// The shortest time for which orphans are kept.
+const LEAST_GRACE: u64 = 3_600;
+
+/// The most connections to a PostgreSQL database, far more than one takes.
+const MOST_DATABASE_CONNECTIONS: usize = 10_000;
+
+/// Everything about a server that can be set.
+///
+/// Each value may also come from the environment variable named with it, which then wins over the file.
+#[derive(Clone, Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Config {
+    /// Where and how the server listens.
+    #[config(nested)]
+    pub server: ServerConfig,
+    /// The data folder.
+    #[config(nested)]
+    pub data: DataConfig,
+    /// The database.
+    #[config(nested)]
+    pub database: DatabaseConfig,
+    /// Where the bytes of large files are.
+    #[config(nested)]
+    pub store: StoreConfig,
+    /// How much one request may bring.
+    #[config(nested)]
+    pub limits: LimitsConfig,
+    /// What is logged, and how.
+    #[config(nested)]
+    pub log: LogConfig,
+    /// The sweeper, which removes what a crash has left.
+    #[config(nested)]
+    pub sweep: SweepConfig,
+}
+
+/// Where and how the server listens.
+#[derive(Clone, Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct ServerConfig {
+    /// The address and port to listen on; port 0 takes a free one.
+    #[config(env = "LONGSHORE_SERVER_LISTEN", default = "127.0.0.1:7420")]
+    pub listen: SocketAddr,
+    /// A file with the TLS certificate chain (PEM). With it and the key the server speaks HTTPS alone.
+    #[config(env = "LONGSHORE_SERVER_TLS_CERTIFICATE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// A file with the TLS private key (PEM).
+    #[config(env = "LONGSHORE_SERVER_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// The most connections at once. Further ones wait to be accepted. Where the process may not open two
+    /// files for each (a connection and what it reads or writes), there are fewer.
+    #[config(env = "LONGSHORE_SERVER_MAX_CONNECTIONS", default = 4096)]
+    pub max_connections: usize,
+    /// How long a client may take for a request's header, and be silent between two requests.
+    #[config(env = "LONGSHORE_SERVER_HEADER_TIMEOUT_SECONDS", default = 75)]
+    pub header_timeout_seconds: u64,
+    /// How long a transfer may stand still, in either direction.
+    #[config(env = "LONGSHORE_SERVER_IDLE_TIMEOUT_SECONDS", default = 60)]
+    pub idle_timeout_seconds: u64,
+    /// The most bytes of a request's line and header.
+    #[config(env = "LONGSHORE_SERVER_MAX_HEADER_BYTES", default = 65536)]
+    pub max_header_bytes: usize,
+    /// How long running requests may take to finish when the server is told to stop.
+    #[config(env = "LONGSHORE_SERVER_SHUTDOWN_GRACE_SECONDS", default = 30)]
+    pub shutdown_grace_seconds: u64,
+}
+
+/// The data folder.
+#[derive(Clone, Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct DataConfig {
+    /// The folder that holds everything the server keeps. It is made when it is not there.
+    #[config(env = "LONGSHORE_DATA_DIR", default = "longshore-data")]
+    pub dir: PathBuf,
+}
+
+/// The database.
+#[derive(Clone, Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct DatabaseConfig {
+    /// `sqlite:PATH` or `postgres://user@host/database`. Left out: SQLite, in the data folder.
+    #[config(env = "LONGSHORE_DATABASE_URL")]
+    pub url: Option<String>,
+    /// The most connections to a PostgreSQL database.
+    #[config(env = "LONGSHORE_DATABASE_CONNECTIONS", default = 16)]
+    pub connections: usize,
+}
+
+/// What keeps the bytes of large files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// A folder of the local disk.
+    Local,
+    /// Memory: everything is gone when the server stops. For trying out and tests.
+    Memory,
+}
+
+/// What is flushed to the disk before a write is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Nothing.
+    None,
+    /// The content of files.
+    File,
+    /// Files and folders: what was acknowledged survives a loss of power.
+    Full,
+}
+
+/// Where the bytes of large files are.
+#[derive(Clone, Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct StoreConfig {
+    /// `local` (a folder) or `memory` (for trying out: all is lost at the end).
+    #[config(env = "LONGSHORE_STORE_KIND", default = "local")]
+    pub kind: StoreKind,
+    /// The folder of the local store. Left out: `store` in the data folder.
+    #[config(env = "LONGSHORE_STORE_DIR")]
+    pub dir: Option<PathBuf>,
+    /// What is flushed before a write is acknowledged: `full` (files and folders), `file` or `none`.
+    #[config(env = "LONGSHORE_STORE_DURABILITY", default = "full")]
+    pub durability: Durability,
+}
+
+/// How much one request may bring.
+#[derive(Clone, Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct LimitsConfig {
+    /// The most bytes of one file. Left out: no limit.
+    #[config(env = "LONGSHORE_LIMITS_MAX_FILE_BYTES")]
+    pub max_file_bytes: Option<u64>,
+    /// The most bytes of a JSON body.
+    #[config(env = "LONGSHORE_LIMITS_MAX_JSON_BYTES", default = 1048576)]
+    pub max_json_bytes: usize,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object per line.
+    Json,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct LogConfig {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or by target: `warn,longshore::http=info`.
+    #[config(env = "LONGSHORE_LOG_LEVEL", default = "info")]
+    pub level: String,
+    /// `text` or `json`.
+    #[config(env = "LONGSHORE_LOG_FORMAT", default = "text")]
+    pub format: LogFormat,
+}
+
+/// The sweeper, which removes what a crash has left.
+#[derive(Clone, Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct SweepConfig {
+    /// How long the sweeper rests between two sweeps.
+    #[config(env = "LONGSHORE_SWEEP_INTERVAL_SECONDS", default = 3600)]
+    pub interval_seconds: u64,
+    /// How old stored bytes that belong to no file must be before they are removed. At least an hour (3600): the
+    /// bytes of a write that is still being committed belong to no file yet.
+    #[config(env = "LONGSHORE_SWEEP_ORPHAN_GRACE_SECONDS", default = 86400)]
+    pub orphan_grace_seconds: u64,
+}
+
+type ConfigLayer = <Config as confique::Config>::Layer;
+
+impl Config {
+    /// Loads the configuration: the environment, then `file` where one is given, then what is built in.
+    ///
+    /// A `file` that is not there, a key that is not known and a value that makes no sense are errors.
+    pub fn load(file: Option<&Path>) -> Result<Self> {
+        let unusable = |error: confique::Error| Error::caused("the configuration", error);
+        let mut layer = ConfigLayer::from_env().map_err(unusable)?;
+        if let Some(path) = file {
+            let file = File::with_format(path, FileFormat::Toml).required().load().map_err(unusable)?;
+            layer = layer.with_fallback(file);
+        }
+        let config =
+            Self::from_layer(layer.with_fallback(ConfigLayer::default_values())).map_err(unusable)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Returns a configuration file with every key, commented out at its built-in value.
+    #[must_use]
+    pub fn template() -> String {
+        confique::toml::template::<Self>(FormatOptions::default())
+    }
+
+    /// Checks what single values cannot tell. [`Server::open`](crate::Server::open) does it too, for values
+    /// set after loading.
+    pub fn check(&self) -> Result<()> {
+        let ensure = |holds: bool, message: &str| match holds {
+            true => Ok(()),
+            false => Err(Error::new(format!("the configuration: {message}"))),
+        };
+        let server = &self.server;
+        ensure(
+            server.tls_certificate.is_some() == server.tls_key.is_some(),
+            "server.tls_certificate and server.tls_key go together",
+        )?;
+        ensure(server.max_connections > 0, "server.max_connections is at least 1")?;
+        ensure(server.max_header_bytes >= 8_192, "server.max_header_bytes is at least 8192")?;
+        ensure(!self.data.dir.as_os_str().is_empty(), "data.dir is not empty")?;
+        ensure(
+            (1..=MOST_DATABASE_CONNECTIONS).contains(&self.database.connections),
+            "database.connections is 1 to 10000",
+        )?;
+        ensure(self.limits.max_json_bytes > 0, "limits.max_json_bytes is at least 1")?;
+        self.check_times()?;
+        self.database()?;
+        Ok(())
+    }
+
+    fn check_times(&self) -> Result<()> {
+        let (server, sweep) = (&self.server, &self.sweep);
+        for (name, least, seconds) in [
+            ("server.header_timeout_seconds", 1, server.header_timeout_seconds),
+            ("server.idle_timeout_seconds", 1, server.idle_timeout_seconds),
+            ("server.shutdown_grace_seconds", 0, server.shutdown_grace_seconds),
+            ("sweep.interval_seconds", 1, sweep.interval_seconds),
+            ("sweep.orphan_grace_seconds", LEAST_GRACE, sweep.orphan_grace_seconds),
+        ] {
+            if !(least..=MOST_SECONDS).contains(&seconds) {
+                return Err(Error::new(format!("the configuration: {name} is {least} to {MOST_SECONDS}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns where the database is.
+    pub(crate) fn database(&self) -> Result<longshore_engine::Database> {
+        use longshore_engine::Database;
+        let Some(url) = &self.database.url else {
+            return Ok(Database::Sqlite(self.data.dir.join("longshore.db")));
+        };
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() {
+                return Err(Error::new("the configuration: database.url `sqlite:` needs a path"));
+            }
+            return Ok(Database::Sqlite(path.into()));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Database::Postgres { url: url.clone(), connections: self.database.connections });
+        }
+        // The text itself stays out of the message: it may hold a password.
+        Err(Error::new("the configuration: database.url is `sqlite:PATH` or `postgres://…`"))
+    }
+
+    /// Returns the folder of the local store.
+    pub(crate) fn store_dir(&self) -> PathBuf {
+        self.store.dir.clone().unwrap_or_else(|| self.data.dir.join("store"))
+    }
+}
+
+impl ServerConfig {
+    pub(crate) const fn header_timeout(&self) -> Duration {
+        Duration::from_secs(self.header_timeout_seconds)
+    }
+
+    pub(crate) const fn idle_timeout(&self) -> Duration {
+        Duration::from_secs(self.idle_timeout_seconds)
+    }
+
+    pub(crate) const fn shutdown_grace(&self) -> Duration {
+        Duration::from_secs(self.shutdown_grace_seconds)
+    }
+}

@@ -1,0 +1,82 @@
+use std::path::Path;
+
+use super::{Config, LogFormat, StoreKind};
+
+fn load(text: &str) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("longshore.toml");
+    std::fs::write(&file, text).unwrap();
+    Config::load(Some(&file)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn nothing_configured_is_a_server_on_this_machine() {
+    let config = Config::load(None).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:7420");
+    assert_eq!(config.store.kind, StoreKind::Local);
+    assert_eq!(config.log.format, LogFormat::Text);
+    assert_eq!(config.store_dir(), Path::new("longshore-data/store"));
+}
+
+#[test]
+fn the_template_is_a_file_that_changes_nothing() {
+    let template = Config::template();
+    assert!(template.contains("#listen = \"127.0.0.1:7420\""), "{template}");
+    assert!(template.contains("LONGSHORE_SWEEP_INTERVAL_SECONDS"), "{template}");
+    let config = load(&template).unwrap();
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::load(None).unwrap()));
+    // Every line that is commented out is a line that could be used.
+    let used: String = template
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')))
+        .fold(String::new(), |mut text, line| {
+            if let Some(line) = line.filter(|line| !line.ends_with('=') && !line.ends_with("= ")) {
+                text.push_str(line);
+                text.push('\n');
+            }
+            text
+        });
+    assert!(used.contains("max_connections = 4096"), "{used}");
+}
+
+#[test]
+fn a_typing_mistake_is_an_error_that_names_it() {
+    for (text, word) in [
+        ("[server]\nlisten_on = \"0.0.0.0:1\"\n", "listen_on"),
+        ("[sever]\nlisten = \"0.0.0.0:1\"\n", "sever"),
+        ("[server]\nlisten = \"everywhere\"\n", "listen"),
+        ("[store]\nkind = \"floppy\"\n", "floppy"),
+        ("[server]\ntls_key = \"key.pem\"\n", "tls_certificate"),
+        ("[server]\nmax_connections = 0\n", "max_connections"),
+        ("[database]\nconnections = 4611686018427387904\n", "database.connections"),
+        ("[database]\nurl = \"mysql://root:hunter2@host/db\"\n", "database.url"),
+    ] {
+        let error = load(text).unwrap_err();
+        assert!(error.contains(word), "{text:?}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    assert!(Config::load(Some(Path::new("/nowhere/longshore.toml"))).is_err());
+}
+
+#[test]
+fn a_time_that_no_clock_can_take_is_refused() {
+    for (table, field, least) in [
+        ("server", "header_timeout_seconds", 1),
+        ("server", "idle_timeout_seconds", 1),
+        ("server", "shutdown_grace_seconds", 0),
+        ("sweep", "interval_seconds", 1),
+        // What is younger may belong to a write that is being committed.
+        ("sweep", "orphan_grace_seconds", 3_600),
+    ] {
+        let most: u64 = 315_360_000;
+        let load = |seconds: u64| load(&format!("[{table}]\n{field} = {seconds}\n"));
+        for good in [least, most] {
+            assert!(load(good).is_ok(), "{field} = {good}");
+        }
+        let too_short = (least > 0).then(|| least - 1);
+        for bad in too_short.into_iter().chain([most + 1, i64::MAX as u64]) {
+            let error = load(bad).unwrap_err();
+            assert!(error.ends_with(&format!("{table}.{field} is {least} to {most}")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use longshore_core::{NodeId, WorkspaceId};
+use longshore_engine::Engine;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::extract::{Caller, NodeRef};
+use crate::config::Config;
+use crate::measures;
+use crate::problem::Failure;
+
+/// How much one request may bring, and how slowly.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most bytes of a request's line and header.
+    pub header_bytes: usize,
+    /// The most bytes of a JSON body.
+    pub json_bytes: usize,
+    /// How long a body may stand still.
+    pub idle: Duration,
+}
+
+impl Limits {
+    pub(crate) const fn of(config: &Config) -> Self {
+        Self {
+            header_bytes: config.server.max_header_bytes,
+            json_bytes: config.limits.max_json_bytes,
+            idle: config.server.idle_timeout(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { header_bytes: 64 * 1_024, json_bytes: 1_024 * 1_024, idle: Duration::from_secs(60) }
+    }
+}
+
+/// The state behind the routes. Clones share it.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    limits: Limits,
+    metrics: PrometheusHandle,
+    closing: CancellationToken,
+}
+
+impl App {
+    pub(crate) fn new(engine: Engine, limits: Limits, closing: CancellationToken) -> Self {
+        Self(Arc::new(Inner { engine, limits, metrics: measures::install(), closing }))
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(crate) fn metrics(&self) -> &PrometheusHandle {
+        &self.0.metrics
+    }
+
+    /// Tells whether the server is about to stop.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.0.closing.is_cancelled()
+    }
+
+    /// Returns the node that an id in a URL stands for: `root` is the root folder of `workspace`, or of the
+    /// key's current one.
+    pub(crate) async fn node(
+        &self,
+        caller: &Caller,
+        node: NodeRef,
+        workspace: Option<WorkspaceId>,
+    ) -> Result<NodeId, Failure> {
+        let engine = self.engine();
+        match (node, workspace) {
+            (NodeRef::Id(id), None) => Ok(id),
+            (NodeRef::Id(_), Some(_)) => {
+                Err(super::extract::invalid_query("`workspace` goes with `root` alone"))
+            }
+            (NodeRef::Root, Some(id)) => Ok(engine.workspace(caller, id).await?.root_id),
+            (NodeRef::Root, None) => Ok(engine.current_workspace(caller).await?.root_id),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The bytes of files and of their versions.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use longshore_core::VersionId;
+use longshore_core::wire::{Node, OnConflict};
+use longshore_engine::Target;
+
+use super::app::App;
+use super::document::{ContentProblems, Octets, WriteProblems};
+use super::extract::{At, Caller, NodeRef, Query, RootOf};
+use super::incoming::Incoming;
+use super::outgoing;
+use crate::problem::Failure;
+
+/// Gives a file's bytes, or the part of them that `Range` asks for.
+#[utoipa::path(method(get, head), path = "/v1/files/{id}/content", operation_id = "get_content", tag = "files",
+    params(
+        ("id" = String, Path, description = "The file's id."),
+        RootOf,
+        ("Range" = Option<String>, Header, description = "One range of bytes."),
+        ("If-Range" = Option<String>, Header, description = "`Range` holds for this version alone."),
+        ("If-Match" = Option<String>, Header, description = "The version that must stand."),
+        ("If-None-Match" = Option<String>, Header, description = "The version that the caller has.")),
+    responses(
+        (status = 200, description = "All bytes.", body = inline(Octets), content_type = "application/octet-stream",
+            headers(("ETag" = String), ("Content-Digest" = String))),
+        (status = 206, description = "Some of them.", body = inline(Octets), content_type = "application/octet-stream",
+            headers(("ETag" = String), ("Content-Range" = String))),
+        (status = 304, description = "The caller has this version."),
+        ContentProblems))]
+pub(super) async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<NodeRef>,
+    Query(root): Query<RootOf>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let id = app.node(&caller, id, root.workspace).await?;
+    let content = app.engine().open_content(&caller, id, None).await?;
+    outgoing::content(&method, &headers, &content).await
+}
+
+/// Writes a new version of a file.
+#[utoipa::path(put, path = "/v1/files/{id}/content", operation_id = "put_content", tag = "files",
+    request_body(content = inline(Octets), content_type = "application/octet-stream"),
+    params(
+        ("id" = String, Path, description = "The file's id."),
+        RootOf,
+        ("If-Match" = Option<String>, Header, description = "The version that must stand, or `*`."),
+        ("Content-Digest" = Option<String>, Header, description = "RFC 9530; verified before anything is visible.")),
+    responses(
+        (status = 200, description = "The file.", body = Node, headers(("ETag" = String))),
+        WriteProblems))]
+pub(super) async fn put(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<NodeRef>,
+    Query(root): Query<RootOf>,
+    content: Incoming,
+) -> Result<Response, Failure> {
+    let target = Target::Node(app.node(&caller, id, root.workspace).await?);
+    Ok(outgoing::written(content.write_to(&app, &caller, target, OnConflict::Version).await?))
+}
+
+/// Gives the bytes of a version, as `/content` gives those of the current one.
+#[utoipa::path(method(get, head), path = "/v1/files/{id}/versions/{ver}/content", operation_id = "get_version_content", tag = "versions",
+    params(
+        ("id" = String, Path, description = "The file's id."),
+        ("ver" = VersionId, Path, description = "The version's id."),
+        RootOf,
+        ("Range" = Option<String>, Header, description = "One range of bytes.")),
+    responses(
+        (status = 200, description = "All bytes.", body = inline(Octets), content_type = "application/octet-stream",
+            headers(("ETag" = String), ("Content-Digest" = String))),
+        (status = 206, description = "Some of them.", body = inline(Octets), content_type = "application/octet-stream",
+            headers(("ETag" = String), ("Content-Range" = String))),
+        (status = 304, description = "The caller has this version."),
+        ContentProblems))]
+pub(super) async fn get_version(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<NodeRef>,
+    At(version): At<VersionId>,
+    Query(root): Query<RootOf>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let id = app.node(&caller, id, root.workspace).await?;
+    let content = app.engine().open_content(&caller, id, Some(version)).await?;
+    outgoing::content(&method, &headers, &content).await
+}

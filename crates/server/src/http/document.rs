@@ -1,0 +1,143 @@
+//! The OpenAPI document: what holds for all routes, and the answers they share.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use longshore_core::wire::Problem;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, Modify, ToSchema};
+
+/// What holds for all routes.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Longshore",
+        description = "The file workspace that agents and people share. Errors are RFC 9457 \
+                       `application/problem+json` with a stable `code`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+        contact()
+    ),
+    components(schemas(Problem)),
+    modifiers(&BearerKey),
+    security(("key" = [])),
+    tags(
+        (name = "server", description = "The server itself."),
+        (name = "keys", description = "API keys."),
+        (name = "workspaces", description = "Workspaces, and what is found by path."),
+        (name = "files", description = "Folders and files by id."),
+        (name = "versions", description = "Contents of a file, old and current."),
+    )
+)]
+pub(super) struct Document;
+
+struct BearerKey;
+
+impl Modify for BearerKey {
+    fn modify(&self, document: &mut OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("lsk_…")
+            .description(Some("An API key."))
+            .build();
+        document.components.get_or_insert_default().add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Brings the paths into the form of OpenAPI, which has no catch-alls.
+pub(super) fn finished(mut document: OpenApi) -> OpenApi {
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    for item in document.paths.paths.values_mut() {
+        // A handler answers GET and HEAD alike, but each operation has an id of its own.
+        if let Some(id) = item.head.as_mut().and_then(|head| head.operation_id.as_mut()) {
+            id.push_str("_head");
+        }
+    }
+    document
+}
+
+fn problems(statuses: &[StatusCode]) -> BTreeMap<String, RefOr<Response>> {
+    let problem = |status: &StatusCode| {
+        let content = Content::new(Some(Ref::from_schema_name(Problem::name())));
+        let response = ResponseBuilder::new()
+            .description(status.canonical_reason().unwrap_or_default())
+            .content("application/problem+json", content)
+            .build();
+        (status.as_str().to_owned(), RefOr::T(response))
+    };
+    statuses.iter().map(problem).collect()
+}
+
+/// How a route that reads may refuse.
+pub(super) struct ReadProblems;
+
+impl IntoResponses for ReadProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            StatusCode::BAD_REQUEST,
+            StatusCode::UNAUTHORIZED,
+            StatusCode::NOT_FOUND,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ])
+    }
+}
+
+/// How a route that reads content may refuse, besides [`ReadProblems`].
+pub(super) struct ContentProblems;
+
+impl IntoResponses for ContentProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = ReadProblems::responses();
+        responses.append(&mut problems(&[
+            StatusCode::CONFLICT,
+            StatusCode::PRECONDITION_FAILED,
+            StatusCode::RANGE_NOT_SATISFIABLE,
+        ]));
+        responses
+    }
+}
+
+/// How a route that manages keys or workspaces may refuse.
+pub(super) struct AdminProblems;
+
+impl IntoResponses for AdminProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = ReadProblems::responses();
+        responses.append(&mut problems(&[
+            StatusCode::FORBIDDEN,
+            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::CONFLICT,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::INSUFFICIENT_STORAGE,
+        ]));
+        responses
+    }
+}
+
+/// How a route that writes may refuse.
+pub(super) struct WriteProblems;
+
+impl IntoResponses for WriteProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = AdminProblems::responses();
+        responses.append(&mut problems(&[StatusCode::PRECONDITION_FAILED]));
+        responses
+    }
+}
+
+/// Bytes as they are.
+pub(super) struct Octets;
+
+impl utoipa::PartialSchema for Octets {
+    fn schema() -> RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Binary)))
+            .into()
+    }
+}
+
+impl ToSchema for Octets {}

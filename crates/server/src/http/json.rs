@@ -1,0 +1,145 @@
+//! JSON bodies: one object, all of whose fields must be known, and none of which comes twice.
+
+use std::fmt;
+
+use axum::extract::{FromRequest, Request};
+use bytes::BytesMut;
+use longshore_core::{Code, NodeId};
+use serde::de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use super::app::App;
+use super::extract::{Caller, next_piece};
+use crate::problem::Failure;
+
+/// A body that is an object of a known form.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
+        of_form(read(request, app).await?).map(Self)
+    }
+}
+
+/// A body whose `parent_id` may be `root`: the root folder of the workspace that the node is in.
+#[derive(Debug)]
+pub(super) struct Placing(Map<String, Value>);
+
+impl Placing {
+    pub(super) async fn of<T: DeserializeOwned>(
+        mut self,
+        app: &App,
+        caller: &Caller,
+        node: NodeId,
+    ) -> Result<T, Failure> {
+        if let Some(parent) = self.0.get_mut("parent_id")
+            && parent == "root"
+        {
+            let workspace = app.engine().node(caller, node).await?.workspace_id;
+            let root = app.engine().workspace(caller, workspace).await?.root_id;
+            *parent = Value::from(root.to_string());
+        }
+        of_form(self.0)
+    }
+}
+
+impl FromRequest<App> for Placing {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
+        read(request, app).await.map(Self)
+    }
+}
+
+fn invalid(error: impl fmt::Display) -> Failure {
+    Failure::new(Code::InvalidBody, error.to_string())
+}
+
+fn of_form<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Failure> {
+    serde_json::from_value(Value::Object(object)).map_err(invalid)
+}
+
+/// Reads a body that is an object. A list is none, though serde would take one for a form's fields in order.
+async fn read(request: Request, app: &App) -> Result<Map<String, Value>, Failure> {
+    let limits = app.limits();
+    let mut body = request.into_body();
+    let mut text = BytesMut::new();
+    while let Some(piece) = next_piece(&mut body, limits.idle).await? {
+        if text.len() + piece.len() > limits.json_bytes {
+            let detail = format!("a JSON body has at most {} bytes here", limits.json_bytes);
+            return Err(Failure::new(Code::BodyTooLarge, detail));
+        }
+        text.extend_from_slice(&piece);
+    }
+    match serde_json::from_slice(&text) {
+        Ok(Strict(Value::Object(object))) => Ok(object),
+        Ok(_) => Err(invalid("the body is a JSON object")),
+        Err(error) => Err(invalid(error)),
+    }
+}
+
+/// A JSON value in which no key comes twice: of two values one would be lost, and nobody can tell which was meant.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue).map(Self)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Strict(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((key, Strict(value))) = fields.next_entry::<String, Strict>()? {
+            if object.contains_key(&key) {
+                return Err(de::Error::custom(format_args!("`{key}` comes twice")));
+            }
+            object.insert(key, value);
+        }
+        Ok(object.into())
+    }
+}

@@ -1,0 +1,50 @@
+//! API keys.
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use longshore_core::KeyId;
+use longshore_core::wire::{CreateKey, Key, NewKey, Page};
+
+use super::app::App;
+use super::document::AdminProblems;
+use super::extract::{At, Caller, Nothing, Paging, Query};
+use super::json::Json;
+use crate::problem::Failure;
+
+/// Lists the keys, oldest first: all, or those of the caller's one workspace.
+#[utoipa::path(get, path = "/v1/keys", operation_id = "list_keys", tag = "keys", params(Paging),
+    responses((status = 200, description = "Keys.", body = Page<Key>), AdminProblems))]
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(page): Query<Paging>,
+) -> Result<Answer<Page<Key>>, Failure> {
+    Ok(Answer(app.engine().list_keys(&caller, page.into()).await?))
+}
+
+/// Makes a key. Its secret is in this answer and nowhere else.
+#[utoipa::path(post, path = "/v1/keys", operation_id = "create_key", tag = "keys", request_body = CreateKey,
+    responses((status = 201, description = "The key and its secret.", body = NewKey), AdminProblems))]
+pub(super) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    _: Query<Nothing>,
+    Json(wanted): Json<CreateKey>,
+) -> Result<(StatusCode, Answer<NewKey>), Failure> {
+    Ok((StatusCode::CREATED, Answer(app.engine().create_key(&caller, wanted).await?)))
+}
+
+/// Revokes a key.
+#[utoipa::path(delete, path = "/v1/keys/{key}", operation_id = "revoke_key", tag = "keys",
+    params(("key" = KeyId, Path, description = "The key's id.")),
+    responses((status = 204, description = "The key is refused from now on."), AdminProblems))]
+pub(super) async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    At(key): At<KeyId>,
+    _: Query<Nothing>,
+) -> Result<StatusCode, Failure> {
+    app.engine().revoke_key(&caller, key).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,106 @@
+//! The HTTP API. This file is its table of contents: a resource each, the routes of a resource together.
+//!
+//! `edge` is around every route; `extract`, `premise`, `json` and `incoming` read requests, `outgoing` answers them;
+//! `document` makes the OpenAPI text from what stands at the handlers.
+
+mod app;
+mod content;
+mod document;
+mod edge;
+mod events;
+mod extract;
+mod files;
+mod incoming;
+mod json;
+mod keys;
+mod leftover;
+mod outgoing;
+mod premise;
+mod status;
+mod trash;
+mod tree;
+mod versions;
+mod workspaces;
+
+use axum::Router;
+use axum::http::Uri;
+use axum::routing::get;
+use longshore_core::Code;
+use longshore_engine::Engine;
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::app::App;
+pub use self::app::Limits;
+use self::document::Document;
+use self::edge::Edge;
+use crate::problem::Failure;
+
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(status::healthz))
+        .routes(routes!(status::readyz))
+        .routes(routes!(status::metrics))
+        .routes(routes!(status::openapi))
+        .routes(routes!(status::status))
+        .routes(routes!(status::me))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(workspaces::list, workspaces::create))
+        .routes(routes!(workspaces::current))
+        .routes(routes!(workspaces::get, workspaces::rename))
+        .routes(routes!(workspaces::create_folders))
+        .routes(routes!(files::get_at, files::write_at))
+        .routes(routes!(tree::list_root))
+        .routes(routes!(tree::list))
+        .routes(routes!(trash::list))
+        .routes(routes!(events::list))
+        .routes(routes!(files::create_child))
+        .routes(routes!(files::write_child))
+        .routes(routes!(files::get, files::update, files::trash))
+        .routes(routes!(files::copy))
+        .routes(routes!(files::restore))
+        .routes(routes!(content::get, content::put))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::get))
+        .routes(routes!(content::get_version))
+        .routes(routes!(versions::restore))
+}
+
+/// Makes the service behind the front door, for a socket or for a test.
+pub fn router(engine: Engine, limits: Limits) -> Router {
+    finished(App::new(engine, limits, CancellationToken::new()))
+}
+
+/// Describes the API, from the code that serves it.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    document::finished(routes().into_openapi())
+}
+
+pub(crate) fn service(engine: Engine, limits: Limits, closing: CancellationToken) -> Router {
+    finished(App::new(engine, limits, closing))
+}
+
+fn finished(app: App) -> Router {
+    let (router, _) = routes().split_for_parts();
+    router
+        // A catch-all does not match nothing, and the root is a folder like any other.
+        .route("/v1/workspaces/{ws}/files/", get(files::get_at).put(files::write_at))
+        .route("/v1/workspaces/{ws}/tree/", get(tree::list))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(Edge::new(app.clone()))
+        .with_state(app)
+}
+
+async fn no_route(uri: Uri) -> Failure {
+    Failure::new(Code::RouteNotFound, format!("no route answers {:?}", uri.path()))
+}
+
+async fn no_method() -> Failure {
+    Failure::new(Code::MethodNotAllowed, "`Allow` names the methods of this route")
+}

@@ -1,0 +1,259 @@
+//! `If-Match`, `If-None-Match`, `If-Range` and `Range`: what a request asks of the version it meets.
+
+use std::ops::Range;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Method};
+use longshore_core::{Code, VersionId};
+use longshore_engine::Preconditions;
+
+use super::app::App;
+use crate::problem::Failure;
+
+fn malformed(name: &HeaderName, rule: &str) -> Failure {
+    Failure::new(Code::InvalidHeader, format!("`{name}` is {rule}"))
+}
+
+/// An entity tag of a request. Ours are strong, so a weak one is never the same as one of ours; comparing
+/// weakly, as `If-None-Match` does, looks at the text alone.
+#[derive(Debug, PartialEq, Eq)]
+struct Tag<'a> {
+    weak: bool,
+    text: &'a str,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Tags<'a> {
+    Any,
+    List(Vec<Tag<'a>>),
+}
+
+/// Reads the tags of a header; nothing where the header is not there.
+fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<Tags<'a>>, Failure> {
+    let wrong = || malformed(name, "`*`, or tags in quotes with commas between them");
+    let mut list = Vec::new();
+    for line in headers.get_all(name) {
+        let mut rest = line.to_str().map_err(|_| wrong())?.trim();
+        if rest == "*" {
+            return Ok(Some(Tags::Any));
+        }
+        loop {
+            rest = rest.trim_start_matches([' ', '\t', ',']);
+            if rest.is_empty() {
+                break;
+            }
+            let (weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |quoted| (true, quoted));
+            let (text, after) =
+                quoted.strip_prefix('"').and_then(|text| text.split_once('"')).ok_or_else(wrong)?;
+            list.push(Tag { weak, text });
+            rest = after.trim_start();
+            if !rest.is_empty() && !rest.starts_with(',') {
+                return Err(wrong());
+            }
+        }
+    }
+    if list.is_empty() && headers.contains_key(name) {
+        return Err(wrong());
+    }
+    Ok(headers.contains_key(name).then_some(Tags::List(list)))
+}
+
+/// What a write asks of the node that it changes.
+#[derive(Debug)]
+pub(super) struct Premises(pub(super) Preconditions);
+
+impl Premises {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
+        let if_match = tags(headers, &IF_MATCH)?.map(|tags| match tags {
+            Tags::Any => None,
+            // What is no version of ours matches nothing.
+            Tags::List(list) => {
+                let strong = list.into_iter().filter(|tag| !tag.weak);
+                Some(strong.filter_map(|tag| tag.text.parse().ok()).collect::<Vec<VersionId>>())
+            }
+        });
+        let if_none_match = match tags(headers, &IF_NONE_MATCH)? {
+            None => false,
+            Some(Tags::Any) => true,
+            Some(Tags::List(_)) => return Err(malformed(&IF_NONE_MATCH, "`*` on a write")),
+        };
+        Ok(Self(Preconditions { if_match, if_none_match }))
+    }
+}
+
+impl FromRequestParts<App> for Premises {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failure> {
+        Self::of(&parts.headers)
+    }
+}
+
+/// What becomes of a read, given the version that stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// All of the content.
+    Whole,
+    /// These bytes of it, at least one.
+    Part(Range<u64>),
+    /// Nothing: the caller has this version.
+    NotModified,
+}
+
+/// Decides what a read gives (RFC 9110, 13.2.2 and 14.2).
+pub(super) fn decide(
+    method: &Method,
+    headers: &HeaderMap,
+    version: VersionId,
+    size: u64,
+) -> Result<Read, Failure> {
+    let tag = version.to_string();
+    let is_ours = |found: &Tag<'_>| !found.weak && found.text == tag;
+    if let Some(Tags::List(list)) = tags(headers, &IF_MATCH)?
+        && !list.iter().any(is_ours)
+    {
+        let detail = format!("the version is {version}");
+        return Err(Failure::new(Code::PreconditionFailed, detail));
+    }
+    match tags(headers, &IF_NONE_MATCH)? {
+        Some(Tags::Any) => return Ok(Read::NotModified),
+        Some(Tags::List(list)) if list.iter().any(|found| found.text == tag) => {
+            return Ok(Read::NotModified);
+        }
+        _ => {}
+    }
+    // `Range` has a meaning for GET alone.
+    if method != Method::GET {
+        return Ok(Read::Whole);
+    }
+    // A date never says that this is the version: only the tag does.
+    let same = match headers.get(IF_RANGE) {
+        None => true,
+        Some(value) => value.to_str().is_ok_and(|text| text.trim() == format!("\"{tag}\"")),
+    };
+    let asked = headers.get(RANGE).and_then(|value| value.to_str().ok()).filter(|_| same);
+    match asked.and_then(byte_range) {
+        None => Ok(Read::Whole),
+        Some(asked) => asked.within(size).map(Read::Part).ok_or_else(|| {
+            let detail = format!("the content has {size} bytes");
+            Failure::new(Code::RangeNotSatisfiable, detail)
+        }),
+    }
+}
+
+/// One range of `Range`, before the length is known.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    From(u64, Option<u64>),
+    Last(u64),
+}
+
+impl Asked {
+    fn within(self, size: u64) -> Option<Range<u64>> {
+        let range = match self {
+            Self::From(first, last) => first..last.map_or(size, |last| last.saturating_add(1).min(size)),
+            Self::Last(count) => size.saturating_sub(count)..size,
+        };
+        (range.start < range.end).then_some(range)
+    }
+}
+
+/// Reads a `Range` of one range of bytes. Anything else is nothing: the RFC lets a server answer with all.
+fn byte_range(text: &str) -> Option<Asked> {
+    let (unit, range) = text.split_once('=')?;
+    if !unit.trim().eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    let number = |text: &str| -> Option<u64> {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        // A number past all that there is means the same as the largest one.
+        digits.then(|| text.parse().unwrap_or(u64::MAX))
+    };
+    let (first, last) = range.trim().split_once('-')?;
+    match (first, last) {
+        ("", last) => number(last).map(Asked::Last),
+        (first, "") => number(first).map(|first| Asked::From(first, None)),
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then_some(Asked::From(first, Some(last)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+    use longshore_core::{Code, Timestamp, VersionId};
+
+    use super::{Premises, Read, decide};
+
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn writes_know_lists_stars_and_what_never_matches() {
+        let (one, two) =
+            (VersionId::new(Timestamp::from_micros(1)), VersionId::new(Timestamp::from_micros(2)));
+        let parse = |name, value: &str| Premises::of(&headers(&[(name, value)])).map(|premises| premises.0);
+        assert_eq!(parse("if-match", "*").unwrap().if_match, Some(None));
+        let list = format!("\"{one}\" , W/\"{two}\", \"of another house\",\"{two}\"");
+        assert_eq!(parse("if-match", &list).unwrap().if_match, Some(Some(vec![one, two])));
+        assert_eq!(parse("if-match", "W/\"x\"").unwrap().if_match, Some(Some(vec![])));
+        assert!(parse("if-none-match", "*").unwrap().if_none_match);
+        assert!(Premises::of(&HeaderMap::new()).unwrap().0.if_match.is_none());
+        for (name, value) in [
+            ("if-match", "plain"),
+            ("if-match", ""),
+            ("if-match", "\"a\" \"b\""),
+            ("if-match", "\"open"),
+            ("if-none-match", "\"x\""),
+        ] {
+            assert_eq!(parse(name, value).unwrap_err().code(), Code::InvalidHeader, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn ranges_at_their_edges() {
+        let version = VersionId::new(Timestamp::from_micros(1));
+        let ask = |range: &str, size| decide(&Method::GET, &headers(&[("range", range)]), version, size);
+        assert_eq!(ask("bytes=0-0", 10).unwrap(), Read::Part(0..1));
+        assert_eq!(ask("bytes=2-", 10).unwrap(), Read::Part(2..10));
+        assert_eq!(ask("bytes=-3", 10).unwrap(), Read::Part(7..10));
+        assert_eq!(ask("bytes=-30", 10).unwrap(), Read::Part(0..10));
+        assert_eq!(ask("bytes=9-99999999999999999999999", 10).unwrap(), Read::Part(9..10));
+        for whole in
+            ["bytes=3-2", "bytes=0-1,4-5", "bytes=", "bytes=-", "lines=0-1", "bytes=a-b", "bytes=+1-2"]
+        {
+            assert_eq!(ask(whole, 10).unwrap(), Read::Whole, "{whole}");
+        }
+        for (outside, size) in [("bytes=10-", 10), ("bytes=-0", 10), ("bytes=0-", 0), ("bytes=-1", 0)] {
+            assert_eq!(ask(outside, size).unwrap_err().code(), Code::RangeNotSatisfiable, "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_read_holds_its_conditions_in_order() {
+        let version = VersionId::new(Timestamp::from_micros(1));
+        let (ours, weak) = (format!("\"{version}\""), format!("W/\"{version}\""));
+        let ask = |fields: &[(&'static str, &str)]| decide(&Method::GET, &headers(fields), version, 10);
+        assert_eq!(ask(&[("if-none-match", &ours)]).unwrap(), Read::NotModified);
+        assert_eq!(ask(&[("if-none-match", &weak)]).unwrap(), Read::NotModified);
+        assert_eq!(ask(&[("if-none-match", "\"x\"")]).unwrap(), Read::Whole);
+        assert_eq!(ask(&[("if-match", &ours), ("range", "bytes=0-1")]).unwrap(), Read::Part(0..2));
+        assert_eq!(ask(&[("if-match", "*")]).unwrap(), Read::Whole);
+        for stale in [weak.as_str(), "\"x\""] {
+            assert_eq!(ask(&[("if-match", stale)]).unwrap_err().code(), Code::PreconditionFailed);
+        }
+        assert_eq!(ask(&[("if-range", &ours), ("range", "bytes=0-1")]).unwrap(), Read::Part(0..2));
+        for other in [weak.as_str(), "\"x\"", "Wed, 21 Oct 2015 07:28:00 GMT"] {
+            assert_eq!(ask(&[("if-range", other), ("range", "bytes=0-1")]).unwrap(), Read::Whole);
+        }
+    }
+}

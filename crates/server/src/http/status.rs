@@ -1,0 +1,104 @@
+//! The server itself: is it alive, can it serve, what is it, who asks.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use longshore_core::wire::{Me, Status};
+use longshore_engine::store::Error as StoreError;
+use serde::Serialize;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use super::app::App;
+use super::document::ReadProblems;
+use super::extract::{Caller, Nothing, Query};
+use crate::error::chain;
+use crate::problem::Failure;
+
+/// How long the database and the store may take to give a sign of life.
+const PING: Duration = Duration::from_secs(2);
+
+/// Answers as soon as the server runs.
+#[utoipa::path(get, path = "/healthz", operation_id = "check_alive", tag = "server", security(()),
+    responses((status = 200, description = "The server runs.", body = String, content_type = "text/plain")))]
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the server can serve, and if not, what is in the way.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Readiness {
+    /// Whether requests can be served.
+    ready: bool,
+    /// What is in the way: `shutting_down`, `database`, `store`, or `timeout` where one of them does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<&'static str>,
+}
+
+impl Readiness {
+    async fn of(app: &App) -> Self {
+        if app.is_closing() {
+            return Self { ready: false, failed: Some("shutting_down") };
+        }
+        let failed = match timeout(PING, app.engine().ping()).await {
+            Ok(Ok(())) => return Self { ready: true, failed: None },
+            Ok(Err(error)) => {
+                tracing::warn!(error = chain(&error), "not ready");
+                let in_store =
+                    std::error::Error::source(&error).is_some_and(|cause| cause.is::<StoreError>());
+                if in_store { "store" } else { "database" }
+            }
+            Err(_) => {
+                tracing::warn!("not ready: no sign of life for {PING:?}");
+                "timeout"
+            }
+        };
+        Self { ready: false, failed: Some(failed) }
+    }
+}
+
+/// Tells whether the server can serve: the database and the store answer, and it is not about to stop.
+#[utoipa::path(get, path = "/readyz", operation_id = "check_ready", tag = "server", security(()), responses(
+    (status = 200, description = "The server can serve.", body = Readiness),
+    (status = 503, description = "The server cannot serve now.", body = Readiness)))]
+pub(super) async fn readyz(State(app): State<App>) -> Response {
+    let readiness = Readiness::of(&app).await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
+}
+
+/// Gives what the server counts, as Prometheus reads it.
+#[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "server", security(()),
+    responses((status = 200, description = "Prometheus text.", body = String, content_type = "text/plain")))]
+pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics().render())
+}
+
+/// Gives this document.
+#[utoipa::path(get, path = "/openapi.json", operation_id = "get_openapi", tag = "server", security(()),
+    responses((status = 200, description = "This document.", content_type = "application/json")))]
+pub(super) async fn openapi() -> Response {
+    Json(super::openapi()).into_response()
+}
+
+/// Tells what a person asks first of a server.
+#[utoipa::path(get, path = "/v1/status", operation_id = "get_status", tag = "server",
+    responses((status = 200, description = "The server.", body = Status), ReadProblems))]
+pub(super) async fn status(State(app): State<App>, _: Caller, _: Query<Nothing>) -> Json<Status> {
+    Json(app.engine().status())
+}
+
+/// Tells which key asks.
+#[utoipa::path(get, path = "/v1/me", operation_id = "get_me", tag = "keys",
+    responses((status = 200, description = "The key that asks.", body = Me), ReadProblems))]
+pub(super) async fn me(
+    State(app): State<App>,
+    caller: Caller,
+    _: Query<Nothing>,
+) -> Result<Json<Me>, Failure> {
+    Ok(Json(app.engine().me(&caller).await?))
+}

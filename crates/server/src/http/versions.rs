@@ -1,0 +1,88 @@
+//! The versions of a file.
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use longshore_core::wire::{Node, Page, Version};
+use longshore_core::{VersionId, WorkspaceId};
+use longshore_engine::PageRequest;
+use serde::Deserialize;
+
+use super::app::App;
+use super::document::{ReadProblems, WriteProblems};
+use super::extract::{At, Caller, NodeRef, PageSize, Query, RootOf};
+use super::outgoing;
+use super::premise::Premises;
+use crate::problem::Failure;
+
+/// Which page is wanted, of which `root`.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct VersionPage {
+    /// How many items at most.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<PageSize>,
+    /// Where to go on: the page before gave it.
+    cursor: Option<String>,
+    /// The workspace whose root folder `root` is; left out, the key's current one.
+    #[param(value_type = Option<String>)]
+    workspace: Option<WorkspaceId>,
+}
+
+/// Lists the versions of a file, newest first.
+#[utoipa::path(get, path = "/v1/files/{id}/versions", operation_id = "list_versions", tag = "versions",
+    params(("id" = String, Path, description = "The file's id."), VersionPage),
+    responses((status = 200, description = "Versions.", body = Page<Version>), ReadProblems))]
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<NodeRef>,
+    Query(query): Query<VersionPage>,
+) -> Result<Answer<Page<Version>>, Failure> {
+    let id = app.node(&caller, id, query.workspace).await?;
+    let page = PageRequest::new(query.limit.map(PageSize::get), query.cursor);
+    Ok(Answer(app.engine().list_versions(&caller, id, page).await?))
+}
+
+/// Gives a version.
+#[utoipa::path(get, path = "/v1/files/{id}/versions/{ver}", operation_id = "get_version", tag = "versions",
+    params(
+        ("id" = String, Path, description = "The file's id."),
+        ("ver" = VersionId, Path, description = "The version's id."),
+        RootOf),
+    responses((status = 200, description = "The version.", body = Version), ReadProblems))]
+pub(super) async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<NodeRef>,
+    At(version): At<VersionId>,
+    Query(root): Query<RootOf>,
+) -> Result<Answer<Version>, Failure> {
+    let id = app.node(&caller, id, root.workspace).await?;
+    Ok(Answer(app.engine().version(&caller, id, version).await?))
+}
+
+/// Makes an old version's content the current one, as a new version.
+#[utoipa::path(post, path = "/v1/files/{id}/versions/{ver}/restore", operation_id = "restore_version", tag = "versions",
+    params(
+        ("id" = String, Path, description = "The file's id."),
+        ("ver" = VersionId, Path, description = "The version's id."),
+        RootOf,
+        ("If-Match" = Option<String>, Header, description = "The version that must stand, or `*`.")),
+    responses(
+        (status = 200, description = "The file.", body = Node, headers(("ETag" = String))),
+        WriteProblems))]
+pub(super) async fn restore(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<NodeRef>,
+    At(version): At<VersionId>,
+    Query(root): Query<RootOf>,
+    Premises(premises): Premises,
+) -> Result<Response, Failure> {
+    let id = app.node(&caller, id, root.workspace).await?;
+    let node = app.engine().restore_version(&caller, id, version, premises).await?;
+    Ok(outgoing::node(StatusCode::OK, node))
+}

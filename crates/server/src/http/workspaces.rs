@@ -1,0 +1,94 @@
+//! Workspaces, and folders made by path.
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use longshore_core::WorkspaceId;
+use longshore_core::wire::{CreateFolder, CreateWorkspace, Node, Page, UpdateWorkspace, Workspace};
+
+use super::app::App;
+use super::document::{AdminProblems, ReadProblems, WriteProblems};
+use super::extract::{At, Caller, Nothing, Paging, Query};
+use super::json::Json;
+use super::outgoing;
+use crate::problem::Failure;
+
+/// Lists the workspaces that the key reaches, oldest first.
+#[utoipa::path(get, path = "/v1/workspaces", operation_id = "list_workspaces", tag = "workspaces", params(Paging),
+    responses((status = 200, description = "Workspaces.", body = Page<Workspace>), ReadProblems))]
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(page): Query<Paging>,
+) -> Result<Answer<Page<Workspace>>, Failure> {
+    Ok(Answer(app.engine().list_workspaces(&caller, page.into()).await?))
+}
+
+/// Makes a workspace.
+#[utoipa::path(post, path = "/v1/workspaces", operation_id = "create_workspace", tag = "workspaces", request_body = CreateWorkspace,
+    responses((status = 201, description = "The workspace.", body = Workspace), AdminProblems))]
+pub(super) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    _: Query<Nothing>,
+    Json(wanted): Json<CreateWorkspace>,
+) -> Result<(StatusCode, Answer<Workspace>), Failure> {
+    Ok((StatusCode::CREATED, Answer(app.engine().create_workspace(&caller, wanted.name).await?)))
+}
+
+/// Gives the key's own workspace, or the oldest that it reaches.
+#[utoipa::path(get, path = "/v1/workspaces/current", operation_id = "get_current_workspace", tag = "workspaces",
+    responses((status = 200, description = "The workspace.", body = Workspace), ReadProblems))]
+pub(super) async fn current(
+    State(app): State<App>,
+    caller: Caller,
+    _: Query<Nothing>,
+) -> Result<Answer<Workspace>, Failure> {
+    Ok(Answer(app.engine().current_workspace(&caller).await?))
+}
+
+/// Gives a workspace.
+#[utoipa::path(get, path = "/v1/workspaces/{ws}", operation_id = "get_workspace", tag = "workspaces",
+    params(("ws" = WorkspaceId, Path, description = "The workspace's id.")),
+    responses((status = 200, description = "The workspace.", body = Workspace), ReadProblems))]
+pub(super) async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    At(workspace): At<WorkspaceId>,
+    _: Query<Nothing>,
+) -> Result<Answer<Workspace>, Failure> {
+    Ok(Answer(app.engine().workspace(&caller, workspace).await?))
+}
+
+/// Renames a workspace.
+#[utoipa::path(patch, path = "/v1/workspaces/{ws}", operation_id = "rename_workspace", tag = "workspaces", request_body = UpdateWorkspace,
+    params(("ws" = WorkspaceId, Path, description = "The workspace's id.")),
+    responses((status = 200, description = "The workspace.", body = Workspace), AdminProblems))]
+pub(super) async fn rename(
+    State(app): State<App>,
+    caller: Caller,
+    At(workspace): At<WorkspaceId>,
+    _: Query<Nothing>,
+    Json(wanted): Json<UpdateWorkspace>,
+) -> Result<Answer<Workspace>, Failure> {
+    Ok(Answer(app.engine().rename_workspace(&caller, workspace, wanted.name).await?))
+}
+
+/// Makes a folder at a path, and those above it that are not there.
+#[utoipa::path(post, path = "/v1/workspaces/{ws}/folders", operation_id = "create_folders", tag = "workspaces", request_body = CreateFolder,
+    params(("ws" = WorkspaceId, Path, description = "The workspace's id.")),
+    responses(
+        (status = 201, description = "The folder is new.", body = Node),
+        (status = 200, description = "The folder was there.", body = Node),
+        WriteProblems))]
+pub(super) async fn create_folders(
+    State(app): State<App>,
+    caller: Caller,
+    At(workspace): At<WorkspaceId>,
+    _: Query<Nothing>,
+    Json(wanted): Json<CreateFolder>,
+) -> Result<Response, Failure> {
+    let (folder, is_new) = app.engine().create_folders(&caller, workspace, wanted.path).await?;
+    Ok(outgoing::made(is_new, folder))
+}

@@ -1,0 +1,28 @@
+//! The front doors of Longshore, and the server that they open in.
+//!
+//! A handler extracts, calls one verb of the engine, and answers; what is allowed, and what a write means, is
+//! the engine's business. This crate never knows SQL, and nobody but [`config`] reads the environment.
+//!
+//! - [`Config`] says what a server is like; [`Server`] opens one and serves.
+//! - [`http`] is the HTTP API: its `mod.rs` is the table of contents.
+//! - `problem` is the one map from error codes to HTTP answers.
+
+pub mod config;
+mod connection;
+mod descriptors;
+mod error;
+mod folder;
+pub mod http;
+mod listener;
+pub mod log;
+mod measures;
+mod problem;
+mod server;
+mod stall;
+mod sweeper;
+mod tls;
+
+pub use config::Config;
+pub use error::{Error, Result};
+pub use http::{Limits, openapi, router};
+pub use server::{Bound, Server};

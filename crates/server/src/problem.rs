@@ -1,0 +1,199 @@
+//! The one map from error codes to HTTP answers: a status, and a body of RFC 9457.
+//!
+//! A handler fails with a [`Failure`]. It travels as an extension of an empty response, because only the
+//! outermost layer knows the request's id; there [`render`] writes the body and the log line. What is wrong
+//! inside the server is logged and never sent.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use longshore_core::wire::Problem;
+use longshore_core::{Code, ErrorKind, IdError, PathError, VersionId};
+
+use crate::error::chain;
+
+/// Why a request is refused. It is boxed, so that what succeeds does not pay for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure(Box<Refusal>);
+
+#[derive(Clone, Debug)]
+struct Refusal {
+    error: longshore_engine::Error,
+    version: Option<VersionId>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        longshore_engine::Error::new(code, detail).into()
+    }
+
+    /// Adds a header that goes with this refusal.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
+        self
+    }
+
+    /// Says which version stands.
+    pub(crate) fn at_version(mut self, version: VersionId) -> Self {
+        self.0.version = Some(version);
+        self
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.0.error.code()
+    }
+}
+
+impl From<longshore_engine::Error> for Failure {
+    fn from(error: longshore_engine::Error) -> Self {
+        let version = error.current_version();
+        Self(Box::new(Refusal { error, version, header: None }))
+    }
+}
+
+impl From<PathError> for Failure {
+    fn from(error: PathError) -> Self {
+        longshore_engine::Error::from(error).into()
+    }
+}
+
+impl From<IdError> for Failure {
+    fn from(error: IdError) -> Self {
+        Self::new(Code::InvalidId, error.to_string())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = status(self.code()).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Returns the HTTP status of a code.
+pub(crate) const fn status(code: Code) -> StatusCode {
+    match code {
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
+        Code::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        _ => match code.kind() {
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Conflict => StatusCode::CONFLICT,
+            ErrorKind::Precondition => StatusCode::PRECONDITION_FAILED,
+            ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            ErrorKind::Denied => StatusCode::FORBIDDEN,
+            ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+            ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        },
+    }
+}
+
+/// Returns what the caller is told. What a fault is made of (paths, addresses, statements) is for the log. Of an
+/// outcome that is unknown the caller is told all: only who knows what was tried can look whether it happened.
+fn public_detail(failure: &Failure) -> &str {
+    match failure.code() {
+        Code::Internal => "internal error; the log has it under this request id",
+        Code::StorageFull => "the storage is full; nothing was stored",
+        Code::StorageUnavailable => "the storage does not answer; the log has it under this request id",
+        _ => failure.0.error.detail(),
+    }
+}
+
+fn log(failure: &Failure, request_id: &str) {
+    let error = &failure.0.error;
+    match error.code() {
+        code if code.kind() == ErrorKind::Internal => {
+            tracing::error!(request_id, error = chain(error), "a request met a fault");
+        }
+        Code::StorageFull | Code::StorageUnavailable => {
+            tracing::warn!(request_id, error = chain(error), "a request could not be served");
+        }
+        code => tracing::debug!(request_id, %code, detail = error.detail(), "a request was refused"),
+    }
+}
+
+/// Writes the body of an answer that a [`Failure`] made, or that the router made by itself.
+pub(crate) fn render(mut response: Response, request_id: &str) -> Response {
+    let Some(failure) = response.extensions_mut().remove::<Failure>() else {
+        return response;
+    };
+    log(&failure, request_id);
+    let (code, status) = (failure.code(), status(failure.code()));
+    let problem = Problem {
+        r#type: format!("urn:longshore:error:{code}"),
+        title: code.title().to_owned(),
+        status: status.as_u16(),
+        detail: public_detail(&failure).to_owned(),
+        code: code.to_string(),
+        request_id: request_id.to_owned(),
+        current_version: failure.0.version,
+    };
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        _ => {}
+    }
+    if let Some((name, value)) = failure.0.header {
+        headers.insert(name, value);
+    }
+    *response.body_mut() = Body::from(serde_json::to_vec(&problem).unwrap_or_default());
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderMap;
+    use axum::response::{IntoResponse, Response};
+    use http_body_util::BodyExt;
+    use longshore_core::Code;
+    use longshore_core::wire::Problem;
+
+    use super::{Failure, render, status};
+
+    async fn told(code: Code, detail: &str) -> (u16, HeaderMap, Problem) {
+        let response: Response = render(Failure::new(code, detail).into_response(), "req-1");
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (head.status.as_u16(), head.headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[test]
+    fn every_code_has_an_error_status() {
+        for code in Code::ALL {
+            let status = status(*code);
+            assert!(status.is_client_error() || status.is_server_error(), "{code}");
+        }
+        assert_eq!(status(Code::StorageFull).as_u16(), 507);
+        assert_eq!(status(Code::RequestTimeout).as_u16(), 408);
+        assert_eq!(status(Code::TooManyNodes).as_u16(), 413);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_outcome_is_told_as_what_it_is() {
+        let detail = "the database failed while it committed: the change may have happened";
+        let (status, headers, problem) = told(Code::OutcomeUnknown, detail).await;
+        assert_eq!(
+            (status, problem.code.as_str(), problem.detail.as_str()),
+            (500, "outcome_unknown", detail)
+        );
+        // Nobody is invited to do it once more, blindly.
+        assert!(!headers.contains_key("retry-after"));
+        let (_, _, fault) = told(Code::Internal, "a secret").await;
+        assert!(!fault.detail.contains("secret"));
+    }
+}

@@ -1,0 +1,148 @@
+//! Who may do what: typed users and all the routes.
+
+use std::time::Duration;
+
+use longshore_core::Timestamp;
+use longshore_core::wire::{CreateKey, Role};
+
+use crate::world::{User, World};
+
+/// Each route with a body that is good for it, and who may call it.
+async fn calls(world: &World) -> Vec<(String, &'static str, User)> {
+    let ws = format!("/v1/workspaces/{}", world.id());
+    let file = world.put("dir/file.txt", "one").await;
+    let old = file.version_id.unwrap();
+    world.put("dir/file.txt", "two").await;
+    let folder = file.parent_id.unwrap();
+    let file = format!("/v1/files/{}", file.id);
+    let version = format!("{file}/versions/{old}");
+    let gone = world.put("gone.txt", "gone").await.id;
+    world.edit(&format!("DELETE /v1/files/{gone}"), "").await;
+    [
+        (format!("GET {ws}"), "", User::Viewer),
+        (format!("GET {ws}/files/dir/file.txt"), "", User::Viewer),
+        (format!("HEAD {ws}/files/dir/file.txt"), "", User::Viewer),
+        (format!("GET {ws}/files/dir/file.txt?content=1"), "", User::Viewer),
+        (format!("GET {ws}/tree"), "", User::Viewer),
+        (format!("GET {ws}/tree/dir"), "", User::Viewer),
+        (format!("GET {ws}/trash"), "", User::Viewer),
+        (format!("GET {ws}/events"), "", User::Viewer),
+        (format!("GET /v1/files/root?workspace={}", world.id()), "", User::Viewer),
+        (format!("GET {file}"), "", User::Viewer),
+        (format!("GET {file}/content"), "", User::Viewer),
+        (format!("HEAD {file}/content"), "", User::Viewer),
+        (format!("GET {file}/versions"), "", User::Viewer),
+        (format!("GET {version}"), "", User::Viewer),
+        (format!("GET {version}/content"), "", User::Viewer),
+        (format!("HEAD {version}/content"), "", User::Viewer),
+        (format!("PUT {ws}/files/new.txt"), "new", User::Editor),
+        (format!("POST {ws}/folders"), r#"{"path":"/made"}"#, User::Editor),
+        (format!("POST /v1/files/{folder}/children"), r#"{"kind":"folder","name":"sub"}"#, User::Editor),
+        (format!("POST /v1/files/{folder}/files?name=more.txt"), "more", User::Editor),
+        (format!("PATCH {file}"), r#"{"metadata":{"a":"b"}}"#, User::Editor),
+        (format!("PUT {file}/content"), "three", User::Editor),
+        (format!("POST {version}/restore"), "", User::Editor),
+        (format!("POST {file}/copy"), r#"{"name":"copy.txt"}"#, User::Editor),
+        (format!("POST /v1/files/{gone}/restore"), "{}", User::Editor),
+        (format!("DELETE {file}"), "", User::Editor),
+        (format!("PATCH {ws}"), r#"{"name":"renamed"}"#, User::Admin),
+    ]
+    .into()
+}
+
+/// What no workspace is part of, for everybody with a key or for admins.
+const SERVER_WIDE: &[(&str, &str, User)] = &[
+    ("GET /v1/status", "", User::Viewer),
+    ("GET /v1/me", "", User::Viewer),
+    ("GET /v1/workspaces", "", User::Viewer),
+    ("GET /v1/workspaces/current", "", User::Viewer),
+    ("GET /v1/keys", "", User::Admin),
+    ("POST /v1/keys", r#"{"name":"k","role":"viewer"}"#, User::Admin),
+];
+
+fn rank(user: User) -> u8 {
+    match user {
+        User::Anonymous => 0,
+        User::Viewer => 1,
+        User::Editor => 2,
+        User::Admin | User::Foreign => 3,
+    }
+}
+
+#[tokio::test]
+async fn each_user_on_each_route() {
+    let world = World::new().await;
+    let mut calls = calls(&world).await;
+    calls.extend(SERVER_WIDE.iter().map(|(what, body, who)| ((*what).to_owned(), *body, *who)));
+    for (what, body, needed) in calls {
+        let in_workspace = what.contains(&world.id().to_string()) || what.contains("/v1/files/");
+        // Those who may not come first: their calls must leave things as they are.
+        for user in [User::Anonymous, User::Foreign, User::Viewer, User::Editor, User::Admin] {
+            let answer = world.call(user, &what, &[], body).await;
+            let expected = match user {
+                User::Anonymous => 401,
+                User::Foreign if in_workspace => 404,
+                user if rank(user) < rank(needed) => 403,
+                _ => 0,
+            };
+            if expected == 0 && user == User::Admin && rank(needed) < 3 && rank(needed) > 1 {
+                // The editor has done it already; done twice it may be a conflict, and is no refusal.
+                assert!(![401, 403, 404].contains(&answer.status.as_u16()), "{user:?} {what}: {answer:?}");
+            } else if expected == 0 {
+                assert!(answer.status.is_success(), "{user:?} {what}: {answer:?}");
+            } else {
+                assert_eq!(answer.status.as_u16(), expected, "{user:?} {what}: {answer:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_learns_anything_without_a_key() {
+    let world = World::new().await;
+    for what in ["GET /v1/files/nonsense", "PUT /v1/workspaces/ws_x/files/%ff", "POST /v1/keys?x=y"] {
+        let answer = world.call(User::Anonymous, what, &[], "not json").await;
+        assert_eq!(answer.outcome(), "401 key_missing", "{what}");
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_not_good() {
+    let world = World::new().await;
+    let good = world.key(User::Viewer).unwrap().to_owned();
+    let mut typo = good.clone();
+    typo.replace_range(40..41, if &good[40..41] == "x" { "y" } else { "x" });
+    let stranger = longshore_core::key::ApiKey::generate(Timestamp::from_micros(1));
+    let owner = world.owner.clone();
+    let end = Timestamp::from_micros(1_763_613_468_000_000).plus(Duration::from_secs(60));
+    let wanted = CreateKey {
+        name: "short".to_owned(),
+        role: Role::Viewer,
+        workspace_id: None,
+        expires_at: Some(end),
+        agent: None,
+    };
+    let short = world.engine.create_key(&owner, wanted.clone()).await.unwrap();
+    let revoked = world.engine.create_key(&owner, CreateKey { expires_at: None, ..wanted }).await.unwrap();
+    let ask = async |field: String| {
+        let answer = world.call(User::Anonymous, "GET /v1/me", &[("authorization", &field)], "").await;
+        answer.outcome()
+    };
+    assert_eq!(ask(format!("Bearer {}", revoked.secret)).await, "200");
+    world.engine.revoke_key(&owner, revoked.key.id).await.unwrap();
+    assert_eq!(ask(format!("bearer {}", short.secret)).await, "200");
+    world.clock.advance(Duration::from_secs(61));
+    for (field, outcome) in [
+        (format!("Bearer {good}"), "200"),
+        (format!("Bearer {typo}"), "401 key_malformed"),
+        ("Bearer lsk_short".to_owned(), "401 key_malformed"),
+        ("Bearer".to_owned(), "401 key_malformed"),
+        (format!("Basic {good}"), "401 key_malformed"),
+        (format!("Bearer {}", stranger.reveal()), "401 key_unknown"),
+        (format!("Bearer {}", short.secret), "401 key_expired"),
+        (format!("Bearer {}", revoked.secret), "401 key_revoked"),
+    ] {
+        assert_eq!(ask(field.clone()).await, outcome, "{field}");
+    }
+}

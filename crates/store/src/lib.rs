@@ -1,0 +1,34 @@
+//! One async [`Store`] of files, over memory and local disk.
+//!
+//! A store knows paths and bytes; it never knows users, workspaces or databases. Its types are its own: what
+//! a backend is built on never shows. [`Store`] says what each verb promises; `testing::conformance` (feature
+//! `testing`) holds every backend to it, and `testing::chaos` makes any store fail on demand.
+//!
+//! The local disk backend does its work on tokio's blocking threads, so its verbs need a tokio runtime.
+
+#![warn(missing_docs)]
+
+mod backend;
+mod capability;
+mod error;
+mod info;
+mod listing;
+mod local;
+mod memory;
+mod path;
+mod read;
+mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod write;
+
+pub use backend::{Backend, BoxFuture, BoxStream, WriteSink};
+pub use capability::{Capability, CapabilitySet};
+pub use error::{Error, ErrorKind, Result};
+pub use info::{ByteRange, Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions, WriteResult};
+pub use listing::Listing;
+pub use local::{Durability, LocalOptions};
+pub use path::StorePath;
+pub use read::Read;
+pub use store::Store;
+pub use write::{Content, Writer};

@@ -1,0 +1,171 @@
+//! The folder a store is rooted in, held open, and every lookup below it.
+//!
+//! Nothing here ever resolves an absolute path or follows a symbolic link: the kernel starts at the open root
+//! and refuses to leave it, whatever somebody does to the tree meanwhile.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::io::Errno;
+
+use super::disk::Disk;
+use super::errno;
+use crate::error::{Error, ErrorKind, Result};
+use crate::path::StorePath;
+
+/// The folder below the root where files are in the making. No path of a caller reaches it.
+pub(super) const TEMPORARY: &str = ".longshore-tmp";
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+#[derive(Debug)]
+pub(super) struct Root {
+    folder: OwnedFd,
+    pub(super) temporary: OwnedFd,
+    pub(super) disk: Disk,
+    /// Tells this opening's temporary files from those of every other process, in other containers too.
+    pub(super) mark: u64,
+    /// Whether the kernel, or a filter in front of it, lacks `openat2`.
+    by_component: AtomicBool,
+}
+
+impl Root {
+    pub(super) fn open(path: &Path, disk: Disk) -> Result<Self> {
+        let action = "opening the root of the store";
+        make_durably(path, &disk).map_err(|errno| errno::error(errno, action))?;
+        let open = || -> Result<Self, Errno> {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let folder = rustix::fs::open(path, flags, Mode::empty())?;
+            disk.make_folder(&folder, TEMPORARY)?;
+            let temporary = rustix::fs::openat(&folder, TEMPORARY, FOLDER, Mode::empty())?;
+            Ok(Self {
+                folder,
+                temporary,
+                disk,
+                mark: RandomState::new().build_hasher().finish(),
+                by_component: AtomicBool::new(false),
+            })
+        };
+        open().map_err(|errno| errno::error(errno, action))
+    }
+
+    #[cfg(test)]
+    pub(super) fn resolve_by_component(&self) {
+        self.by_component.store(true, Ordering::Relaxed);
+    }
+
+    /// Refuses the paths that are the store's own.
+    pub(super) fn check(path: &StorePath) -> Result<()> {
+        if path.segments().next() == Some(TEMPORARY) {
+            return Err(Error::new(ErrorKind::InvalidPath, "the name is kept for the store's own files"));
+        }
+        Ok(())
+    }
+
+    /// Opens what stands at `path`, which is normalised, without following any link.
+    pub(super) fn open_at(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let path = if path.is_empty() { "." } else { path };
+        if !self.by_component.load(Ordering::Relaxed) {
+            let resolve =
+                ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_SYMLINKS);
+            let opened = rustix::io::retry_on_intr(|| {
+                rustix::fs::openat2(&self.folder, path, flags, Mode::empty(), resolve)
+            });
+            match opened {
+                // Some container runtimes' filters say PERM where they mean NOSYS.
+                Err(Errno::NOSYS | Errno::PERM) => {
+                    self.by_component.store(true, Ordering::Relaxed);
+                }
+                opened => return opened,
+            }
+        }
+        let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut folder = None;
+        for segment in above.split('/').filter(|segment| !segment.is_empty()) {
+            let start = folder.as_ref().unwrap_or(&self.folder).as_fd();
+            folder = Some(open_folder(start, segment)?);
+        }
+        let start = folder.as_ref().unwrap_or(&self.folder).as_fd();
+        rustix::io::retry_on_intr(|| rustix::fs::openat(start, name, flags, Mode::empty()))
+    }
+
+    /// Opens a folder.
+    pub(super) fn open_folder(&self, path: &str) -> Result<OwnedFd, Errno> {
+        // The root is opened anew as well: a directory's read position belongs to the open file.
+        self.open_at(path, FOLDER)
+    }
+
+    /// Opens a folder, making it and what is missing above it.
+    pub(super) fn open_or_make_folder(&self, path: &str) -> Result<OwnedFd, Errno> {
+        match self.open_folder(path) {
+            Err(Errno::NOENT) => {}
+            opened => return opened,
+        }
+        let mut folder = self.open_folder("")?;
+        for segment in path.split('/') {
+            self.disk.make_folder(&folder, segment)?;
+            folder = open_folder(folder.as_fd(), segment)?;
+        }
+        Ok(folder)
+    }
+
+    /// Looks at the entry `path` itself; a link is looked at, not through.
+    pub(super) fn stat(&self, path: &str) -> Result<Statx, Errno> {
+        let file = self.open_at(path, OFlags::PATH)?;
+        stat_open(file)
+    }
+}
+
+/// Opens the folder `name` of an open folder.
+pub(super) fn open_folder(parent: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
+    match rustix::io::retry_on_intr(|| rustix::fs::openat(&parent, name, FOLDER, Mode::empty())) {
+        // Says NOTDIR for a link too, where `openat2` says LOOP; callers need to tell them apart.
+        Err(Errno::NOTDIR) if kind_at(&parent, name) == Some(FileType::Symlink) => Err(Errno::LOOP),
+        opened => opened,
+    }
+}
+
+fn kind_at(folder: impl AsFd, name: &str) -> Option<FileType> {
+    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some(FileType::from_raw_mode(stat.st_mode))
+}
+
+/// Looks at an open file or folder.
+pub(super) fn stat_open(file: impl AsFd) -> Result<Statx, Errno> {
+    let mask = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, mask)
+}
+
+/// Looks at an entry of an open folder.
+pub(super) fn stat_entry(folder: impl AsFd, name: &str) -> Result<Statx, Errno> {
+    let mask = StatxFlags::BASIC_STATS;
+    rustix::fs::statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, mask)
+}
+
+/// Makes the root and what is missing above it, so that it outlives a loss of power.
+fn make_durably(path: &Path, disk: &Disk) -> Result<(), Errno> {
+    let mut missing = Vec::new();
+    let mut above = path.to_path_buf();
+    while !above.as_os_str().is_empty() && !above.is_dir() {
+        missing.push(above.clone());
+        above = above.parent().map(PathBuf::from).unwrap_or_default();
+    }
+    for folder in missing.iter().rev() {
+        match rustix::fs::mkdir(folder, Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = rustix::fs::open(
+            parent.unwrap_or(Path::new(".")),
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
+        disk.sync_folder(parent)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! What tests need of a store: the suite every backend passes, and stores that fail on demand.
+
+pub mod chaos;
+pub mod conformance;
+pub mod disk;

@@ -1,0 +1,63 @@
+//! The conformance suite, on every backend.
+
+use libtest_mimic::Trial;
+use longshore_store::testing::chaos::Chaos;
+use longshore_store::testing::conformance::cases;
+use longshore_store::{Durability, LocalOptions, Store};
+use tempfile::TempDir;
+
+/// Makes a store, the empty part of it to test, and what both must not outlive.
+type Make = fn() -> ((Store, Store), Option<TempDir>);
+
+const STORES: [(&str, Make); 5] = [
+    ("memory", || (twice(Store::memory()), None)),
+    ("local", || local(LocalOptions::default())),
+    ("local-unflushed", || {
+        local(LocalOptions { durability: Durability::None, read_chunk: 4096, ..LocalOptions::default() })
+    }),
+    ("child", || {
+        let (store, folder) = local(LocalOptions { durability: Durability::File, ..LocalOptions::default() });
+        let child = store.0.child("some/folder").unwrap();
+        ((store.0, child), folder)
+    }),
+    // A wrapper must not change what it wraps.
+    ("calm-chaos", || (twice(Chaos::wrap(Store::memory()).0), None)),
+];
+
+fn twice(store: Store) -> (Store, Store) {
+    (store.clone(), store)
+}
+
+fn local(options: LocalOptions) -> ((Store, Store), Option<TempDir>) {
+    let folder = TempDir::new().unwrap();
+    let store = Store::local(folder.path().join("data"), options).unwrap();
+    // A neighbour whose name begins alike, which nothing may reach.
+    std::fs::create_dir(folder.path().join("data-evil")).unwrap();
+    (twice(store), Some(folder))
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (name, make) in STORES {
+        for case in cases() {
+            trials.push(Trial::test(format!("{name}::{}", case.name), move || {
+                crate::block_on(async {
+                    // Closing a child does nothing: what a test left to be done is waited for through its parent.
+                    let ((parent, store), folder) = make();
+
+                    assert!(case.applies(&store), "both backends can do everything");
+                    let outcome = case.run(store).await;
+                    parent.close().await.unwrap();
+                    if let Some(folder) = folder {
+                        let evil = folder.path().join("data-evil");
+                        assert_eq!(evil.read_dir().unwrap().count(), 0);
+                        let left = folder.path().join("data/.longshore-tmp");
+                        assert_eq!(left.read_dir().unwrap().count(), 0);
+                    }
+                    outcome.map_err(Into::into)
+                })
+            }));
+        }
+    }
+    trials
+}

@@ -1,0 +1,161 @@
+//! The gate: everything that must hold before a change lands, cheapest first.
+//!
+//! The tests run last, so that the output ends with the runner's closing lines.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use cargo_metadata::MetadataCommand;
+
+use crate::generated::{self, Group, Longshore, Mode};
+use crate::{python, tidy};
+
+/// Crates whose documentation holds examples to run.
+const DOCTESTED: &[&str] = &["longshore-core", "longshore-flow", "longshore-store", "longshore"];
+
+/// Runs every step at `root`, stopping at the first that fails. False when one did.
+pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
+    let mut gate = Gate { root, out, times: Vec::new() };
+    let steps: &[fn(&mut Gate<'_>) -> Result<bool>] = &[
+        |gate| gate.cargo("format", &["fmt", "--all", "--check"], &[]),
+        |gate| gate.tidy(),
+        |gate| {
+            let args = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"];
+            gate.cargo("clippy", &args, &[])
+        },
+        |gate| gate.licences(),
+        |gate| gate.python(),
+        |gate| gate.cargo("build", &["build", "--workspace", "--locked"], &[]),
+        |gate| gate.generated(),
+        |gate| gate.doctests(),
+        |gate| {
+            // Libraries: the binary's pages would land on those of the SDK, which has its name.
+            let args = ["doc", "--no-deps", "--workspace", "--lib", "--locked"];
+            gate.cargo("documentation", &args, &[("RUSTDOCFLAGS", "-Dwarnings")])
+        },
+        |gate| gate.tests(),
+    ];
+    for step in steps {
+        if !step(&mut gate)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+struct Gate<'a> {
+    root: &'a Path,
+    out: &'a mut dyn Write,
+    times: Vec<(&'static str, Duration)>,
+}
+
+impl Gate<'_> {
+    /// Runs one step with its name above and its time below.
+    fn step(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&Path, &mut dyn Write) -> Result<bool>,
+    ) -> Result<bool> {
+        writeln!(self.out, "== {name}")?;
+        self.out.flush()?;
+        let start = Instant::now();
+        let passed = work(self.root, self.out)?;
+        let time = start.elapsed();
+        self.times.push((name, time));
+        let word = if passed { "ok" } else { "FAILED" };
+        writeln!(self.out, "== {name}: {word} in {:.1} s", time.as_secs_f64())?;
+        self.out.flush()?;
+        Ok(passed)
+    }
+
+    fn cargo(&mut self, name: &'static str, args: &[&str], env: &[(&str, &str)]) -> Result<bool> {
+        self.step(name, |root, _| cargo(root, args, env))
+    }
+
+    fn tidy(&mut self) -> Result<bool> {
+        self.step("tidy", |root, out| {
+            let report = tidy::check(root)?;
+            report.print(out)?;
+            Ok(report.passes())
+        })
+    }
+
+    /// cargo-deny is a convenience here: it takes minutes to build, so nobody is made to install it.
+    fn licences(&mut self) -> Result<bool> {
+        if !has_subcommand(self.root, "deny") {
+            writeln!(self.out, "== licences and bans: skipped, cargo-deny is not installed")?;
+            return Ok(true);
+        }
+        let args = ["deny", "--locked", "check", "bans", "licenses", "sources"];
+        self.cargo("licences and bans", &args, &[])
+    }
+
+    fn python(&mut self) -> Result<bool> {
+        self.step("python", |root, out| python::check(root, &target(root)?.join("python-tools"), out))
+    }
+
+    fn generated(&mut self) -> Result<bool> {
+        self.step("generated files", |root, out| {
+            let longshore = Longshore::Built(built(root)?);
+            let mut same = true;
+            for group in [Group::OpenApi, Group::Docs] {
+                same &= generated::run(root, &longshore, group, Mode::Check, out)?;
+            }
+            Ok(same)
+        })
+    }
+
+    fn doctests(&mut self) -> Result<bool> {
+        let mut args = vec!["test", "--doc", "--locked", "--quiet"];
+        for name in DOCTESTED {
+            args.extend(["--package", name]);
+        }
+        self.cargo("examples in documentation", &args, &[])
+    }
+
+    /// Prints the times before the tests, so that nothing follows the runner's own last lines.
+    fn tests(&mut self) -> Result<bool> {
+        for (name, time) in &self.times {
+            writeln!(self.out, "   {:>7.1} s  {name}", time.as_secs_f64())?;
+        }
+        writeln!(self.out, "== tests")?;
+        self.out.flush()?;
+        if has_subcommand(self.root, "nextest") {
+            let args = ["nextest", "run", "--workspace", "--locked", "--profile", "ci"];
+            return cargo(self.root, &args, &[]);
+        }
+        writeln!(self.out, "   cargo-nextest is not installed: `cargo test` runs them, slower")?;
+        self.out.flush()?;
+        let args = ["test", "--workspace", "--locked", "--lib", "--bins", "--tests", "--no-fail-fast"];
+        cargo(self.root, &args, &[])
+    }
+}
+
+fn cargo(root: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<bool> {
+    let mut command = Command::new("cargo");
+    command.current_dir(root).args(args).envs(env.iter().copied());
+    let status = command.status().with_context(|| format!("cannot run cargo {}", args.join(" ")))?;
+    Ok(status.success())
+}
+
+fn has_subcommand(root: &Path, name: &str) -> bool {
+    let mut command = Command::new("cargo");
+    command.current_dir(root).args([name, "--version"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn target(root: &Path) -> Result<PathBuf> {
+    let metadata =
+        MetadataCommand::new().current_dir(root).no_deps().exec().context("cannot find the target folder")?;
+    Ok(metadata.target_directory.into_std_path_buf())
+}
+
+/// Where the build of the whole workspace left the binary.
+fn built(root: &Path) -> Result<PathBuf> {
+    let name = format!("longshore{}", std::env::consts::EXE_SUFFIX);
+    Ok(target(root)?.join("debug").join(name))
+}

@@ -1,0 +1,58 @@
+//! `cargo xtask`: the gate (`ci`), the house rules (`tidy`) and the generated files (`openapi`, `docs`).
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use xtask::generated::{Group, Longshore, Mode};
+use xtask::{ci, generated, tidy};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  ci                  everything that must hold before a change lands
+  tidy                the house rules: arrows between crates, doors, file sizes, links
+  openapi [--check]   writes docs/openapi.json from the code, or compares it
+  docs [--check]      writes the other generated documents, or compares them
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // Nothing is left to do when standard error itself is closed.
+            writeln!(io::stderr(), "xtask: {error:#}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<bool> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut out = io::stdout();
+    match args.as_slice() {
+        ["ci"] => ci::run(&tidy::workspace_root()?, &mut out),
+        ["tidy"] => {
+            let report = tidy::check(&tidy::workspace_root()?)?;
+            report.print(&mut out)?;
+            Ok(report.passes())
+        }
+        [group @ ("openapi" | "docs"), rest @ ..] => {
+            let group = if *group == "openapi" { Group::OpenApi } else { Group::Docs };
+            let mode = match rest {
+                [] => Mode::Write,
+                ["--check"] => Mode::Check,
+                _ => bail!("unknown arguments: {}", rest.join(" ")),
+            };
+            let root = tidy::workspace_root()?;
+            generated::run(&root, &Longshore::ByCargo, group, mode, &mut out)
+        }
+        [] | ["help" | "--help" | "-h"] => {
+            out.write_all(HELP.as_bytes()).context("cannot print the help")?;
+            Ok(!args.is_empty())
+        }
+        other => bail!("unknown command: {}\n\n{HELP}", other.join(" ")),
+    }
+}
