@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::root::stat_open;
 #[cfg(any(test, feature = "testing"))]
 use crate::testing::disk::{DiskFaults, DiskOp};
 
@@ -29,6 +30,9 @@ macro_rules! fault {
 
 impl Disk {
     /// Makes a new file and locks it, so that a sweep sees that somebody still writes it.
+    ///
+    /// A sweep may come between the two. It locks before it unlinks, so one of them sees the other: a file it
+    /// has taken counts as a name in use, [`Errno::EXIST`], and the next name will do.
     pub(super) fn create(&self, folder: impl AsFd, name: &str) -> Result<OwnedFd, Errno> {
         fault!(self, Create);
         let file = rustix::fs::openat(
@@ -37,9 +41,12 @@ impl Disk {
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC,
             Mode::from_raw_mode(0o666),
         )?;
-        // A file system without locks leaves it to the sweep's age.
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok();
-        Ok(file)
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => Err(Errno::EXIST),
+            Ok(()) if stat_open(&file)?.stx_nlink == 0 => Err(Errno::EXIST),
+            // A file system without locks leaves it to the sweep's age.
+            Ok(()) | Err(_) => Ok(file),
+        }
     }
 
     /// Appends to a file; may take fewer bytes than given.

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -71,6 +72,32 @@ async fn deleting_a_folder_leaves_what_links_in_it_lead_to() {
     local.delete_folder(&path("a"), true).await.unwrap();
     assert!(!folder.path().join("a").exists());
     assert!(outside.path().join("kept").exists());
+}
+
+#[test]
+fn a_sweep_between_making_and_locking_takes_no_file_from_its_writer() {
+    let folder = TempDir::new().unwrap();
+    let local = local(&folder);
+    let writing = AtomicUsize::new(2);
+    std::thread::scope(|threads| {
+        for writer in 0..2 {
+            let (local, writing) = (&local, &writing);
+            threads.spawn(move || {
+                for number in 0..1000 {
+                    let stage = Stage::create(&local.0).unwrap();
+                    let done = stage.commit(&path(&format!("{writer}-{number}")), false);
+                    if let Err(error) = done {
+                        writing.fetch_sub(1, Ordering::Relaxed);
+                        panic!("{error}");
+                    }
+                }
+                writing.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        while writing.load(Ordering::Relaxed) > 0 {
+            temporary::sweep(&local.0.root, Duration::ZERO).unwrap();
+        }
+    });
 }
 
 #[test]
