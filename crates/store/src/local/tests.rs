@@ -139,9 +139,9 @@ async fn close_waits_for_jobs_nobody_awaits() {
     let seen = Arc::clone(&flag);
     drop(local.0.start(move |_: &Arc<Shared>| {
         std::thread::sleep(Duration::from_millis(50));
-        seen.store(true, std::sync::atomic::Ordering::SeqCst);
+        seen.store(true, Ordering::SeqCst);
         Ok(())
     }));
     local.close().await.unwrap();
-    assert!(flag.load(std::sync::atomic::Ordering::SeqCst));
+    assert!(flag.load(Ordering::SeqCst));
 }
