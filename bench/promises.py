@@ -1,4 +1,4 @@
-"""What a client of the server remembers and sends, for kill_rounds.py."""
+"""What a client of the server remembers and sends, for the programs that look for what was promised."""
 
 from __future__ import annotations
 
@@ -32,12 +32,27 @@ class Content:
         return cls(len(body), hashlib.sha256(body).digest())
 
 
+FOLDER = Content(-1, b"folder")
+"""What stands at a folder's path, in place of a content."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A request that was sent: what it does, by its event, and what its path has after it."""
+
+    kind: str
+    to: Content | None
+
+
 @dataclass
 class Known:
     """What the client knows of one path."""
 
+    node: str = ""
+    """The id of what stands there."""
     acknowledged: Content | None = None
-    pending: Content | None = None
+    """What stands there; None: nothing does."""
+    pending: Change | None = None
     """Sent, and never answered."""
 
 
@@ -48,6 +63,8 @@ class Tally:
     rounds: int = 0
     acknowledged: int = 0
     replaced: int = 0
+    trashed: int = 0
+    folders: int = 0
     bytes: int = 0
     in_flight: int = 0
     in_flight_visible: int = 0
@@ -94,16 +111,19 @@ class Api:
             raise BenchError(msg)
         return json.loads(body)
 
-    def put(self, path: str, body: bytes, slow: random.Random | None) -> int:
+    def send(
+        self, method: str, path: str, body: bytes = b"", slow: random.Random | None = None
+    ) -> tuple[int, bytes]:
         """Send a body and read the whole answer; a slow one goes out in pieces with pauses between."""
         pieces: Iterable[bytes] | bytes = body
         headers = {**self.headers, "Content-Length": str(len(body))}
+        if method == "POST":
+            headers["Content-Type"] = "application/json"
         if slow:
             pieces = self._pieces(body, slow)
-        self.http.request("PUT", path, body=pieces, headers=headers)
+        self.http.request(method, path, body=pieces, headers=headers)
         answer = self.http.getresponse()
-        answer.read()
-        return answer.status
+        return answer.status, answer.read()
 
     @staticmethod
     def _pieces(body: bytes, numbers: random.Random) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ mod generated;
 mod help;
 mod keys;
 mod kill;
+mod power;
 mod run;
 mod serving;
 mod transfers;
