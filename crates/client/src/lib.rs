@@ -36,6 +36,7 @@ mod config;
 mod error;
 mod transfer;
 mod transport;
+pub mod webhook;
 
 pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
 pub use api::keys::Keys;

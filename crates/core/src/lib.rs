@@ -1,8 +1,8 @@
 //! The vocabulary of Longshore: the words every other crate speaks.
 //!
 //! Ids, workspace paths and names, digests, the wire types of the HTTP API, error
-//! kinds with their public table of codes, API keys' text form, and a clock that
-//! tests can move.
+//! kinds with their public table of codes, API keys' text form, webhooks' signatures,
+//! and a clock that tests can move.
 //!
 //! This crate is pure. It never knows tokio, files, HTTP or SQL; the only things it
 //! takes from the machine are the time ([`clock::SystemClock`]) and random bytes
@@ -20,6 +20,7 @@ pub mod random;
 #[cfg(feature = "openapi")]
 mod schema;
 pub mod time;
+pub mod webhook;
 pub mod wire;
 
 pub use clock::{Clock, ManualClock, SystemClock};

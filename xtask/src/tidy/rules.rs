@@ -37,18 +37,33 @@ pub const CRATES: &[CrateRule] = &[
         ],
     },
     CrateRule { name: "longshore-flow", normal: &[], tests: &[], build: &[], never: &[] },
+    CrateRule {
+        name: "longshore-egress",
+        normal: &[],
+        tests: &["longshore-flow"],
+        build: &[],
+        // It knows addresses and HTTP, nothing of the product: no wire type, no configuration format.
+        never: &["serde", "serde_json", "tracing"],
+    },
     CrateRule { name: "longshore-store", normal: &["longshore-flow"], tests: &[], build: &[], never: &[] },
     CrateRule { name: "longshore-search", normal: &["longshore-core"], tests: &[], build: &[], never: &[] },
     CrateRule {
         name: "longshore-engine",
-        normal: &["longshore-store", "longshore-search", "longshore-flow", "longshore-core"],
+        normal: &[
+            "longshore-egress",
+            "longshore-store",
+            "longshore-search",
+            "longshore-flow",
+            "longshore-core",
+        ],
         tests: &[],
         build: &[],
         never: &[],
     },
     CrateRule {
         name: "longshore-server",
-        normal: &["longshore-engine", "longshore-flow", "longshore-core"],
+        // Of egress, its settings alone: the engine dials.
+        normal: &["longshore-egress", "longshore-engine", "longshore-flow", "longshore-core"],
         // The SDK is the test client; faults come from the store's chaos wrapper.
         tests: &["longshore", "longshore-store"],
         build: &[],
@@ -132,7 +147,7 @@ pub const DOORS: &[Door] = &[
             "reqwest",
             "ureq",
         ],
-        owners: &["longshore-server", "longshore", "longshore-store", "hyper-pair"],
+        owners: &["longshore-server", "longshore", "longshore-store", "longshore-egress", "hyper-pair"],
         in_tests: &["longshore-cli"],
         why: "HTTP is spoken at the edges; what is inside takes plain types",
     },
