@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    CopyNode, CreateKey, Event, Key, Me, NewKey, Node, RestoreNode, Status, UpdateNode, Version, Workspace,
+    CopyNode, CreateKey, Event, Key, Me, NewKey, Node, RestoreNode, Status, UpdateNode, UpdateWorkspace,
+    Version, Workspace,
 };
 use longshore_core::{KeyId, Name, NodeId, VersionId, WorkspaceId};
 use tokio::runtime::{self, Runtime};
@@ -85,6 +86,7 @@ impl Workspaces {
         wait get(workspace: WorkspaceId) -> Result<Workspace>;
         wait create(name: Name) -> Result<Workspace>;
         wait rename(workspace: WorkspaceId, name: Name) -> Result<Workspace>;
+        wait update(workspace: WorkspaceId, change: &UpdateWorkspace) -> Result<Workspace>;
     }
 }
 

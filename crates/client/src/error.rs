@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::response::Parts;
-use longshore_core::wire::Problem;
+use longshore_core::wire::{Facts, Problem};
 use longshore_core::{Clock, Code, ErrorKind, SystemClock, VersionId};
 use longshore_flow::retry::parse_retry_after;
 
@@ -70,7 +70,7 @@ struct Inner {
     status: Option<u16>,
     request_id: Option<String>,
     retry_after: Option<Duration>,
-    current_version: Option<VersionId>,
+    facts: Facts,
     /// Whether the server may have carried out what was asked although it did not say so.
     ambiguous: bool,
     source: Option<Cause>,
@@ -86,7 +86,7 @@ impl Error {
             status: None,
             request_id: None,
             retry_after: None,
-            current_version: None,
+            facts: Facts::default(),
             ambiguous: false,
             source: None,
         }))
@@ -210,7 +210,7 @@ impl Error {
         match problem {
             Some(problem) => {
                 inner.message = if problem.detail.is_empty() { problem.title } else { problem.detail };
-                inner.current_version = problem.current_version;
+                inner.facts = problem.facts;
                 inner.request_id = request_id.or(Some(problem.request_id).filter(|id| !id.is_empty()));
             }
             None => {
@@ -269,7 +269,13 @@ impl Error {
     /// Returns the version that stands, for a failed precondition.
     #[must_use]
     pub fn current_version(&self) -> Option<VersionId> {
-        self.0.current_version
+        self.0.facts.current_version
+    }
+
+    /// Returns what the server said for a program to act on, such as whose lock is in the way.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.0.facts
     }
 
     /// Tells whether the same request may do better later, everything else being equal.

@@ -11,6 +11,11 @@ use crate::time::Timestamp;
 pub trait Clock: Debug + Send + Sync + 'static {
     /// Returns the present time.
     fn now(&self) -> Timestamp;
+
+    /// Tells whether this is the machine's own time, so that a database's clock may stand in for it.
+    fn is_wall(&self) -> bool {
+        false
+    }
 }
 
 /// The machine's wall clock.
@@ -22,6 +27,10 @@ impl Clock for SystemClock {
         #[expect(clippy::disallowed_methods, reason = "this is the door the rule speaks of")]
         let now = SystemTime::now();
         now.into()
+    }
+
+    fn is_wall(&self) -> bool {
+        true
     }
 }
 

@@ -83,8 +83,14 @@ codes! {
     VersionNotFound = "version_not_found", NotFound, "no such version";
     /// There is no key with this id.
     KeyNotFound = "key_not_found", NotFound, "no such key";
+    /// There is no lock with this id, or the node is not locked.
+    LockNotFound = "lock_not_found", NotFound, "no such lock";
     /// Another node in the folder has this name (`on_conflict=error`, `If-None-Match: *`, a move or a restore).
     NameTaken = "name_taken", Conflict, "the name is taken";
+    /// Somebody else's lock covers the node, or the request names no lock; `lock` says whose it is.
+    Locked = "locked", Conflict, "locked";
+    /// Waiting for this lock would close a circle of waiters: release what is held, then take all at once.
+    Deadlock = "deadlock", Conflict, "waiting would never end";
     /// A workspace of this name exists already.
     WorkspaceExists = "workspace_exists", Conflict, "the workspace name is taken";
     /// A folder is needed where a file stands.
@@ -101,6 +107,12 @@ codes! {
     RootRefused = "root_refused", Conflict, "not possible with the root folder";
     /// `If-Match` or `If-None-Match` does not hold; `current_version` names the version that stands.
     PreconditionFailed = "precondition_failed", Precondition, "the precondition does not hold";
+    /// The workspace takes no change of a file without `If-Match`.
+    PreconditionRequired = "precondition_required", Precondition, "a precondition is required";
+    /// The lock that the request names is held no longer; `reason` is `expired`, `broken`, `released` or `superseded`.
+    LockLost = "lock_lost", Precondition, "the lock is lost";
+    /// The lock that the request names covers nothing that the request changes.
+    LockElsewhere = "lock_elsewhere", Precondition, "the lock covers another node";
     /// A name breaks a rule for names.
     InvalidName = "invalid_name", Invalid, "the name breaks a rule";
     /// A path breaks a rule for paths.
@@ -123,10 +135,14 @@ codes! {
     LengthMismatch = "length_mismatch", Invalid, "the content has another length than announced";
     /// The metadata breaks a rule: a map of at most 64 keys and 8 KiB.
     InvalidMetadata = "invalid_metadata", Invalid, "the metadata breaks a rule";
+    /// This `Idempotency-Key` came before with another request.
+    IdempotencyMismatch = "idempotency_mismatch", Invalid, "the idempotency key belongs to another request";
     /// The route does not answer this method.
     MethodNotAllowed = "method_not_allowed", Invalid, "the method is not allowed here";
     /// The key's role does not allow this.
     Forbidden = "forbidden", Denied, "the key may not do this";
+    /// The token is not the one that this lock was granted with.
+    LockTokenWrong = "lock_token_wrong", Denied, "the token belongs to no such lock";
     /// The request carries no key.
     KeyMissing = "key_missing", Unauthenticated, "a key is needed";
     /// The key is malformed: its length, prefix or checksum is wrong.

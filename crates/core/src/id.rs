@@ -144,6 +144,11 @@ id!(
     "key_"
 );
 id!(
+    /// The id of a lock: one grant of a lease. It is public; the lock's token is not part of it.
+    LockId,
+    "lk_"
+);
+id!(
     /// The id of a principal: a person or an agent.
     PrincipalId,
     "usr_"

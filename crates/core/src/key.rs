@@ -1,74 +1,63 @@
-//! The text form of API keys: `lsk_<id><secret><checksum>`.
+//! The text form of secrets that are shown once: `<prefix><id><secret><checksum>`.
 //!
-//! A prefix lets secret scanners find a leaked key; the checksum (CRC-32, IEEE) lets a server refuse a
-//! mistyped key without asking its database. The idea is that of GitHub's token format.
+//! A prefix lets secret scanners find a leaked one; the checksum (CRC-32, IEEE) lets a server refuse a
+//! mistyped one without asking its database. The idea is that of GitHub's token format.
 
 use std::fmt::{self, Debug};
 use std::str::FromStr;
 
-use crate::id::KeyId;
+use crate::id::{KeyId, LockId};
 use crate::random;
 use crate::time::Timestamp;
 
-const PREFIX: &str = "lsk_";
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const ID_LENGTH: usize = 26;
 /// 43 characters of base 62 carry 256 bits.
 const SECRET_LENGTH: usize = 43;
 const CHECKSUM_LENGTH: usize = 6;
 
-/// A text is no API key.
+/// A text is no secret of the kind that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MalformedKey;
+pub struct MalformedKey {
+    prefix: &'static str,
+}
 
 impl fmt::Display for MalformedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a key is `{PREFIX}` and {} characters", ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH)
+        let length = ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH;
+        write!(f, "it should be `{}` and {length} characters", self.prefix)
     }
 }
 
 impl std::error::Error for MalformedKey {}
 
-/// An API key with its secret. It prints only its id; [`ApiKey::reveal`] gives the whole text.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey {
-    id: KeyId,
-    text: String,
-}
-
-impl ApiKey {
-    /// Makes a new key with a random secret.
-    #[must_use]
-    pub fn generate(now: Timestamp) -> Self {
-        let id = KeyId::new(now);
-        let mut text = format!("{PREFIX}{}", id_characters(id));
-        while text.len() < PREFIX.len() + ID_LENGTH + SECRET_LENGTH {
-            let mut byte = [0];
-            random::fill(&mut byte);
-            // Bytes past the last whole multiple of 62 would favour some characters.
-            if byte[0] < 248 {
-                text.push(char::from(ALPHABET[usize::from(byte[0] % 62)]));
-            }
+/// Makes the text of a new secret behind the characters of its id.
+fn generate(prefix: &str, id: &str) -> String {
+    let mut text = format!("{prefix}{id}");
+    while text.len() < prefix.len() + ID_LENGTH + SECRET_LENGTH {
+        let mut byte = [0];
+        random::fill(&mut byte);
+        // Bytes past the last whole multiple of 62 would favour some characters.
+        if byte[0] < 248 {
+            text.push(char::from(ALPHABET[usize::from(byte[0] % 62)]));
         }
-        text.push_str(&checksum(&text));
-        Self { id, text }
     }
-
-    /// Returns the key's public id.
-    #[must_use]
-    pub const fn id(&self) -> KeyId {
-        self.id
-    }
-
-    /// Returns the whole key, secret and all: for the moment it is shown or sent.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.text
-    }
+    text.push_str(&checksum(&text));
+    text
 }
 
-fn id_characters(id: KeyId) -> String {
-    id.to_string().split_off(KeyId::PREFIX.len())
+/// Returns the characters of the id in a well-formed text.
+fn id_in<'a>(prefix: &'static str, text: &'a str) -> Result<&'a str, MalformedKey> {
+    let length = prefix.len() + ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH;
+    if text.len() != length || !text.is_ascii() || !text.starts_with(prefix) {
+        return Err(MalformedKey { prefix });
+    }
+    let (body, sum) = text.split_at(length - CHECKSUM_LENGTH);
+    if checksum(body) == sum {
+        Ok(&body[prefix.len()..prefix.len() + ID_LENGTH])
+    } else {
+        Err(MalformedKey { prefix })
+    }
 }
 
 fn checksum(body: &str) -> String {
@@ -81,26 +70,70 @@ fn checksum(body: &str) -> String {
     characters.iter().map(|byte| char::from(*byte)).collect()
 }
 
-impl Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKey({})", self.id)
-    }
-}
-
-impl FromStr for ApiKey {
-    type Err = MalformedKey;
-
-    fn from_str(text: &str) -> Result<Self, MalformedKey> {
-        let length = PREFIX.len() + ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH;
-        if text.len() != length || !text.is_ascii() || !text.starts_with(PREFIX) {
-            return Err(MalformedKey);
+macro_rules! secret {
+    ($(#[$doc:meta])* $name:ident, $id:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name {
+            id: $id,
+            text: String,
         }
-        let (body, sum) = text.split_at(length - CHECKSUM_LENGTH);
-        let id = format!("{}{}", KeyId::PREFIX, &body[PREFIX.len()..PREFIX.len() + ID_LENGTH]);
-        let id = id.parse().map_err(|_| MalformedKey)?;
-        if checksum(body) == sum { Ok(Self { id, text: text.to_owned() }) } else { Err(MalformedKey) }
-    }
+
+        impl $name {
+            /// What every text of this kind begins with.
+            pub const PREFIX: &str = $prefix;
+
+            /// Makes a new one with a random secret and an id of its own.
+            #[must_use]
+            pub fn generate(now: Timestamp) -> Self {
+                let id = $id::new(now);
+                let text = generate(Self::PREFIX, &id.to_string()[$id::PREFIX.len()..]);
+                Self { id, text }
+            }
+
+            /// Returns the public id.
+            #[must_use]
+            pub const fn id(&self) -> $id {
+                self.id
+            }
+
+            /// Returns the whole text, secret and all: for the moment it is shown or sent.
+            #[must_use]
+            pub fn reveal(&self) -> &str {
+                &self.text
+            }
+        }
+
+        impl Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.id)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = MalformedKey;
+
+            fn from_str(text: &str) -> Result<Self, MalformedKey> {
+                let id = format!("{}{}", $id::PREFIX, id_in(Self::PREFIX, text)?);
+                let id = id.parse().map_err(|_| MalformedKey { prefix: Self::PREFIX })?;
+                Ok(Self { id, text: text.to_owned() })
+            }
+        }
+    };
 }
+
+secret!(
+    /// An API key with its secret, `lsk_…`. It prints only its id; [`ApiKey::reveal`] gives the whole text.
+    ApiKey,
+    KeyId,
+    "lsk_"
+);
+secret!(
+    /// The token of a lock, `lst_…`: who has it owns the lock. It prints only the lock's id.
+    LockToken,
+    LockId,
+    "lst_"
+);
 
 #[cfg(test)]
 mod tests {

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use longshore_core::key::ApiKey;
 use longshore_core::wire::{CreateKey, Key, Me, NewKey, Page, Principal, PrincipalKind, Role};
-use longshore_core::{Code, KeyId, Name, PrincipalId};
+use longshore_core::{Code, KeyId, Name, PrincipalId, Timestamp};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::actor::{Actor, ensure_valid};
-use crate::db;
+use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::idempotency::{Idempotency, once};
 use crate::listing::PageRequest;
 use crate::workspaces::insert_workspace;
 
@@ -85,6 +86,12 @@ fn hash_of(key: &ApiKey) -> Bytes {
     Bytes::copy_from_slice(&Sha256::digest(key.reveal()))
 }
 
+async fn new_agent(tx: &mut Tx, name: &str, now: Timestamp) -> Result<Principal> {
+    let agent = Principal { id: PrincipalId::new(now), kind: PrincipalKind::Agent, name: name.to_owned() };
+    db::access::insert_principal(tx, &agent, now).await?;
+    Ok(agent)
+}
+
 impl Engine {
     /// Makes the workspace `default`, its owner and a first admin key, unless there is a workspace already.
     pub async fn initialise(&self) -> Result<Option<NewKey>> {
@@ -92,8 +99,9 @@ impl Engine {
         let made = self
             .db()
             .write(move |tx| {
-                let now = clock.now();
+                let clock = clock.clone();
                 Box::pin(async move {
+                    let now = clock.now();
                     if db::workspaces::oldest(tx).await?.is_some() {
                         return Ok(None);
                     }
@@ -115,7 +123,7 @@ impl Engine {
                         revoked_at: None,
                     };
                     let actor = Actor::of_key(&key);
-                    insert_workspace(tx, &actor, &Name::new(FIRST_WORKSPACE)?, now).await?;
+                    insert_workspace(tx, &actor, &Name::new(FIRST_WORKSPACE)?, clock.as_ref()).await?;
                     db::access::insert_key(tx, &key, hash_of(&secret)).await?;
                     Ok(Some(NewKey { key, secret: secret.reveal().to_owned() }))
                 })
@@ -173,7 +181,12 @@ impl Engine {
     }
 
     /// Makes a key; its secret is in the answer and nowhere else.
-    pub async fn create_key(&self, actor: &Actor, wanted: CreateKey) -> Result<NewKey> {
+    pub async fn create_key(
+        &self,
+        actor: &Actor,
+        wanted: CreateKey,
+        idempotency: Option<Idempotency>,
+    ) -> Result<NewKey> {
         actor.needs(Role::Admin)?;
         // Rules for names keep control characters out of terminals and logs here too.
         Name::new(wanted.name.as_str())?;
@@ -191,34 +204,32 @@ impl Engine {
         let maker_key = self.me(actor).await?.key;
         self.db()
             .write(move |tx| {
-                let (now, wanted, maker_key) = (clock.now(), wanted.clone(), maker_key.clone());
+                let (clock, wanted, maker_key) = (clock.clone(), wanted.clone(), maker_key.clone());
+                let idempotency = idempotency.clone();
                 Box::pin(async move {
+                    let now = clock.now();
                     db::access::ensure_valid_now(tx, maker_key.id, now).await?;
-                    let principal = match &wanted.agent {
-                        None => maker_key.principal,
-                        Some(name) => {
-                            let agent = Principal {
-                                id: PrincipalId::new(now),
-                                kind: PrincipalKind::Agent,
-                                name: name.clone(),
-                            };
-                            db::access::insert_principal(tx, &agent, now).await?;
-                            agent
-                        }
-                    };
-                    let secret = ApiKey::generate(now);
-                    let key = Key {
-                        id: secret.id(),
-                        name: wanted.name,
-                        principal,
-                        role: wanted.role,
-                        workspace_id: workspace,
-                        created_at: now,
-                        expires_at: wanted.expires_at,
-                        revoked_at: None,
-                    };
-                    db::access::insert_key(tx, &key, hash_of(&secret)).await?;
-                    Ok(NewKey { key, secret: secret.reveal().to_owned() })
+                    let asking = maker_key.principal.id;
+                    once(tx, idempotency, asking, clock.as_ref(), async |tx| {
+                        let principal = match &wanted.agent {
+                            None => maker_key.principal,
+                            Some(name) => new_agent(tx, name, now).await?,
+                        };
+                        let secret = ApiKey::generate(now);
+                        let key = Key {
+                            id: secret.id(),
+                            name: wanted.name,
+                            principal,
+                            role: wanted.role,
+                            workspace_id: workspace,
+                            created_at: now,
+                            expires_at: wanted.expires_at,
+                            revoked_at: None,
+                        };
+                        db::access::insert_key(tx, &key, hash_of(&secret)).await?;
+                        Ok(NewKey { key, secret: secret.reveal().to_owned() })
+                    })
+                    .await
                 })
             })
             .await

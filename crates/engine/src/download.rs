@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::wire::{Node, NodeKind, Version};
-use longshore_core::{Code, NodeId, VersionId, WorkspaceId, WorkspacePath};
+use longshore_core::{Code, NodeId, Timestamp, VersionId, WorkspaceId, WorkspacePath};
 use longshore_store::{ReadOptions, Store};
 
 use crate::actor::Actor;
@@ -88,6 +88,7 @@ async fn content_of(
     row: NodeRow,
     place: Place,
     version: Option<VersionId>,
+    now: Timestamp,
 ) -> Result<(Node, Version, Blob)> {
     if row.kind != NodeKind::File {
         return Err(Error::new(Code::NotAFile, format!("{} is a folder", place.path)));
@@ -95,7 +96,7 @@ async fn content_of(
     let version = version.or(row.version).ok_or_else(|| Error::corrupt("a file without a version"))?;
     let found = db::versions::with_blob(tx, row.id, version).await?;
     let (version, blob) = found.ok_or_else(|| no_version(version))?;
-    Ok((row.into_node(place), version, blob))
+    Ok((row.into_node(place, now), version, blob))
 }
 
 impl Engine {
@@ -110,14 +111,14 @@ impl Engine {
         file: NodeId,
         version: Option<VersionId>,
     ) -> Result<Content> {
-        let actor = actor.clone();
+        let (actor, now) = (actor.clone(), self.now());
         let found = self
             .db()
             .read(move |tx| {
                 let actor = actor.clone();
                 Box::pin(async move {
                     let (row, place) = live_node(tx, &actor, file).await?;
-                    content_of(tx, row, place, version).await
+                    content_of(tx, row, place, version, now).await
                 })
             })
             .await?;
@@ -134,6 +135,7 @@ impl Engine {
         if !actor.reaches(workspace) {
             return Err(workspaces::not_found(workspace));
         }
+        let now = self.now();
         let found = self
             .db()
             .read(move |tx| {
@@ -144,7 +146,7 @@ impl Engine {
                     let row = follow(tx, root, &path).await?;
                     let row =
                         row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
-                    content_of(tx, row, Place { path, ..Place::default() }, None).await
+                    content_of(tx, row, Place { path, ..Place::default() }, None, now).await
                 })
             })
             .await?;

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
+use longshore_core::wire::Facts;
 use longshore_core::{Code, ErrorKind, PathError, VersionId};
 
 /// The result of an engine verb.
@@ -17,14 +18,14 @@ type Source = Arc<dyn std::error::Error + Send + Sync>;
 pub struct Error {
     code: Code,
     detail: String,
-    current_version: Option<VersionId>,
+    facts: Option<Box<Facts>>,
     source: Option<Source>,
 }
 
 impl Error {
     /// Makes an error of a code and what is wrong in this very case.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), current_version: None, source: None }
+        Self { code, detail: detail.into(), facts: None, source: None }
     }
 
     pub(crate) fn caused(
@@ -46,7 +47,13 @@ impl Error {
     }
 
     pub(crate) fn stale(detail: impl Into<String>, current: Option<VersionId>) -> Self {
-        Self { current_version: current, ..Self::new(Code::PreconditionFailed, detail) }
+        let facts = Facts { current_version: current, ..Facts::default() };
+        Self::new(Code::PreconditionFailed, detail).with_facts(facts)
+    }
+
+    /// The same, saying more for a program to act on.
+    pub(crate) fn with_facts(self, facts: Facts) -> Self {
+        Self { facts: Some(Box::new(facts)), ..self }
     }
 
     /// Returns the public code.
@@ -70,7 +77,16 @@ impl Error {
     /// Returns the version that stands, where a precondition failed.
     #[must_use]
     pub const fn current_version(&self) -> Option<VersionId> {
-        self.current_version
+        match &self.facts {
+            Some(facts) => facts.current_version,
+            None => None,
+        }
+    }
+
+    /// Returns what the code has to say beyond its text.
+    #[must_use]
+    pub fn facts(&self) -> Option<&Facts> {
+        self.facts.as_deref()
     }
 
     /// Tells whether the same call may do better later.

@@ -7,6 +7,7 @@
 //! committed, a change and its event are one transaction, and an answer comes after the commit.
 
 mod access;
+mod act;
 mod actor;
 mod blob;
 mod copy;
@@ -15,6 +16,7 @@ mod db;
 mod download;
 mod engine;
 mod error;
+mod idempotency;
 mod listing;
 mod nodes;
 mod sweep;
@@ -22,15 +24,17 @@ mod trash;
 mod upload;
 mod workspaces;
 
+pub use act::{Preconditions, Premises};
 pub use actor::Actor;
 pub use db::Database;
 pub use download::{Content, ContentStream};
 pub use engine::{Engine, Settings};
 pub use error::{Error, Result};
+pub use idempotency::Idempotency;
 pub use listing::{Depth, PageRequest};
 pub use nodes::Target;
 pub use sweep::Swept;
-pub use upload::{Preconditions, Upload, UploadOptions, Written};
+pub use upload::{Upload, UploadOptions, Written};
 
 /// What the engine is opened over: the store's own types, so that a front door needs no other way to them.
 pub mod store {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use longshore_core::path::MAX_PATH_NAMES;
 use longshore_core::wire::{MAX_PAGE, Node, NodeKind, Page, Version};
-use longshore_core::{Code, Name, NodeId, WorkspacePath};
+use longshore_core::{Code, Name, NodeId, Timestamp, WorkspacePath};
 
 use crate::actor::Actor;
 use crate::cursor;
@@ -103,7 +103,13 @@ impl Frame {
 }
 
 /// Walks depth first, by name, from where `frames` stands, until `limit` nodes are found or the walk ends.
-async fn walk(tx: &mut Tx, frames: &mut Vec<Frame>, depth: Depth, limit: u32) -> Result<Vec<Node>> {
+async fn walk(
+    tx: &mut Tx,
+    frames: &mut Vec<Frame>,
+    depth: Depth,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Vec<Node>> {
     let mut items = Vec::new();
     while items.len() < limit as usize {
         let level = frames.len();
@@ -119,7 +125,7 @@ async fn walk(tx: &mut Tx, frames: &mut Vec<Frame>, depth: Depth, limit: u32) ->
         if row.kind == NodeKind::Folder && depth.goes_below(level) {
             frames.push(Frame::new(row.id, path.clone(), String::new()));
         }
-        items.push(row.into_node(Place { path, ..Place::default() }));
+        items.push(row.into_node(Place { path, ..Place::default() }, now));
     }
     Ok(items)
 }
@@ -159,7 +165,7 @@ impl Engine {
         depth: Depth,
         page: PageRequest,
     ) -> Result<Page<Node>> {
-        let limit = page.limit();
+        let (limit, now) = (page.limit(), self.now());
         let places: Option<WalkCursor> = page.cursor.as_deref().map(cursor::decode).transpose()?;
         let actor = actor.clone();
         self.db()
@@ -172,7 +178,7 @@ impl Engine {
                     }
                     let start = places.unwrap_or_else(|| (folder, vec![String::new()]));
                     let mut frames = resume(tx, folder, place.path, start).await?;
-                    let items = walk(tx, &mut frames, depth, limit).await?;
+                    let items = walk(tx, &mut frames, depth, limit, now).await?;
                     let next_cursor = if items.len() == limit as usize && !frames.is_empty() {
                         let names: Vec<String> = frames.into_iter().map(|frame| frame.after).collect();
                         Some(cursor::encode(&(folder, names))?)

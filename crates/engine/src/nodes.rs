@@ -5,13 +5,13 @@ use longshore_core::wire::{Metadata, Node, NodeKind, Role, UpdateNode};
 use longshore_core::{Code, Name, NodeId, PathError, WorkspaceId, WorkspacePath};
 use serde_json::json;
 
+use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::Actor;
-use crate::db::events::{Change, Log};
+use crate::db::events::Change;
 use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::upload::Preconditions;
 use crate::workspaces;
 
 /// The most keys a node's metadata may have.
@@ -64,27 +64,16 @@ pub(crate) async fn live_node(tx: &mut Tx, actor: &Actor, id: NodeId) -> Result<
     Ok((row, place))
 }
 
-/// Takes a node's workspace for writing, then the node: what is read after holds until the commit.
-pub(crate) async fn open_for_write<'a>(
-    tx: &mut Tx,
-    actor: &'a Actor,
-    id: NodeId,
-    now: longshore_core::Timestamp,
-) -> Result<Log<'a>> {
-    // A node never changes its workspace, so it may be asked for before the workspace is taken.
-    let workspace = visible_node(tx, actor, id).await?.workspace;
-    Log::open(tx, workspace, actor, now).await
-}
-
-/// Returns the folder that a node goes into: live, reached, and of the same workspace.
-pub(crate) async fn destination(tx: &mut Tx, log: &Log<'_>, id: NodeId) -> Result<(NodeRow, Place)> {
-    let (row, place) = live_node(tx, log.actor(), id).await?;
-    if row.workspace != log.workspace() {
+/// Returns the folder that a node goes into: live, reached, of the same workspace, and not somebody else's to write.
+pub(crate) async fn destination(act: &mut Act<'_>, id: NodeId) -> Result<(NodeRow, Place)> {
+    let (row, place) = live_node(act.tx, act.log.actor(), id).await?;
+    if row.workspace != act.log.workspace() {
         return Err(Error::new(Code::NodeNotFound, format!("no folder {id} in this workspace")));
     }
     if row.kind != NodeKind::Folder {
         return Err(Error::new(Code::NotAFolder, format!("{} is a file", place.path)));
     }
+    act.permit(&place)?;
     Ok((row, place))
 }
 
@@ -123,21 +112,15 @@ pub(crate) async fn follow(tx: &mut Tx, root: NodeId, path: &WorkspacePath) -> R
     Ok(row)
 }
 
-/// Walks to a folder of the log's workspace and makes, with an event each, what is missing on the way.
+/// Walks to a folder of the act's workspace and makes, with an event each, what is missing on the way.
 ///
-/// Returns the folder and whether it was made.
-pub(crate) async fn make_folders(
-    tx: &mut Tx,
-    log: &mut Log<'_>,
-    path: &WorkspacePath,
-) -> Result<(NodeRow, bool)> {
-    let workspace = db::workspaces::get(tx, log.workspace()).await?;
-    let workspace = workspace.ok_or_else(|| workspaces::not_found(log.workspace()))?;
-    let mut folder =
-        db::nodes::get(tx, workspace.root_id).await?.ok_or_else(|| not_found(workspace.root_id))?;
+/// Returns the folder, where it is, and whether it was made.
+pub(crate) async fn make_folders(act: &mut Act<'_>, path: &WorkspacePath) -> Result<(NodeRow, Place, bool)> {
+    let mut folder = root(act).await?;
+    let mut place = Place::of_root(&folder);
     let mut made = false;
     for name in path.names() {
-        let child = if made { None } else { db::nodes::child(tx, folder.id, name.as_str()).await? };
+        let child = if made { None } else { db::nodes::child(act.tx, folder.id, name.as_str()).await? };
         folder = match child {
             Some(row) if row.kind == NodeKind::Folder => row,
             Some(_) => {
@@ -145,33 +128,43 @@ pub(crate) async fn make_folders(
             }
             None => {
                 made = true;
-                insert_folder(tx, log, folder.id, name).await?
+                act.permit(&place)?;
+                insert_folder(act, folder.id, &place, name).await?
             }
         };
+        place = place.below(&folder)?;
     }
-    Ok((folder, made))
+    Ok((folder, place, made))
 }
 
-async fn insert_folder(tx: &mut Tx, log: &mut Log<'_>, parent: NodeId, name: &Name) -> Result<NodeRow> {
-    let by = log.actor().principal;
-    let row = NodeRow::folder(log.workspace(), Some(parent), name.to_string(), by, log.now());
-    db::nodes::insert(tx, &row).await?;
-    let data = json!({ "name": name, "parent_id": parent });
-    log.append(tx, Change { kind: "folder.created", node: Some(row.id), version: None, data }).await?;
+/// Returns the root folder of the act's workspace.
+pub(crate) async fn root(act: &mut Act<'_>) -> Result<NodeRow> {
+    let workspace = db::workspaces::get(act.tx, act.log.workspace()).await?;
+    let workspace = workspace.ok_or_else(|| workspaces::not_found(act.log.workspace()))?;
+    let row = db::nodes::get(act.tx, workspace.root_id).await?;
+    row.ok_or_else(|| not_found(workspace.root_id))
+}
+
+async fn insert_folder(act: &mut Act<'_>, parent: NodeId, above: &Place, name: &Name) -> Result<NodeRow> {
+    let by = act.actor().principal;
+    let row = NodeRow::folder(act.log.workspace(), Some(parent), name.to_string(), by, act.now());
+    db::nodes::insert(act.tx, &row).await?;
+    let change = Change::of("folder.created", &row, &above.path.join(name.clone())?).from_nothing();
+    act.record(change.with("name", json!(name)).with("parent_id", json!(parent))).await?;
     Ok(row)
 }
 
 impl Engine {
     /// Returns a node, be it in the trash or not.
     pub async fn node(&self, actor: &Actor, id: NodeId) -> Result<Node> {
-        let actor = actor.clone();
+        let (actor, now) = (actor.clone(), self.now());
         self.db()
             .read(move |tx| {
                 let actor = actor.clone();
                 Box::pin(async move {
                     let row = visible_node(tx, &actor, id).await?;
                     let place = db::nodes::place(tx, id).await?;
-                    Ok(row.into_node(place))
+                    Ok(row.into_node(place, now))
                 })
             })
             .await
@@ -179,7 +172,7 @@ impl Engine {
 
     /// Returns the live node at a path.
     pub async fn node_at(&self, actor: &Actor, workspace: WorkspaceId, path: WorkspacePath) -> Result<Node> {
-        let root = self.workspace(actor, workspace).await?.root_id;
+        let (root, now) = (self.workspace(actor, workspace).await?.root_id, self.now());
         self.db()
             .read(move |tx| {
                 let path = path.clone();
@@ -187,29 +180,31 @@ impl Engine {
                     let row = follow(tx, root, &path).await?;
                     let row =
                         row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
-                    Ok(row.into_node(Place { path, ..Place::default() }))
+                    Ok(row.into_node(Place { path, ..Place::default() }, now))
                 })
             })
             .await
     }
 
     /// Makes a folder in a folder.
-    pub async fn create_folder(&self, actor: &Actor, parent: NodeId, name: Name) -> Result<Node> {
-        actor.needs(Role::Editor)?;
-        let (clock, actor) = (self.clock(), actor.clone());
-        self.db()
-            .write(move |tx| {
-                let (now, actor, name) = (clock.now(), actor.clone(), name.clone());
-                Box::pin(async move {
-                    let mut log = open_for_write(tx, &actor, parent, now).await?;
-                    let (_, place) = destination(tx, &log, parent).await?;
-                    ensure_free(tx, parent, name.as_str()).await?;
-                    let path = place.path.join(name.clone())?;
-                    let row = insert_folder(tx, &mut log, parent, &name).await?;
-                    Ok(row.into_node(Place { path, ..Place::default() }))
-                })
+    pub async fn create_folder(
+        &self,
+        actor: &Actor,
+        parent: NodeId,
+        name: Name,
+        premises: Premises,
+    ) -> Result<Node> {
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(parent), premises };
+        self.act(ask, name, move |act, name| {
+            Box::pin(async move {
+                let (_, place) = destination(act, parent).await?;
+                ensure_free(act.tx, parent, name.as_str()).await?;
+                let row = insert_folder(act, parent, &place, &name).await?;
+                let place = place.below(&row)?;
+                Ok(row.into_node(place, act.now()))
             })
-            .await
+        })
+        .await
     }
 
     /// Makes a folder at a path and those above it; tells whether it was not there before.
@@ -218,23 +213,16 @@ impl Engine {
         actor: &Actor,
         workspace: WorkspaceId,
         path: WorkspacePath,
+        premises: Premises,
     ) -> Result<(Node, bool)> {
-        actor.needs(Role::Editor)?;
-        if !actor.reaches(workspace) {
-            return Err(workspaces::not_found(workspace));
-        }
-        let (clock, actor) = (self.clock(), actor.clone());
-        self.db()
-            .write(move |tx| {
-                let (now, actor, path) = (clock.now(), actor.clone(), path.clone());
-                Box::pin(async move {
-                    let mut log = Log::open(tx, workspace, &actor, now).await?;
-                    let (row, made) = make_folders(tx, &mut log, &path).await?;
-                    log.close_unused(tx).await?;
-                    Ok((row.into_node(Place { path, ..Place::default() }), made))
-                })
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Workspace(workspace), premises };
+        self.act(ask, path, |act, path| {
+            Box::pin(async move {
+                let (row, place, made) = make_folders(act, &path).await?;
+                Ok((row.into_node(place, act.now()), made))
             })
-            .await
+        })
+        .await
     }
 
     /// Renames a node, moves it, or replaces its metadata, as one act.
@@ -243,23 +231,13 @@ impl Engine {
         actor: &Actor,
         id: NodeId,
         wanted: UpdateNode,
-        preconditions: Preconditions,
+        premises: Premises,
     ) -> Result<Node> {
-        actor.needs(Role::Editor)?;
         if let Some(metadata) = &wanted.metadata {
             check_metadata(metadata)?;
         }
-        let (clock, actor) = (self.clock(), actor.clone());
-        self.db()
-            .write(move |tx| {
-                let (now, actor) = (clock.now(), actor.clone());
-                let (wanted, preconditions) = (wanted.clone(), preconditions.clone());
-                Box::pin(async move {
-                    let log = open_for_write(tx, &actor, id, now).await?;
-                    apply_update(tx, log, id, wanted, &preconditions).await
-                })
-            })
-            .await
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(id), premises };
+        self.act(ask, wanted, move |act, wanted| Box::pin(apply_update(act, id, wanted))).await
     }
 }
 
@@ -291,53 +269,49 @@ pub(crate) async fn fitting_path(
     Ok(path)
 }
 
-async fn apply_update(
-    tx: &mut Tx,
-    mut log: Log<'_>,
-    id: NodeId,
-    wanted: UpdateNode,
-    preconditions: &Preconditions,
-) -> Result<Node> {
-    let (mut row, mut place) = live_node(tx, log.actor(), id).await?;
-    preconditions.check(Some(&row))?;
-    let from = place.path.clone();
+async fn apply_update(act: &mut Act<'_>, id: NodeId, wanted: UpdateNode) -> Result<Node> {
+    let (mut row, mut place) = live_node(act.tx, act.log.actor(), id).await?;
+    act.check(Some(&row))?;
+    let (before, from) = (row.clone(), place.path.clone());
     let name = wanted.name.map_or_else(|| row.name.clone(), |name| name.to_string());
     let renamed = name != row.name;
     let moved = wanted.parent_id.is_some_and(|parent| Some(parent) != row.parent);
     if renamed || moved {
         let parent = wanted.parent_id.or(row.parent).filter(|_| row.parent.is_some());
         let parent = parent.ok_or_else(root_refused)?;
-        let (_, folder) = destination(tx, &log, parent).await?;
+        act.permit_whole(&row, &place).await?;
+        let (_, folder) = destination(act, parent).await?;
         if folder.ids.contains(&id) {
             return Err(into_itself());
         }
-        ensure_free(tx, parent, &name).await?;
-        place.path = fitting_path(tx, &row, &folder, &name).await?;
+        ensure_free(act.tx, parent, &name).await?;
+        place.path = fitting_path(act.tx, &row, &folder, &name).await?;
         row.name = name;
         row.parent = Some(parent);
+    } else {
+        act.permit(&place)?;
     }
     let relabelled = wanted.metadata.as_ref().is_some_and(|metadata| *metadata != row.metadata);
     if !(renamed || moved || relabelled) {
-        log.close_unused(tx).await?;
-        return Ok(row.into_node(place));
+        return Ok(row.into_node(place, act.now()));
     }
     if let Some(metadata) = wanted.metadata {
         row.metadata = metadata;
     }
-    row.touch(&log);
-    db::nodes::update(tx, &row).await?;
+    row.touch(&act.log);
+    db::nodes::update(act.tx, &row).await?;
     let kind = match (moved, renamed) {
         (true, _) => "node.moved",
         (false, true) => "node.renamed",
         (false, false) => "node.metadata_changed",
     };
-    let mut data = json!({ "path": place.path });
+    let mut change = Change::of(kind, &row, &place.path).from(&before);
     if renamed || moved {
-        data["from"] = json!(from);
+        change = change.moved_from(&from);
     }
     if relabelled {
-        data["metadata"] = json!(row.metadata);
+        change = change.with("metadata", json!(row.metadata));
     }
-    log.append(tx, Change { kind, node: Some(id), version: row.version, data }).await?;
-    Ok(row.into_node(place))
+    act.record(change).await?;
+    Ok(row.into_node(place, act.now()))
 }

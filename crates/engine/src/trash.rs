@@ -2,8 +2,8 @@
 
 use longshore_core::wire::{Node, Page, RestoreNode, Role};
 use longshore_core::{Code, NodeId, Timestamp, WorkspaceId};
-use serde_json::json;
 
+use crate::act::{Ask, Premises, Scope};
 use crate::actor::Actor;
 use crate::cursor;
 use crate::db;
@@ -12,77 +12,80 @@ use crate::db::nodes::Place;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::PageRequest;
-use crate::nodes::{destination, ensure_free, fitting_path, open_for_write, root_refused, visible_node};
-use crate::upload::Preconditions;
+use crate::nodes::{destination, ensure_free, fitting_path, root_refused, visible_node};
 
 impl Engine {
     /// Puts a node into the trash, with all that is below it. What is there already stays as it is.
-    pub async fn trash_node(&self, actor: &Actor, id: NodeId, preconditions: Preconditions) -> Result<Node> {
-        actor.needs(Role::Editor)?;
-        let (clock, actor) = (self.clock(), actor.clone());
-        self.db()
-            .write(move |tx| {
-                let (now, actor, preconditions) = (clock.now(), actor.clone(), preconditions.clone());
-                Box::pin(async move {
-                    let mut log = open_for_write(tx, &actor, id, now).await?;
-                    let mut row = visible_node(tx, &actor, id).await?;
-                    let mut place = db::nodes::place(tx, id).await?;
-                    preconditions.check(Some(&row))?;
-                    if row.parent.is_none() {
-                        return Err(root_refused());
-                    }
-                    if place.trashed_at.is_some() {
-                        log.close_unused(tx).await?;
-                        return Ok(row.into_node(place));
-                    }
-                    row.touch(&log);
-                    row.trashed_at = Some(now);
-                    place.trashed_at = Some(now);
-                    db::nodes::update(tx, &row).await?;
-                    let data = json!({ "path": place.path });
-                    let change = Change { kind: "node.trashed", node: Some(id), version: row.version, data };
-                    log.append(tx, change).await?;
-                    Ok(row.into_node(place))
-                })
+    pub async fn trash_node(&self, actor: &Actor, id: NodeId, premises: Premises) -> Result<Node> {
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(id), premises };
+        self.act(ask, (), move |act, ()| {
+            Box::pin(async move {
+                let mut row = visible_node(act.tx, act.log.actor(), id).await?;
+                let mut place = db::nodes::place(act.tx, id).await?;
+                act.check(Some(&row))?;
+                if row.parent.is_none() {
+                    return Err(root_refused());
+                }
+                act.permit_whole(&row, &place).await?;
+                if place.trashed_at.is_some() {
+                    return Ok(row.into_node(place, act.now()));
+                }
+                let before = row.clone();
+                row.touch(&act.log);
+                row.trashed_at = Some(act.now());
+                place.trashed_at = row.trashed_at;
+                db::nodes::update(act.tx, &row).await?;
+                act.record(Change::of("node.trashed", &row, &place.path).from(&before)).await?;
+                Ok(row.into_node(place, act.now()))
             })
-            .await
+        })
+        .await
     }
 
     /// Brings a node back from the trash, to where it was or to a stated place.
-    pub async fn restore_node(&self, actor: &Actor, id: NodeId, wanted: RestoreNode) -> Result<Node> {
-        actor.needs(Role::Editor)?;
-        let (clock, actor) = (self.clock(), actor.clone());
-        self.db()
-            .write(move |tx| {
-                let (now, actor, wanted) = (clock.now(), actor.clone(), wanted.clone());
-                Box::pin(async move {
-                    let mut log = open_for_write(tx, &actor, id, now).await?;
-                    let mut row = visible_node(tx, &actor, id).await?;
-                    if row.trashed_at.is_none() {
-                        let detail = match db::nodes::place(tx, id).await?.trashed_at {
-                            Some(_) => "a folder above it is in the trash: restore that folder",
-                            None => "it is not in the trash",
-                        };
-                        return Err(Error::new(Code::NotInTrash, detail));
-                    }
-                    let parent = wanted.parent_id.or(row.parent).ok_or_else(root_refused)?;
-                    let (_, folder) = destination(tx, &log, parent).await?;
-                    if let Some(name) = wanted.name {
-                        row.name = name.to_string();
-                    }
-                    ensure_free(tx, parent, &row.name).await?;
-                    let path = fitting_path(tx, &row, &folder, &row.name).await?;
-                    row.touch(&log);
-                    row.trashed_at = None;
-                    row.parent = Some(parent);
-                    db::nodes::update(tx, &row).await?;
-                    let data = json!({ "path": path });
-                    let change = Change { kind: "node.restored", node: Some(id), version: row.version, data };
-                    log.append(tx, change).await?;
-                    Ok(row.into_node(Place { path, ..Place::default() }))
-                })
+    pub async fn restore_node(
+        &self,
+        actor: &Actor,
+        id: NodeId,
+        wanted: RestoreNode,
+        premises: Premises,
+    ) -> Result<Node> {
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(id), premises };
+        self.act(ask, wanted, move |act, wanted| {
+            Box::pin(async move {
+                let mut row = visible_node(act.tx, act.log.actor(), id).await?;
+                act.check_stated(Some(&row))?;
+                let at = db::nodes::place(act.tx, id).await?;
+                if row.trashed_at.is_none() {
+                    let detail = match at.trashed_at {
+                        Some(_) => "a folder above it is in the trash: restore that folder",
+                        None => "it is not in the trash",
+                    };
+                    return Err(Error::new(Code::NotInTrash, detail));
+                }
+                // A lock that was taken before it went to the trash still holds.
+                act.permit_whole(
+                    &row,
+                    &Place { ids: vec![id], locks: row.lock.iter().cloned().collect(), ..at },
+                )
+                .await?;
+                let before = row.clone();
+                let parent = wanted.parent_id.or(row.parent).ok_or_else(root_refused)?;
+                let (_, folder) = destination(act, parent).await?;
+                if let Some(name) = wanted.name {
+                    row.name = name.to_string();
+                }
+                ensure_free(act.tx, parent, &row.name).await?;
+                let path = fitting_path(act.tx, &row, &folder, &row.name).await?;
+                row.touch(&act.log);
+                row.trashed_at = None;
+                row.parent = Some(parent);
+                db::nodes::update(act.tx, &row).await?;
+                act.record(Change::of("node.restored", &row, &path).from(&before)).await?;
+                Ok(row.into_node(Place { path, ..Place::default() }, act.now()))
             })
-            .await
+        })
+        .await
     }
 
     /// Lists what was trashed in a workspace, newest first.
@@ -93,7 +96,7 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<Node>> {
         self.workspace(actor, workspace).await?;
-        let limit = page.limit();
+        let (limit, now) = (page.limit(), self.now());
         let start = (Timestamp::from_micros(i64::MAX), String::new());
         let before: (Timestamp, String) = match page.cursor() {
             Some(text) => {
@@ -115,7 +118,7 @@ impl Engine {
                     let mut items = Vec::with_capacity(rows.len());
                     for row in rows {
                         let place = db::nodes::place(tx, row.id).await?;
-                        items.push(row.into_node(place));
+                        items.push(row.into_node(place, now));
                     }
                     Ok(Page { items, next_cursor })
                 })

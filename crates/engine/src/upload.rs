@@ -2,19 +2,21 @@
 
 use bytes::{Bytes, BytesMut};
 use longshore_core::wire::{Node, NodeKind, OnConflict, Role, Version};
-use longshore_core::{Algorithm, Clock, Code, Digest, ErrorKind, Name, NodeId, VersionId, WorkspacePath};
+use longshore_core::{Algorithm, Code, Digest, ErrorKind, Name, NodeId, VersionId, WorkspacePath};
 use longshore_store::Writer;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::Actor;
 use crate::blob::{Blob, BlobId};
-use crate::db::events::{Change, Log};
+use crate::db::events::Change;
 use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
-use crate::nodes::{Target, follow, live_node, make_folders, name_taken, visible_node};
+use crate::nodes::{Target, follow, live_node, make_folders, name_taken, root};
 use crate::workspaces;
 
 /// How many of the first bytes the media type is found by.
@@ -25,34 +27,6 @@ const EARLY_CHECK: u64 = 256 * 1_024;
 
 /// How many numbers `on_conflict=rename` tries.
 const RENAMES: u64 = 1_000;
-
-/// What a write asks of the node it finds.
-#[derive(Clone, Debug, Default)]
-pub struct Preconditions {
-    /// `If-Match`: the version that must stand; `Some(None)` is `*`, any.
-    pub if_match: Option<Option<Vec<VersionId>>>,
-    /// `If-None-Match: *`: nothing may be there.
-    pub if_none_match: bool,
-}
-
-impl Preconditions {
-    /// Checks what is asked against the node that was found, inside the transaction that writes.
-    pub(crate) fn check(&self, found: Option<&NodeRow>) -> Result<()> {
-        let current = found.and_then(|row| row.version);
-        if self.if_none_match && found.is_some() {
-            return Err(Error::stale("something is there already", current));
-        }
-        match (&self.if_match, found) {
-            (None, _) | (Some(None), Some(_)) => Ok(()),
-            (Some(_), None) => Err(Error::stale("nothing is there", None)),
-            (Some(Some(wanted)), Some(_)) => match current {
-                Some(version) if wanted.contains(&version) => Ok(()),
-                Some(version) => Err(Error::stale(format!("the current version is {version}"), current)),
-                None => Err(Error::stale("a folder has no version", None)),
-            },
-        }
-    }
-}
 
 /// What is said about content before it comes.
 #[derive(Clone, Debug, Default)]
@@ -65,12 +39,12 @@ pub struct UploadOptions {
     pub digests: Vec<Digest>,
     /// What to do where the name is taken by a file.
     pub on_conflict: OnConflict,
-    /// What must hold of the node that is found.
-    pub preconditions: Preconditions,
+    /// What the writer brings besides the content.
+    pub premises: Premises,
 }
 
 /// What an upload made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Written {
     /// The file as it is now.
     pub node: Node,
@@ -175,7 +149,7 @@ impl Engine {
                             follow(tx, known.root_id, path).await?
                         }
                     };
-                    input.options.preconditions.check(found.as_ref())
+                    input.options.premises.preconditions.check(found.as_ref())
                 })
             })
             .await
@@ -287,49 +261,58 @@ enum Spot {
     Free(NodeId, WorkspacePath),
 }
 
-async fn find_spot(tx: &mut Tx, log: &mut Log<'_>, input: &Input) -> Result<Spot> {
-    let preconditions = &input.options.preconditions;
-    let (folder, name, folder_path) = match &input.target {
+async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) -> Result<Spot> {
+    let (name, place, folder) = match target {
         Target::Node(id) => {
-            let (row, place) = live_file(tx, &input.actor, *id).await?;
-            preconditions.check(Some(&row))?;
+            let (row, place) = live_file(act.tx, act.log.actor(), *id).await?;
+            act.check(Some(&row))?;
+            act.permit(&place)?;
             return Ok(Spot::Existing(Box::new(row), place.path));
         }
         Target::Child { parent, name } => {
-            let (row, place) = live_node(tx, &input.actor, *parent).await?;
+            let (row, place) = live_node(act.tx, act.log.actor(), *parent).await?;
             if row.kind != NodeKind::Folder {
                 return Err(Error::new(Code::NotAFolder, format!("{} is a file", place.path)));
             }
-            (row.id, name, place.path)
+            (name, place, row.id)
         }
         Target::Path { path, .. } => {
             let (parents, name) =
                 path.split_last().ok_or_else(|| Error::new(Code::NotAFile, "the root is a folder"))?;
-            if preconditions.if_match.is_some() {
+            if act.demands_a_version() {
                 // Folders must not be made for a write that asks for a file that is there.
-                let found = db::workspaces::get(tx, log.workspace()).await?;
-                let root = found.ok_or_else(|| workspaces::not_found(log.workspace()))?.root_id;
-                preconditions.check(follow(tx, root, path).await?.as_ref())?;
+                let root = root(act).await?.id;
+                let found = follow(act.tx, root, path).await?;
+                act.check(found.as_ref())?;
             }
-            let (row, _) = make_folders(tx, log, &parents).await?;
-            (row.id, name, parents)
+            let (row, place, _) = make_folders(act, &parents).await?;
+            (name, place, row.id)
         }
     };
-    let found = db::nodes::child(tx, folder, name.as_str()).await?;
-    preconditions.check(found.as_ref())?;
-    match found {
-        None => Ok(Spot::Free(folder, folder_path.join(name.clone())?)),
-        Some(row) if row.kind == NodeKind::Folder => {
-            Err(Error::new(Code::NotAFile, format!("{name:?} is a folder")))
+    let found = db::nodes::child(act.tx, folder, name.as_str()).await?;
+    match on_conflict {
+        OnConflict::Version => act.check(found.as_ref())?,
+        OnConflict::Error | OnConflict::Rename => act.check_stated(found.as_ref())?,
+    }
+    let Some(row) = found else {
+        act.permit(&place)?;
+        return Ok(Spot::Free(folder, place.path.join(name.clone())?));
+    };
+    if row.kind == NodeKind::Folder {
+        return Err(Error::new(Code::NotAFile, format!("{name:?} is a folder")));
+    }
+    match on_conflict {
+        OnConflict::Version => {
+            let place = place.below(&row)?;
+            act.permit(&place)?;
+            Ok(Spot::Existing(Box::new(row), place.path))
         }
-        Some(row) => match input.options.on_conflict {
-            OnConflict::Version => Ok(Spot::Existing(Box::new(row), folder_path.join(name.clone())?)),
-            OnConflict::Error => Err(name_taken(name.as_str())),
-            OnConflict::Rename => {
-                let name = free_name(tx, folder, name).await?;
-                Ok(Spot::Free(folder, folder_path.join(name)?))
-            }
-        },
+        OnConflict::Error => Err(name_taken(name.as_str())),
+        OnConflict::Rename => {
+            act.permit(&place)?;
+            let name = free_name(act.tx, folder, name).await?;
+            Ok(Spot::Free(folder, place.path.join(name)?))
+        }
     }
 }
 
@@ -343,25 +326,16 @@ async fn free_name(tx: &mut Tx, folder: NodeId, name: &Name) -> Result<Name> {
     Err(name_taken(name.as_str()))
 }
 
-/// The transaction that makes content visible.
-async fn commit(tx: &mut Tx, input: &Input, received: &Received, clock: &dyn Clock) -> Result<Written> {
-    let workspace = match &input.target {
-        Target::Path { workspace, .. } => *workspace,
-        Target::Child { parent: id, .. } | Target::Node(id) => {
-            visible_node(tx, &input.actor, *id).await?.workspace
-        }
-    };
-    let now = clock.now();
-    let mut log = Log::open(tx, workspace, &input.actor, now).await?;
-    let spot = find_spot(tx, &mut log, input).await?;
-    let by = input.actor.principal;
-    let (mut row, path, created) = match spot {
-        Spot::Existing(row, path) => (*row, path, false),
+/// The act that makes content visible.
+async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<Written> {
+    let (now, by) = (act.now(), act.actor().principal);
+    let spot = find_spot(act, &input.target, input.options.on_conflict).await?;
+    let (mut row, path, before) = match spot {
+        Spot::Existing(row, path) => (*row.clone(), path, Some(row)),
         Spot::Free(folder, path) => {
             let name = path.names().last().map(Name::to_string).unwrap_or_default();
-            let row =
-                NodeRow { kind: NodeKind::File, ..NodeRow::folder(workspace, Some(folder), name, by, now) };
-            (row, path, true)
+            let row = NodeRow::folder(act.log.workspace(), Some(folder), name, by, now);
+            (NodeRow { kind: NodeKind::File, ..row }, path, None)
         }
     };
     let version = Version {
@@ -369,32 +343,32 @@ async fn commit(tx: &mut Tx, input: &Input, received: &Received, clock: &dyn Clo
         node_id: row.id,
         number: row.version_number + 1,
         size: received.size,
-        media_type: received.media_type.clone(),
-        stated_media_type: input.options.media_type.clone(),
+        media_type: received.media_type,
+        stated_media_type: input.options.media_type,
         digest: received.digest,
         sha256: received.sha256,
         created_at: now,
         created_by: by,
+        fence: row.fence,
     };
-    let previous = row.version;
     row.set_version(&version);
-    row.touch(&log);
-    if created {
-        db::nodes::insert(tx, &row).await?;
-    } else {
-        db::nodes::update(tx, &row).await?;
-    }
-    db::versions::insert(tx, &version, &received.blob).await?;
-    let (kind, data) = if created {
-        ("file.created", json!({ "path": path, "size": received.size, "digest": received.digest }))
-    } else {
-        let data = json!({
-            "path": path, "size": received.size, "digest": received.digest, "previous_version_id": previous,
-        });
-        ("version.created", data)
+    row.touch(&act.log);
+    let change = match &before {
+        None => {
+            db::nodes::insert(act.tx, &row).await?;
+            Change::of("file.created", &row, &path).from_nothing()
+        }
+        Some(before) => {
+            db::nodes::update(act.tx, &row).await?;
+            Change::of("version.created", &row, &path)
+                .from(before)
+                .with("previous_version_id", json!(before.version))
+        }
     };
-    log.append(tx, Change { kind, node: Some(row.id), version: Some(version.id), data }).await?;
-    Ok(Written { node: row.into_node(Place { path, ..Place::default() }), created })
+    db::versions::insert(act.tx, &version, &received.blob).await?;
+    act.record(change.with("size", json!(version.size)).with("digest", json!(version.digest))).await?;
+    let node = row.into_node(Place { path, ..Place::default() }, now);
+    Ok(Written { node, created: before.is_none() })
 }
 
 impl Engine {
@@ -403,19 +377,24 @@ impl Engine {
         self.store().open_write(&id.path(), options).await.map_err(store_failed)
     }
 
-    async fn commit_upload(&self, input: Input, received: Received) -> Result<Written> {
-        let clock = self.clock();
+    async fn commit_upload(&self, mut input: Input, received: Received) -> Result<Written> {
         let stored = match &received.blob {
             Blob::Stored(id) => Some(*id),
             Blob::Inline(_) => None,
         };
-        let written = self
-            .db()
-            .write(move |tx| {
-                let (input, received, clock) = (input.clone(), received.clone(), clock.clone());
-                Box::pin(async move { commit(tx, &input, &received, clock.as_ref()).await })
-            })
-            .await;
+        let mut premises = std::mem::take(&mut input.options.premises);
+        if let Some(idempotency) = &mut premises.idempotency {
+            idempotency.mix(received.digest.to_string().as_bytes());
+        }
+        let scope = match &input.target {
+            Target::Path { workspace, .. } => Scope::Workspace(*workspace),
+            Target::Child { parent: id, .. } | Target::Node(id) => Scope::Node(*id),
+        };
+        let actor = input.actor.clone();
+        let ask = Ask { actor: &actor, role: Role::Editor, scope, premises };
+        let written =
+            self.act(ask, (input, received), |act, (input, received)| Box::pin(commit(act, input, received)));
+        let written = written.await;
         if let (Err(error), Some(id)) = (&written, stored) {
             self.discard(id, error.kind()).await;
         }
@@ -439,47 +418,44 @@ impl Engine {
         actor: &Actor,
         file: NodeId,
         version: VersionId,
-        preconditions: Preconditions,
+        premises: Premises,
     ) -> Result<Node> {
-        actor.needs(Role::Editor)?;
-        let (clock, actor) = (self.clock(), actor.clone());
-        self.db()
-            .write(move |tx| {
-                let (now, actor, preconditions) = (clock.now(), actor.clone(), preconditions.clone());
-                Box::pin(async move {
-                    let workspace = visible_node(tx, &actor, file).await?.workspace;
-                    let mut log = Log::open(tx, workspace, &actor, now).await?;
-                    let (mut row, place) = live_file(tx, &actor, file).await?;
-                    preconditions.check(Some(&row))?;
-                    let old = db::versions::with_blob(tx, file, version).await?;
-                    let (old, blob) = old.ok_or_else(|| no_version(version))?;
-                    let restored = Version {
-                        id: VersionId::new(now),
-                        number: row.version_number + 1,
-                        created_at: now,
-                        created_by: actor.principal,
-                        ..old
-                    };
-                    let previous = row.version;
-                    row.set_version(&restored);
-                    row.touch(&log);
-                    db::nodes::update(tx, &row).await?;
-                    db::versions::insert(tx, &restored, &blob).await?;
-                    let data = json!({
-                        "path": place.path, "restored_from": version, "previous_version_id": previous,
-                    });
-                    let change = Change {
-                        kind: "version.restored",
-                        node: Some(file),
-                        version: Some(restored.id),
-                        data,
-                    };
-                    log.append(tx, change).await?;
-                    Ok(row.into_node(place))
-                })
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(file), premises };
+        self.act(ask, (), move |act, ()| {
+            Box::pin(async move {
+                let (mut row, place) = live_file(act.tx, act.log.actor(), file).await?;
+                act.check(Some(&row))?;
+                act.permit(&place)?;
+                let before = row.clone();
+                set_content(act, &mut row, version).await?;
+                row.touch(&act.log);
+                db::nodes::update(act.tx, &row).await?;
+                let change = Change::of("version.restored", &row, &place.path)
+                    .from(&before)
+                    .with("restored_from", json!(version))
+                    .with("previous_version_id", json!(before.version));
+                act.record(change).await?;
+                Ok(row.into_node(place, act.now()))
             })
-            .await
+        })
+        .await
     }
+}
+
+/// Makes a new version of a file with the content of an old one; the bytes are shared.
+pub(crate) async fn set_content(act: &mut Act<'_>, row: &mut NodeRow, version: VersionId) -> Result<()> {
+    let old = db::versions::with_blob(act.tx, row.id, version).await?;
+    let (old, blob) = old.ok_or_else(|| no_version(version))?;
+    let restored = Version {
+        id: VersionId::new(act.now()),
+        number: row.version_number + 1,
+        created_at: act.now(),
+        created_by: act.actor().principal,
+        fence: row.fence,
+        ..old
+    };
+    row.set_version(&restored);
+    db::versions::insert(act.tx, &restored, &blob).await
 }
 
 pub(crate) fn no_version(id: VersionId) -> Error {

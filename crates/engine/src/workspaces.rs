@@ -1,15 +1,17 @@
 //! Workspaces: making, naming, finding.
 
-use longshore_core::wire::{Event, Page, Role, Workspace};
-use longshore_core::{Code, Name, Timestamp, WorkspaceId};
+use longshore_core::wire::{Event, Page, Role, UpdateWorkspace, Workspace, WorkspaceSettings};
+use longshore_core::{Clock, Code, Name, WorkspaceId, WorkspacePath};
 use serde_json::json;
 
+use crate::act::{Ask, Premises, Scope};
 use crate::actor::Actor;
 use crate::db::events::{Change, Log};
 use crate::db::nodes::NodeRow;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::idempotency::{Idempotency, once};
 use crate::listing::PageRequest;
 
 pub(crate) fn not_found(id: WorkspaceId) -> Error {
@@ -25,8 +27,9 @@ pub(crate) async fn insert_workspace(
     tx: &mut Tx,
     actor: &Actor,
     name: &Name,
-    now: Timestamp,
+    clock: &dyn Clock,
 ) -> Result<Workspace> {
+    let now = clock.now();
     let id = WorkspaceId::new(now);
     let root = NodeRow::folder(id, None, String::new(), actor.principal, now);
     let workspace = Workspace {
@@ -36,18 +39,24 @@ pub(crate) async fn insert_workspace(
         seq: 0,
         created_at: now,
         created_by: actor.principal,
+        settings: WorkspaceSettings::default(),
     };
     db::workspaces::insert(tx, &workspace).await?;
     db::nodes::insert(tx, &root).await?;
-    let mut log = Log::open(tx, id, actor, now).await?;
-    let data = json!({ "name": name });
-    log.append(tx, Change { kind: "workspace.created", node: Some(root.id), version: None, data }).await?;
+    let mut log = Log::open(tx, id, actor.clone(), clock).await?;
+    let change = Change::of("workspace.created", &root, &WorkspacePath::default()).with("name", json!(name));
+    log.append(tx, change).await?;
     Ok(Workspace { seq: 1, ..workspace })
 }
 
 impl Engine {
     /// Makes a workspace.
-    pub async fn create_workspace(&self, actor: &Actor, name: Name) -> Result<Workspace> {
+    pub async fn create_workspace(
+        &self,
+        actor: &Actor,
+        name: Name,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Workspace> {
         actor.needs(Role::Admin)?;
         if actor.workspace.is_some() {
             return Err(Error::new(Code::Forbidden, "this key reaches one workspace and makes no others"));
@@ -55,12 +64,17 @@ impl Engine {
         let (clock, actor) = (self.clock(), actor.clone());
         self.db()
             .write(move |tx| {
-                let (now, actor, name) = (clock.now(), actor.clone(), name.clone());
+                let (clock, actor, name) = (clock.clone(), actor.clone(), name.clone());
+                let idempotency = idempotency.clone();
                 Box::pin(async move {
-                    if db::workspaces::by_name(tx, name.as_str()).await?.is_some() {
-                        return Err(exists(&name));
-                    }
-                    insert_workspace(tx, &actor, &name, now).await
+                    let clock = clock.as_ref();
+                    once(tx, idempotency, actor.principal, clock, async |tx| {
+                        if db::workspaces::by_name(tx, name.as_str()).await?.is_some() {
+                            return Err(exists(&name));
+                        }
+                        insert_workspace(tx, &actor, &name, clock).await
+                    })
+                    .await
                 })
             })
             .await
@@ -101,31 +115,44 @@ impl Engine {
         page.answer(items, |workspace| workspace.id.to_string())
     }
 
-    /// Renames a workspace.
-    pub async fn rename_workspace(&self, actor: &Actor, id: WorkspaceId, name: Name) -> Result<Workspace> {
-        actor.needs(Role::Admin)?;
-        if !actor.reaches(id) {
-            return Err(not_found(id));
-        }
-        let (clock, actor) = (self.clock(), actor.clone());
-        self.db()
-            .write(move |tx| {
-                let (now, actor, name) = (clock.now(), actor.clone(), name.clone());
-                Box::pin(async move {
-                    let mut log = Log::open(tx, id, &actor, now).await?;
-                    let taken = db::workspaces::by_name(tx, name.as_str()).await?;
+    /// Renames a workspace, or replaces its rules, as one act.
+    pub async fn update_workspace(
+        &self,
+        actor: &Actor,
+        id: WorkspaceId,
+        wanted: UpdateWorkspace,
+        premises: Premises,
+    ) -> Result<Workspace> {
+        let ask = Ask { actor, role: Role::Admin, scope: Scope::Workspace(id), premises };
+        self.act(ask, wanted, move |act, wanted| {
+            Box::pin(async move {
+                let before = db::workspaces::get(act.tx, id).await?.ok_or_else(|| not_found(id))?;
+                let mut workspace = before.clone();
+                if let Some(name) = wanted.name {
+                    let taken = db::workspaces::by_name(act.tx, name.as_str()).await?;
                     if taken.is_some_and(|other| other.id != id) {
                         return Err(exists(&name));
                     }
-                    let before = db::workspaces::get(tx, id).await?.ok_or_else(|| not_found(id))?;
-                    db::workspaces::rename(tx, id, name.as_str()).await?;
-                    let data = json!({ "name": name, "from": before.name });
-                    let change = Change { kind: "workspace.renamed", node: None, version: None, data };
-                    log.append(tx, change).await?;
-                    Ok(Workspace { name: name.to_string(), ..before })
-                })
+                    workspace.name = name.to_string();
+                }
+                if let Some(settings) = wanted.settings {
+                    workspace.settings = settings;
+                }
+                db::workspaces::update(act.tx, &workspace).await?;
+                if workspace.name != before.name {
+                    let change = Change::of_workspace("workspace.renamed").with("from", json!(before.name));
+                    workspace.seq = act.record(change.with("name", json!(workspace.name))).await?;
+                }
+                if workspace.settings != before.settings {
+                    let change = Change::of_workspace("workspace.settings_changed")
+                        .with("from", json!(before.settings))
+                        .with("settings", json!(workspace.settings));
+                    workspace.seq = act.record(change).await?;
+                }
+                Ok(workspace)
             })
-            .await
+        })
+        .await
     }
 
     /// Lists the events after a place in the log, oldest first; the cursor is the place of the last one.

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use longshore_core::wire::Problem;
+use longshore_core::wire::{Facts, Problem};
 use longshore_core::{Code, ErrorKind, IdError, PathError, VersionId};
 
 use crate::error::chain;
@@ -20,7 +20,7 @@ pub(crate) struct Failure(Box<Refusal>);
 #[derive(Clone, Debug)]
 struct Refusal {
     error: longshore_engine::Error,
-    version: Option<VersionId>,
+    facts: Facts,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -37,7 +37,7 @@ impl Failure {
 
     /// Says which version stands.
     pub(crate) fn at_version(mut self, version: VersionId) -> Self {
-        self.0.version = Some(version);
+        self.0.facts.current_version = Some(version);
         self
     }
 
@@ -48,8 +48,8 @@ impl Failure {
 
 impl From<longshore_engine::Error> for Failure {
     fn from(error: longshore_engine::Error) -> Self {
-        let version = error.current_version();
-        Self(Box::new(Refusal { error, version, header: None }))
+        let facts = error.facts().cloned().unwrap_or_default();
+        Self(Box::new(Refusal { error, facts, header: None }))
     }
 }
 
@@ -81,6 +81,9 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         Code::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        Code::Locked => StatusCode::LOCKED,
+        Code::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+        Code::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         _ => match code.kind() {
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Conflict => StatusCode::CONFLICT,
@@ -134,7 +137,7 @@ pub(crate) fn render(mut response: Response, request_id: &str) -> Response {
         detail: public_detail(&failure).to_owned(),
         code: code.to_string(),
         request_id: request_id.to_owned(),
-        current_version: failure.0.version,
+        facts: failure.0.facts,
     };
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -145,6 +148,9 @@ pub(crate) fn render(mut response: Response, request_id: &str) -> Response {
         }
         StatusCode::UNAUTHORIZED => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::LOCKED => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(problem.facts.expires_in.unwrap_or(1)));
         }
         _ => {}
     }

@@ -46,8 +46,13 @@ impl Workspaces {
 
     /// Renames a workspace.
     pub async fn rename(&self, workspace: WorkspaceId, name: Name) -> Result<Workspace> {
+        self.update(workspace, &UpdateWorkspace { name: Some(name), settings: None }).await
+    }
+
+    /// Renames a workspace, or replaces its rules, as one act.
+    pub async fn update(&self, workspace: WorkspaceId, change: &UpdateWorkspace) -> Result<Workspace> {
         let path = format!("/v1/workspaces/{workspace}");
         let call = Call::new(Method::PATCH, path, Repeat::IfUndone);
-        self.client.json(call.json(&UpdateWorkspace { name })?).await
+        self.client.json(call.json(change)?).await
     }
 }

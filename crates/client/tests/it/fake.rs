@@ -259,6 +259,8 @@ pub(crate) fn node(path: &str, bytes: &[u8]) -> Node {
         updated_at: NOW,
         updated_by: user,
         trashed_at: None,
+        fence: 0,
+        lock: None,
     }
 }
 
@@ -287,5 +289,6 @@ fn workspace() -> Workspace {
         seq: 0,
         created_at: NOW,
         created_by: "usr_01k9x3m7q2e8rj5v4n6t0p1s2d".parse().unwrap(),
+        settings: longshore_core::wire::WorkspaceSettings::default(),
     }
 }

@@ -4,48 +4,133 @@
 //! A database sequence would hand out a place before its transaction commits, and a reader that has passed a
 //! later place would never see it.
 
-use longshore_core::wire::Event;
-use longshore_core::{Code, EventId, NodeId, Timestamp, VersionId, WorkspaceId};
+use longshore_core::wire::{Event, WorkspaceSettings};
+use longshore_core::{
+    Clock, Code, EventId, LockId, NodeId, Timestamp, VersionId, WorkspaceId, WorkspacePath,
+};
+use serde_json::json;
 
+use super::nodes::NodeRow;
 use super::{Tx, workspaces};
 use crate::actor::Actor;
 use crate::error::{Error, Result};
 
+/// What a node was before a change.
+#[derive(Clone, Debug)]
+pub(crate) enum Before {
+    /// It was not there.
+    Absent,
+    /// It was so.
+    Was(Box<NodeRow>),
+}
+
 /// What an event says besides who, when and where.
 #[derive(Clone, Debug)]
-pub(crate) struct Change<'a> {
-    pub(crate) kind: &'a str,
-    pub(crate) node: Option<NodeId>,
-    pub(crate) version: Option<VersionId>,
-    pub(crate) data: serde_json::Value,
+pub(crate) struct Change {
+    kind: &'static str,
+    node: Option<NodeId>,
+    version: Option<VersionId>,
+    fence: Option<u64>,
+    before: Option<Before>,
+    path: Option<WorkspacePath>,
+    path_before: Option<WorkspacePath>,
+    data: serde_json::Value,
+}
+
+impl Change {
+    /// Something happened to the workspace itself.
+    pub(crate) fn of_workspace(kind: &'static str) -> Self {
+        Self {
+            kind,
+            node: None,
+            version: None,
+            fence: None,
+            before: None,
+            path: None,
+            path_before: None,
+            data: json!({}),
+        }
+    }
+
+    /// Something happened to a node, which is now so and at this path.
+    pub(crate) fn of(kind: &'static str, node: &NodeRow, path: &WorkspacePath) -> Self {
+        Self {
+            node: Some(node.id),
+            version: node.version,
+            fence: Some(node.fence),
+            path: Some(path.clone()),
+            data: json!({ "path": path }),
+            ..Self::of_workspace(kind)
+        }
+    }
+
+    /// Says what the node was before: what an undo goes back to.
+    pub(crate) fn from(mut self, before: &NodeRow) -> Self {
+        self.before = Some(Before::Was(Box::new(before.clone())));
+        self
+    }
+
+    /// Says that the node is new: an undo trashes it.
+    pub(crate) fn from_nothing(mut self) -> Self {
+        self.before = Some(Before::Absent);
+        self
+    }
+
+    /// Says where the node was before it moved.
+    pub(crate) fn moved_from(mut self, path: &WorkspacePath) -> Self {
+        self.path_before = Some(path.clone());
+        self.with("from", json!(path))
+    }
+
+    /// Says one thing more.
+    pub(crate) fn with(mut self, key: &str, value: serde_json::Value) -> Self {
+        self.data[key] = value;
+        self
+    }
 }
 
 /// A workspace's log, held by the transaction that writes to the workspace.
-pub(crate) struct Log<'a> {
+#[derive(Debug)]
+pub(crate) struct Log {
     workspace: WorkspaceId,
-    actor: &'a Actor,
+    actor: Actor,
     now: Timestamp,
+    locked_until: Timestamp,
+    settings: WorkspaceSettings,
     /// Taken when the log was opened and not yet used.
     reserved: Option<u64>,
+    /// The place of this transaction's first event.
+    act: Option<u64>,
+    /// The lock that the request has named.
+    pub(crate) lock: Option<LockId>,
 }
 
-impl<'a> Log<'a> {
+impl Log {
     /// Takes the workspace for this transaction: its first statement, so that all that follows sees the
     /// workspace as the write before it left it. A key that was revoked while its request was under way writes
     /// nothing any more.
     pub(crate) async fn open(
         tx: &mut Tx,
         workspace: WorkspaceId,
-        actor: &'a Actor,
-        now: Timestamp,
+        actor: Actor,
+        clock: &dyn Clock,
     ) -> Result<Self> {
-        let reserved = workspaces::next_seq(tx, workspace)
+        let taken = workspaces::take(tx, workspace, clock)
             .await?
             .ok_or_else(|| Error::new(Code::WorkspaceNotFound, format!("no workspace {workspace}")))?;
         if let Some(key) = actor.key {
-            super::access::ensure_valid_now(tx, key, now).await?;
+            super::access::ensure_valid_now(tx, key, taken.now).await?;
         }
-        Ok(Self { workspace, actor, now, reserved: Some(reserved) })
+        Ok(Self {
+            workspace,
+            actor,
+            now: taken.now,
+            locked_until: taken.locked_until,
+            settings: taken.settings,
+            reserved: Some(taken.seq),
+            act: None,
+            lock: None,
+        })
     }
 
     pub(crate) const fn workspace(&self) -> WorkspaceId {
@@ -53,23 +138,41 @@ impl<'a> Log<'a> {
     }
 
     pub(crate) const fn actor(&self) -> &Actor {
-        self.actor
+        &self.actor
     }
 
+    /// The time of this write, by the clock that all writes of the workspace share.
     pub(crate) const fn now(&self) -> Timestamp {
         self.now
     }
 
-    pub(crate) async fn append(&mut self, tx: &mut Tx, change: Change<'_>) -> Result<()> {
+    pub(crate) const fn settings(&self) -> &WorkspaceSettings {
+        &self.settings
+    }
+
+    /// Tells whether any node of the workspace may be locked now.
+    pub(crate) fn may_be_locked(&self) -> bool {
+        self.locked_until > self.now
+    }
+
+    /// Appends an event and returns its place.
+    pub(crate) async fn append(&mut self, tx: &mut Tx, change: Change) -> Result<u64> {
         let seq = match self.reserved.take() {
             Some(seq) => seq,
-            None => workspaces::next_seq(tx, self.workspace)
-                .await?
-                .ok_or_else(|| Error::corrupt("a workspace went away while it was held"))?,
+            None => workspaces::next_seq(tx, self.workspace).await?,
+        };
+        let act = *self.act.get_or_insert(seq);
+        let (previous, before) = match &change.before {
+            None => (None, None),
+            Some(Before::Absent) => (None, Some("null".to_owned())),
+            Some(Before::Was(row)) => {
+                (row.version, Some(serde_json::to_string(&row.state()).map_err(Error::corrupt)?))
+            }
         };
         tx.execute(
-            "INSERT INTO events (workspace_id, seq, id, type, at, actor, key_id, request_id, node_id, version_id, data)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "INSERT INTO events (workspace_id, seq, id, type, at, actor, key_id, request_id, node_id, version_id,
+                                 previous_version_id, act, fence, lock_id, path, path_before, before, data)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
             &[
                 self.workspace.into(),
                 seq.into(),
@@ -81,15 +184,22 @@ impl<'a> Log<'a> {
                 self.actor.request_id.as_deref().into(),
                 change.node.into(),
                 change.version.into(),
+                previous.into(),
+                act.into(),
+                change.fence.into(),
+                self.lock.into(),
+                change.path.map(|path| path.to_string()).into(),
+                change.path_before.map(|path| path.to_string()).into(),
+                before.into(),
                 change.data.to_string().into(),
             ],
         )
         .await?;
-        Ok(())
+        Ok(seq)
     }
 
-    /// Ends a write that turned out to change nothing.
-    pub(crate) async fn close_unused(self, tx: &mut Tx) -> Result<()> {
+    /// Ends a write; gives back the place that one without any event has taken.
+    pub(crate) async fn close(self, tx: &mut Tx) -> Result<()> {
         match self.reserved {
             Some(_) => workspaces::unuse_seq(tx, self.workspace).await,
             None => Ok(()),
@@ -101,7 +211,8 @@ impl<'a> Log<'a> {
 pub(crate) async fn list(tx: &mut Tx, workspace: WorkspaceId, after: u64, limit: u32) -> Result<Vec<Event>> {
     let rows = tx
         .query(
-            "SELECT seq, id, type, at, actor, key_id, request_id, node_id, version_id, data
+            "SELECT seq, id, type, at, actor, key_id, request_id, node_id, version_id, data, previous_version_id, act,
+                    fence, lock_id
              FROM events WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
             &[workspace.into(), after.into(), limit.into()],
         )
@@ -118,6 +229,10 @@ pub(crate) async fn list(tx: &mut Tx, workspace: WorkspaceId, after: u64, limit:
             node_id: row.opt_parse(7)?,
             version_id: row.opt_parse(8)?,
             data: serde_json::from_str(row.text(9)?).map_err(Error::corrupt)?,
+            previous_version_id: row.opt_parse(10)?,
+            act: row.count(11)?,
+            fence: row.opt_count(12)?,
+            lock_id: row.opt_parse(13)?,
         })
     });
     events.collect()

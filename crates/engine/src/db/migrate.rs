@@ -11,7 +11,11 @@ struct Step {
 }
 
 /// A step that has been released is never edited: [`run`] compares digests.
-const STEPS: &[Step] = &[Step { name: "first", sql: include_str!("schema/0001_first.sql") }];
+const STEPS: &[Step] = &[
+    Step { name: "first", sql: include_str!("schema/0001_first.sql") },
+    Step { name: "locks", sql: include_str!("schema/0003_locks.sql") },
+    Step { name: "idempotency", sql: include_str!("schema/0004_idempotency.sql") },
+];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.
 const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(7420)";

@@ -13,7 +13,9 @@
 
 pub(crate) mod access;
 pub(crate) mod events;
+pub(crate) mod idempotency;
 mod instance;
+pub(crate) mod locks;
 mod migrate;
 pub(crate) mod nodes;
 mod postgres;
@@ -49,6 +51,10 @@ pub enum Database {
 trait Session: Send {
     fn execute<'a>(&'a mut self, sql: &'static str, values: &'a [Value]) -> BoxFuture<'a, Result<u64>>;
     fn query<'a>(&'a mut self, sql: &'static str, values: &'a [Value]) -> BoxFuture<'a, Result<Vec<Row>>>;
+    /// The statement that takes a workspace for writing: the two engines differ in where time comes from.
+    fn take_workspace(&self) -> &'static str;
+    /// Whether the database has a clock that all who write to it share.
+    fn has_clock(&self) -> bool;
     /// Runs many statements without values: migrations alone.
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
 }
@@ -67,6 +73,14 @@ impl Tx {
     /// Runs a query and returns all its rows: every query here is bounded by a key or a `LIMIT`.
     pub(crate) async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>> {
         self.session.query(sql, values).await
+    }
+
+    fn take_workspace(&self) -> &'static str {
+        self.session.take_workspace()
+    }
+
+    fn has_clock(&self) -> bool {
+        self.session.has_clock()
     }
 
     /// Runs a query that has one row at most.

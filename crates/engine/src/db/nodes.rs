@@ -1,7 +1,8 @@
 //! Rows of nodes, and their place in the tree.
 
-use longshore_core::wire::{Metadata, Node, NodeKind, Version};
+use longshore_core::wire::{Metadata, Node, NodeKind, NodeLock, Version};
 use longshore_core::{Digest, Name, NodeId, PrincipalId, Timestamp, VersionId, WorkspaceId, WorkspacePath};
+use serde::{Deserialize, Serialize};
 
 use super::events::Log;
 use super::{Row, Tx, Value};
@@ -26,9 +27,32 @@ pub(crate) struct NodeRow {
     pub(crate) updated_at: Timestamp,
     pub(crate) updated_by: PrincipalId,
     pub(crate) trashed_at: Option<Timestamp>,
+    pub(crate) fence: u64,
+    /// The lock that was granted last and did not end but by time.
+    pub(crate) lock: Option<NodeLock>,
+}
+
+/// What undo can bring back of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) parent_id: Option<NodeId>,
+    pub(crate) name: String,
+    pub(crate) version_id: Option<VersionId>,
+    pub(crate) metadata: Metadata,
+    pub(crate) trashed: bool,
 }
 
 impl NodeRow {
+    pub(crate) fn state(&self) -> State {
+        State {
+            parent_id: self.parent,
+            name: self.name.clone(),
+            version_id: self.version,
+            metadata: self.metadata.clone(),
+            trashed: self.trashed_at.is_some(),
+        }
+    }
+
     /// Makes the row of a new folder.
     pub(crate) fn folder(
         workspace: WorkspaceId,
@@ -54,6 +78,8 @@ impl NodeRow {
             updated_at: now,
             updated_by: by,
             trashed_at: None,
+            fence: 0,
+            lock: None,
         }
     }
 
@@ -67,13 +93,13 @@ impl NodeRow {
     }
 
     /// Notes who changed the node, and when.
-    pub(crate) fn touch(&mut self, log: &Log<'_>) {
+    pub(crate) fn touch(&mut self, log: &Log) {
         self.updated_at = log.now();
         self.updated_by = log.actor().principal;
     }
 
-    /// Returns the node as callers see it.
-    pub(crate) fn into_node(self, place: Place) -> Node {
+    /// Returns the node as callers see it at a time.
+    pub(crate) fn into_node(self, place: Place, now: Timestamp) -> Node {
         Node {
             id: self.id,
             workspace_id: self.workspace,
@@ -91,8 +117,18 @@ impl NodeRow {
             updated_at: self.updated_at,
             updated_by: self.updated_by,
             trashed_at: place.trashed_at,
+            fence: self.fence,
+            lock: self.lock.filter(|lock| is_live(lock.expires_at, now)),
         }
     }
+}
+
+/// The longest lease in microseconds: what claims to end later was granted by a clock that ran ahead.
+const LONGEST_LEASE: i64 = 3_600_000_000;
+
+/// Tells whether a lease that ends at `until` holds at `now`.
+pub(crate) fn is_live(until: Timestamp, now: Timestamp) -> bool {
+    until > now && until.as_micros() - now.as_micros() <= LONGEST_LEASE
 }
 
 /// Where a node is, as the folders above it say.
@@ -103,13 +139,32 @@ pub(crate) struct Place {
     pub(crate) trashed_at: Option<Timestamp>,
     /// The ids from the node itself up to the root.
     pub(crate) ids: Vec<NodeId>,
+    /// The locks on them, over or not.
+    pub(crate) locks: Vec<NodeLock>,
+}
+
+impl Place {
+    /// Goes one step down, to a node that is not in the trash.
+    pub(crate) fn below(&self, row: &NodeRow) -> Result<Self> {
+        let mut place = self.clone();
+        place.path = self.path.join(Name::new(row.name.as_str()).map_err(Error::corrupt)?)?;
+        place.ids.insert(0, row.id);
+        place.locks.extend(row.lock.clone());
+        Ok(place)
+    }
+
+    /// The place of a workspace's root folder.
+    pub(crate) fn of_root(row: &NodeRow) -> Self {
+        Self { ids: vec![row.id], locks: row.lock.iter().cloned().collect(), ..Self::default() }
+    }
 }
 
 macro_rules! select_nodes {
     ($rest:literal) => {
         concat!(
             "SELECT id, workspace_id, parent_id, kind, name, version_id, version_number, size, media_type, digest,
-                    metadata, created_at, created_by, updated_at, updated_by, trashed_at FROM nodes ",
+                    metadata, created_at, created_by, updated_at, updated_by, trashed_at, fence, lock_info,
+                    lock_until FROM nodes ",
             $rest
         )
     };
@@ -140,7 +195,17 @@ fn read(row: &Row) -> Result<NodeRow> {
         updated_at: row.time(13)?,
         updated_by: row.parse(14)?,
         trashed_at: row.opt_time(15)?,
+        fence: row.count(16)?,
+        lock: read_lock(row, 17)?,
     })
+}
+
+fn read_lock(row: &Row, column: usize) -> Result<Option<NodeLock>> {
+    let (Some(info), Some(expires_at)) = (row.opt_text(column)?, row.opt_time(column + 1)?) else {
+        return Ok(None);
+    };
+    let lock: NodeLock = serde_json::from_str(info).map_err(Error::corrupt)?;
+    Ok(Some(NodeLock { expires_at, ..lock }))
 }
 
 fn metadata_value(metadata: &Metadata) -> Result<Value> {
@@ -157,8 +222,8 @@ pub(crate) async fn insert(tx: &mut Tx, node: &NodeRow) -> Result<()> {
     };
     tx.execute(
         "INSERT INTO nodes (id, workspace_id, parent_id, kind, name, version_id, version_number, size, media_type,
-                            digest, metadata, created_at, created_by, updated_at, updated_by, trashed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                            digest, metadata, created_at, created_by, updated_at, updated_by, trashed_at, fence)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         &[
             node.id.into(),
             node.workspace.into(),
@@ -176,13 +241,14 @@ pub(crate) async fn insert(tx: &mut Tx, node: &NodeRow) -> Result<()> {
             node.updated_at.into(),
             node.updated_by.into(),
             node.trashed_at.into(),
+            node.fence.into(),
         ],
     )
     .await?;
     Ok(())
 }
 
-/// Writes everything of a node that can change.
+/// Writes everything of a node that can change, but its lock.
 pub(crate) async fn update(tx: &mut Tx, node: &NodeRow) -> Result<()> {
     tx.execute(
         "UPDATE nodes SET parent_id = $1, name = $2, version_id = $3, version_number = $4, size = $5,
@@ -260,12 +326,12 @@ pub(crate) async fn trash(
 pub(crate) async fn place(tx: &mut Tx, id: NodeId) -> Result<Place> {
     let rows = tx
         .query(
-            "WITH RECURSIVE up (id, parent_id, name, trashed_at, height) AS (
-                SELECT id, parent_id, name, trashed_at, 0 FROM nodes WHERE id = $1
+            "WITH RECURSIVE up (id, parent_id, name, trashed_at, lock_info, lock_until, height) AS (
+                SELECT id, parent_id, name, trashed_at, lock_info, lock_until, 0 FROM nodes WHERE id = $1
                 UNION ALL
-                SELECT n.id, n.parent_id, n.name, n.trashed_at, up.height + 1
+                SELECT n.id, n.parent_id, n.name, n.trashed_at, n.lock_info, n.lock_until, up.height + 1
                 FROM nodes n JOIN up ON n.id = up.parent_id)
-             SELECT id, name, trashed_at FROM up ORDER BY height",
+             SELECT id, name, trashed_at, lock_info, lock_until FROM up ORDER BY height",
             &[id.into()],
         )
         .await?;
@@ -275,6 +341,7 @@ pub(crate) async fn place(tx: &mut Tx, id: NodeId) -> Result<Place> {
         if place.trashed_at.is_none() {
             place.trashed_at = row.opt_time(2)?;
         }
+        place.locks.extend(read_lock(row, 3)?);
     }
     // The root's own name is empty and no part of any path.
     let names = rows.iter().rev().skip(1).map(|row| Name::new(row.text(1)?).map_err(Error::corrupt));

@@ -134,6 +134,28 @@ impl Drop for Lease {
     }
 }
 
+/// The time of a write in microseconds: the caller's where it gave one (`$2`), else the server's; a clock that
+/// stepped back by less than an hour is not believed, and a mark that far ahead is not either.
+macro_rules! later_of_clock_and_now {
+    () => {
+        concat!(
+            "CASE WHEN clock > ",
+            server_time!(),
+            " + 3600000000 THEN ",
+            server_time!(),
+            " ELSE GREATEST(clock, ",
+            server_time!(),
+            ") END"
+        )
+    };
+}
+
+macro_rules! server_time {
+    () => {
+        "COALESCE($2, CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT))"
+    };
+}
+
 struct PostgresSession(Arc<Object>);
 
 impl Session for PostgresSession {
@@ -153,6 +175,22 @@ impl Session for PostgresSession {
             let rows = connection.query(&statement, &parameters).await.map_err(failed)?;
             rows.iter().map(read).collect()
         })
+    }
+
+    // `RETURNING` is worked out once the row is ours, so its clock is read after any wait for another write;
+    // `now()` would be the time at which the transaction began, and would let a late write through.
+    fn take_workspace(&self) -> &'static str {
+        concat!(
+            "UPDATE workspaces SET seq = seq + 1, clock = ",
+            later_of_clock_and_now!(),
+            " WHERE id = $1 RETURNING seq, ",
+            later_of_clock_and_now!(),
+            ", locked_until, settings"
+        )
+    }
+
+    fn has_clock(&self) -> bool {
+        true
     }
 
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {

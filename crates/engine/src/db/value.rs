@@ -73,7 +73,7 @@ macro_rules! from_text_form {
     )+};
 }
 
-from_text_form!(DatabaseId, WorkspaceId, NodeId, VersionId, EventId, KeyId, PrincipalId, Digest);
+from_text_form!(DatabaseId, WorkspaceId, NodeId, VersionId, EventId, KeyId, LockId, PrincipalId, Digest);
 
 /// A row of a query, read by the place of its columns.
 #[derive(Clone, Debug)]
@@ -98,6 +98,10 @@ impl Row {
     pub(crate) fn count(&self, place: usize) -> Result<u64> {
         let value = self.int(place)?;
         u64::try_from(value).or_else(|_| Self::wrong(place, &Value::Int(value)))
+    }
+
+    pub(crate) fn opt_count(&self, place: usize) -> Result<Option<u64>> {
+        if *self.get(place)? == Value::Null { Ok(None) } else { self.count(place).map(Some) }
     }
 
     pub(crate) fn time(&self, place: usize) -> Result<Timestamp> {

@@ -20,11 +20,12 @@ fn read(row: &Row) -> Result<Version> {
         sha256: row.opt_parse(7)?,
         created_at: row.time(8)?,
         created_by: row.parse(9)?,
+        fence: row.count(10)?,
     })
 }
 
 fn read_blob(row: &Row) -> Result<Blob> {
-    match (row.opt_parse::<BlobId>(10)?, row.opt_bytes(11)?) {
+    match (row.opt_parse::<BlobId>(11)?, row.opt_bytes(12)?) {
         (Some(id), None) => Ok(Blob::Stored(id)),
         (None, Some(content)) => Ok(Blob::Inline(content)),
         _ => Err(Error::corrupt("a version has its bytes in two places or in none")),
@@ -38,8 +39,8 @@ pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Resul
     };
     tx.execute(
         "INSERT INTO versions (id, node_id, number, size, media_type, stated_media_type, digest, sha256,
-                               created_at, created_by, blob_id, content)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                               created_at, created_by, blob_id, content, fence)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         &[
             version.id.into(),
             version.node_id.into(),
@@ -53,6 +54,7 @@ pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Resul
             version.created_by.into(),
             stored,
             inline,
+            version.fence.into(),
         ],
     )
     .await?;
@@ -62,7 +64,7 @@ pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Resul
 pub(crate) async fn get(tx: &mut Tx, node: NodeId, id: VersionId) -> Result<Option<Version>> {
     let row = tx
         .query_opt(
-            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by
+            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence
              FROM versions WHERE id = $1 AND node_id = $2",
             &[id.into(), node.into()],
         )
@@ -74,7 +76,7 @@ pub(crate) async fn get(tx: &mut Tx, node: NodeId, id: VersionId) -> Result<Opti
 pub(crate) async fn with_blob(tx: &mut Tx, node: NodeId, id: VersionId) -> Result<Option<(Version, Blob)>> {
     let row = tx
         .query_opt(
-            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by,
+            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence,
                     blob_id, content
              FROM versions WHERE id = $1 AND node_id = $2",
             &[id.into(), node.into()],
@@ -87,7 +89,7 @@ pub(crate) async fn with_blob(tx: &mut Tx, node: NodeId, id: VersionId) -> Resul
 pub(crate) async fn list(tx: &mut Tx, node: NodeId, before: u64, limit: u32) -> Result<Vec<Version>> {
     let rows = tx
         .query(
-            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by
+            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence
              FROM versions WHERE node_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3",
             &[node.into(), before.into(), limit.into()],
         )

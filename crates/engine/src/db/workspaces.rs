@@ -1,9 +1,9 @@
 //! Rows of workspaces.
 
-use longshore_core::wire::Workspace;
-use longshore_core::{Code, Timestamp, WorkspaceId};
+use longshore_core::wire::{Workspace, WorkspaceSettings};
+use longshore_core::{Clock, Code, Timestamp, WorkspaceId};
 
-use super::{Row, Tx};
+use super::{Row, Tx, Value};
 use crate::error::{Error, Result};
 
 fn read(row: &Row) -> Result<Workspace> {
@@ -14,12 +14,21 @@ fn read(row: &Row) -> Result<Workspace> {
         seq: row.count(3)?,
         created_at: row.time(4)?,
         created_by: row.parse(5)?,
+        settings: read_settings(row.opt_text(6)?)?,
     })
+}
+
+fn read_settings(json: Option<&str>) -> Result<WorkspaceSettings> {
+    json.map_or_else(
+        || Ok(WorkspaceSettings::default()),
+        |json| serde_json::from_str(json).map_err(Error::corrupt),
+    )
 }
 
 pub(crate) async fn insert(tx: &mut Tx, workspace: &Workspace) -> Result<()> {
     tx.execute(
-        "INSERT INTO workspaces (id, name, root_id, seq, created_at, created_by) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO workspaces (id, name, root_id, seq, clock, locked_until, created_at, created_by)
+         VALUES ($1, $2, $3, $4, 0, 0, $5, $6)",
         &[
             workspace.id.into(),
             workspace.name.as_str().into(),
@@ -45,7 +54,7 @@ fn name_taken(error: Error) -> Error {
 pub(crate) async fn get(tx: &mut Tx, id: WorkspaceId) -> Result<Option<Workspace>> {
     let row = tx
         .query_opt(
-            "SELECT id, name, root_id, seq, created_at, created_by FROM workspaces WHERE id = $1",
+            "SELECT id, name, root_id, seq, created_at, created_by, settings FROM workspaces WHERE id = $1",
             &[id.into()],
         )
         .await?;
@@ -55,7 +64,7 @@ pub(crate) async fn get(tx: &mut Tx, id: WorkspaceId) -> Result<Option<Workspace
 pub(crate) async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Workspace>> {
     let row = tx
         .query_opt(
-            "SELECT id, name, root_id, seq, created_at, created_by FROM workspaces WHERE name = $1",
+            "SELECT id, name, root_id, seq, created_at, created_by, settings FROM workspaces WHERE name = $1",
             &[name.into()],
         )
         .await?;
@@ -66,7 +75,7 @@ pub(crate) async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Workspace>
 pub(crate) async fn list(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<Workspace>> {
     let rows = tx
         .query(
-            "SELECT id, name, root_id, seq, created_at, created_by FROM workspaces
+            "SELECT id, name, root_id, seq, created_at, created_by, settings FROM workspaces
              WHERE id > $1 ORDER BY id LIMIT $2",
             &[after.into(), limit.into()],
         )
@@ -74,20 +83,52 @@ pub(crate) async fn list(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<Wor
     rows.iter().map(read).collect()
 }
 
-pub(crate) async fn rename(tx: &mut Tx, id: WorkspaceId, name: &str) -> Result<()> {
-    let renamed =
-        tx.execute("UPDATE workspaces SET name = $1 WHERE id = $2", &[name.into(), id.into()]).await;
-    renamed.map_err(name_taken)?;
+/// Writes what can be set about a workspace.
+pub(crate) async fn update(tx: &mut Tx, workspace: &Workspace) -> Result<()> {
+    let settings = serde_json::to_string(&workspace.settings).map_err(Error::corrupt)?;
+    let values = [workspace.name.as_str().into(), settings.into(), workspace.id.into()];
+    tx.execute("UPDATE workspaces SET name = $1, settings = $2 WHERE id = $3", &values)
+        .await
+        .map_err(name_taken)?;
     Ok(())
+}
+
+/// A workspace that a transaction has taken for writing.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    /// The next place in its log.
+    pub(crate) seq: u64,
+    /// The time of this write: never before that of an earlier one.
+    pub(crate) now: Timestamp,
+    /// No lock of the workspace holds after this.
+    pub(crate) locked_until: Timestamp,
+    pub(crate) settings: WorkspaceSettings,
 }
 
 /// Takes the workspace's row and the next place in its log, or nothing where there is no such workspace.
 ///
 /// The row stays taken until the transaction ends: this is what makes a workspace's writes follow each other.
-pub(crate) async fn next_seq(tx: &mut Tx, id: WorkspaceId) -> Result<Option<u64>> {
+pub(crate) async fn take(tx: &mut Tx, id: WorkspaceId, clock: &dyn Clock) -> Result<Option<Taken>> {
+    let sql = tx.take_workspace();
+    // Where the database has a clock that all nodes share, it stands in for the machine's, but not for a test's.
+    let now = if tx.has_clock() && clock.is_wall() { Value::Null } else { clock.now().into() };
+    let row = tx.query_opt(sql, &[id.into(), now]).await?;
+    row.map(|row| {
+        Ok(Taken {
+            seq: row.count(0)?,
+            now: row.time(1)?,
+            locked_until: row.time(2)?,
+            settings: read_settings(row.opt_text(3)?)?,
+        })
+    })
+    .transpose()
+}
+
+/// Takes one more place in the log of a workspace that is taken already.
+pub(crate) async fn next_seq(tx: &mut Tx, id: WorkspaceId) -> Result<u64> {
     let row =
         tx.query_opt("UPDATE workspaces SET seq = seq + 1 WHERE id = $1 RETURNING seq", &[id.into()]).await?;
-    row.map(|row| row.count(0)).transpose()
+    row.ok_or_else(|| Error::corrupt("a workspace went away while it was held"))?.count(0)
 }
 
 /// Gives back a place that [`next_seq`] took and no event used.

@@ -69,7 +69,7 @@ impl World {
             expires_at: None,
             agent: Some("agent".to_owned()),
         };
-        let key = self.engine.create_key(&self.owner, wanted).await.expect("a key");
+        let key = self.engine.create_key(&self.owner, wanted, None).await.expect("a key");
         self.engine.authenticate(&key.secret).await.expect("the key is good")
     }
 

@@ -12,6 +12,7 @@ use super::document::{ContentProblems, Octets, WriteProblems};
 use super::extract::{At, Caller, NodeRef, Query, RootOf};
 use super::incoming::Incoming;
 use super::outgoing;
+use super::premise::WriteHeaders;
 use crate::problem::Failure;
 
 /// Gives a file's bytes, or the part of them that `Range` asks for.
@@ -49,7 +50,7 @@ pub(super) async fn get(
     params(
         ("id" = String, Path, description = "The file's id."),
         RootOf,
-        ("If-Match" = Option<String>, Header, description = "The version that must stand, or `*`."),
+        WriteHeaders,
         ("Content-Digest" = Option<String>, Header, description = "RFC 9530; verified before anything is visible.")),
     responses(
         (status = 200, description = "The file.", body = Node, headers(("ETag" = String))),

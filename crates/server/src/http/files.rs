@@ -12,9 +12,9 @@ use super::app::App;
 use super::document::{ContentProblems, Octets, ReadProblems, WriteProblems};
 use super::extract::{At, Caller, NodeRef, Query, RootOf, Tail, invalid_query};
 use super::incoming::Incoming;
-use super::json::{Json, Placing};
+use super::json::{Order, Placing};
 use super::outgoing;
-use super::premise::Premises;
+use super::premise::{Premises, WriteHeaders};
 use crate::problem::Failure;
 
 /// How a write by path meets a file that is there.
@@ -35,8 +35,7 @@ pub(super) struct WriteAt {
         ("ws" = WorkspaceId, Path, description = "The workspace's id."),
         ("path" = String, Path, description = "The path, percent-encoded segment by segment."),
         WriteAt,
-        ("If-Match" = Option<String>, Header, description = "The version that must stand, or `*`."),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: nothing may be there."),
+        WriteHeaders,
         ("Content-Digest" = Option<String>, Header, description = "RFC 9530; verified before anything is visible.")),
     responses(
         (status = 201, description = "The file is new.", body = Node, headers(("ETag" = String))),
@@ -102,20 +101,20 @@ pub(super) async fn get_at(
 
 /// Makes a folder in a folder.
 #[utoipa::path(post, path = "/v1/files/{parent}/children", operation_id = "create_folder", tag = "files", request_body = CreateChild,
-    params(("parent" = String, Path, description = "The folder's id, or `root`."), RootOf),
+    params(("parent" = String, Path, description = "The folder's id, or `root`."), RootOf, WriteHeaders),
     responses((status = 201, description = "The folder.", body = Node), WriteProblems))]
 pub(super) async fn create_child(
     State(app): State<App>,
     caller: Caller,
     At(parent): At<NodeRef>,
     Query(root): Query<RootOf>,
-    Json(wanted): Json<CreateChild>,
+    Order { wanted, premises }: Order<CreateChild>,
 ) -> Result<Response, Failure> {
     if wanted.kind != NodeKind::Folder {
         return Err(Failure::new(Code::InvalidBody, "`kind` is `folder`: files come with their content"));
     }
     let parent = app.node(&caller, parent, root.workspace).await?;
-    Ok(outgoing::made(true, app.engine().create_folder(&caller, parent, wanted.name).await?))
+    Ok(outgoing::made(true, app.engine().create_folder(&caller, parent, wanted.name, premises).await?))
 }
 
 /// How a write below a folder is named, and how it meets a file that is there.
@@ -141,8 +140,7 @@ pub(super) struct WriteChild {
     params(
         ("parent" = String, Path, description = "The folder's id, or `root`."),
         WriteChild,
-        ("If-Match" = Option<String>, Header, description = "The version that must stand, or `*`."),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: nothing may be there."),
+        WriteHeaders,
         ("Content-Digest" = Option<String>, Header, description = "RFC 9530; verified before anything is visible.")),
     responses(
         (status = 201, description = "The file is new.", body = Node, headers(("ETag" = String))),
@@ -182,7 +180,7 @@ pub(super) async fn get(
     params(
         ("id" = String, Path, description = "The node's id, or `root`."),
         RootOf,
-        ("If-Match" = Option<String>, Header, description = "The version that must stand, or `*`.")),
+        WriteHeaders),
     responses(
         (status = 200, description = "The node.", body = Node, headers(("ETag" = String))),
         WriteProblems))]
@@ -191,11 +189,10 @@ pub(super) async fn update(
     caller: Caller,
     At(id): At<NodeRef>,
     Query(root): Query<RootOf>,
-    Premises(premises): Premises,
     wanted: Placing,
 ) -> Result<Response, Failure> {
     let id = app.node(&caller, id, root.workspace).await?;
-    let wanted = wanted.of::<UpdateNode>(&app, &caller, id).await?;
+    let (wanted, premises) = wanted.of::<UpdateNode>(&app, &caller, id).await?;
     Ok(outgoing::node(StatusCode::OK, app.engine().update_node(&caller, id, wanted, premises).await?))
 }
 
@@ -204,7 +201,7 @@ pub(super) async fn update(
     params(
         ("id" = String, Path, description = "The node's id."),
         RootOf,
-        ("If-Match" = Option<String>, Header, description = "The version that must stand, or `*`.")),
+        WriteHeaders),
     responses(
         (status = 200, description = "The node, with the path it had.", body = Node),
         WriteProblems))]
@@ -224,7 +221,7 @@ pub(super) async fn trash(
     params(
         ("id" = String, Path, description = "The node's id."),
         RootOf,
-        ("If-Match" = Option<String>, Header, description = "The version that must stand, or `*`.")),
+        WriteHeaders),
     responses(
         (status = 201, description = "The copy.", body = Node, headers(("ETag" = String))),
         WriteProblems))]
@@ -233,17 +230,16 @@ pub(super) async fn copy(
     caller: Caller,
     At(id): At<NodeRef>,
     Query(root): Query<RootOf>,
-    Premises(premises): Premises,
     wanted: Placing,
 ) -> Result<Response, Failure> {
     let id = app.node(&caller, id, root.workspace).await?;
-    let wanted = wanted.of::<CopyNode>(&app, &caller, id).await?;
+    let (wanted, premises) = wanted.of::<CopyNode>(&app, &caller, id).await?;
     Ok(outgoing::made(true, app.engine().copy_node(&caller, id, wanted, premises).await?))
 }
 
 /// Brings a node back from the trash, to where it was or to a stated place.
 #[utoipa::path(post, path = "/v1/files/{id}/restore", operation_id = "restore_node", tag = "files", request_body = RestoreNode,
-    params(("id" = String, Path, description = "The node's id."), RootOf),
+    params(("id" = String, Path, description = "The node's id."), RootOf, WriteHeaders),
     responses(
         (status = 200, description = "The node.", body = Node, headers(("ETag" = String))),
         WriteProblems))]
@@ -255,6 +251,6 @@ pub(super) async fn restore(
     wanted: Placing,
 ) -> Result<Response, Failure> {
     let id = app.node(&caller, id, root.workspace).await?;
-    let wanted = wanted.of::<RestoreNode>(&app, &caller, id).await?;
-    Ok(outgoing::node(StatusCode::OK, app.engine().restore_node(&caller, id, wanted).await?))
+    let (wanted, premises) = wanted.of::<RestoreNode>(&app, &caller, id).await?;
+    Ok(outgoing::node(StatusCode::OK, app.engine().restore_node(&caller, id, wanted, premises).await?))
 }

@@ -51,15 +51,16 @@ impl FromRequest<App> for Incoming {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        let headers = request.headers();
+        let (head, body) = request.into_parts();
+        let headers = &head.headers;
         let options = UploadOptions {
             length: length(headers)?,
             media_type: media_type(headers),
             digests: digests(headers)?,
             on_conflict: OnConflict::default(),
-            preconditions: Premises::of(headers)?.0,
+            premises: Premises::of(&head)?.0,
         };
-        Ok(Self { options, idle: app.limits().idle, body: request.into_body() })
+        Ok(Self { options, idle: app.limits().idle, body })
     }
 }
 

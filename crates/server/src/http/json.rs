@@ -5,29 +5,35 @@ use std::fmt;
 use axum::extract::{FromRequest, Request};
 use bytes::BytesMut;
 use longshore_core::{Code, NodeId};
+use longshore_engine::Premises;
 use serde::de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::app::App;
 use super::extract::{Caller, next_piece};
+use super::premise;
 use crate::problem::Failure;
 
-/// A body that is an object of a known form.
+/// A body of a known form that orders a write, with the premises of the request.
 #[derive(Debug)]
-pub(super) struct Json<T>(pub(super) T);
+pub(super) struct Order<T> {
+    pub(super) wanted: T,
+    pub(super) premises: Premises,
+}
 
-impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Order<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        of_form(read(request, app).await?).map(Self)
+        let (object, premises) = read_order(request, app).await?;
+        Ok(Self { wanted: of_form(object)?, premises })
     }
 }
 
-/// A body whose `parent_id` may be `root`: the root folder of the workspace that the node is in.
+/// The same for a body whose `parent_id` may be `root`: the root folder of the workspace that the node is in.
 #[derive(Debug)]
-pub(super) struct Placing(Map<String, Value>);
+pub(super) struct Placing(Map<String, Value>, Premises);
 
 impl Placing {
     pub(super) async fn of<T: DeserializeOwned>(
@@ -35,7 +41,7 @@ impl Placing {
         app: &App,
         caller: &Caller,
         node: NodeId,
-    ) -> Result<T, Failure> {
+    ) -> Result<(T, Premises), Failure> {
         if let Some(parent) = self.0.get_mut("parent_id")
             && parent == "root"
         {
@@ -43,7 +49,7 @@ impl Placing {
             let root = app.engine().workspace(caller, workspace).await?.root_id;
             *parent = Value::from(root.to_string());
         }
-        of_form(self.0)
+        Ok((of_form(self.0)?, self.1))
     }
 }
 
@@ -51,8 +57,20 @@ impl FromRequest<App> for Placing {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        read(request, app).await.map(Self)
+        let (object, premises) = read_order(request, app).await?;
+        Ok(Self(object, premises))
     }
+}
+
+/// Reads a body and the premises of its request, of which the body is a part.
+async fn read_order(request: Request, app: &App) -> Result<(Map<String, Value>, Premises), Failure> {
+    let (head, body) = request.into_parts();
+    let mut premises = premise::Premises::of(&head)?.0;
+    let (object, text) = read(Request::from_parts(head, body), app).await?;
+    if let Some(idempotency) = &mut premises.idempotency {
+        idempotency.mix(&text);
+    }
+    Ok((object, premises))
 }
 
 fn invalid(error: impl fmt::Display) -> Failure {
@@ -64,7 +82,7 @@ fn of_form<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Failure
 }
 
 /// Reads a body that is an object. A list is none, though serde would take one for a form's fields in order.
-async fn read(request: Request, app: &App) -> Result<Map<String, Value>, Failure> {
+async fn read(request: Request, app: &App) -> Result<(Map<String, Value>, BytesMut), Failure> {
     let limits = app.limits();
     let mut body = request.into_body();
     let mut text = BytesMut::new();
@@ -76,7 +94,7 @@ async fn read(request: Request, app: &App) -> Result<Map<String, Value>, Failure
         text.extend_from_slice(&piece);
     }
     match serde_json::from_slice(&text) {
-        Ok(Strict(Value::Object(object))) => Ok(object),
+        Ok(Strict(Value::Object(object))) => Ok((object, text)),
         Ok(_) => Err(invalid("the body is a JSON object")),
         Err(error) => Err(invalid(error)),
     }

@@ -9,7 +9,8 @@ use longshore_core::wire::{CreateKey, Key, NewKey, Page};
 use super::app::App;
 use super::document::AdminProblems;
 use super::extract::{At, Caller, Nothing, Paging, Query};
-use super::json::Json;
+use super::json::Order;
+use super::premise::WriteHeaders;
 use crate::problem::Failure;
 
 /// Lists the keys, oldest first: all, or those of the caller's one workspace.
@@ -24,15 +25,15 @@ pub(super) async fn list(
 }
 
 /// Makes a key. Its secret is in this answer and nowhere else.
-#[utoipa::path(post, path = "/v1/keys", operation_id = "create_key", tag = "keys", request_body = CreateKey,
+#[utoipa::path(post, path = "/v1/keys", operation_id = "create_key", tag = "keys", request_body = CreateKey, params(WriteHeaders),
     responses((status = 201, description = "The key and its secret.", body = NewKey), AdminProblems))]
 pub(super) async fn create(
     State(app): State<App>,
     caller: Caller,
     _: Query<Nothing>,
-    Json(wanted): Json<CreateKey>,
+    Order { wanted, premises }: Order<CreateKey>,
 ) -> Result<(StatusCode, Answer<NewKey>), Failure> {
-    Ok((StatusCode::CREATED, Answer(app.engine().create_key(&caller, wanted).await?)))
+    Ok((StatusCode::CREATED, Answer(app.engine().create_key(&caller, wanted, premises.idempotency).await?)))
 }
 
 /// Revokes a key.

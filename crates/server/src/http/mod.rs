@@ -51,7 +51,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(keys::revoke))
         .routes(routes!(workspaces::list, workspaces::create))
         .routes(routes!(workspaces::current))
-        .routes(routes!(workspaces::get, workspaces::rename))
+        .routes(routes!(workspaces::get, workspaces::update))
         .routes(routes!(workspaces::create_folders))
         .routes(routes!(files::get_at, files::write_at))
         .routes(routes!(tree::list_root))

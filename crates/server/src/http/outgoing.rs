@@ -16,16 +16,18 @@ use longshore_engine::{Content, Written};
 use super::premise::{Read, decide};
 use crate::problem::Failure;
 
+const LOCK_FENCE: HeaderName = HeaderName::from_static("lock-fence");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
 fn etag(version: VersionId) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
-/// Answers with a node, and its version as `ETag`.
+/// Answers with a node, its version as `ETag` and its fence.
 pub(super) fn node(status: StatusCode, node: Node) -> Response {
-    let version = node.version_id;
+    let (version, fence) = (node.version_id, node.fence);
     let mut response = (status, Json(node)).into_response();
+    response.headers_mut().insert(LOCK_FENCE, HeaderValue::from(fence));
     if let Some(version) = version {
         response.headers_mut().insert(ETAG, etag(version));
     }

@@ -6,11 +6,14 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
-use longshore_core::{Code, VersionId};
-use longshore_engine::Preconditions;
+use longshore_core::{Code, LockToken, VersionId};
+use longshore_engine::{Idempotency, Preconditions};
 
 use super::app::App;
 use crate::problem::Failure;
+
+/// The most locks that a request may name.
+const TOKENS: usize = 100;
 
 fn malformed(name: &HeaderName, rule: &str) -> Failure {
     Failure::new(Code::InvalidHeader, format!("`{name}` is {rule}"))
@@ -60,12 +63,40 @@ fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<Tags<'a>
     Ok(headers.contains_key(name).then_some(Tags::List(list)))
 }
 
-/// What a write asks of the node that it changes.
+/// The headers of a write, for its documentation.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "read from the header map; this is what the OpenAPI document says of them")]
+pub(super) struct WriteHeaders {
+    /// The version that must stand, or `*`.
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+    /// `*`: nothing may be there.
+    #[param(rename = "If-None-Match")]
+    if_none_match: Option<String>,
+    /// The tokens of the locks under which the caller writes, with commas between them.
+    #[param(rename = "Lock-Token")]
+    lock_token: Option<String>,
+    /// The same key with the same request within 24 h gives the first answer again.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+}
+
+/// What a write asks of the node that it changes, and what comes with it.
 #[derive(Debug)]
-pub(super) struct Premises(pub(super) Preconditions);
+pub(super) struct Premises(pub(super) longshore_engine::Premises);
 
 impl Premises {
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
+    pub(super) fn of(head: &Parts) -> Result<Self, Failure> {
+        let headers = &head.headers;
+        Ok(Self(longshore_engine::Premises {
+            preconditions: Self::preconditions(headers)?,
+            locks: tokens(headers)?,
+            idempotency: idempotency(head)?,
+        }))
+    }
+
+    fn preconditions(headers: &HeaderMap) -> Result<Preconditions, Failure> {
         let if_match = tags(headers, &IF_MATCH)?.map(|tags| match tags {
             Tags::Any => None,
             // What is no version of ours matches nothing.
@@ -79,7 +110,7 @@ impl Premises {
             Some(Tags::Any) => true,
             Some(Tags::List(_)) => return Err(malformed(&IF_NONE_MATCH, "`*` on a write")),
         };
-        Ok(Self(Preconditions { if_match, if_none_match }))
+        Ok(Preconditions { if_match, if_none_match })
     }
 }
 
@@ -87,8 +118,35 @@ impl FromRequestParts<App> for Premises {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failure> {
-        Self::of(&parts.headers)
+        Self::of(parts)
     }
+}
+
+/// Reads the lock tokens of a request. A token never stands in an error.
+pub(super) fn tokens(headers: &HeaderMap) -> Result<Vec<LockToken>, Failure> {
+    let wrong = |why: &str| Failure::new(Code::InvalidHeader, format!("`lock-token` {why}"));
+    let mut found = Vec::new();
+    for line in headers.get_all("lock-token") {
+        let line = line.to_str().map_err(|_| wrong("is no text"))?;
+        for token in line.split(',').map(str::trim).filter(|token| !token.is_empty()) {
+            found.push(token.parse().map_err(|error| wrong(&format!("holds no token: {error}")))?);
+        }
+    }
+    if found.len() > TOKENS {
+        return Err(wrong("holds at most 100 tokens"));
+    }
+    Ok(found)
+}
+
+/// Reads a request's idempotency key; what it asks for is its method and URL, and later its body.
+fn idempotency(head: &Parts) -> Result<Option<Idempotency>, Failure> {
+    let Some(key) = head.headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let mut idempotency = Idempotency::new(key.to_str().unwrap_or_default())?;
+    idempotency.mix(head.method.as_str().as_bytes());
+    idempotency.mix(head.uri.to_string().as_bytes());
+    Ok(Some(idempotency))
 }
 
 /// What becomes of a read, given the version that stands.
@@ -201,13 +259,13 @@ mod tests {
     fn writes_know_lists_stars_and_what_never_matches() {
         let (one, two) =
             (VersionId::new(Timestamp::from_micros(1)), VersionId::new(Timestamp::from_micros(2)));
-        let parse = |name, value: &str| Premises::of(&headers(&[(name, value)])).map(|premises| premises.0);
+        let parse = |name, value: &str| Premises::preconditions(&headers(&[(name, value)]));
         assert_eq!(parse("if-match", "*").unwrap().if_match, Some(None));
         let list = format!("\"{one}\" , W/\"{two}\", \"of another house\",\"{two}\"");
         assert_eq!(parse("if-match", &list).unwrap().if_match, Some(Some(vec![one, two])));
         assert_eq!(parse("if-match", "W/\"x\"").unwrap().if_match, Some(Some(vec![])));
         assert!(parse("if-none-match", "*").unwrap().if_none_match);
-        assert!(Premises::of(&HeaderMap::new()).unwrap().0.if_match.is_none());
+        assert!(Premises::preconditions(&HeaderMap::new()).unwrap().if_match.is_none());
         for (name, value) in [
             ("if-match", "plain"),
             ("if-match", ""),

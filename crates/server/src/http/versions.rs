@@ -13,7 +13,7 @@ use super::app::App;
 use super::document::{ReadProblems, WriteProblems};
 use super::extract::{At, Caller, NodeRef, PageSize, Query, RootOf};
 use super::outgoing;
-use super::premise::Premises;
+use super::premise::{Premises, WriteHeaders};
 use crate::problem::Failure;
 
 /// Which page is wanted, of which `root`.
@@ -70,7 +70,7 @@ pub(super) async fn get(
         ("id" = String, Path, description = "The file's id."),
         ("ver" = VersionId, Path, description = "The version's id."),
         RootOf,
-        ("If-Match" = Option<String>, Header, description = "The version that must stand, or `*`.")),
+        WriteHeaders),
     responses(
         (status = 200, description = "The file.", body = Node, headers(("ETag" = String))),
         WriteProblems))]

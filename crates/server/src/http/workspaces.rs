@@ -10,8 +10,9 @@ use longshore_core::wire::{CreateFolder, CreateWorkspace, Node, Page, UpdateWork
 use super::app::App;
 use super::document::{AdminProblems, ReadProblems, WriteProblems};
 use super::extract::{At, Caller, Nothing, Paging, Query};
-use super::json::Json;
+use super::json::Order;
 use super::outgoing;
+use super::premise::WriteHeaders;
 use crate::problem::Failure;
 
 /// Lists the workspaces that the key reaches, oldest first.
@@ -26,15 +27,18 @@ pub(super) async fn list(
 }
 
 /// Makes a workspace.
-#[utoipa::path(post, path = "/v1/workspaces", operation_id = "create_workspace", tag = "workspaces", request_body = CreateWorkspace,
+#[utoipa::path(post, path = "/v1/workspaces", operation_id = "create_workspace", tag = "workspaces", request_body = CreateWorkspace, params(WriteHeaders),
     responses((status = 201, description = "The workspace.", body = Workspace), AdminProblems))]
 pub(super) async fn create(
     State(app): State<App>,
     caller: Caller,
     _: Query<Nothing>,
-    Json(wanted): Json<CreateWorkspace>,
+    Order { wanted, premises }: Order<CreateWorkspace>,
 ) -> Result<(StatusCode, Answer<Workspace>), Failure> {
-    Ok((StatusCode::CREATED, Answer(app.engine().create_workspace(&caller, wanted.name).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Answer(app.engine().create_workspace(&caller, wanted.name, premises.idempotency).await?),
+    ))
 }
 
 /// Gives the key's own workspace, or the oldest that it reaches.
@@ -61,23 +65,23 @@ pub(super) async fn get(
     Ok(Answer(app.engine().workspace(&caller, workspace).await?))
 }
 
-/// Renames a workspace.
-#[utoipa::path(patch, path = "/v1/workspaces/{ws}", operation_id = "rename_workspace", tag = "workspaces", request_body = UpdateWorkspace,
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id.")),
+/// Renames a workspace, or replaces its rules.
+#[utoipa::path(patch, path = "/v1/workspaces/{ws}", operation_id = "update_workspace", tag = "workspaces", request_body = UpdateWorkspace,
+    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), WriteHeaders),
     responses((status = 200, description = "The workspace.", body = Workspace), AdminProblems))]
-pub(super) async fn rename(
+pub(super) async fn update(
     State(app): State<App>,
     caller: Caller,
     At(workspace): At<WorkspaceId>,
     _: Query<Nothing>,
-    Json(wanted): Json<UpdateWorkspace>,
+    Order { wanted, premises }: Order<UpdateWorkspace>,
 ) -> Result<Answer<Workspace>, Failure> {
-    Ok(Answer(app.engine().rename_workspace(&caller, workspace, wanted.name).await?))
+    Ok(Answer(app.engine().update_workspace(&caller, workspace, wanted, premises).await?))
 }
 
 /// Makes a folder at a path, and those above it that are not there.
 #[utoipa::path(post, path = "/v1/workspaces/{ws}/folders", operation_id = "create_folders", tag = "workspaces", request_body = CreateFolder,
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id.")),
+    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), WriteHeaders),
     responses(
         (status = 201, description = "The folder is new.", body = Node),
         (status = 200, description = "The folder was there.", body = Node),
@@ -87,8 +91,8 @@ pub(super) async fn create_folders(
     caller: Caller,
     At(workspace): At<WorkspaceId>,
     _: Query<Nothing>,
-    Json(wanted): Json<CreateFolder>,
+    Order { wanted, premises }: Order<CreateFolder>,
 ) -> Result<Response, Failure> {
-    let (folder, is_new) = app.engine().create_folders(&caller, workspace, wanted.path).await?;
+    let (folder, is_new) = app.engine().create_folders(&caller, workspace, wanted.path, premises).await?;
     Ok(outgoing::made(is_new, folder))
 }

@@ -123,8 +123,9 @@ async fn keys_that_are_not_good() {
         expires_at: Some(end),
         agent: None,
     };
-    let short = world.engine.create_key(&owner, wanted.clone()).await.unwrap();
-    let revoked = world.engine.create_key(&owner, CreateKey { expires_at: None, ..wanted }).await.unwrap();
+    let short = world.engine.create_key(&owner, wanted.clone(), None).await.unwrap();
+    let revoked =
+        world.engine.create_key(&owner, CreateKey { expires_at: None, ..wanted }, None).await.unwrap();
     let ask = async |field: String| {
         let answer = world.call(User::Anonymous, "GET /v1/me", &[("authorization", &field)], "").await;
         answer.outcome()

@@ -98,7 +98,7 @@ impl World {
         // Ids made in one millisecond have no order, and lists follow it.
         clock.advance(Duration::from_millis(1));
         let other = CreateWorkspace { name: "other".parse().unwrap() };
-        let other = engine.create_workspace(&owner, other.name).await.unwrap().id;
+        let other = engine.create_workspace(&owner, other.name, None).await.unwrap().id;
         let key = async |role, workspace| {
             let agent = Some(format!("{role:?}"));
             let wanted = CreateKey {
@@ -109,7 +109,7 @@ impl World {
                 agent,
             };
             clock.advance(Duration::from_millis(1));
-            engine.create_key(&owner, wanted).await.unwrap().secret
+            engine.create_key(&owner, wanted, None).await.unwrap().secret
         };
         let limits = Limits { header_bytes: 16_384, json_bytes: 65_536, idle: Duration::from_millis(300) };
         Self {

@@ -20,6 +20,12 @@ CREATE TABLE workspaces (
     root_id TEXT NOT NULL,
     -- the place of the newest event; writing it is also what orders all writes of a workspace
     seq BIGINT NOT NULL,
+    -- the latest time a write has seen: a clock that steps back must not bring a lock back to life
+    clock BIGINT NOT NULL,
+    -- no lock of the workspace lives longer than this, so that most writes need not ask for any
+    locked_until BIGINT NOT NULL,
+    -- the rules of the workspace as JSON; NULL where nothing was set
+    settings TEXT,
     created_at BIGINT NOT NULL,
     created_by TEXT NOT NULL REFERENCES principals (id)
 );
@@ -54,7 +60,12 @@ CREATE TABLE nodes (
     updated_at BIGINT NOT NULL,
     updated_by TEXT NOT NULL,
     -- of this very node; what lies below a trashed folder is in the trash without saying so
-    trashed_at BIGINT
+    trashed_at BIGINT,
+    -- rises by one at every grant and every break of a lock on the node, and is never reset
+    fence BIGINT NOT NULL,
+    -- the lock that was granted last and neither released nor broken (JSON), and when it ends
+    lock_info TEXT,
+    lock_until BIGINT
 );
 
 -- A name is taken once in a folder; what is in the trash takes none.
@@ -74,6 +85,7 @@ CREATE TABLE versions (
     sha256 TEXT,
     created_at BIGINT NOT NULL,
     created_by TEXT NOT NULL,
+    fence BIGINT NOT NULL,
     -- where the bytes are: a blob of the store, or here
     blob_id TEXT,
     content {bytes}
@@ -93,6 +105,16 @@ CREATE TABLE events (
     request_id TEXT,
     node_id TEXT,
     version_id TEXT,
+    previous_version_id TEXT,
+    -- the seq of the first event of the same transaction
+    act BIGINT NOT NULL,
+    fence BIGINT,
+    lock_id TEXT,
+    -- where the node is, and where it was if it moved
+    path TEXT,
+    path_before TEXT,
+    -- the node's row before the change as JSON, `null` where the node is new: what undo goes back to
+    before TEXT,
     data TEXT NOT NULL,
     PRIMARY KEY (workspace_id, seq)
 );

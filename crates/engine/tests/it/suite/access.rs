@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use longshore_core::wire::{CreateKey, Role};
 use longshore_core::{Code, KeyId};
-use longshore_engine::{PageRequest, Preconditions, Target, UploadOptions};
+use longshore_engine::{PageRequest, Premises, Target, UploadOptions};
 
 use crate::world::{World, name, refused};
 
@@ -29,19 +29,19 @@ pub(super) async fn bad_keys_are_told_apart(world: &World) {
 
     let soon = longshore_core::Clock::now(&world.clock).plus(Duration::from_secs(60));
     let wanted = CreateKey { expires_at: Some(soon), ..key(Role::Viewer) };
-    let short = engine.create_key(&world.owner, wanted).await.unwrap();
+    let short = engine.create_key(&world.owner, wanted, None).await.unwrap();
     engine.authenticate(&short.secret).await.unwrap();
     world.clock.advance(Duration::from_secs(60));
     refused(engine.authenticate(&short.secret).await, Code::KeyExpired);
 
-    let doomed = engine.create_key(&world.owner, key(Role::Editor)).await.unwrap();
+    let doomed = engine.create_key(&world.owner, key(Role::Editor), None).await.unwrap();
     engine.authenticate(&doomed.secret).await.unwrap();
     engine.revoke_key(&world.owner, doomed.key.id).await.unwrap();
     refused(engine.authenticate(&doomed.secret).await, Code::KeyRevoked);
     let nobody = KeyId::new(longshore_core::Clock::now(&world.clock));
     refused(engine.revoke_key(&world.owner, nobody).await, Code::KeyNotFound);
     let past = CreateKey { expires_at: Some(soon), ..key(Role::Viewer) };
-    refused(engine.create_key(&world.owner, past).await, Code::InvalidBody);
+    refused(engine.create_key(&world.owner, past, None).await, Code::InvalidBody);
 }
 
 pub(super) async fn roles_bound_what_a_key_does(world: &World) {
@@ -52,18 +52,21 @@ pub(super) async fn roles_bound_what_a_key_does(world: &World) {
     engine.node(&viewer, file.id).await.unwrap();
     let none = UploadOptions::default;
     refused(world.put_as(&viewer, world.at("/b"), b"b", none()).await, Code::Forbidden);
-    refused(engine.create_folder(&viewer, world.root(), name("f")).await, Code::Forbidden);
-    refused(engine.trash_node(&viewer, file.id, Preconditions::default()).await, Code::Forbidden);
+    refused(
+        engine.create_folder(&viewer, world.root(), name("f"), Premises::default()).await,
+        Code::Forbidden,
+    );
+    refused(engine.trash_node(&viewer, file.id, Premises::default()).await, Code::Forbidden);
     world.put_as(&editor, world.at("/b"), b"b", none()).await.unwrap();
-    refused(engine.create_key(&editor, key(Role::Viewer)).await, Code::Forbidden);
+    refused(engine.create_key(&editor, key(Role::Viewer), None).await, Code::Forbidden);
     refused(engine.list_keys(&editor, PageRequest::default()).await, Code::Forbidden);
-    refused(engine.create_workspace(&editor, name("w")).await, Code::Forbidden);
+    refused(engine.create_workspace(&editor, name("w"), None).await, Code::Forbidden);
 }
 
 pub(super) async fn a_key_reaches_its_workspace_alone(world: &World) {
     let engine = &world.engine;
-    let other = engine.create_workspace(&world.owner, name("other")).await.unwrap();
-    refused(engine.create_workspace(&world.owner, name("other")).await, Code::WorkspaceExists);
+    let other = engine.create_workspace(&world.owner, name("other"), None).await.unwrap();
+    refused(engine.create_workspace(&world.owner, name("other"), None).await, Code::WorkspaceExists);
     let guest = world.user(Role::Admin, Some(other.id)).await;
     let file = world.put("/secret", b"x").await;
 
@@ -77,17 +80,14 @@ pub(super) async fn a_key_reaches_its_workspace_alone(world: &World) {
     let child = Target::Child { parent: world.root(), name: name("b") };
     refused(world.put_as(&guest, child, b"b", none()).await, Code::NodeNotFound);
     let copy = longshore_core::wire::CopyNode { parent_id: Some(other.root_id), name: None };
-    refused(
-        engine.copy_node(&world.owner, file.id, copy, Preconditions::default()).await,
-        Code::NodeNotFound,
-    );
+    refused(engine.copy_node(&world.owner, file.id, copy, Premises::default()).await, Code::NodeNotFound);
 
     assert_eq!(engine.current_workspace(&guest).await.unwrap().id, other.id);
     let listed = engine.list_workspaces(&guest, PageRequest::default()).await.unwrap();
     assert_eq!(listed.items.iter().map(|workspace| workspace.id).collect::<Vec<_>>(), [other.id]);
-    refused(engine.create_workspace(&guest, name("third")).await, Code::Forbidden);
+    refused(engine.create_workspace(&guest, name("third"), None).await, Code::Forbidden);
     // What a bound admin makes is bound as well, and it sees no other keys.
-    let made = engine.create_key(&guest, key(Role::Editor)).await.unwrap();
+    let made = engine.create_key(&guest, key(Role::Editor), None).await.unwrap();
     assert_eq!(made.key.workspace_id, Some(other.id));
     let keys = engine.list_keys(&guest, PageRequest::default()).await.unwrap().items;
     assert!(keys.iter().all(|key| key.workspace_id == Some(other.id)));
@@ -97,14 +97,17 @@ pub(super) async fn a_key_reaches_its_workspace_alone(world: &World) {
 
 pub(super) async fn a_revoked_key_writes_nothing_more(world: &World) {
     let engine = &world.engine;
-    let made = engine.create_key(&world.owner, key(Role::Admin)).await.unwrap();
+    let made = engine.create_key(&world.owner, key(Role::Admin), None).await.unwrap();
     let agent = engine.authenticate(&made.secret).await.unwrap();
     let mut upload = engine.begin_upload(&agent, world.at("/late"), UploadOptions::default()).await.unwrap();
     upload.write(bytes::Bytes::from_static(b"too late")).await.unwrap();
     engine.revoke_key(&world.owner, made.key.id).await.unwrap();
     refused(upload.finish().await, Code::KeyRevoked);
-    refused(engine.create_folder(&agent, world.root(), name("f")).await, Code::KeyRevoked);
-    refused(engine.create_key(&agent, key(Role::Admin)).await, Code::KeyRevoked);
+    refused(
+        engine.create_folder(&agent, world.root(), name("f"), Premises::default()).await,
+        Code::KeyRevoked,
+    );
+    refused(engine.create_key(&agent, key(Role::Admin), None).await, Code::KeyRevoked);
     refused(engine.revoke_key(&agent, world.owner.key.unwrap()).await, Code::KeyRevoked);
     assert!(world.paths().await.is_empty());
 }

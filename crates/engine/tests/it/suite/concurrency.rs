@@ -27,7 +27,7 @@ pub(super) async fn every_writer_of_one_name_makes_a_version(world: &World) {
 
 pub(super) async fn one_creator_wins(world: &World) {
     let options = UploadOptions {
-        preconditions: Preconditions { if_none_match: true, ..Preconditions::default() },
+        premises: Preconditions { if_none_match: true, ..Preconditions::default() }.into(),
         ..UploadOptions::default()
     };
     let writes = (0..WRITERS).map(|writer| {
@@ -55,7 +55,7 @@ pub(super) async fn a_refused_write_hurts_no_other(world: &World) {
 }
 
 pub(super) async fn one_workspace_gets_the_name(world: &World) {
-    let made = (0..WRITERS).map(|_| world.engine.create_workspace(&world.owner, name("shared")));
+    let made = (0..WRITERS).map(|_| world.engine.create_workspace(&world.owner, name("shared"), None));
     let results = join_all(made).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
     let mut losers = results.into_iter().filter_map(Result::err);

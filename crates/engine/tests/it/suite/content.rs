@@ -3,19 +3,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use longshore_core::wire::OnConflict;
 use longshore_core::{Algorithm, Code, Digest, VersionId};
-use longshore_engine::{PageRequest, Preconditions, Target, UploadOptions};
+use longshore_engine::{PageRequest, Preconditions, Premises, Target, UploadOptions};
 
 use crate::world::{World, collect, name, noise, path, refused};
 
 fn only_new() -> UploadOptions {
     let preconditions = Preconditions { if_none_match: true, ..Preconditions::default() };
-    UploadOptions { preconditions, ..UploadOptions::default() }
+    UploadOptions { premises: preconditions.into(), ..UploadOptions::default() }
 }
 
 fn if_version(version: Option<VersionId>) -> UploadOptions {
     let preconditions =
         Preconditions { if_match: Some(Some(version.into_iter().collect())), ..Preconditions::default() };
-    UploadOptions { preconditions, ..UploadOptions::default() }
+    UploadOptions { premises: preconditions.into(), ..UploadOptions::default() }
 }
 
 pub(super) async fn every_size_comes_back_whole(world: &World) {
@@ -98,7 +98,11 @@ pub(super) async fn conflicts_do_as_asked(world: &World) {
         assert!(third.created);
         assert_eq!(third.node.path, path(expected));
     }
-    world.engine.create_folder(&world.owner, world.root(), name("folder")).await.unwrap();
+    world
+        .engine
+        .create_folder(&world.owner, world.root(), name("folder"), Premises::default())
+        .await
+        .unwrap();
     for on_conflict in [OnConflict::Version, OnConflict::Error, OnConflict::Rename] {
         refused(world.put_with("/folder", b"x", with(on_conflict)).await, Code::NotAFile);
         refused(world.put_with("/report.csv/x", b"x", with(on_conflict)).await, Code::NotAFolder);
@@ -109,7 +113,7 @@ pub(super) async fn conflicts_do_as_asked(world: &World) {
 
 pub(super) async fn preconditions_hold(world: &World) {
     let any = UploadOptions {
-        preconditions: Preconditions { if_match: Some(None), ..Preconditions::default() },
+        premises: Preconditions { if_match: Some(None), ..Preconditions::default() }.into(),
         ..UploadOptions::default()
     };
     refused(world.put_with("/new/file", b"0", any.clone()).await, Code::PreconditionFailed);
@@ -131,7 +135,7 @@ pub(super) async fn preconditions_hold(world: &World) {
     world.put_with("/file", b"3", any).await.unwrap();
 
     let engine = &world.engine;
-    let stale = || if_version(first.version_id).preconditions;
+    let stale = || if_version(first.version_id).premises;
     let renamed = longshore_core::wire::UpdateNode { name: Some(name("g")), ..Default::default() };
     refused(engine.update_node(&world.owner, first.id, renamed, stale()).await, Code::PreconditionFailed);
     refused(engine.trash_node(&world.owner, first.id, stale()).await, Code::PreconditionFailed);
@@ -162,7 +166,7 @@ pub(super) async fn versions_stay_and_come_back(world: &World) {
         assert!(bytes == vec![round as u8; 20_000]);
     }
     let restored =
-        engine.restore_version(&world.owner, file, versions[1], Preconditions::default()).await.unwrap();
+        engine.restore_version(&world.owner, file, versions[1], Premises::default()).await.unwrap();
     assert_eq!(world.read(file).await.unwrap(), vec![1; 20_000]);
     let mut listed = Vec::new();
     let mut cursor = None;
@@ -181,7 +185,7 @@ pub(super) async fn versions_stay_and_come_back(world: &World) {
     let foreign = engine.version(&world.owner, file, other.version_id.unwrap()).await;
     refused(foreign, Code::VersionNotFound);
     let foreign =
-        engine.restore_version(&world.owner, file, other.version_id.unwrap(), Preconditions::default()).await;
+        engine.restore_version(&world.owner, file, other.version_id.unwrap(), Premises::default()).await;
     refused(foreign, Code::VersionNotFound);
     assert_eq!(world.blobs().await, 5, "a restored version shares its blob");
 }

@@ -1,5 +1,5 @@
 use longshore_core::Code;
-use longshore_engine::{Depth, PageRequest, Preconditions};
+use longshore_engine::{Depth, PageRequest, Premises};
 
 use crate::world::{World, name, path, refused};
 
@@ -61,7 +61,7 @@ pub(super) async fn a_walk_survives_changes(world: &World) {
     assert_eq!(page.items[1].path, path("/a/1"));
     // The folder the walk is in goes to the trash: the walk goes on after it.
     let folder = world.node_at("/a").await.unwrap();
-    world.engine.trash_node(&world.owner, folder.id, Preconditions::default()).await.unwrap();
+    world.engine.trash_node(&world.owner, folder.id, Premises::default()).await.unwrap();
     let page = tree(page.next_cursor).await.unwrap();
     let paths: Vec<_> = page.items.iter().map(|node| node.path.to_string()).collect();
     assert_eq!(paths, ["/b", "/b/1"]);
@@ -75,10 +75,10 @@ pub(super) async fn a_walk_survives_changes(world: &World) {
 pub(super) async fn lists_are_paged(world: &World) {
     let engine = &world.engine;
     for number in 0..5 {
-        engine.create_workspace(&world.owner, name(&format!("w{number}"))).await.unwrap();
+        engine.create_workspace(&world.owner, name(&format!("w{number}")), None).await.unwrap();
         world.clock.advance(std::time::Duration::from_millis(2));
         let node = world.put(&format!("/f{number}"), b"x").await;
-        engine.trash_node(&world.owner, node.id, Preconditions::default()).await.unwrap();
+        engine.trash_node(&world.owner, node.id, Premises::default()).await.unwrap();
     }
     let mut names = Vec::new();
     let mut cursor = None;
@@ -110,7 +110,7 @@ pub(super) async fn lists_are_paged(world: &World) {
 
 pub(super) async fn a_deep_walk_has_a_short_cursor(world: &World) {
     let deep = "/0123456789abc".repeat(255);
-    world.engine.create_folders(&world.owner, world.id(), path(&deep)).await.unwrap();
+    world.engine.create_folders(&world.owner, world.id(), path(&deep), Premises::default()).await.unwrap();
     world.put(&format!("{deep}/file"), b"x").await;
     let mut seen = 0;
     let mut cursor = None;

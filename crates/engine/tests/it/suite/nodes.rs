@@ -1,15 +1,15 @@
 use longshore_core::Code;
 use longshore_core::wire::{CopyNode, Metadata, Node, RestoreNode, UpdateNode};
-use longshore_engine::{PageRequest, Preconditions, Result, Target, UploadOptions};
+use longshore_engine::{PageRequest, Premises, Result, Target, UploadOptions};
 
 use crate::world::{World, name, noise, path, refused};
 
 async fn update(world: &World, node: &Node, wanted: UpdateNode) -> Result<Node> {
-    world.engine.update_node(&world.owner, node.id, wanted, Preconditions::default()).await
+    world.engine.update_node(&world.owner, node.id, wanted, Premises::default()).await
 }
 
 async fn trash(world: &World, node: &Node) -> Result<Node> {
-    world.engine.trash_node(&world.owner, node.id, Preconditions::default()).await
+    world.engine.trash_node(&world.owner, node.id, Premises::default()).await
 }
 
 fn named(text: &str) -> UpdateNode {
@@ -21,7 +21,7 @@ fn into(folder: &Node) -> UpdateNode {
 }
 
 async fn folder(world: &World, text: &str) -> Node {
-    world.engine.create_folders(&world.owner, world.id(), path(text)).await.unwrap().0
+    world.engine.create_folders(&world.owner, world.id(), path(text), Premises::default()).await.unwrap().0
 }
 
 pub(super) async fn folders_are_made_on_the_way(world: &World) {
@@ -31,15 +31,32 @@ pub(super) async fn folders_are_made_on_the_way(world: &World) {
     let made = ["workspace.created", "folder.created", "folder.created", "file.created"];
     assert_eq!(world.event_types().await, made);
 
-    let (again, new) = world.engine.create_folders(&world.owner, world.id(), path("/a/b")).await.unwrap();
+    let (again, new) = world
+        .engine
+        .create_folders(&world.owner, world.id(), path("/a/b"), Premises::default())
+        .await
+        .unwrap();
     assert!(!new);
     assert_eq!(Some(again.id), node.parent_id);
-    let (_, new) = world.engine.create_folders(&world.owner, world.id(), path("/a/d/e")).await.unwrap();
+    let (_, new) = world
+        .engine
+        .create_folders(&world.owner, world.id(), path("/a/d/e"), Premises::default())
+        .await
+        .unwrap();
     assert!(new);
-    let through_file = world.engine.create_folders(&world.owner, world.id(), path("/a/b/c.txt/d")).await;
+    let through_file = world
+        .engine
+        .create_folders(&world.owner, world.id(), path("/a/b/c.txt/d"), Premises::default())
+        .await;
     refused(through_file, Code::NotAFolder);
-    refused(world.engine.create_folder(&world.owner, again.id, name("c.txt")).await, Code::NameTaken);
-    refused(world.engine.create_folder(&world.owner, node.id, name("x")).await, Code::NotAFolder);
+    refused(
+        world.engine.create_folder(&world.owner, again.id, name("c.txt"), Premises::default()).await,
+        Code::NameTaken,
+    );
+    refused(
+        world.engine.create_folder(&world.owner, node.id, name("x"), Premises::default()).await,
+        Code::NotAFolder,
+    );
     let inside_file = Target::Child { parent: node.id, name: name("x") };
     let inside_file = world.put_as(&world.owner, inside_file, b"", UploadOptions::default()).await;
     refused(inside_file, Code::NotAFolder);
@@ -78,7 +95,7 @@ pub(super) async fn a_folder_never_goes_into_itself(world: &World) {
     refused(update(world, &outer, into(&inner)).await, Code::IntoItself);
     refused(update(world, &outer, into(&outer)).await, Code::IntoItself);
     let copy = CopyNode { parent_id: Some(inner.id), name: None };
-    let copied = world.engine.copy_node(&world.owner, outer.id, copy, Preconditions::default()).await;
+    let copied = world.engine.copy_node(&world.owner, outer.id, copy, Premises::default()).await;
     refused(copied, Code::IntoItself);
     assert_eq!(world.paths().await, ["/a", "/a/b", "/a/b/c"]);
 }
@@ -91,7 +108,7 @@ pub(super) async fn paths_stay_within_their_limit(world: &World) {
     let below = folder(world, &format!("/{}/{}", "y".repeat(255), "z".repeat(255))).await;
     refused(update(world, &top, into(&below)).await, Code::InvalidPath);
     let copy = CopyNode { parent_id: Some(below.id), name: None };
-    let copied = world.engine.copy_node(&world.owner, top.id, copy, Preconditions::default()).await;
+    let copied = world.engine.copy_node(&world.owner, top.id, copy, Premises::default()).await;
     refused(copied, Code::InvalidPath);
     world.node_at(&format!("{deep}/file")).await.unwrap();
 }
@@ -105,10 +122,9 @@ pub(super) async fn a_copy_has_all_that_is_below(world: &World) {
     trash(world, &gone).await.unwrap();
     let source = world.node_at("/a").await.unwrap();
     let copy = || CopyNode { parent_id: None, name: Some(name("b")) };
-    let copied =
-        world.engine.copy_node(&world.owner, source.id, copy(), Preconditions::default()).await.unwrap();
+    let copied = world.engine.copy_node(&world.owner, source.id, copy(), Premises::default()).await.unwrap();
     assert_eq!(copied.path, path("/b"));
-    let again = world.engine.copy_node(&world.owner, source.id, copy(), Preconditions::default()).await;
+    let again = world.engine.copy_node(&world.owner, source.id, copy(), Premises::default()).await;
     refused(again, Code::NameTaken);
     assert_eq!(world.paths().await[5..], ["/b", "/b/big", "/b/deep", "/b/deep/small", "/b/empty"]);
     assert_eq!(world.blobs().await, 1, "a copy shares its blob");
@@ -138,7 +154,8 @@ pub(super) async fn trash_and_restore(world: &World) {
     // The name is free again, and then stands in the way of the restore.
     let second = world.put("/a/file", b"2").await;
     assert_ne!(second.id, file.id);
-    let restore = |wanted: RestoreNode| engine.restore_node(&world.owner, file.id, wanted);
+    let restore =
+        |wanted: RestoreNode| engine.restore_node(&world.owner, file.id, wanted, Premises::default());
     refused(restore(RestoreNode::default()).await, Code::NameTaken);
     let elsewhere = RestoreNode { parent_id: None, name: Some(name("old")) };
     assert_eq!(restore(elsewhere).await.unwrap().path, path("/a/old"));
@@ -155,16 +172,17 @@ pub(super) async fn trash_and_restore(world: &World) {
     refused(inside, Code::InTrash);
     let listed = engine.trash(&world.owner, world.id(), PageRequest::default()).await.unwrap().items;
     assert_eq!(listed.iter().map(|node| node.id).collect::<Vec<_>>(), [parent.id]);
-    engine.restore_node(&world.owner, parent.id, RestoreNode::default()).await.unwrap();
+    engine.restore_node(&world.owner, parent.id, RestoreNode::default(), Premises::default()).await.unwrap();
     assert_eq!(world.paths().await, ["/a", "/a/file", "/a/old"]);
 
     // A restore into a folder that is itself in the trash is refused.
     trash(world, &second).await.unwrap();
     trash(world, &parent).await.unwrap();
-    let lost = engine.restore_node(&world.owner, second.id, RestoreNode::default()).await;
+    let lost =
+        engine.restore_node(&world.owner, second.id, RestoreNode::default(), Premises::default()).await;
     refused(lost, Code::InTrash);
     let to_root = RestoreNode { parent_id: Some(world.root()), name: None };
-    engine.restore_node(&world.owner, second.id, to_root).await.unwrap();
+    engine.restore_node(&world.owner, second.id, to_root, Premises::default()).await.unwrap();
     assert_eq!(world.paths().await, ["/file"]);
 }
 
@@ -222,14 +240,21 @@ pub(super) async fn what_is_trashed_still_fits_its_path(world: &World) {
     refused(update(world, &moved, into(&deep)).await, Code::InvalidPath);
     let listed = world.engine.trash(&world.owner, world.id(), PageRequest::default()).await.unwrap().items;
     assert_eq!(listed[0].id, file.id);
-    world.engine.restore_node(&world.owner, file.id, RestoreNode::default()).await.unwrap();
+    world
+        .engine
+        .restore_node(&world.owner, file.id, RestoreNode::default(), Premises::default())
+        .await
+        .unwrap();
 
     let deep = folder(world, &"/z".repeat(255)).await;
     let two_more = folder(world, "/one/two").await;
     let one = world.node_at("/one").await.unwrap();
     refused(update(world, &one, into(&deep)).await, Code::InvalidPath);
     update(world, &two_more, into(&deep)).await.unwrap();
-    refused(world.engine.create_folder(&world.owner, two_more.id, name("more")).await, Code::InvalidPath);
+    refused(
+        world.engine.create_folder(&world.owner, two_more.id, name("more"), Premises::default()).await,
+        Code::InvalidPath,
+    );
 }
 
 pub(super) async fn a_copy_is_bounded(world: &World) {
@@ -238,7 +263,7 @@ pub(super) async fn a_copy_is_bounded(world: &World) {
     // Each round doubles what is below `/a`: by the eighth there are more than two hundred nodes.
     for round in 0..9 {
         let copy = CopyNode { parent_id: Some(world.root()), name: Some(name("b")) };
-        let copied = world.engine.copy_node(&world.owner, source.id, copy, Preconditions::default()).await;
+        let copied = world.engine.copy_node(&world.owner, source.id, copy, Premises::default()).await;
         let Ok(copied) = copied else {
             refused(copied, Code::TooManyNodes);
             assert!(round >= 6, "{round}");

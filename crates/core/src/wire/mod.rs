@@ -1,0 +1,91 @@
+//! The JSON bodies of the HTTP API.
+//!
+//! One definition serves server, SDK and command line. Unknown fields of an answer are ignored, so that an
+//! older client can read a newer server; unknown fields of a request are refused, so that a typing error is
+//! not silently without effect.
+
+mod access;
+mod event;
+mod lock;
+mod node;
+mod workspace;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::VersionId;
+use crate::time::Timestamp;
+
+pub use access::{CreateKey, Key, Me, NewKey, Principal, PrincipalKind, Role};
+pub use event::Event;
+pub use lock::{LostReason, NodeLock};
+pub use node::{
+    CopyNode, CreateChild, CreateFolder, Metadata, Node, NodeKind, OnConflict, RestoreNode, UpdateNode,
+    Version,
+};
+pub use workspace::{CreateWorkspace, UpdateWorkspace, Workspace, WorkspaceSettings};
+
+/// The most items one page of a list may have.
+pub const MAX_PAGE: u32 = 1_000;
+
+/// One page of a list. `next_cursor` leads to the next; nothing ends the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Page<T> {
+    /// The items of this page.
+    pub items: Vec<T>,
+    /// What to send as `cursor` for the next page.
+    pub next_cursor: Option<String>,
+}
+
+/// The body of every error answer: RFC 9457 `application/problem+json`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A URI that names the code: `urn:longshore:error:<code>`.
+    pub r#type: String,
+    /// The code's title.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong in this very case.
+    pub detail: String,
+    /// The stable code.
+    pub code: String,
+    /// The request's id, which the server's log has too.
+    pub request_id: String,
+    /// What the code has to say beyond its text.
+    #[serde(flatten)]
+    pub facts: Facts,
+}
+
+/// What an error says for a program to act on, by its code.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The version that stands, for `precondition_failed` and `precondition_required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_version: Option<VersionId>,
+    /// The lock that is in the way, for `locked`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<NodeLock>,
+    /// In how many seconds the lock ends unless it is renewed, for `locked`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+    /// What became of the lock, for `lock_lost`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<LostReason>,
+}
+
+/// Answer of `GET /v1/status`: what a person asks first of a server.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The server's version.
+    pub version: String,
+    /// The database: `sqlite` or `postgresql`.
+    pub database: String,
+    /// The blob store: `local` or `memory`.
+    pub store: String,
+    /// When the server started.
+    pub started_at: Timestamp,
+}

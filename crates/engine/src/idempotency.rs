@@ -1,0 +1,189 @@
+//! The same request again: one effect, one answer.
+//!
+//! A write that names an `Idempotency-Key` keeps its answer in its own transaction, for a day. An answer may hold
+//! a secret that is shown once (a lock's token, a key), so it is kept sealed (ChaCha20-Poly1305) with a key made
+//! of the idempotency key's text and a salt; the text itself is not kept, only its hash.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use longshore_core::{Clock, Code, PrincipalId, Timestamp, random};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+
+use crate::db::{self, Tx};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// How long an answer is kept.
+pub(crate) const KEPT: Duration = Duration::from_hours(24);
+
+/// How many old answers one transaction forgets.
+const PRUNED: u32 = 1_000;
+
+/// What separates this use of BLAKE3 from every other.
+const CONTEXT: &str = "longshore 2026-11-20 sealed idempotent answer";
+
+/// An `Idempotency-Key`, and what tells the request from another one with the same key.
+#[derive(Clone)]
+pub struct Idempotency {
+    key: String,
+    fingerprint: [u8; 32],
+}
+
+impl std::fmt::Debug for Idempotency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The text opens the sealed answer.
+        f.write_str("Idempotency")
+    }
+}
+
+impl Idempotency {
+    /// Makes one of a key: 1 to 255 visible ASCII characters.
+    pub fn new(key: &str) -> Result<Self> {
+        if key.is_empty()
+            || key.len() > 255
+            || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        {
+            let detail = "`Idempotency-Key` has 1 to 255 visible ASCII characters";
+            return Err(Error::new(Code::InvalidHeader, detail));
+        }
+        Ok(Self { key: key.to_owned(), fingerprint: [0; 32] })
+    }
+
+    /// Makes a part of the request count: a repeat has the same parts in the same order.
+    pub fn mix(&mut self, part: &[u8]) {
+        let mut hash = Sha256::new();
+        hash.update(self.fingerprint);
+        hash.update(part);
+        self.fingerprint = hash.finalize().into();
+    }
+
+    fn hash(&self) -> Bytes {
+        Bytes::copy_from_slice(&Sha256::digest(&self.key))
+    }
+
+    /// Each salt makes a key that seals one answer, so the nonce need not vary.
+    fn cipher(&self, salt: &[u8]) -> Result<LessSafeKey> {
+        let mut material = Vec::with_capacity(salt.len() + self.key.len());
+        material.extend_from_slice(salt);
+        material.extend_from_slice(self.key.as_bytes());
+        let key = blake3::derive_key(CONTEXT, &material);
+        UnboundKey::new(&CHACHA20_POLY1305, &key).map(LessSafeKey::new).map_err(|_| unreadable())
+    }
+
+    fn seal(&self, salt: &[u8], answer: Vec<u8>) -> Result<Bytes> {
+        let mut sealed = answer;
+        let nonce = Nonce::assume_unique_for_key([0; 12]);
+        self.cipher(salt)?
+            .seal_in_place_append_tag(nonce, Aad::empty(), &mut sealed)
+            .map_err(|_| unreadable())?;
+        Ok(sealed.into())
+    }
+
+    fn unseal(&self, salt: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
+        let mut text = sealed.to_vec();
+        let nonce = Nonce::assume_unique_for_key([0; 12]);
+        let open = self.cipher(salt)?;
+        let answer = open.open_in_place(nonce, Aad::empty(), &mut text).map_err(|_| unreadable())?;
+        Ok(answer.to_vec())
+    }
+}
+
+fn unreadable() -> Error {
+    Error::corrupt("an idempotent answer that cannot be opened")
+}
+
+/// Where a write with a key stands.
+pub(crate) enum Turn<T> {
+    /// It was done before, with this answer.
+    Done(T),
+    /// It is to be done now; its answer is to be kept by [`Open::keep`].
+    Open(Open),
+}
+
+/// A write's claim on its key.
+pub(crate) struct Open {
+    idempotency: Idempotency,
+    principal: PrincipalId,
+    salt: Bytes,
+}
+
+/// Takes the key for a write, in its transaction, or finds the answer of the write that had it before.
+pub(crate) async fn begin<T: DeserializeOwned>(
+    tx: &mut Tx,
+    idempotency: Idempotency,
+    principal: PrincipalId,
+    now: Timestamp,
+) -> Result<Turn<T>> {
+    let mut salt = [0; 32];
+    random::fill(&mut salt);
+    let salt = Bytes::copy_from_slice(&salt);
+    let fingerprint = Bytes::copy_from_slice(&idempotency.fingerprint);
+    let taken =
+        db::idempotency::take(tx, principal, idempotency.hash(), fingerprint.clone(), salt.clone(), now);
+    let Some(done) = taken.await? else {
+        return Ok(Turn::Open(Open { idempotency, principal, salt }));
+    };
+    if done.fingerprint != fingerprint {
+        let detail = "this `Idempotency-Key` came before with another request: use a new one";
+        return Err(Error::new(Code::IdempotencyMismatch, detail));
+    }
+    let sealed = done.sealed.ok_or_else(unreadable)?;
+    let answer = idempotency.unseal(&done.salt, &sealed)?;
+    serde_json::from_slice(&answer).map(Turn::Done).map_err(Error::corrupt)
+}
+
+impl Open {
+    pub(crate) async fn keep<T: Serialize>(self, tx: &mut Tx, answer: &T) -> Result<()> {
+        let answer = serde_json::to_vec(answer).map_err(Error::corrupt)?;
+        let sealed = self.idempotency.seal(&self.salt, answer)?;
+        db::idempotency::keep(tx, self.principal, self.idempotency.hash(), sealed).await
+    }
+}
+
+/// Does `work` once for its key, where it has one: for writes that belong to no workspace.
+pub(crate) async fn once<T, F>(
+    tx: &mut Tx,
+    idempotency: Option<Idempotency>,
+    principal: PrincipalId,
+    clock: &dyn Clock,
+    work: F,
+) -> Result<T>
+where
+    T: Serialize + DeserializeOwned,
+    F: AsyncFnOnce(&mut Tx) -> Result<T>,
+{
+    let open = match idempotency {
+        None => None,
+        Some(idempotency) => match begin(tx, idempotency, principal, clock.now()).await? {
+            Turn::Done(answer) => return Ok(answer),
+            Turn::Open(open) => Some(open),
+        },
+    };
+    let answer = work(tx).await?;
+    if let Some(open) = open {
+        open.keep(tx, &answer).await?;
+    }
+    Ok(answer)
+}
+
+impl Engine {
+    /// Forgets the answers that are older than a day; returns how many.
+    pub async fn prune_idempotency(&self) -> Result<u64> {
+        let before = self.now().minus(KEPT);
+        let mut pruned = 0;
+        loop {
+            let some = self
+                .db()
+                .write(move |tx| Box::pin(async move { db::idempotency::prune(tx, before, PRUNED).await }))
+                .await?;
+            pruned += some;
+            if some < u64::from(PRUNED) {
+                return Ok(pruned);
+            }
+        }
+    }
+}
