@@ -101,7 +101,8 @@ impl Engine {
                 ensure_free(act.tx, parent, &name).await?;
                 let path = fitting_path(act.tx, &row, &folder, &name).await?;
                 let copied = copy_below(act, row, parent, name, most).await?;
-                let change = Change::of("node.copied", &copied, &path).from_nothing().with("from", json!(id));
+                let change =
+                    Change::of("node.copied", &copied, &path).after_nothing().with("from", json!(id));
                 act.record(change).await?;
                 Ok(copied.into_node(Place { path, ..Place::default() }, act.now()))
             })

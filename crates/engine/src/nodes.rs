@@ -149,7 +149,7 @@ async fn insert_folder(act: &mut Act<'_>, parent: NodeId, above: &Place, name: &
     let by = act.actor().principal;
     let row = NodeRow::folder(act.log.workspace(), Some(parent), name.to_string(), by, act.now());
     db::nodes::insert(act.tx, &row).await?;
-    let change = Change::of("folder.created", &row, &above.path.join(name.clone())?).from_nothing();
+    let change = Change::of("folder.created", &row, &above.path.join(name.clone())?).after_nothing();
     act.record(change.with("name", json!(name)).with("parent_id", json!(parent))).await?;
     Ok(row)
 }
@@ -305,7 +305,7 @@ async fn apply_update(act: &mut Act<'_>, id: NodeId, wanted: UpdateNode) -> Resu
         (false, true) => "node.renamed",
         (false, false) => "node.metadata_changed",
     };
-    let mut change = Change::of(kind, &row, &place.path).from(&before);
+    let mut change = Change::of(kind, &row, &place.path).after(&before);
     if renamed || moved {
         change = change.moved_from(&from);
     }

@@ -35,7 +35,7 @@ impl Engine {
                 row.trashed_at = Some(act.now());
                 place.trashed_at = row.trashed_at;
                 db::nodes::update(act.tx, &row).await?;
-                act.record(Change::of("node.trashed", &row, &place.path).from(&before)).await?;
+                act.record(Change::of("node.trashed", &row, &place.path).after(&before)).await?;
                 Ok(row.into_node(place, act.now()))
             })
         })
@@ -81,7 +81,7 @@ impl Engine {
                 row.trashed_at = None;
                 row.parent = Some(parent);
                 db::nodes::update(act.tx, &row).await?;
-                act.record(Change::of("node.restored", &row, &path).from(&before)).await?;
+                act.record(Change::of("node.restored", &row, &path).after(&before)).await?;
                 Ok(row.into_node(Place { path, ..Place::default() }, act.now()))
             })
         })

@@ -356,12 +356,12 @@ async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<W
     let change = match &before {
         None => {
             db::nodes::insert(act.tx, &row).await?;
-            Change::of("file.created", &row, &path).from_nothing()
+            Change::of("file.created", &row, &path).after_nothing()
         }
         Some(before) => {
             db::nodes::update(act.tx, &row).await?;
             Change::of("version.created", &row, &path)
-                .from(before)
+                .after(before)
                 .with("previous_version_id", json!(before.version))
         }
     };
@@ -431,7 +431,7 @@ impl Engine {
                 row.touch(&act.log);
                 db::nodes::update(act.tx, &row).await?;
                 let change = Change::of("version.restored", &row, &place.path)
-                    .from(&before)
+                    .after(&before)
                     .with("restored_from", json!(version))
                     .with("previous_version_id", json!(before.version));
                 act.record(change).await?;

@@ -35,11 +35,11 @@ fn an_unknown_code_is_kept_and_its_status_decides() {
     let error = refused(
         423,
         &[],
-        r#"{"type":"t","title":"locked","status":423,"detail":"","code":"locked","request_id":"r","holder":{}}"#,
+        r#"{"type":"t","title":"moonlit","status":423,"detail":"","code":"moonlit","request_id":"r","holder":{}}"#,
     );
-    assert_eq!(error.code(), Some(&ErrorCode::Unknown("locked".to_owned())));
+    assert_eq!(error.code(), Some(&ErrorCode::Unknown("moonlit".to_owned())));
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert_eq!(error.message(), "locked");
+    assert_eq!(error.message(), "moonlit");
 }
 
 #[test]

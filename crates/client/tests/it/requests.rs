@@ -107,9 +107,9 @@ async fn a_problem_becomes_an_error_with_all_it_says() {
 
 #[tokio::test]
 async fn an_unknown_code_is_tolerated() {
-    let fake = Fake::start(|_, _| Reply::Answer(problem(423, "locked", &[]))).await;
+    let fake = Fake::start(|_, _| Reply::Answer(problem(423, "moonlit", &[]))).await;
     let error = fake.client().files().trash(node_id(), None).await.unwrap_err();
-    assert_eq!(error.code(), Some(&ErrorCode::Unknown("locked".to_owned())));
+    assert_eq!(error.code(), Some(&ErrorCode::Unknown("moonlit".to_owned())));
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(!error.may_have_happened());
 }

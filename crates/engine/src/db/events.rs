@@ -65,13 +65,13 @@ impl Change {
     }
 
     /// Says what the node was before: what an undo goes back to.
-    pub(crate) fn from(mut self, before: &NodeRow) -> Self {
+    pub(crate) fn after(mut self, before: &NodeRow) -> Self {
         self.before = Some(Before::Was(Box::new(before.clone())));
         self
     }
 
     /// Says that the node is new: an undo trashes it.
-    pub(crate) fn from_nothing(mut self) -> Self {
+    pub(crate) fn after_nothing(mut self) -> Self {
         self.before = Some(Before::Absent);
         self
     }

@@ -31,6 +31,8 @@ fn node(digest: Digest, version: VersionId) -> Node {
         updated_at: NOW,
         updated_by: user,
         trashed_at: None,
+        fence: 0,
+        lock: None,
     }
 }
 
