@@ -6,14 +6,21 @@
     reason = "a test that cannot go on says so by panicking; helpers are no test functions to clippy"
 )]
 
+mod cluster;
+mod dice;
 mod errors;
 mod files;
 mod folders;
 mod generated;
 mod help;
+mod histories;
 mod keys;
 mod kill;
+#[expect(clippy::print_stdout, reason = "it says that it was skipped")]
+#[path = "../../../engine/tests/it/postgres.rs"]
+mod postgres;
 mod power;
 mod run;
 mod serving;
 mod transfers;
+mod wire;

@@ -113,7 +113,7 @@ impl Server {
     pub(crate) fn database(&self) -> String {
         let name = format!("case_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         run(self.psql(&format!("CREATE DATABASE {name}")));
-        format!("host={} user=longshore dbname={name}", self.folder.path().display())
+        format!("postgres://longshore@/{name}?host={}", self.folder.path().display())
     }
 
     /// Breaks every connection to the server's databases.
