@@ -85,6 +85,8 @@ codes! {
     KeyNotFound = "key_not_found", NotFound, "no such key";
     /// There is no lock with this id, or the node is not locked.
     LockNotFound = "lock_not_found", NotFound, "no such lock";
+    /// The job does not exist, or the key does not reach it.
+    JobNotFound = "job_not_found", NotFound, "no such job";
     /// Another node in the folder has this name (`on_conflict=error`, `If-None-Match: *`, a move or a restore).
     NameTaken = "name_taken", Conflict, "the name is taken";
     /// Somebody else's lock covers the node, or the request names no lock; `lock` says whose it is.
@@ -105,6 +107,12 @@ codes! {
     NotInTrash = "not_in_trash", Conflict, "not in the trash";
     /// The root folder cannot be renamed, moved, copied or deleted.
     RootRefused = "root_refused", Conflict, "not possible with the root folder";
+    /// The job has ended: there is nothing left to cancel.
+    JobFinished = "job_finished", Conflict, "the job has ended";
+    /// Only a job that failed or was cancelled can be retried.
+    JobNotFailed = "job_not_failed", Conflict, "the job did not fail";
+    /// Another job for the same work is queued or running.
+    JobDuplicate = "job_duplicate", Conflict, "the same work is queued already";
     /// `If-Match` or `If-None-Match` does not hold; `current_version` names the version that stands.
     PreconditionFailed = "precondition_failed", Precondition, "the precondition does not hold";
     /// The workspace takes no change of a file without `If-Match`.
@@ -173,6 +181,10 @@ codes! {
     StorageUnavailable = "storage_unavailable", Unavailable, "the storage does not answer";
     /// The database failed while the change was being committed: it may or may not have happened. Look, then decide.
     OutcomeUnknown = "outcome_unknown", Internal, "nobody knows whether it happened";
+    /// A job's attempt took longer than its kind may take. Seen in a job's `error`.
+    JobTimeout = "job_timeout", Internal, "the job took too long";
+    /// The worker that ran the job was lost, as often as the job may be tried. Seen in a job's `error`.
+    JobLost = "job_lost", Internal, "the job's worker was lost";
     /// A fault inside; the log has it under the request id.
     Internal = "internal", Internal, "internal error";
 }

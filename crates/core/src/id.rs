@@ -155,6 +155,11 @@ id!(
 );
 
 id!(
+    /// The id of a job.
+    JobId,
+    "job_"
+);
+id!(
     /// The id of a database, which its store remembers.
     DatabaseId,
     "db_"

@@ -31,6 +31,7 @@ string_schema! {
     crate::NodeId, "NodeId", "The id of a folder or file.", "nd_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::VersionId, "VersionId", "The id of a version.", "ver_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::EventId, "EventId", "The id of an event.", "evt_01k9x3m7q2e8rj5v4n6t0p1s2d";
+    crate::JobId, "JobId", "The id of a job.", "job_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::KeyId, "KeyId", "The id of an API key.", "key_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::LockId, "LockId", "The id of a lock.", "lk_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::PrincipalId, "PrincipalId", "The id of a person or agent.", "usr_01k9x3m7q2e8rj5v4n6t0p1s2d";

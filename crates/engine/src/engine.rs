@@ -11,6 +11,7 @@ use longshore_store::{Store, WriteOptions};
 use crate::access::KeyCache;
 use crate::db::{Database, Db};
 use crate::error::{Error, Result};
+use crate::jobs::JobsState;
 
 /// What can be set about an engine.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Settings {
     pub copied_nodes: usize,
     /// How old a blob without a version must be before the sweeper removes it (24 h).
     pub orphan_grace: Duration,
+    /// How often orphans are looked for (1 h).
+    pub sweep_interval: Duration,
     /// How long another process's revocation of a key may take to be noticed here (1 s).
     pub key_cache: Duration,
 }
@@ -34,6 +37,7 @@ impl Default for Settings {
             largest_file: None,
             copied_nodes: 10_000,
             orphan_grace: Duration::from_hours(24),
+            sweep_interval: Duration::from_hours(1),
             key_cache: Duration::from_secs(1),
         }
     }
@@ -52,6 +56,7 @@ struct Inner {
     store: Store,
     clock: Arc<dyn Clock>,
     keys: KeyCache,
+    jobs: Arc<JobsState>,
     started_at: Timestamp,
 }
 
@@ -67,7 +72,8 @@ impl Engine {
         claim(&store, id).await?;
         let keys = KeyCache::new(settings.key_cache);
         let started_at = clock.now();
-        Ok(Self { inner: Arc::new(Inner { settings, db, store, clock, keys, started_at }) })
+        let jobs = Arc::default();
+        Ok(Self { inner: Arc::new(Inner { settings, db, store, clock, keys, jobs, started_at }) })
     }
 
     /// Tells what a person asks first of a server.
@@ -106,6 +112,10 @@ impl Engine {
 
     pub(crate) fn keys(&self) -> &KeyCache {
         &self.inner.keys
+    }
+
+    pub(crate) fn jobs(&self) -> Arc<JobsState> {
+        Arc::clone(&self.inner.jobs)
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {

@@ -17,6 +17,7 @@ mod download;
 mod engine;
 mod error;
 mod idempotency;
+mod jobs;
 mod listing;
 mod nodes;
 mod sweep;
@@ -31,6 +32,10 @@ pub use download::{Content, ContentStream};
 pub use engine::{Engine, Settings};
 pub use error::{Error, Result};
 pub use idempotency::Idempotency;
+pub use jobs::{
+    Handled, JobBacklog, JobContext, JobCount, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome,
+    WorkerSettings,
+};
 pub use listing::{Depth, PageRequest};
 pub use nodes::Target;
 pub use sweep::Swept;

@@ -6,6 +6,7 @@
 
 mod access;
 mod event;
+mod jobs;
 mod lock;
 mod node;
 mod workspace;
@@ -17,6 +18,7 @@ use crate::time::Timestamp;
 
 pub use access::{CreateKey, Key, Me, NewKey, Principal, PrincipalKind, Role};
 pub use event::Event;
+pub use jobs::{Job, JobError, JobProgress, JobState};
 pub use lock::{LostReason, NodeLock};
 pub use node::{
     CopyNode, CreateChild, CreateFolder, Metadata, Node, NodeKind, OnConflict, RestoreNode, UpdateNode,

@@ -13,6 +13,7 @@ struct Step {
 /// A step that has been released is never edited: [`run`] compares digests.
 const STEPS: &[Step] = &[
     Step { name: "first", sql: include_str!("schema/0001_first.sql") },
+    Step { name: "jobs", sql: include_str!("schema/0002_jobs.sql") },
     Step { name: "locks", sql: include_str!("schema/0003_locks.sql") },
     Step { name: "idempotency", sql: include_str!("schema/0004_idempotency.sql") },
 ];

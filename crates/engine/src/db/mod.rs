@@ -16,6 +16,7 @@ pub(crate) mod events;
 pub(crate) mod idempotency;
 mod instance;
 pub(crate) mod locks;
+pub(crate) mod jobs;
 mod migrate;
 pub(crate) mod nodes;
 mod postgres;
@@ -25,9 +26,12 @@ pub(crate) mod versions;
 pub(crate) mod workspaces;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
 use longshore_core::{Clock, Code, DatabaseId};
+use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 
@@ -62,9 +66,20 @@ trait Session: Send {
 /// An open transaction.
 pub(crate) struct Tx {
     session: Box<dyn Session>,
+    /// Set by a unit of work that has enqueued a job: workers are woken once it is committed.
+    enqueued: Arc<AtomicBool>,
 }
 
 impl Tx {
+    fn new(session: impl Session + 'static) -> Self {
+        Self { session: Box::new(session), enqueued: Arc::default() }
+    }
+
+    /// Has this process's workers look for jobs as soon as the transaction is committed.
+    pub(crate) fn wake_workers(&self) {
+        self.enqueued.store(true, Ordering::Relaxed);
+    }
+
     /// Runs a statement and returns how many rows it touched.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64> {
         self.session.execute(sql, values).await
@@ -102,6 +117,23 @@ enum Engine {
 #[derive(Clone, Debug)]
 pub(crate) struct Db {
     engine: Engine,
+    /// Changes whenever a commit has brought jobs.
+    jobs: Arc<watch::Sender<()>>,
+}
+
+/// Has a unit of work leave word in `enqueued`, anew with each run, whether it enqueued a job.
+fn noting<T, F>(
+    mut work: F,
+    enqueued: Arc<AtomicBool>,
+) -> impl for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static
+where
+    F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,
+{
+    move |tx| {
+        enqueued.store(false, Ordering::Relaxed);
+        tx.enqueued = Arc::clone(&enqueued);
+        work(tx)
+    }
 }
 
 impl Db {
@@ -113,7 +145,7 @@ impl Db {
                 Engine::Postgres(postgres::Postgres::open(url, *connections).await?)
             }
         };
-        let db = Self { engine };
+        let db = Self { engine, jobs: Arc::new(watch::Sender::new(())) };
         let id = migrate::run(&db, clock.now()).await?;
         Ok((db, id))
     }
@@ -132,10 +164,26 @@ impl Db {
         T: Send + 'static,
         F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,
     {
-        match &self.engine {
+        let enqueued = Arc::new(AtomicBool::new(false));
+        let work = noting(work, Arc::clone(&enqueued));
+        let written = match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write(work).await,
             Engine::Postgres(postgres) => postgres.write(work).await,
+        };
+        if written.is_ok() && enqueued.load(Ordering::Relaxed) {
+            self.wake_workers();
         }
+        written
+    }
+
+    /// Has this process's workers look for jobs now.
+    pub(crate) fn wake_workers(&self) {
+        self.jobs.send_replace(());
+    }
+
+    /// Returns what changes whenever there may be jobs to claim.
+    pub(crate) fn jobs(&self) -> watch::Receiver<()> {
+        self.jobs.subscribe()
     }
 
     /// Runs `work` on one snapshot, without writing.

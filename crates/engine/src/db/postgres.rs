@@ -88,7 +88,7 @@ impl Postgres {
         F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T>,
     {
         let lease = Lease(Some(Arc::new(self.connection().await?)));
-        let mut tx = Tx { session: Box::new(PostgresSession(lease.connection()?)) };
+        let mut tx = Tx::new(PostgresSession(lease.connection()?));
         tx.session.batch(begin).await?;
         let result = work(&mut tx).await;
         let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };

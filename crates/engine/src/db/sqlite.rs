@@ -138,7 +138,7 @@ fn connect(path: &Path) -> Result<Tx> {
              PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
         ))
         .map_err(failed)?;
-    Ok(Tx { session: Box::new(SqliteSession(connection)) })
+    Ok(Tx::new(SqliteSession(connection)))
 }
 
 /// A write that waits for its group.

@@ -5,6 +5,7 @@
 mod faults;
 mod postgres;
 mod suite;
+mod workers;
 mod world;
 
 use world::World;

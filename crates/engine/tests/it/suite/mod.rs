@@ -3,8 +3,10 @@
 mod access;
 mod concurrency;
 mod content;
+mod jobs;
 mod listing;
 mod nodes;
+mod workers;
 
 use std::pin::Pin;
 
@@ -54,4 +56,21 @@ cases![
     concurrency::one_creator_wins,
     concurrency::one_workspace_gets_the_name,
     concurrency::a_refused_write_hurts_no_other,
+    jobs::a_job_runs_and_tells_how_far_it_is,
+    jobs::a_poisonous_job_ends_as_a_dead_letter,
+    jobs::a_failure_says_what_comes_next,
+    jobs::a_job_is_cancelled_wherever_it_stands,
+    jobs::the_same_work_is_one_job,
+    jobs::who_sees_and_steers_which_job,
+    jobs::a_kind_nobody_here_knows_waits_and_holds_back_nothing,
+    jobs::a_payload_is_bounded,
+    workers::a_full_lane_holds_back_no_other,
+    workers::a_lane_runs_no_more_than_its_limit,
+    workers::three_workers_do_each_job_once,
+    workers::a_leaping_clock_makes_no_effect_twice,
+    workers::what_a_late_worker_brings_is_refused,
+    workers::a_job_that_kills_its_workers_is_given_up,
+    workers::a_worker_that_stops_gives_back_what_it_holds,
+    workers::what_runs_by_the_clock_runs_once_each_time,
+    workers::ended_jobs_and_orphans_go_away_by_themselves,
 ];

@@ -1,0 +1,47 @@
+//! Longshore's own kinds of jobs: a line each, and another one for what runs by the clock.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::context::{Handled, JobContext, Outcome};
+use super::kind::{JobKind, Kinds};
+use crate::db::jobs as rows;
+use crate::engine::Engine;
+use crate::sweep;
+
+/// Removes the rows of jobs that ended long ago.
+static PRUNE: JobKind = JobKind::new("jobs.prune");
+
+/// How long the row of a job that ended stays.
+const KEPT: Duration = Duration::from_hours(7 * 24);
+/// How many rows one transaction removes: on SQLite every other write waits for it.
+const PRUNED_AT_ONCE: u32 = 500;
+
+impl Engine {
+    /// Returns Longshore's own kinds of jobs, with what runs by the clock.
+    #[must_use]
+    pub fn job_kinds(&self) -> Kinds {
+        let settings = self.settings();
+        Kinds::none()
+            .with(&sweep::BLOBS, sweep::run)
+            .every(settings.sweep_interval, &sweep::BLOBS)
+            .with(&PRUNE, prune)
+            .every(Duration::from_hours(1), &PRUNE)
+    }
+}
+
+async fn prune(context: JobContext) -> Handled {
+    let before = context.engine().now().minus(KEPT);
+    let mut removed = 0;
+    loop {
+        let prune =
+            context.write(move |tx| Box::pin(async move { rows::prune(tx, before, PRUNED_AT_ONCE).await }));
+        let pruned = prune.await?;
+        removed += pruned;
+        if pruned < u64::from(PRUNED_AT_ONCE) {
+            return Ok(Outcome::of(json!({ "removed": removed })));
+        }
+        context.progress(removed, None, "jobs");
+    }
+}

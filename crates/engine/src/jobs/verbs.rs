@@ -1,0 +1,193 @@
+//! Jobs as people and programs see them: looking, waiting, cancelling, trying again.
+
+use std::time::Duration;
+
+use longshore_core::wire::{Job, JobState, Page, Role};
+use longshore_core::{Code, JobId, WorkspaceId};
+use tokio::time::{Instant, timeout_at};
+
+use super::enqueue::{NewJob, enqueue};
+use super::state::{JobBacklog, JobCount};
+use crate::actor::Actor;
+use crate::db::jobs::{self as rows, Wanted};
+use crate::db::{self, Tx};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::listing::PageRequest;
+
+/// How often one who waits looks for itself: a job that another process runs ends without a word here.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Which jobs a list is about; what is left out is no matter.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// Those of a workspace.
+    pub workspace: Option<WorkspaceId>,
+    /// Those that stand there.
+    pub state: Option<JobState>,
+    /// Those of a kind.
+    pub kind: Option<String>,
+}
+
+fn not_found(id: JobId) -> Error {
+    Error::new(Code::JobNotFound, format!("no job {id}"))
+}
+
+/// Tells whether an actor sees the jobs of the server itself.
+fn sees_system(actor: &Actor) -> bool {
+    actor.workspace.is_none() && actor.role >= Role::Admin
+}
+
+fn sees(actor: &Actor, job: &Job) -> bool {
+    job.workspace_id.map_or_else(|| sees_system(actor), |workspace| actor.reaches(workspace))
+}
+
+/// Returns a job that the actor may steer, with its fence.
+async fn steered(
+    tx: &mut Tx,
+    actor: &Actor,
+    id: JobId,
+    now: longshore_core::Timestamp,
+) -> Result<(Job, u64)> {
+    if let Some(key) = actor.key {
+        db::access::ensure_valid_now(tx, key, now).await?;
+    }
+    let found = rows::get(tx, id).await?.filter(|(job, _)| sees(actor, job));
+    let found = found.ok_or_else(|| not_found(id))?;
+    actor.needs(Role::Editor)?;
+    Ok(found)
+}
+
+impl Engine {
+    /// Enqueues a job, in a transaction of its own.
+    pub async fn enqueue_job(&self, job: NewJob) -> Result<JobId> {
+        let clock = self.clock();
+        self.db()
+            .write(move |tx| {
+                let (now, job) = (clock.now(), job.clone());
+                Box::pin(async move { enqueue(tx, &job, now).await })
+            })
+            .await
+    }
+
+    /// Returns a job.
+    pub async fn job(&self, actor: &Actor, id: JobId) -> Result<Job> {
+        let found = self.db().read(move |tx| Box::pin(async move { rows::get(tx, id).await })).await?;
+        found.map(|(job, _)| job).filter(|job| sees(actor, job)).ok_or_else(|| not_found(id))
+    }
+
+    /// Returns a job once it has ended, or as it stands when `wait` is over.
+    pub async fn job_when_ended(&self, actor: &Actor, id: JobId, wait: Duration) -> Result<Job> {
+        let end = Instant::now() + wait;
+        let state = self.jobs();
+        let waiter = state.await_end(id);
+        loop {
+            let mut ended = std::pin::pin!(waiter.ended.notified());
+            // Joined before the look, so that an end after it is heard of.
+            ended.as_mut().enable();
+            let job = self.job(actor, id).await?;
+            if job.state.is_finished() || Instant::now() >= end {
+                return Ok(job);
+            }
+            let _heard_or_time_to_look = timeout_at(end.min(Instant::now() + LOOK), ended).await;
+        }
+    }
+
+    /// Lists jobs, newest first: those of the workspaces that the actor reaches, and for an admin of all of them those
+    /// of the server too.
+    pub async fn list_jobs(&self, actor: &Actor, filter: JobFilter, page: PageRequest) -> Result<Page<Job>> {
+        if let Some(workspace) = filter.workspace {
+            self.workspace(actor, workspace).await?;
+        }
+        let wanted = Wanted {
+            workspace: filter.workspace.or(actor.workspace),
+            system: sees_system(actor),
+            state: filter.state,
+            kind: filter.kind,
+        };
+        let (limit, before) = (page.limit(), page.after()?);
+        let items = self
+            .db()
+            .read(move |tx| {
+                let (wanted, before) = (wanted.clone(), before.clone());
+                Box::pin(async move { rows::list(tx, &wanted, &before, limit).await })
+            })
+            .await?;
+        page.answer(items, |job| job.id.to_string())
+    }
+
+    /// Ends a job: at once where it waits, else as soon as its worker has heard of it. Doing it twice changes nothing.
+    pub async fn cancel_job(&self, actor: &Actor, id: JobId) -> Result<Job> {
+        let (clock, actor) = (self.clock(), actor.clone());
+        let job = self
+            .db()
+            .write(move |tx| {
+                let (now, actor) = (clock.now(), actor.clone());
+                Box::pin(async move {
+                    // Its state may change between the two statements; on PostgreSQL nothing holds the row yet.
+                    loop {
+                        let (job, fence) = steered(tx, &actor, id, now).await?;
+                        let changed = match job.state {
+                            JobState::Queued => rows::cancel_queued(tx, (id, fence), now).await?,
+                            JobState::Running => rows::request_cancel(tx, (id, fence), now).await?,
+                            JobState::Cancelled => return Ok(job),
+                            JobState::Succeeded | JobState::Failed => {
+                                let detail = format!("the job has {} already", job.state.as_str());
+                                return Err(Error::new(Code::JobFinished, detail));
+                            }
+                        };
+                        if changed {
+                            let now = rows::get(tx, id).await?.ok_or_else(|| not_found(id))?;
+                            return Ok(now.0);
+                        }
+                    }
+                })
+            })
+            .await?;
+        self.jobs().cancel(id);
+        self.jobs().ended(id);
+        Ok(job)
+    }
+
+    /// Queues a job that failed or was cancelled once more, with all its attempts before it.
+    pub async fn retry_job(&self, actor: &Actor, id: JobId) -> Result<Job> {
+        let (clock, actor) = (self.clock(), actor.clone());
+        let retried = self.db().write(move |tx| {
+            let (now, actor) = (clock.now(), actor.clone());
+            Box::pin(async move {
+                let (job, fence) = steered(tx, &actor, id, now).await?;
+                // The database alone can tell whether another job has taken its key meanwhile.
+                let retried =
+                    rows::retry(tx, (id, fence), now).await.map_err(|error| match error.code() {
+                        Code::NameTaken => Error::new(Code::JobDuplicate, "another job does this already"),
+                        _ => error,
+                    })?;
+                if !retried {
+                    let detail = format!(
+                        "only a job that failed or was cancelled; this one is {}",
+                        job.state.as_str()
+                    );
+                    return Err(Error::new(Code::JobNotFailed, detail));
+                }
+                tx.wake_workers();
+                let (job, _) = rows::get(tx, id).await?.ok_or_else(|| not_found(id))?;
+                Ok(job)
+            })
+        });
+        retried.await
+    }
+
+    /// Returns how this process's attempts ended, since it started.
+    #[must_use]
+    pub fn job_counts(&self) -> Vec<JobCount> {
+        self.jobs().counts()
+    }
+
+    /// Returns how much work waits for workers.
+    pub async fn job_backlog(&self) -> Result<JobBacklog> {
+        let now = self.now();
+        let (queued, oldest) =
+            self.db().read(move |tx| Box::pin(async move { rows::backlog(tx, now).await })).await?;
+        Ok(JobBacklog { queued, oldest: oldest.map(|oldest| now.since(oldest)).unwrap_or_default() })
+    }
+}
