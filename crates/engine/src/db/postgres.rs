@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use futures_util::future::BoxFuture;
 use longshore_core::Code;
 use tokio_postgres::error::SqlState;
@@ -14,6 +14,10 @@ use tokio_postgres::{Config, NoTls};
 
 use super::{Row, Session, Tx, Value, Working, closed};
 use crate::error::{Error, Result};
+
+/// How long a transaction may wait for its own process (15 s, in PostgreSQL's words). A process that was stopped in the
+/// middle of one holds rows that all others wait for; after this time the database ends its transaction.
+const IDLE_LIMIT: &str = "SET idle_in_transaction_session_timeout = 15000";
 
 /// How often a write is begun anew after the database broke a deadlock.
 const ATTEMPTS: u32 = 5;
@@ -42,6 +46,11 @@ impl Postgres {
             Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
             .max_size(connections.max(1))
+            .post_create(Hook::async_fn(|connection, _| {
+                Box::pin(
+                    async move { connection.batch_execute(IDLE_LIMIT).await.map_err(HookError::Backend) },
+                )
+            }))
             .build()
             .map_err(|error| Error::caused(Code::Internal, "no pool for the database", error))?;
         let postgres = Self { pool };
@@ -258,7 +267,8 @@ fn failed(error: tokio_postgres::Error) -> Error {
         Some(&SqlState::UNIQUE_VIOLATION) => Code::NameTaken,
         // No state: the connection broke. Class 57: the server is going down or coming up.
         None => Code::StorageUnavailable,
-        Some(state) if state.code().starts_with("57") || state.code().starts_with("08") => {
+        // 25P03: the transaction waited too long for its own process, and was ended.
+        Some(state) if ["57", "08", "25P03"].iter().any(|class| state.code().starts_with(class)) => {
             Code::StorageUnavailable
         }
         Some(_) => Code::Internal,

@@ -63,8 +63,9 @@ impl Engine {
             stop.await;
             stopping.cancel();
         };
-        tokio::join!(stopped, worker.claim_until_stopped(), worker.keep_house());
-        worker.end().await;
+        // Boxed, so that whoever runs a worker need not carry all of its states.
+        tokio::join!(stopped, Box::pin(worker.claim_until_stopped()), Box::pin(worker.keep_house()));
+        Box::pin(worker.end()).await;
     }
 }
 

@@ -168,7 +168,7 @@ async fn an_effect_that_is_refused_fails_the_attempt(engine: &Engine, _: &Manual
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    Box::pin(engine.run_jobs(Kinds::none().with(&WORK, refusing), settings, stop)).await;
+    engine.run_jobs(Kinds::none().with(&WORK, refusing), settings, stop).await;
     let job = job(engine, id).await;
     assert_eq!((job.state, job.error.unwrap().code), (JobState::Queued, "name_taken".to_owned()));
     assert_eq!(count(engine, "test.effect").await, 0);

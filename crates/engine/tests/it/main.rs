@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and talk")]
 
 mod faults;
+mod job_faults;
 mod postgres;
+mod processes;
 mod suite;
 mod workers;
 mod world;

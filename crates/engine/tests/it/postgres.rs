@@ -13,7 +13,7 @@ pub(crate) struct Server {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test asks where it runs")]
-fn environment(name: &str) -> Option<String> {
+pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct World {
     pub(crate) owner: Actor,
     pub(crate) first_key: String,
     pub(crate) workspace: Workspace,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 impl World {
@@ -49,7 +49,12 @@ impl World {
         let first = engine.initialise().await.expect("the first start").expect("a first key");
         let owner = engine.authenticate(&first.secret).await.expect("the first key is good");
         let workspace = engine.current_workspace(&owner).await.expect("a workspace");
-        Self { engine, store, clock, owner, first_key: first.secret, workspace, _folder: folder }
+        Self { engine, store, clock, owner, first_key: first.secret, workspace, folder }
+    }
+
+    /// Returns where the database is, on SQLite.
+    pub(crate) fn database_file(&self) -> Option<std::path::PathBuf> {
+        Some(self.folder.as_ref()?.path().join("longshore.db"))
     }
 
     pub(crate) fn id(&self) -> WorkspaceId {
