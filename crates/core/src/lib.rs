@@ -26,7 +26,9 @@ pub mod wire;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use digest::{Algorithm, Digest};
 pub use error::{Code, ErrorKind};
-pub use id::{DatabaseId, EventId, IdError, JobId, KeyId, LockId, NodeId, PrincipalId, VersionId, WorkspaceId};
+pub use id::{
+    DatabaseId, EventId, IdError, JobId, KeyId, LockId, NodeId, PrincipalId, VersionId, WorkspaceId,
+};
 pub use key::{ApiKey, LockToken};
 pub use path::{Name, PathError, WorkspacePath};
 pub use time::Timestamp;

@@ -73,7 +73,18 @@ macro_rules! from_text_form {
     )+};
 }
 
-from_text_form!(DatabaseId, WorkspaceId, NodeId, VersionId, EventId, JobId, KeyId, LockId, PrincipalId, Digest);
+from_text_form!(
+    DatabaseId,
+    WorkspaceId,
+    NodeId,
+    VersionId,
+    EventId,
+    JobId,
+    KeyId,
+    LockId,
+    PrincipalId,
+    Digest
+);
 
 /// A row of a query, read by the place of its columns.
 #[derive(Clone, Debug)]

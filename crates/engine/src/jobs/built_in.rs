@@ -13,6 +13,9 @@ use crate::sweep;
 /// Removes the rows of jobs that ended long ago.
 static PRUNE: JobKind = JobKind::new("jobs.prune");
 
+/// Forgets the answers of requests that nobody repeats any more.
+static IDEMPOTENCY: JobKind = JobKind::new("idempotency.prune");
+
 /// How long the row of a job that ended stays.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 /// How many rows one transaction removes: on SQLite every other write waits for it.
@@ -28,6 +31,8 @@ impl Engine {
             .every(settings.sweep_interval, &sweep::BLOBS)
             .with(&PRUNE, prune)
             .every(Duration::from_hours(1), &PRUNE)
+            .with(&IDEMPOTENCY, prune_idempotency)
+            .every(Duration::from_hours(1), &IDEMPOTENCY)
     }
 }
 
@@ -44,4 +49,9 @@ async fn prune(context: JobContext) -> Handled {
         }
         context.progress(removed, None, "jobs");
     }
+}
+
+async fn prune_idempotency(context: JobContext) -> Handled {
+    let removed = context.engine().prune_idempotency().await?;
+    Ok(Outcome::of(json!({ "removed": removed })))
 }

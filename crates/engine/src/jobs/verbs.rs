@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use longshore_core::wire::{Job, JobState, Page, Role};
-use longshore_core::{Code, JobId, WorkspaceId};
+use longshore_core::{Code, JobId, Timestamp, WorkspaceId};
 use tokio::time::{Instant, timeout_at};
 
 use super::enqueue::{NewJob, enqueue};
@@ -13,6 +13,7 @@ use crate::db::jobs::{self as rows, Wanted};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::idempotency::{Idempotency, once};
 use crate::listing::PageRequest;
 
 /// How often one who waits looks for itself: a job that another process runs ends without a word here.
@@ -43,12 +44,7 @@ fn sees(actor: &Actor, job: &Job) -> bool {
 }
 
 /// Returns a job that the actor may steer, with its fence.
-async fn steered(
-    tx: &mut Tx,
-    actor: &Actor,
-    id: JobId,
-    now: longshore_core::Timestamp,
-) -> Result<(Job, u64)> {
+async fn steered(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<(Job, u64)> {
     if let Some(key) = actor.key {
         db::access::ensure_valid_now(tx, key, now).await?;
     }
@@ -56,6 +52,43 @@ async fn steered(
     let found = found.ok_or_else(|| not_found(id))?;
     actor.needs(Role::Editor)?;
     Ok(found)
+}
+
+async fn cancel(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<Job> {
+    // Its state may change between the two statements; on PostgreSQL nothing holds the row yet.
+    loop {
+        let (job, fence) = steered(tx, actor, id, now).await?;
+        let changed = match job.state {
+            JobState::Queued => rows::cancel_queued(tx, (id, fence), now).await?,
+            JobState::Running => rows::request_cancel(tx, (id, fence), now).await?,
+            JobState::Cancelled => return Ok(job),
+            JobState::Succeeded | JobState::Failed => {
+                let detail = format!("the job has {} already", job.state.as_str());
+                return Err(Error::new(Code::JobFinished, detail));
+            }
+        };
+        if changed {
+            let (job, _) = rows::get(tx, id).await?.ok_or_else(|| not_found(id))?;
+            return Ok(job);
+        }
+    }
+}
+
+async fn retry(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<Job> {
+    let (job, fence) = steered(tx, actor, id, now).await?;
+    // The database alone can tell whether another job has taken its key meanwhile.
+    let retried = rows::retry(tx, (id, fence), now).await.map_err(|error| match error.code() {
+        Code::NameTaken => Error::new(Code::JobDuplicate, "another job does this already"),
+        _ => error,
+    })?;
+    if !retried {
+        let state = job.state.as_str();
+        let detail = format!("only a job that failed or was cancelled can be retried; this one is {state}");
+        return Err(Error::new(Code::JobNotFailed, detail));
+    }
+    tx.wake_workers();
+    let (job, _) = rows::get(tx, id).await?.ok_or_else(|| not_found(id))?;
+    Ok(job)
 }
 
 impl Engine {
@@ -117,61 +150,36 @@ impl Engine {
     }
 
     /// Ends a job: at once where it waits, else as soon as its worker has heard of it. Doing it twice changes nothing.
-    pub async fn cancel_job(&self, actor: &Actor, id: JobId) -> Result<Job> {
+    pub async fn cancel_job(
+        &self,
+        actor: &Actor,
+        id: JobId,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Job> {
         let (clock, actor) = (self.clock(), actor.clone());
-        let job = self
-            .db()
-            .write(move |tx| {
-                let (now, actor) = (clock.now(), actor.clone());
-                Box::pin(async move {
-                    // Its state may change between the two statements; on PostgreSQL nothing holds the row yet.
-                    loop {
-                        let (job, fence) = steered(tx, &actor, id, now).await?;
-                        let changed = match job.state {
-                            JobState::Queued => rows::cancel_queued(tx, (id, fence), now).await?,
-                            JobState::Running => rows::request_cancel(tx, (id, fence), now).await?,
-                            JobState::Cancelled => return Ok(job),
-                            JobState::Succeeded | JobState::Failed => {
-                                let detail = format!("the job has {} already", job.state.as_str());
-                                return Err(Error::new(Code::JobFinished, detail));
-                            }
-                        };
-                        if changed {
-                            let now = rows::get(tx, id).await?.ok_or_else(|| not_found(id))?;
-                            return Ok(now.0);
-                        }
-                    }
-                })
+        let cancelled = self.db().write(move |tx| {
+            let (clock, actor, idempotency) = (clock.clone(), actor.clone(), idempotency.clone());
+            Box::pin(async move {
+                let (principal, now) = (actor.principal, clock.now());
+                once(tx, idempotency, principal, clock.as_ref(), async |tx| cancel(tx, &actor, id, now).await)
+                    .await
             })
-            .await?;
+        });
+        let job = cancelled.await?;
         self.jobs().cancel(id);
         self.jobs().ended(id);
         Ok(job)
     }
 
     /// Queues a job that failed or was cancelled once more, with all its attempts before it.
-    pub async fn retry_job(&self, actor: &Actor, id: JobId) -> Result<Job> {
+    pub async fn retry_job(&self, actor: &Actor, id: JobId, idempotency: Option<Idempotency>) -> Result<Job> {
         let (clock, actor) = (self.clock(), actor.clone());
         let retried = self.db().write(move |tx| {
-            let (now, actor) = (clock.now(), actor.clone());
+            let (clock, actor, idempotency) = (clock.clone(), actor.clone(), idempotency.clone());
             Box::pin(async move {
-                let (job, fence) = steered(tx, &actor, id, now).await?;
-                // The database alone can tell whether another job has taken its key meanwhile.
-                let retried =
-                    rows::retry(tx, (id, fence), now).await.map_err(|error| match error.code() {
-                        Code::NameTaken => Error::new(Code::JobDuplicate, "another job does this already"),
-                        _ => error,
-                    })?;
-                if !retried {
-                    let detail = format!(
-                        "only a job that failed or was cancelled; this one is {}",
-                        job.state.as_str()
-                    );
-                    return Err(Error::new(Code::JobNotFailed, detail));
-                }
-                tx.wake_workers();
-                let (job, _) = rows::get(tx, id).await?.ok_or_else(|| not_found(id))?;
-                Ok(job)
+                let (principal, now) = (actor.principal, clock.now());
+                once(tx, idempotency, principal, clock.as_ref(), async |tx| retry(tx, &actor, id, now).await)
+                    .await
             })
         });
         retried.await

@@ -2,10 +2,10 @@
 //!
 //! The process is this very test program, told by its environment to be a worker: see [`be_a_worker`].
 
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Arc;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use longshore_core::wire::{Job, JobState};
@@ -75,7 +75,7 @@ fn be_a_worker() {
 
 struct Worker {
     process: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: mpsc::Receiver<String>,
 }
 
 impl Worker {
@@ -88,15 +88,26 @@ impl Worker {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let (said, lines) = mpsc::channel();
+        // It ends with the process whose lines it reads.
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).all(|line| said.send(line).is_ok()));
         Self { process, lines }
     }
 
-    /// Waits until the worker tells of a step.
-    fn wait_for(&mut self, step: &str) {
-        let told = format!("@ {step}");
-        let found = self.lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(&told)));
-        assert!(found.is_some(), "the worker ended before {step}");
+    /// Waits for a while until the worker tells of a step.
+    fn tells(&self, step: &str, patience: Duration) -> bool {
+        let (told, end) = (format!("@ {step}"), Instant::now() + patience);
+        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            if line.contains(&told) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn wait_for(&self, step: &str) {
+        assert!(self.tells(step, PATIENCE), "no word of {step}");
     }
 
     fn signal(&self, name: &str) {
@@ -156,7 +167,7 @@ fn a_job_outlives_its_worker_whichever_step_is_the_last() {
     block_on(async {
         let place = Place::on(server.database()).await;
         for (round, step) in ["begun", "middle"].into_iter().enumerate() {
-            let mut doomed = place.worker();
+            let doomed = place.worker();
             let id = place.enqueue(200, 200).await;
             doomed.wait_for(step);
             drop(doomed);
@@ -174,7 +185,7 @@ fn a_worker_that_was_stopped_and_goes_on_changes_nothing() {
     let Some(server) = postgres::Server::start() else { return };
     block_on(async {
         let place = Place::on(server.database()).await;
-        let mut stopped = place.worker();
+        let stopped = place.worker();
         let id = place.enqueue(50, 300).await;
         stopped.wait_for("middle");
         stopped.signal("STOP");
@@ -196,31 +207,32 @@ fn a_worker_that_was_stopped_and_goes_on_changes_nothing() {
 #[test]
 fn three_processes_killed_at_random_do_each_effect_once() {
     const JOBS: usize = 150;
+    const KILLS: usize = 12;
     let Some(server) = postgres::Server::start() else { return };
     block_on(async {
         let place = Place::on(server.database()).await;
         for number in 0..JOBS as u64 {
-            place.enqueue(number % 7, number % 5).await;
+            place.enqueue(number % 70, number % 50).await;
         }
         let mut workers = [(); 3].map(|()| place.worker());
         let start = Instant::now();
         let mut kills = 0;
         while place.list(&STEPS, Some(JobState::Succeeded)).await.len() < JOBS {
             assert!(start.elapsed() < PATIENCE, "the jobs do not come to an end");
-            // Soon after a step, at another distance each time: somewhere between it and the next commit.
             let victim = &mut workers[kills % 3];
-            victim.wait_for(["returns", "begun", "returns", "middle"][kills % 4]);
+            let step = ["returns", "begun", "returns", "middle"][kills % 4];
+            if kills == KILLS || !victim.tells(step, Duration::from_millis(300)) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+            // Soon after a step, at another distance each time: somewhere between it and the next commit.
             tokio::time::sleep(Duration::from_micros(700 * (kills as u64 % 9))).await;
-            if kills < 12 {
-                *victim = place.worker();
-            }
+            victim.process.kill().unwrap();
+            *victim = place.worker();
             kills += 1;
-            if kills >= 12 {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
         }
         drop(workers);
-        assert!(kills >= 6, "hardly anybody was killed");
+        assert!(kills > KILLS / 2, "hardly anybody was killed: {kills}");
         let jobs = place.list(&STEPS, None).await;
         assert!(jobs.iter().any(|job| job.attempts > 1), "no kill has met a job");
         assert_eq!(place.effects().await, JOBS);
@@ -242,7 +254,7 @@ fn on_sqlite_a_killed_process_loses_no_job_and_doubles_no_effect() {
             assert!(rounds < 20, "the jobs do not come to an end");
             // One process at a time has the database.
             place.engine.close().await;
-            let mut worker = place.worker();
+            let worker = place.worker();
             worker.wait_for(["returns", "middle", "begun"][rounds % 3]);
             tokio::time::sleep(Duration::from_micros(900 * rounds as u64)).await;
             if rounds >= 5 {

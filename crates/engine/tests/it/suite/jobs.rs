@@ -6,7 +6,7 @@ use std::time::Duration;
 use longshore_core::wire::{JobState, Role};
 use longshore_core::{Clock, Code, JobId};
 use longshore_engine::{
-    Error, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome, PageRequest, WorkerSettings,
+    Error, Idempotency, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome, PageRequest, WorkerSettings,
 };
 use longshore_flow::RetryPolicy;
 use serde_json::{Value, json};
@@ -99,14 +99,17 @@ pub(super) async fn a_poisonous_job_ends_as_a_dead_letter(world: &World) {
     assert_eq!((dead.state, dead.attempts, runs.get()), (JobState::Failed, 3, 3));
     let error = dead.error.unwrap();
     assert_eq!((error.code.as_str(), error.detail.as_str()), ("invalid_body", "it is broken"));
-    refused(world.engine.cancel_job(&world.owner, id).await, Code::JobFinished);
+    refused(world.engine.cancel_job(&world.owner, id, None).await, Code::JobFinished);
 
     healed.add();
-    let retried = world.engine.retry_job(&world.owner, id).await.unwrap();
+    let key = || Some(Idempotency::new("once").unwrap());
+    let retried = world.engine.retry_job(&world.owner, id, key()).await.unwrap();
     assert_eq!((retried.state, retried.attempts, retried.finished_at), (JobState::Queued, 0, None));
     let job = ended(&world.engine, &world.owner, id).await;
     assert_eq!((job.state, job.attempts, job.error), (JobState::Succeeded, 1, None));
-    refused(world.engine.retry_job(&world.owner, id).await, Code::JobNotFailed);
+    refused(world.engine.retry_job(&world.owner, id, None).await, Code::JobNotFailed);
+    // The same request again gives the answer that it had.
+    assert_eq!(world.engine.retry_job(&world.owner, id, key()).await.unwrap(), retried);
     worker.stop().await;
 }
 
@@ -189,11 +192,11 @@ pub(super) async fn a_job_is_cancelled_wherever_it_stands(world: &World) {
         }
     });
     let queued = engine.enqueue_job(NewJob::new(&WORK, json!("never run"))).await.unwrap();
-    let job = engine.cancel_job(&world.owner, queued).await.unwrap();
+    let job = engine.cancel_job(&world.owner, queued, None).await.unwrap();
     assert_eq!((job.state, job.attempts), (JobState::Cancelled, 0));
     assert!(job.cancel_requested_at.is_some() && job.finished_at.is_some());
     // Once more changes nothing.
-    assert_eq!(engine.cancel_job(&world.owner, queued).await.unwrap(), job);
+    assert_eq!(engine.cancel_job(&world.owner, queued, None).await.unwrap(), job);
 
     let worker = Worker::start(engine, kinds, settings());
     for (how, end) in [
@@ -204,7 +207,7 @@ pub(super) async fn a_job_is_cancelled_wherever_it_stands(world: &World) {
         let before = started.get();
         let id = engine.enqueue_job(NewJob::new(&WORK, json!(how))).await.unwrap();
         until("a start", || started.get() > before).await;
-        let asked = engine.cancel_job(&world.owner, id).await.unwrap();
+        let asked = engine.cancel_job(&world.owner, id, None).await.unwrap();
         assert!(asked.cancel_requested_at.is_some(), "{how}");
         let job = ended(engine, &world.owner, id).await;
         assert_eq!((job.state, job.attempts), (end, 1), "{how}");
@@ -212,7 +215,7 @@ pub(super) async fn a_job_is_cancelled_wherever_it_stands(world: &World) {
     assert_eq!(engine.job(&world.owner, queued).await.unwrap().state, JobState::Cancelled);
     assert_eq!(started.get(), 3, "what was cancelled in the queue never ran");
     // A cancelled job can be had again.
-    assert_eq!(engine.retry_job(&world.owner, queued).await.unwrap().cancel_requested_at, None);
+    assert_eq!(engine.retry_job(&world.owner, queued, None).await.unwrap().cancel_requested_at, None);
     until("the retry", || started.get() == 4).await;
     worker.stop().await;
 }
@@ -257,16 +260,16 @@ pub(super) async fn the_same_work_is_one_job(world: &World) {
     let cancelled =
         engine.enqueue_job(once().at(world.clock.now().plus(Duration::from_secs(60)))).await.unwrap();
     assert_ne!(cancelled, first);
-    engine.cancel_job(&world.owner, cancelled).await.unwrap();
+    engine.cancel_job(&world.owner, cancelled, None).await.unwrap();
     let other = engine.enqueue_job(once().at(world.clock.now().plus(Duration::from_secs(60)))).await.unwrap();
     assert_ne!(other, cancelled);
-    refused(engine.retry_job(&world.owner, cancelled).await, Code::JobDuplicate);
+    refused(engine.retry_job(&world.owner, cancelled, None).await, Code::JobDuplicate);
     worker.stop().await;
 }
 
 pub(super) async fn who_sees_and_steers_which_job(world: &World) {
     let engine = &world.engine;
-    let other = engine.create_workspace(&world.owner, name("other")).await.unwrap();
+    let other = engine.create_workspace(&world.owner, name("other"), None).await.unwrap();
     let system = engine.enqueue_job(NewJob::new(&WORK, Value::Null)).await.unwrap();
     let here = engine.enqueue_job(NewJob::new(&WORK, Value::Null).in_workspace(world.id())).await.unwrap();
     let there = engine.enqueue_job(NewJob::new(&UNKNOWN, Value::Null).in_workspace(other.id)).await.unwrap();
@@ -292,20 +295,20 @@ pub(super) async fn who_sees_and_steers_which_job(world: &World) {
                 engine.job(actor, id).await.unwrap();
             } else {
                 refused(engine.job(actor, id).await, Code::JobNotFound);
-                refused(engine.cancel_job(actor, id).await, Code::JobNotFound);
-                refused(engine.retry_job(actor, id).await, Code::JobNotFound);
+                refused(engine.cancel_job(actor, id, None).await, Code::JobNotFound);
+                refused(engine.retry_job(actor, id, None).await, Code::JobNotFound);
             }
         }
     }
-    refused(engine.cancel_job(&viewer, here).await, Code::Forbidden);
-    refused(engine.retry_job(&viewer, here).await, Code::Forbidden);
-    assert_eq!(engine.cancel_job(&editor, here).await.unwrap().state, JobState::Cancelled);
+    refused(engine.cancel_job(&viewer, here, None).await, Code::Forbidden);
+    refused(engine.retry_job(&viewer, here, None).await, Code::Forbidden);
+    assert_eq!(engine.cancel_job(&editor, here, None).await.unwrap().state, JobState::Cancelled);
     let none = JobId::new(world.clock.now());
     refused(engine.job(&world.owner, none).await, Code::JobNotFound);
     refused(engine.job_when_ended(&bound, there, Duration::from_secs(9)).await, Code::JobNotFound);
     // A key that was revoked steers nothing more.
     engine.revoke_key(&world.owner, editor.key.unwrap()).await.unwrap();
-    refused(engine.retry_job(&editor, here).await, Code::KeyRevoked);
+    refused(engine.retry_job(&editor, here, None).await, Code::KeyRevoked);
 
     let of =
         |workspace, state, kind: Option<&str>| JobFilter { workspace, state, kind: kind.map(str::to_owned) };

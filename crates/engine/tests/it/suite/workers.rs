@@ -321,9 +321,9 @@ pub(super) async fn ended_jobs_and_orphans_go_away_by_themselves(world: &World) 
         }
         ids
     };
-    engine.cancel_job(&world.owner, ids[0]).await.unwrap();
+    engine.cancel_job(&world.owner, ids[0], None).await.unwrap();
     world.clock.advance(DAY * 6);
-    engine.cancel_job(&world.owner, ids[1]).await.unwrap();
+    engine.cancel_job(&world.owner, ids[1], None).await.unwrap();
     world.clock.advance(DAY + Duration::from_secs(1));
     let worker = Worker::start(engine, engine.job_kinds(), settings());
     let by_kind = async |kind: &str| loop {
