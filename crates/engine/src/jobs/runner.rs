@@ -101,6 +101,8 @@ impl Worker {
     async fn claim_until_stopped(&self) {
         let mut news = self.engine.db().jobs();
         let mut failures = 0;
+        // Where the round of lanes stands.
+        let mut lane = String::new();
         loop {
             let slot = tokio::select! {
                 () = self.stopping.cancelled() => return,
@@ -111,9 +113,10 @@ impl Worker {
             // What comes from here on is seen by the claim, or heard of after it.
             news.mark_unchanged();
             let sent = Instant::now();
-            let pause = match self.bounded(self.claim()).await {
+            let pause = match self.bounded(self.claim(&lane)).await {
                 Ok(Some(claimed)) => {
                     failures = 0;
+                    lane.clone_from(&claimed.lane);
                     self.start(claimed, sent, slot);
                     continue;
                 }
@@ -152,25 +155,27 @@ impl Worker {
     }
 
     /// Claims the next job. Looking comes first, because it takes no turn and, on SQLite, no write.
-    async fn claim(&self) -> Result<Option<ClaimedRow>> {
-        let (names, now) = (self.names.clone(), self.engine.now());
+    async fn claim(&self, lane: &str) -> Result<Option<ClaimedRow>> {
+        let (names, lane, now) = (self.names.clone(), lane.to_owned(), self.engine.now());
+        let looking = (names.clone(), lane.clone());
         let due = self.engine.db().read(move |tx| {
-            let names = names.clone();
-            Box::pin(async move { rows::next_due(tx, &names, now).await })
+            let (names, lane) = looking.clone();
+            Box::pin(async move { rows::next_due(tx, &names, &lane, now).await })
         });
         if due.await?.is_none() {
             return Ok(None);
         }
-        let (names, name) = (self.names.clone(), self.name.clone());
-        let (clock, lease) = (self.engine.clock(), self.settings.lease);
+        let (name, clock, lease) = (self.name.clone(), self.engine.clock(), self.settings.lease);
         self.engine
             .db()
             .write(move |tx| {
-                let (names, name, now) = (names.clone(), name.clone(), clock.now());
+                let (names, lane, name, now) = (names.clone(), lane.clone(), name.clone(), clock.now());
                 Box::pin(async move {
                     rows::take_turn(tx, now).await?;
                     loop {
-                        let Some(due) = rows::next_due(tx, &names, now).await? else { return Ok(None) };
+                        let Some(due) = rows::next_due(tx, &names, &lane, now).await? else {
+                            return Ok(None);
+                        };
                         // Somebody may have cancelled it between the two statements.
                         if let Some(claimed) = rows::claim(tx, due, &name, now, now.plus(lease)).await? {
                             return Ok(Some(claimed));

@@ -126,9 +126,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // SIGINT is PostgreSQL's fast shutdown: it ends sessions and leaves no child behind.
+        // SIGQUIT is PostgreSQL's immediate shutdown: it leaves no child behind, and does not first write what is
+        // thrown away a moment later.
         let pid = self.process.id().to_string();
-        let asked = Command::new("kill").args(["-INT", &pid]).status();
+        let asked = Command::new("kill").args(["-QUIT", &pid]).status();
         let deadline = Instant::now() + Duration::from_secs(10);
         while asked.as_ref().is_ok_and(std::process::ExitStatus::success) && Instant::now() < deadline {
             if !matches!(self.process.try_wait(), Ok(None)) {

@@ -16,11 +16,18 @@ pub(crate) async fn take_turn(tx: &mut Tx, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Returns the job to claim next, with its fence: of the lane with the fewest running, the one that waits longest.
+/// Returns the job to claim next, with its fence: of the lanes with the fewest running, that which comes next after `after` in a
+/// round; of that lane, the job that waits longest. The age of jobs does not choose between lanes: a lane with many
+/// old and quick jobs, hardly ever seen running, would go first until it is empty.
 ///
 /// `kinds` holds the kinds that the caller can run, each between spaces. The walk goes from lane to lane by the index
 /// and looks at the head of each, so what it costs is the number of lanes, however many jobs wait in them.
-pub(crate) async fn next_due(tx: &mut Tx, kinds: &str, now: Timestamp) -> Result<Option<(JobId, u64)>> {
+pub(crate) async fn next_due(
+    tx: &mut Tx,
+    kinds: &str,
+    after: &str,
+    now: Timestamp,
+) -> Result<Option<(JobId, u64)>> {
     let row = tx
         .query_opt(
             "WITH RECURSIVE lanes (lane) AS (
@@ -37,8 +44,8 @@ pub(crate) async fn next_due(tx: &mut Tx, kinds: &str, now: Timestamp) -> Result
              )
              SELECT head.id, head.fence FROM heads JOIN jobs head ON head.id = heads.id
              WHERE heads.running < head.lane_limit AND CAST($2 AS TEXT) LIKE '% ' || head.kind || ' %'
-             ORDER BY heads.running, head.run_at, head.id LIMIT 1",
-            &[now.into(), kinds.into()],
+             ORDER BY heads.running, CASE WHEN head.lane > $3 THEN 0 ELSE 1 END, head.lane LIMIT 1",
+            &[now.into(), kinds.into(), after.into()],
         )
         .await?;
     row.map(|row| Ok((row.parse(0)?, row.count(1)?))).transpose()
@@ -48,6 +55,7 @@ pub(crate) async fn next_due(tx: &mut Tx, kinds: &str, now: Timestamp) -> Result
 #[derive(Clone, Debug)]
 pub(crate) struct ClaimedRow {
     pub(crate) id: JobId,
+    pub(crate) lane: String,
     pub(crate) fence: u64,
     pub(crate) kind: String,
     pub(crate) workspace: Option<WorkspaceId>,
@@ -70,7 +78,7 @@ pub(crate) async fn claim(
                     started_at = COALESCE(started_at, $4), lease_until = $5, again_at = NULL,
                     progress_done = NULL, progress_total = NULL, progress_unit = NULL
              WHERE id = $1 AND fence = $2 AND state = 'queued'
-             RETURNING id, fence, kind, workspace_id, payload, attempts, created_by",
+             RETURNING id, fence, kind, workspace_id, payload, attempts, created_by, lane",
             &[id.into(), fence.into(), worker.into(), now.into(), lease_until.into()],
         )
         .await?;
@@ -83,6 +91,7 @@ pub(crate) async fn claim(
             payload: row.text(4)?.to_owned(),
             attempt: small(&row, 5)?,
             created_by: row.opt_parse(6)?,
+            lane: row.text(7)?.to_owned(),
         })
     })
     .transpose()
