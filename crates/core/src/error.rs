@@ -169,6 +169,8 @@ codes! {
     TooManyNodes = "too_many_nodes", TooLarge, "too many nodes at once";
     /// The key sends requests faster than it may.
     RateLimited = "rate_limited", RateLimited, "too many requests";
+    /// The workspace has as many locks, or waiters for them, as it may have.
+    TooManyLocks = "too_many_locks", RateLimited, "too many locks";
     /// The server works on as many requests as it takes.
     Overloaded = "overloaded", Unavailable, "the server is busy";
     /// The server is shutting down.

@@ -149,6 +149,11 @@ id!(
     "lk_"
 );
 id!(
+    /// A place in the queue for a lock.
+    WaitTicket,
+    "lw_"
+);
+id!(
     /// The id of a principal: a person or an agent.
     PrincipalId,
     "usr_"

@@ -33,6 +33,7 @@ string_schema! {
     crate::EventId, "EventId", "The id of an event.", "evt_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::JobId, "JobId", "The id of a job.", "job_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::KeyId, "KeyId", "The id of an API key.", "key_01k9x3m7q2e8rj5v4n6t0p1s2d";
+    crate::WaitTicket, "WaitTicket", "A place in the queue for a lock.", "lw_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::LockId, "LockId", "The id of a lock.", "lk_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::PrincipalId, "PrincipalId", "The id of a person or agent.", "usr_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::Timestamp, "Timestamp", "RFC 3339 UTC with microseconds.", "2026-11-20T04:37:48.000001Z";

@@ -7,7 +7,7 @@
 
 use futures_util::future::BoxFuture;
 use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, Role};
-use longshore_core::{Code, LockToken, NodeId, Timestamp, VersionId, WorkspaceId};
+use longshore_core::{Code, LockId, LockToken, NodeId, Timestamp, VersionId, WorkspaceId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -75,6 +75,8 @@ pub(crate) enum Scope {
     Workspace(WorkspaceId),
     /// The workspace of a node, which never changes.
     Node(NodeId),
+    /// The workspace of a lock's node.
+    Lock(LockId),
 }
 
 impl Scope {
@@ -83,8 +85,16 @@ impl Scope {
             Self::Workspace(id) if actor.reaches(id) => Ok(id),
             Self::Workspace(id) => Err(workspaces::not_found(id)),
             Self::Node(id) => Ok(visible_node(tx, actor, id).await?.workspace),
+            Self::Lock(id) => {
+                let grant = db::locks::get(tx, id).await?.filter(|grant| actor.reaches(grant.workspace));
+                grant.map(|grant| grant.workspace).ok_or_else(|| no_lock(id))
+            }
         }
     }
+}
+
+pub(crate) fn no_lock(id: LockId) -> Error {
+    Error::new(Code::LockNotFound, format!("no lock {id}"))
 }
 
 /// Who asks for an act, in which role, on which workspace, with which premises.
@@ -105,6 +115,7 @@ pub(crate) struct Act<'x> {
     pub(crate) log: Log,
     preconditions: Preconditions,
     held: Vec<HeldLock>,
+    is_provisional: bool,
 }
 
 /// A lock that the request has named and that holds.
@@ -157,6 +168,25 @@ pub(crate) fn locked(lock: &NodeLock, now: Timestamp) -> Error {
         expires_in: Some(left),
         ..Facts::default()
     })
+}
+
+/// Refuses early what [`Act::permit`] will refuse later: before a gigabyte has come for nothing.
+pub(crate) async fn permit_early(
+    tx: &mut Tx,
+    row: &NodeRow,
+    tokens: &[LockToken],
+    now: Timestamp,
+) -> Result<()> {
+    for token in tokens {
+        let grant = grant_of(tx, row.workspace, token).await?;
+        if let Some(reason) = grant.lost(now) {
+            return Err(grant.lost_error(reason));
+        }
+    }
+    let place = db::nodes::place(tx, row.id).await?;
+    let foreign =
+        |lock: &&NodeLock| is_live(lock.expires_at, now) && !tokens.iter().any(|token| token.id() == lock.id);
+    place.locks.iter().find(foreign).map_or(Ok(()), |lock| Err(locked(lock, now)))
 }
 
 impl Act<'_> {
@@ -230,6 +260,17 @@ impl Act<'_> {
         Ok(())
     }
 
+    /// Returns the locks that the request has named, all of which hold; naming them was then not in vain.
+    pub(crate) fn take_held(&mut self) -> Vec<LockId> {
+        self.held.iter_mut().for_each(|held| held.used = true);
+        self.held.iter().map(|held| held.grant.id).collect()
+    }
+
+    /// Says that this answer is not the last one: a repeat of the request is not to have it again.
+    pub(crate) const fn is_provisional(&mut self) {
+        self.is_provisional = true;
+    }
+
     /// Appends an event; returns its place.
     pub(crate) async fn record(&mut self, change: Change) -> Result<u64> {
         self.log.append(self.tx, change).await
@@ -269,6 +310,16 @@ impl Engine {
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
         F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T> + Copy + Send + 'static,
     {
+        Ok(self.act_or_replay(ask, input, run).await?.0)
+    }
+
+    /// Runs a write verb, and tells whether its answer is that of an earlier request with the same key.
+    pub(crate) async fn act_or_replay<I, T, F>(&self, ask: Ask<'_>, input: I, run: F) -> Result<(T, bool)>
+    where
+        I: Clone + Send + 'static,
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+        F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T> + Copy + Send + 'static,
+    {
         ask.actor.needs(ask.role)?;
         let (actor, scope, premises, clock) = (ask.actor.clone(), ask.scope, ask.premises, self.clock());
         self.db()
@@ -286,21 +337,29 @@ impl Engine {
                                 Turn::Open(open) => Some(open),
                                 Turn::Done(answer) => {
                                     log.close(tx).await?;
-                                    return Ok(answer);
+                                    return Ok((answer, true));
                                 }
                             }
                         }
                     };
-                    let mut act = Act { tx, log, preconditions: premises.preconditions, held: Vec::new() };
+                    let mut act = Act {
+                        tx,
+                        log,
+                        preconditions: premises.preconditions,
+                        held: Vec::new(),
+                        is_provisional: false,
+                    };
                     act.take_up(&premises.locks).await?;
                     let answer = run(&mut act, input).await?;
                     act.ensure_locks_used()?;
-                    let Act { tx, log, .. } = act;
+                    let Act { tx, log, is_provisional, .. } = act;
                     log.close(tx).await?;
-                    if let Some(open) = open {
-                        open.keep(tx, &answer).await?;
+                    match open {
+                        Some(open) if is_provisional => open.give_back(tx).await?,
+                        Some(open) => open.keep(tx, &answer).await?,
+                        None => {}
                     }
-                    Ok(answer)
+                    Ok((answer, false))
                 })
             })
             .await

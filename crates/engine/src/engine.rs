@@ -12,6 +12,7 @@ use crate::access::KeyCache;
 use crate::db::{Database, Db};
 use crate::error::{Error, Result};
 use crate::jobs::JobsState;
+use crate::locks::Signals;
 
 /// What can be set about an engine.
 #[derive(Clone, Debug)]
@@ -57,6 +58,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     keys: KeyCache,
     jobs: Arc<JobsState>,
+    lock_signals: Signals,
     started_at: Timestamp,
 }
 
@@ -73,7 +75,18 @@ impl Engine {
         let keys = KeyCache::new(settings.key_cache);
         let started_at = clock.now();
         let jobs = Arc::default();
-        Ok(Self { inner: Arc::new(Inner { settings, db, store, clock, keys, jobs, started_at }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                settings,
+                db,
+                store,
+                clock,
+                keys,
+                jobs,
+                lock_signals: Signals::default(),
+                started_at,
+            }),
+        })
     }
 
     /// Tells what a person asks first of a server.
@@ -116,6 +129,10 @@ impl Engine {
 
     pub(crate) fn jobs(&self) -> Arc<JobsState> {
         Arc::clone(&self.inner.jobs)
+    }
+
+    pub(crate) fn lock_signals(&self) -> &Signals {
+        &self.inner.lock_signals
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {

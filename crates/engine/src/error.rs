@@ -56,6 +56,17 @@ impl Error {
         Self { facts: Some(Box::new(facts)), ..self }
     }
 
+    /// The same, saying more besides what it says already.
+    pub(crate) fn adding(self, more: Facts) -> Self {
+        let said = self.facts.map(|facts| *facts).unwrap_or_default();
+        let facts = Facts {
+            queue: more.queue.or(said.queue),
+            locks: if more.locks.is_empty() { said.locks } else { more.locks },
+            ..said
+        };
+        Self { facts: Some(Box::new(facts)), ..self }
+    }
+
     /// Returns the public code.
     #[must_use]
     pub const fn code(&self) -> Code {

@@ -137,6 +137,11 @@ pub(crate) async fn begin<T: DeserializeOwned>(
 }
 
 impl Open {
+    /// Leaves the key to the next request: this one has not done what was asked yet.
+    pub(crate) async fn give_back(self, tx: &mut Tx) -> Result<()> {
+        db::idempotency::give_back(tx, self.principal, self.idempotency.hash()).await
+    }
+
     pub(crate) async fn keep<T: Serialize>(self, tx: &mut Tx, answer: &T) -> Result<()> {
         let answer = serde_json::to_vec(answer).map_err(Error::corrupt)?;
         let sealed = self.idempotency.seal(&self.salt, answer)?;

@@ -19,6 +19,7 @@ mod error;
 mod idempotency;
 mod jobs;
 mod listing;
+mod locks;
 mod nodes;
 mod sweep;
 mod trash;

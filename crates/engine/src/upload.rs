@@ -1,14 +1,16 @@
 //! Bytes in: content is hashed while it streams, durable before its row, visible only with its commit.
 
+use std::time::{Duration, Instant};
+
 use bytes::{Bytes, BytesMut};
-use longshore_core::wire::{Node, NodeKind, OnConflict, Role, Version};
+use longshore_core::wire::{Node, NodeKind, OnConflict, Role, SHORTEST_LEASE, Version};
 use longshore_core::{Algorithm, Code, Digest, ErrorKind, Name, NodeId, VersionId, WorkspacePath};
 use longshore_store::Writer;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::act::{Act, Ask, Premises, Scope};
+use crate::act::{Act, Ask, Premises, Scope, permit_early};
 use crate::actor::Actor;
 use crate::blob::{Blob, BlobId};
 use crate::db::events::Change;
@@ -62,6 +64,21 @@ pub struct Upload {
     size: u64,
     head: BytesMut,
     body: Body,
+    heartbeat: Heartbeat,
+}
+
+/// When the locks of an upload are to be renewed next: bytes that come in are a heartbeat.
+#[derive(Debug)]
+struct Heartbeat {
+    every: Duration,
+    last: Instant,
+}
+
+impl Heartbeat {
+    /// A third of a lease in seconds.
+    fn of(lease: u32) -> Self {
+        Self { every: Duration::from_secs(u64::from(lease)) / 3, last: Instant::now() }
+    }
 }
 
 #[derive(Debug)]
@@ -119,6 +136,7 @@ impl Engine {
             size: 0,
             head: BytesMut::new(),
             body: Body::Inline(BytesMut::new()),
+            heartbeat: Heartbeat::of(SHORTEST_LEASE),
         })
     }
 
@@ -133,6 +151,7 @@ impl Engine {
 
     /// Looks at the target as it is now. Only the commit decides, but a gigabyte should not come for nothing.
     async fn check_early(&self, input: Input) -> Result<()> {
+        let now = self.now();
         self.db()
             .read(move |tx| {
                 let input = input.clone();
@@ -149,7 +168,11 @@ impl Engine {
                             follow(tx, known.root_id, path).await?
                         }
                     };
-                    input.options.premises.preconditions.check(found.as_ref())
+                    input.options.premises.preconditions.check(found.as_ref())?;
+                    match found {
+                        Some(row) => permit_early(tx, &row, &input.options.premises.locks, now).await,
+                        None => Ok(()),
+                    }
                 })
             })
             .await
@@ -164,6 +187,7 @@ impl Upload {
         if self.input.options.length.is_some_and(|length| self.size > length) {
             return Err(self.wrong_length());
         }
+        self.renew_locks().await?;
         self.hash.update(&bytes);
         if let Some(sha256) = &mut self.sha256 {
             sha256.update(&bytes);
@@ -188,6 +212,17 @@ impl Upload {
                 Ok(())
             }
         }
+    }
+
+    /// Renews the locks that the upload names, once a third of the shortest of their leases is over.
+    async fn renew_locks(&mut self) -> Result<()> {
+        let locks = &self.input.options.premises.locks;
+        if locks.is_empty() || self.heartbeat.last.elapsed() < self.heartbeat.every {
+            return Ok(());
+        }
+        let lease = self.engine.renew_by_traffic(&self.input.actor, locks).await?;
+        self.heartbeat = Heartbeat::of(lease);
+        Ok(())
     }
 
     /// Ends the content: verifies it, makes it durable, and commits it as a version.

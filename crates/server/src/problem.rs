@@ -21,6 +21,8 @@ pub(crate) struct Failure(Box<Refusal>);
 struct Refusal {
     error: longshore_engine::Error,
     facts: Facts,
+    /// Whether what the URL names is what is gone, and not a premise of the request.
+    is_gone: bool,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -41,6 +43,16 @@ impl Failure {
         self
     }
 
+    /// Says that the lost lock is the very thing the URL names: 410, not 412.
+    pub(crate) fn of_lock(mut self) -> Self {
+        self.0.is_gone = self.code() == Code::LockLost;
+        self
+    }
+
+    fn status(&self) -> StatusCode {
+        if self.0.is_gone { StatusCode::GONE } else { status(self.code()) }
+    }
+
     pub(crate) fn code(&self) -> Code {
         self.0.error.code()
     }
@@ -49,7 +61,7 @@ impl Failure {
 impl From<longshore_engine::Error> for Failure {
     fn from(error: longshore_engine::Error) -> Self {
         let facts = error.facts().cloned().unwrap_or_default();
-        Self(Box::new(Refusal { error, facts, header: None }))
+        Self(Box::new(Refusal { error, facts, is_gone: false, header: None }))
     }
 }
 
@@ -67,7 +79,7 @@ impl From<IdError> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let mut response = status(self.code()).into_response();
+        let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
     }
@@ -129,7 +141,7 @@ pub(crate) fn render(mut response: Response, request_id: &str) -> Response {
         return response;
     };
     log(&failure, request_id);
-    let (code, status) = (failure.code(), status(failure.code()));
+    let (code, status) = (failure.code(), failure.status());
     let problem = Problem {
         r#type: format!("urn:longshore:error:{code}"),
         title: code.title().to_owned(),

@@ -19,7 +19,10 @@ use crate::time::Timestamp;
 pub use access::{CreateKey, Key, Me, NewKey, Principal, PrincipalKind, Role};
 pub use event::Event;
 pub use jobs::{Job, JobError, JobProgress, JobState};
-pub use lock::{LostReason, NodeLock};
+pub use lock::{
+    AcquireLock, AcquireLocks, BreakLock, DEFAULT_LEASE, LONGEST_LEASE, LONGEST_WAIT, LockGrant, LockGrants,
+    LockRenewal, LostReason, MOST_LOCKS, NodeLock, QueuePlace, RenewLock, SHORTEST_LEASE,
+};
 pub use node::{
     CopyNode, CreateChild, CreateFolder, Metadata, Node, NodeKind, OnConflict, RestoreNode, UpdateNode,
     Version,
@@ -28,6 +31,10 @@ pub use workspace::{CreateWorkspace, UpdateWorkspace, Workspace, WorkspaceSettin
 
 /// The most items one page of a list may have.
 pub const MAX_PAGE: u32 = 1_000;
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
 
 /// One page of a list. `next_cursor` leads to the next; nothing ends the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +80,12 @@ pub struct Facts {
     /// In how many seconds the lock ends unless it is renewed, for `locked`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
+    /// Where the caller stands in the queue, for `locked`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueuePlace>,
+    /// The locks that are in the way of a batch, for `locked`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<NodeLock>,
     /// What became of the lock, for `lock_lost`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<LostReason>,

@@ -62,6 +62,16 @@ pub(crate) async fn keep(tx: &mut Tx, principal: PrincipalId, key_hash: Bytes, s
     Ok(())
 }
 
+/// Gives a key back that was taken in this transaction.
+pub(crate) async fn give_back(tx: &mut Tx, principal: PrincipalId, key_hash: Bytes) -> Result<()> {
+    tx.execute(
+        "DELETE FROM idempotency WHERE principal_id = $1 AND key_hash = $2",
+        &[principal.into(), key_hash.into()],
+    )
+    .await?;
+    Ok(())
+}
+
 /// Forgets at most `limit` answers from before a time, and returns how many.
 pub(crate) async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64> {
     tx.execute(

@@ -1,10 +1,10 @@
 //! Rows of locks: a row for each grant.
 
 use bytes::Bytes;
-use longshore_core::wire::LostReason;
-use longshore_core::{LockId, NodeId, Timestamp, WorkspaceId};
+use longshore_core::wire::{LostReason, NodeLock};
+use longshore_core::{LockId, NodeId, PrincipalId, Timestamp, WorkspaceId};
 
-use super::Tx;
+use super::{Row, Tx};
 use crate::error::{Error, Result};
 
 /// One grant of a lease.
@@ -13,36 +13,184 @@ pub(crate) struct Grant {
     pub(crate) id: LockId,
     pub(crate) workspace: WorkspaceId,
     pub(crate) node: NodeId,
+    pub(crate) fence: u64,
     pub(crate) token_hash: Bytes,
+    pub(crate) owner: PrincipalId,
+    pub(crate) owner_label: Option<String>,
+    pub(crate) purpose: Option<String>,
+    pub(crate) granted_at: Timestamp,
+    /// The length of the lease in seconds.
+    pub(crate) ttl: u64,
     pub(crate) expires_at: Timestamp,
+    pub(crate) max_until: Timestamp,
     pub(crate) ended: Option<LostReason>,
 }
 
+impl Grant {
+    /// Returns the lock as everybody sees it.
+    pub(crate) fn lock(&self) -> NodeLock {
+        NodeLock {
+            id: self.id,
+            node_id: self.node,
+            owner: self.owner,
+            owner_label: self.owner_label.clone(),
+            purpose: self.purpose.clone(),
+            fence: self.fence,
+            expires_at: self.expires_at,
+        }
+    }
+}
+
+const REASONS: [(LostReason, &str); 4] = [
+    (LostReason::Expired, "expired"),
+    (LostReason::Broken, "broken"),
+    (LostReason::Released, "released"),
+    (LostReason::Superseded, "superseded"),
+];
+
+fn read_reason(text: &str) -> Result<LostReason> {
+    let known = REASONS.iter().find(|(_, name)| *name == text);
+    known.map(|(reason, _)| *reason).ok_or_else(|| Error::corrupt(format_args!("lock ended {text:?}")))
+}
+
+macro_rules! select_locks {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, workspace_id, node_id, fence, token_hash, principal_id, owner_label, purpose, granted_at, ttl,
+                    expires_at, max_until, ended FROM locks ",
+            $rest
+        )
+    };
+}
+
+fn read(row: &Row) -> Result<Grant> {
+    Ok(Grant {
+        id: row.parse(0)?,
+        workspace: row.parse(1)?,
+        node: row.parse(2)?,
+        fence: row.count(3)?,
+        token_hash: row.opt_bytes(4)?.unwrap_or_default(),
+        owner: row.parse(5)?,
+        owner_label: row.opt_text(6)?.map(str::to_owned),
+        purpose: row.opt_text(7)?.map(str::to_owned),
+        granted_at: row.time(8)?,
+        ttl: row.count(9)?,
+        expires_at: row.time(10)?,
+        max_until: row.time(11)?,
+        ended: row.opt_text(12)?.map(read_reason).transpose()?,
+    })
+}
+
 pub(crate) async fn get(tx: &mut Tx, id: LockId) -> Result<Option<Grant>> {
+    let row = tx.query_opt(select_locks!("WHERE id = $1"), &[id.into()]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Returns a node's grant that nobody has ended, be its time over or not.
+pub(crate) async fn standing(tx: &mut Tx, node: NodeId) -> Result<Option<Grant>> {
+    let row = tx.query_opt(select_locks!("WHERE node_id = $1 AND ended_at IS NULL"), &[node.into()]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Lists the locks of a workspace that hold, by id, which is by age: all, or those of one owner.
+pub(crate) async fn live(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    owner: Option<PrincipalId>,
+    now: Timestamp,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<Grant>> {
+    let rows = match owner {
+        None => {
+            tx.query(
+                select_locks!(
+                    "WHERE workspace_id = $1 AND ended_at IS NULL AND expires_at > $2 AND id > $3
+                     ORDER BY id LIMIT $4"
+                ),
+                &[workspace.into(), now.into(), after.into(), limit.into()],
+            )
+            .await?
+        }
+        Some(owner) => {
+            tx.query(
+                select_locks!(
+                    "WHERE workspace_id = $1 AND ended_at IS NULL AND expires_at > $2 AND id > $3
+                       AND principal_id = $5 ORDER BY id LIMIT $4"
+                ),
+                &[workspace.into(), now.into(), after.into(), limit.into(), owner.into()],
+            )
+            .await?
+        }
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Counts the locks of a workspace that hold, up to a limit.
+pub(crate) async fn count(tx: &mut Tx, workspace: WorkspaceId, now: Timestamp, limit: u32) -> Result<u64> {
     let row = tx
         .query_opt(
-            "SELECT id, workspace_id, node_id, token_hash, expires_at, ended FROM locks WHERE id = $1",
-            &[id.into()],
+            "SELECT CAST(COUNT(*) AS BIGINT) FROM (
+                SELECT 1 FROM locks WHERE workspace_id = $1 AND ended_at IS NULL AND expires_at > $2 LIMIT $3) AS held",
+            &[workspace.into(), now.into(), limit.into()],
         )
         .await?;
-    row.map(|row| {
-        Ok(Grant {
-            id: row.parse(0)?,
-            workspace: row.parse(1)?,
-            node: row.parse(2)?,
-            token_hash: row.opt_bytes(3)?.unwrap_or_default(),
-            expires_at: row.time(4)?,
-            ended: match row.opt_text(5)? {
-                None => None,
-                Some("expired") => Some(LostReason::Expired),
-                Some("broken") => Some(LostReason::Broken),
-                Some("released") => Some(LostReason::Released),
-                Some("superseded") => Some(LostReason::Superseded),
-                Some(other) => return Err(Error::corrupt(format_args!("lock ended {other:?}"))),
-            },
-        })
-    })
-    .transpose()
+    row.map_or(Ok(0), |row| row.count(0))
+}
+
+pub(crate) async fn insert(tx: &mut Tx, grant: &Grant) -> Result<()> {
+    tx.execute(
+        "INSERT INTO locks (id, workspace_id, node_id, fence, token_hash, principal_id, owner_label, purpose,
+                            granted_at, ttl, expires_at, max_until)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        &[
+            grant.id.into(),
+            grant.workspace.into(),
+            grant.node.into(),
+            grant.fence.into(),
+            grant.token_hash.clone().into(),
+            grant.owner.into(),
+            grant.owner_label.as_deref().into(),
+            grant.purpose.as_deref().into(),
+            grant.granted_at.into(),
+            grant.ttl.into(),
+            grant.expires_at.into(),
+            grant.max_until.into(),
+        ],
+    )
+    .await?;
+    keep_looking(tx, grant).await
+}
+
+/// Prolongs a grant.
+pub(crate) async fn renew(tx: &mut Tx, grant: &Grant) -> Result<()> {
+    tx.execute(
+        "UPDATE locks SET ttl = $1, expires_at = $2 WHERE id = $3",
+        &[grant.ttl.into(), grant.expires_at.into(), grant.id.into()],
+    )
+    .await?;
+    keep_looking(tx, grant).await
+}
+
+/// Has the writes of the workspace look for locks as long as this one may hold.
+async fn keep_looking(tx: &mut Tx, grant: &Grant) -> Result<()> {
+    tx.execute(
+        "UPDATE workspaces SET locked_until = $1 WHERE id = $2 AND locked_until < $1",
+        &[grant.expires_at.into(), grant.workspace.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Ends a grant.
+pub(crate) async fn end(tx: &mut Tx, id: LockId, reason: LostReason, now: Timestamp) -> Result<()> {
+    let text = REASONS.iter().find(|(known, _)| *known == reason).map(|(_, text)| *text);
+    tx.execute(
+        "UPDATE locks SET ended = $1, ended_at = $2 WHERE id = $3 AND ended_at IS NULL",
+        &[text.into(), now.into(), id.into()],
+    )
+    .await?;
+    Ok(())
 }
 
 /// Lists the nodes with a lock that is not over, below a folder; the folder itself is not among them.

@@ -23,6 +23,7 @@ mod postgres;
 mod sqlite;
 mod value;
 pub(crate) mod versions;
+pub(crate) mod waiters;
 pub(crate) mod workspaces;
 
 use std::path::PathBuf;

@@ -208,6 +208,22 @@ fn read_lock(row: &Row, column: usize) -> Result<Option<NodeLock>> {
     Ok(Some(NodeLock { expires_at, ..lock }))
 }
 
+/// Writes a node's fence and its lock: nothing for one that has ended.
+pub(crate) async fn set_lock(tx: &mut Tx, node: &NodeRow) -> Result<()> {
+    let info = node.lock.as_ref().map(serde_json::to_string).transpose().map_err(Error::corrupt)?;
+    tx.execute(
+        "UPDATE nodes SET fence = $1, lock_info = $2, lock_until = $3 WHERE id = $4",
+        &[
+            node.fence.into(),
+            info.into(),
+            node.lock.as_ref().map(|lock| lock.expires_at).into(),
+            node.id.into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
 fn metadata_value(metadata: &Metadata) -> Result<Value> {
     if metadata.is_empty() {
         return Ok(Value::Null);

@@ -83,6 +83,7 @@ from_text_form!(
     KeyId,
     LockId,
     PrincipalId,
+    WaitTicket,
     Digest
 );
 

@@ -26,6 +26,7 @@ use utoipa::{IntoResponses, Modify, ToSchema};
         (name = "keys", description = "API keys."),
         (name = "workspaces", description = "Workspaces, and what is found by path."),
         (name = "files", description = "Folders and files by id."),
+        (name = "locks", description = "Leases on nodes, enforced on every write."),
         (name = "versions", description = "Contents of a file, old and current."),
     )
 )]
@@ -123,7 +124,23 @@ pub(super) struct WriteProblems;
 impl IntoResponses for WriteProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut responses = AdminProblems::responses();
-        responses.append(&mut problems(&[StatusCode::PRECONDITION_FAILED]));
+        responses.append(&mut problems(&[
+            StatusCode::PRECONDITION_FAILED,
+            StatusCode::PRECONDITION_REQUIRED,
+            StatusCode::LOCKED,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ]));
+        responses
+    }
+}
+
+/// How a route about locks may refuse.
+pub(super) struct LockProblems;
+
+impl IntoResponses for LockProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = WriteProblems::responses();
+        responses.append(&mut problems(&[StatusCode::GONE, StatusCode::TOO_MANY_REQUESTS]));
         responses
     }
 }

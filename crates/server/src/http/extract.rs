@@ -14,7 +14,9 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use longshore_core::path::is_well_encoded;
 use longshore_core::wire::MAX_PAGE;
-use longshore_core::{Code, IdError, KeyId, NodeId, PathError, VersionId, WorkspaceId, WorkspacePath};
+use longshore_core::{
+    Code, IdError, KeyId, LockId, NodeId, PathError, VersionId, WorkspaceId, WorkspacePath,
+};
 use longshore_engine::{Actor, PageRequest};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -93,6 +95,10 @@ impl Segment for VersionId {
 
 impl Segment for KeyId {
     const NAMES: &[&str] = &["key"];
+}
+
+impl Segment for LockId {
+    const NAMES: &[&str] = &["lock"];
 }
 
 impl Segment for NodeRef {

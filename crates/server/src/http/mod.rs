@@ -14,6 +14,7 @@ mod incoming;
 mod json;
 mod keys;
 mod leftover;
+mod locks;
 mod outgoing;
 mod premise;
 mod status;
@@ -63,6 +64,11 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(files::get, files::update, files::trash))
         .routes(routes!(files::copy))
         .routes(routes!(files::restore))
+        .routes(routes!(locks::of_node, locks::acquire))
+        .routes(routes!(locks::acquire_many))
+        .routes(routes!(locks::list))
+        .routes(routes!(locks::renew))
+        .routes(routes!(locks::release))
         .routes(routes!(content::get, content::put))
         .routes(routes!(versions::list))
         .routes(routes!(versions::get))

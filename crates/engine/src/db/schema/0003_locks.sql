@@ -34,5 +34,5 @@ CREATE TABLE lock_waiters (
     polled_at BIGINT NOT NULL
 );
 
-CREATE INDEX lock_waiters_of_node ON lock_waiters (node_id, ticket);
+CREATE INDEX lock_waiters_of_node ON lock_waiters (node_id, queued_at, ticket);
 CREATE INDEX lock_waiters_of_workspace ON lock_waiters (workspace_id, polled_at);

@@ -5,6 +5,7 @@ mod concurrency;
 mod content;
 mod jobs;
 mod listing;
+mod locks;
 mod nodes;
 mod workers;
 
@@ -52,6 +53,20 @@ cases![
     listing::a_walk_survives_changes,
     listing::a_deep_walk_has_a_short_cursor,
     listing::lists_are_paged,
+    locks::no_write_path_passes_a_lock,
+    locks::a_locked_folder_covers_what_is_below,
+    locks::a_lease_ends_to_the_millisecond,
+    locks::renewing_ends_after_a_day,
+    locks::a_broken_lock_keeps_its_holder_out,
+    locks::a_token_is_its_holders_alone,
+    locks::a_release_may_be_repeated,
+    locks::a_lost_grant_is_given_again,
+    locks::of_a_thousand_one_gets_the_lock,
+    locks::waiters_are_served_in_their_order,
+    locks::a_waiter_is_woken,
+    locks::a_circle_of_waiters_is_refused,
+    locks::a_batch_is_all_or_nothing,
+    locks::fences_only_rise,
     concurrency::every_writer_of_one_name_makes_a_version,
     concurrency::one_creator_wins,
     concurrency::one_workspace_gets_the_name,

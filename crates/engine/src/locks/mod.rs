@@ -1,0 +1,410 @@
+//! Locks: leases on nodes that hold on every write path.
+//!
+//! A lock is a row of the database that the writes of its workspace look at in their own transaction
+//! ([`Act::permit`]), with the clock that all of them share, so a holder that lost its lease cannot write, even
+//! late. Who has the secret token owns the lock. Each grant and each break raises the node's fence by one.
+
+mod queue;
+mod signals;
+
+use std::time::Duration;
+
+use longshore_core::wire::{
+    AcquireLock, AcquireLocks, Facts, LONGEST_LEASE, LONGEST_WAIT, LockGrant, LockGrants, LockRenewal,
+    LostReason, MOST_LOCKS, NodeLock, Page, RenewLock, Role, SHORTEST_LEASE,
+};
+use longshore_core::{Code, LockId, LockToken, NodeId, PrincipalId, Timestamp, WorkspaceId};
+use serde_json::json;
+
+pub(crate) use self::signals::Signals;
+use crate::act::{Act, Ask, Premises, Scope, grant_of, hash_of, locked, no_lock};
+use crate::actor::Actor;
+use crate::db;
+use crate::db::events::Change;
+use crate::db::locks::Grant;
+use crate::db::nodes::{NodeRow, Place, is_live};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::listing::PageRequest;
+use crate::nodes::{live_node, visible_node};
+
+/// How long renewing may prolong a lock after its grant: ends the heartbeat of who forgot that it has one.
+const MAX_LIFE: Duration = Duration::from_hours(24);
+
+/// The most characters of a purpose, a label or a reason.
+const WORDS: usize = 200;
+
+/// The most locks that a workspace has at a time.
+const MOST_OF_WORKSPACE: u32 = 10_000;
+
+fn check_words(what: &str, text: Option<&str>) -> Result<()> {
+    match text {
+        Some(text) if text.chars().count() > WORDS || text.chars().any(char::is_control) => {
+            let detail = format!("`{what}` has at most {WORDS} characters, none of them a control character");
+            Err(Error::new(Code::InvalidBody, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_lease(ttl: u32) -> Result<()> {
+    if (SHORTEST_LEASE..=LONGEST_LEASE).contains(&ttl) {
+        return Ok(());
+    }
+    let detail = format!("`ttl_seconds` is {SHORTEST_LEASE} to {LONGEST_LEASE}");
+    Err(Error::new(Code::InvalidBody, detail))
+}
+
+/// What is asked of a grant, be it one or many.
+#[derive(Clone, Debug)]
+struct Terms {
+    ttl: u32,
+    purpose: Option<String>,
+    owner_label: Option<String>,
+}
+
+impl Terms {
+    fn check(&self) -> Result<()> {
+        check_lease(self.ttl)?;
+        check_words("purpose", self.purpose.as_deref())?;
+        check_words("owner_label", self.owner_label.as_deref())
+    }
+}
+
+/// Returns the locks that keep a node from being locked: on it, above it, below it.
+async fn in_the_way(
+    act: &mut Act<'_>,
+    row: &NodeRow,
+    place: &Place,
+    held: &[LockId],
+) -> Result<Vec<NodeLock>> {
+    if !act.log.may_be_locked() {
+        return Ok(Vec::new());
+    }
+    let now = act.now();
+    let mut found: Vec<NodeLock> = place.locks.clone();
+    for id in db::locks::below(act.tx, act.log.workspace(), row.id, now).await? {
+        found.extend(db::nodes::get(act.tx, id).await?.and_then(|row| row.lock));
+    }
+    // Who holds a folder may lock what is in it; who holds a node may not lock it once more.
+    found
+        .retain(|lock| is_live(lock.expires_at, now) && (lock.node_id == row.id || !held.contains(&lock.id)));
+    Ok(found)
+}
+
+/// Grants the lock of a node that nothing keeps from being locked.
+async fn grant(act: &mut Act<'_>, mut row: NodeRow, place: Place, terms: &Terms) -> Result<LockGrant> {
+    let now = act.now();
+    if let Some(old) = db::locks::standing(act.tx, row.id).await? {
+        db::locks::end(act.tx, old.id, LostReason::Superseded, now).await?;
+        let change = Change::of("lock.expired", &row, &place.path);
+        act.record(change.with("lock", json!(old.lock()))).await?;
+    }
+    let token = LockToken::generate(now);
+    let ttl = Duration::from_secs(u64::from(terms.ttl));
+    row.fence += 1;
+    let granted = Grant {
+        id: token.id(),
+        workspace: row.workspace,
+        node: row.id,
+        fence: row.fence,
+        token_hash: hash_of(&token),
+        owner: act.actor().principal,
+        owner_label: terms.owner_label.clone(),
+        purpose: terms.purpose.clone(),
+        granted_at: now,
+        ttl: ttl.as_secs(),
+        expires_at: now.plus(ttl),
+        max_until: now.plus(MAX_LIFE),
+        ended: None,
+    };
+    row.lock = Some(granted.lock());
+    db::locks::insert(act.tx, &granted).await?;
+    db::nodes::set_lock(act.tx, &row).await?;
+    let change = Change::of("lock.acquired", &row, &place.path).with("lock", json!(granted.lock()));
+    act.record(change).await?;
+    Ok(LockGrant {
+        lock: granted.lock(),
+        token: token.reveal().to_owned(),
+        ttl_seconds: terms.ttl,
+        expires_in: ttl.as_secs(),
+        max_until: granted.max_until,
+        node: row.into_node(place, now),
+    })
+}
+
+async fn ensure_room(act: &mut Act<'_>) -> Result<()> {
+    let now = act.now();
+    let held = db::locks::count(act.tx, act.log.workspace(), now, MOST_OF_WORKSPACE).await?;
+    if held < u64::from(MOST_OF_WORKSPACE) {
+        return Ok(());
+    }
+    Err(Error::new(Code::TooManyLocks, format!("the workspace has {MOST_OF_WORKSPACE} locks")))
+}
+
+/// Takes all locks of a batch, in the order of their ids, or none.
+async fn grant_all(act: &mut Act<'_>, files: Vec<NodeId>, terms: Terms) -> Result<LockGrants> {
+    let held = act.take_held();
+    ensure_room(act).await?;
+    let mut sorted = files.clone();
+    sorted.sort_unstable();
+    let (mut nodes, mut blockers) = (Vec::new(), Vec::<NodeLock>::new());
+    for id in sorted {
+        let (row, place) = live_node(act.tx, act.log.actor(), id).await?;
+        if row.workspace != act.log.workspace() {
+            return Err(Error::new(Code::NodeNotFound, format!("no folder or file {id} in this workspace")));
+        }
+        for lock in in_the_way(act, &row, &place, &held).await? {
+            if blockers.iter().all(|known| known.id != lock.id) {
+                blockers.push(lock);
+            }
+        }
+        nodes.push((row, place));
+    }
+    if let Some(first) = blockers.first() {
+        let facts = Facts { lock: Some(first.clone()), locks: blockers.clone(), ..Facts::default() };
+        return Err(locked(first, act.now()).adding(facts));
+    }
+    let mut locks = Vec::with_capacity(nodes.len());
+    for (row, place) in nodes {
+        locks.push(grant(act, row, place, &terms).await?);
+    }
+    locks.sort_by_key(|granted| files.iter().position(|id| *id == granted.lock.node_id));
+    Ok(LockGrants { locks })
+}
+
+/// Finds the grant that a token makes the caller's own.
+async fn own(act: &mut Act<'_>, id: LockId, token: &LockToken) -> Result<Grant> {
+    let grant = grant_of(act.tx, act.log.workspace(), token).await?;
+    if grant.id == id {
+        Ok(grant)
+    } else {
+        Err(Error::new(Code::LockTokenWrong, "the token is another lock's"))
+    }
+}
+
+/// Prolongs a lock that holds.
+async fn prolong(act: &mut Act<'_>, mut grant: Grant, ttl: Option<u32>) -> Result<LockRenewal> {
+    let now = act.now();
+    if let Some(reason) = grant.lost(now) {
+        return Err(grant.lost_error(reason));
+    }
+    grant.ttl = ttl.map_or(grant.ttl, u64::from);
+    grant.expires_at = now.plus(Duration::from_secs(grant.ttl)).min(grant.max_until);
+    let row = db::nodes::get(act.tx, grant.node).await?;
+    let mut row = row.ok_or_else(|| Error::corrupt("a lock without its node"))?;
+    row.lock = Some(grant.lock());
+    db::nodes::set_lock(act.tx, &row).await?;
+    db::locks::renew(act.tx, &grant).await?;
+    Ok(LockRenewal {
+        lock: grant.lock(),
+        ttl_seconds: u32::try_from(grant.ttl).unwrap_or(LONGEST_LEASE),
+        expires_in: grant.expires_at.since(now).as_secs(),
+        max_until: grant.max_until,
+    })
+}
+
+/// Ends a lock that stands, with its event.
+async fn end(act: &mut Act<'_>, grant: &Grant, reason: LostReason, why: Option<&str>) -> Result<()> {
+    let row = db::nodes::get(act.tx, grant.node).await?;
+    let mut row = row.ok_or_else(|| Error::corrupt("a lock without its node"))?;
+    let place = db::nodes::place(act.tx, grant.node).await?;
+    db::locks::end(act.tx, grant.id, reason, act.now()).await?;
+    row.lock = None;
+    let kind = match reason {
+        LostReason::Broken => {
+            row.fence += 1;
+            "lock.broken"
+        }
+        _ => "lock.released",
+    };
+    db::nodes::set_lock(act.tx, &row).await?;
+    let mut change = Change::of(kind, &row, &place.path).with("lock", json!(grant.lock()));
+    if let Some(why) = why {
+        change = change.with("reason", json!(why));
+    }
+    act.record(change).await?;
+    Ok(())
+}
+
+impl Engine {
+    /// Takes the lock of a node, waiting in a queue as long as is asked for.
+    ///
+    /// Tells whether the answer is that of an earlier request with the same idempotency key.
+    pub async fn lock_node(
+        &self,
+        actor: &Actor,
+        node: NodeId,
+        wanted: AcquireLock,
+        premises: Premises,
+    ) -> Result<(LockGrant, bool)> {
+        let terms =
+            Terms { ttl: wanted.ttl_seconds, purpose: wanted.purpose, owner_label: wanted.owner_label };
+        terms.check()?;
+        if wanted.wait_seconds > LONGEST_WAIT {
+            return Err(Error::new(Code::InvalidBody, format!("`wait_seconds` is 0 to {LONGEST_WAIT}")));
+        }
+        let request = queue::Request {
+            node,
+            terms,
+            if_version: wanted.if_version,
+            ticket: wanted.wait_ticket,
+            waits: wanted.wait_seconds > 0 || wanted.wait_ticket.is_some(),
+        };
+        let wait = Duration::from_secs(u64::from(wanted.wait_seconds));
+        let (granted, is_replay) = self.wait_for_lock(actor, request, wait, premises).await?;
+        if is_replay { Ok((self.granted_before(granted).await?, true)) } else { Ok((granted, false)) }
+    }
+
+    /// Brings the answer of an earlier request up to date: the lock may have been renewed since, or lost.
+    async fn granted_before(&self, granted: LockGrant) -> Result<LockGrant> {
+        let (id, now) = (granted.lock.id, self.now());
+        let found = self.db().read(move |tx| Box::pin(async move { db::locks::get(tx, id).await }));
+        let grant = found.await?.ok_or_else(|| no_lock(id))?;
+        match grant.lost(now) {
+            Some(reason) => Err(grant.lost_error(reason)),
+            None => {
+                let expires_in = grant.expires_at.since(now).as_secs();
+                Ok(LockGrant { lock: grant.lock(), expires_in, ..granted })
+            }
+        }
+    }
+
+    /// Takes the locks of many nodes of one workspace: all of them or none.
+    pub async fn lock_nodes(
+        &self,
+        actor: &Actor,
+        wanted: AcquireLocks,
+        premises: Premises,
+    ) -> Result<LockGrants> {
+        let terms =
+            Terms { ttl: wanted.ttl_seconds, purpose: wanted.purpose, owner_label: wanted.owner_label };
+        terms.check()?;
+        let files = wanted.files;
+        let Some(first) = files.first().copied().filter(|_| files.len() <= MOST_LOCKS) else {
+            return Err(Error::new(Code::InvalidBody, format!("`files` has 1 to {MOST_LOCKS} ids")));
+        };
+        let mut sorted = files.clone();
+        sorted.sort_unstable();
+        if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Error::new(Code::InvalidBody, "`files` names a node twice"));
+        }
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(first), premises };
+        self.act(ask, (files, terms), |act, (files, terms)| Box::pin(grant_all(act, files, terms))).await
+    }
+
+    /// Prolongs a lock; its fence stays.
+    pub async fn renew_lock(
+        &self,
+        actor: &Actor,
+        id: LockId,
+        token: LockToken,
+        wanted: RenewLock,
+    ) -> Result<LockRenewal> {
+        if let Some(ttl) = wanted.ttl_seconds {
+            check_lease(ttl)?;
+        }
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Lock(id), premises: Premises::default() };
+        self.act(ask, (token, wanted), move |act, (token, wanted)| {
+            Box::pin(async move {
+                let grant = own(act, id, &token).await?;
+                prolong(act, grant, wanted.ttl_seconds).await
+            })
+        })
+        .await
+    }
+
+    /// Gives a lock back. Doing so again changes nothing.
+    pub async fn release_lock(&self, actor: &Actor, id: LockId, token: LockToken) -> Result<()> {
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Lock(id), premises: Premises::default() };
+        let node = self
+            .act(ask, token, move |act, token| {
+                Box::pin(async move {
+                    let grant = own(act, id, &token).await?;
+                    match grant.lost(act.now()) {
+                        None => end(act, &grant, LostReason::Released, None).await?,
+                        Some(LostReason::Released) => {}
+                        Some(reason) => return Err(grant.lost_error(reason)),
+                    }
+                    Ok(grant.node)
+                })
+            })
+            .await?;
+        self.lock_signals().raise(node);
+        Ok(())
+    }
+
+    /// Takes a lock from its owner, whose late writes the raised fence keeps out.
+    pub async fn break_lock(&self, actor: &Actor, id: LockId, reason: &str) -> Result<()> {
+        check_words("reason", Some(reason))?;
+        if reason.trim().is_empty() {
+            return Err(Error::new(Code::InvalidBody, "a lock is broken for a stated `reason`"));
+        }
+        let ask = Ask { actor, role: Role::Admin, scope: Scope::Lock(id), premises: Premises::default() };
+        let node = self
+            .act(ask, reason.to_owned(), move |act, reason| {
+                Box::pin(async move {
+                    let grant = db::locks::get(act.tx, id).await?.ok_or_else(|| no_lock(id))?;
+                    match grant.ended {
+                        None => end(act, &grant, LostReason::Broken, Some(&reason)).await?,
+                        Some(LostReason::Broken) => {}
+                        Some(reason) => return Err(grant.lost_error(reason)),
+                    }
+                    Ok(grant.node)
+                })
+            })
+            .await?;
+        self.lock_signals().raise(node);
+        Ok(())
+    }
+
+    /// Returns the lock that covers a node: its own, or that of the nearest folder above it.
+    pub async fn lock_of(&self, actor: &Actor, node: NodeId) -> Result<NodeLock> {
+        let (actor, now) = (actor.clone(), self.now());
+        let found = self.db().read(move |tx| {
+            let actor = actor.clone();
+            Box::pin(async move {
+                visible_node(tx, &actor, node).await?;
+                let place = db::nodes::place(tx, node).await?;
+                Ok(place.locks.into_iter().find(|lock| is_live(lock.expires_at, now)))
+            })
+        });
+        found.await?.ok_or_else(|| Error::new(Code::LockNotFound, format!("{node} is not locked")))
+    }
+
+    /// Lists the locks of a workspace that hold, oldest first: all, or those of one owner.
+    pub async fn list_locks(
+        &self,
+        actor: &Actor,
+        workspace: WorkspaceId,
+        owner: Option<PrincipalId>,
+        page: PageRequest,
+    ) -> Result<Page<NodeLock>> {
+        self.workspace(actor, workspace).await?;
+        let (limit, after, now) = (page.limit(), page.after()?, self.now());
+        let grants = self
+            .db()
+            .read(move |tx| {
+                let after = after.clone();
+                Box::pin(async move { db::locks::live(tx, workspace, owner, now, &after, limit).await })
+            })
+            .await?;
+        page.answer(grants.iter().map(Grant::lock).collect(), |lock| lock.id.to_string())
+    }
+
+    /// Renews the locks under which bytes come in: traffic is a heartbeat too. Returns the shortest of their
+    /// leases in seconds.
+    pub(crate) async fn renew_by_traffic(&self, actor: &Actor, tokens: &[LockToken]) -> Result<u32> {
+        let mut shortest = LONGEST_LEASE;
+        for token in tokens {
+            let renewed = self.renew_lock(actor, token.id(), token.clone(), RenewLock::default()).await?;
+            shortest = shortest.min(renewed.ttl_seconds);
+        }
+        Ok(shortest)
+    }
+}
+
+/// The time from which on somebody must have asked to keep a place in a queue.
+fn still_waiting_since(now: Timestamp) -> Timestamp {
+    now.minus(queue::PATIENCE)
+}

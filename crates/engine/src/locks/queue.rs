@@ -1,0 +1,241 @@
+//! Waiting for a lock: first come, first served.
+//!
+//! Who has to wait has a ticket, and keeps its place as long as it asks again within [`PATIENCE`]. A waiter of
+//! this process is woken when the lock ends; for those of other processes, and for leases that just run out, it
+//! looks once a second. What it sees then decides nothing: only the next attempt, a transaction, does.
+
+use std::time::Duration;
+
+use longshore_core::wire::{Facts, LockGrant, NodeLock, QueuePlace, Role};
+use longshore_core::{Code, LockId, NodeId, VersionId, WaitTicket};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::{Terms, ensure_room, grant, in_the_way, still_waiting_since};
+use crate::act::{Act, Ask, Preconditions, Premises, Scope, locked};
+use crate::actor::Actor;
+use crate::db;
+use crate::db::nodes::is_live;
+use crate::db::waiters::Waiter;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::nodes::live_node;
+
+/// How long a place in the queue is kept for somebody who does not ask.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a waiter sleeps at most before it looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a waiter goes without asking in a transaction, which keeps its place.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
+
+/// The shortest time from one attempt to the next.
+const APART: Duration = Duration::from_millis(20);
+
+/// The most waiters of a workspace.
+const MOST_WAITERS: u64 = 10_000;
+
+/// How many waiters with locks of their own are looked at for a circle.
+const CIRCLE: u32 = 1_000;
+
+/// One who asks for a lock.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) node: NodeId,
+    pub(super) terms: Terms,
+    pub(super) if_version: Option<VersionId>,
+    pub(super) ticket: Option<WaitTicket>,
+    /// Whether it is to have a place in the queue.
+    pub(super) waits: bool,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Attempt {
+    Granted(Box<LockGrant>),
+    Queued {
+        /// The lock that is in the way; nothing where only others are ahead in the queue.
+        lock: Option<NodeLock>,
+        place: QueuePlace,
+    },
+}
+
+/// Returns the caller's own place in the queue of a node, if it still has one.
+async fn own_place(act: &mut Act<'_>, request: &Request) -> Result<Option<Waiter>> {
+    let Some(ticket) = request.ticket else { return Ok(None) };
+    let (principal, now) = (act.actor().principal, act.now());
+    let found = db::waiters::get(act.tx, ticket).await?;
+    Ok(found.filter(|waiter| {
+        waiter.node == request.node
+            && waiter.principal == principal
+            && waiter.polled_at >= still_waiting_since(now)
+    }))
+}
+
+async fn attempt(act: &mut Act<'_>, request: Request) -> Result<Attempt> {
+    let held = act.take_held();
+    let (row, place) = live_node(act.tx, act.log.actor(), request.node).await?;
+    let wanted = request.if_version.map(|version| Some(vec![version]));
+    act.check_stated(Some(&row))?;
+    Preconditions { if_match: wanted, ..Preconditions::default() }
+        .check(request.if_version.and(Some(&row)))?;
+    let since = still_waiting_since(act.now());
+    db::waiters::forget(act.tx, act.log.workspace(), since).await?;
+    let own = own_place(act, &request).await?;
+    let ahead = db::waiters::ahead(act.tx, row.id, own.as_ref(), since).await?;
+    let in_the_way = in_the_way(act, &row, &place, &held).await?;
+    if in_the_way.is_empty() && ahead == 0 {
+        ensure_room(act).await?;
+        if let Some(own) = own {
+            db::waiters::delete(act.tx, own.ticket).await?;
+        }
+        return Ok(Attempt::Granted(Box::new(grant(act, row, place, &request.terms).await?)));
+    }
+    act.is_provisional();
+    let ticket = match own {
+        Some(own) => {
+            db::waiters::poll(act.tx, own.ticket, act.now()).await?;
+            Some(own.ticket)
+        }
+        None if request.waits => {
+            ensure_no_circle(act, &in_the_way, &held).await?;
+            Some(queue_up(act, request.node, held).await?)
+        }
+        None => None,
+    };
+    let place = QueuePlace { position: ahead + 1, ticket };
+    Ok(Attempt::Queued { lock: in_the_way.into_iter().next(), place })
+}
+
+async fn queue_up(act: &mut Act<'_>, node: NodeId, holds: Vec<LockId>) -> Result<WaitTicket> {
+    if db::waiters::count(act.tx, act.log.workspace()).await? >= MOST_WAITERS {
+        return Err(Error::new(Code::TooManyLocks, "the workspace has as many waiters as it may have"));
+    }
+    let now = act.now();
+    let waiter = Waiter {
+        ticket: WaitTicket::new(now),
+        workspace: act.log.workspace(),
+        node,
+        principal: act.actor().principal,
+        holds,
+        queued_at: now,
+        polled_at: now,
+    };
+    db::waiters::insert(act.tx, &waiter).await?;
+    Ok(waiter.ticket)
+}
+
+/// Refuses to wait for somebody who, over whatever corners, waits for a lock that the caller holds.
+async fn ensure_no_circle(act: &mut Act<'_>, in_the_way: &[NodeLock], held: &[LockId]) -> Result<()> {
+    if held.is_empty() {
+        return Ok(());
+    }
+    let now = act.now();
+    let mut waiters = db::waiters::holders(act.tx, act.log.workspace(), CIRCLE).await?;
+    let mut open: Vec<LockId> = in_the_way.iter().map(|lock| lock.id).collect();
+    while let Some(lock) = open.pop() {
+        if held.contains(&lock) {
+            let detail =
+                "who holds the lock waits for one that you hold: release yours, then take all in one batch";
+            return Err(Error::new(Code::Deadlock, detail));
+        }
+        // A waiter is followed once, so the walk ends.
+        let (waiting, others): (Vec<_>, _) =
+            waiters.into_iter().partition(|waiter| waiter.holds.contains(&lock));
+        waiters = others;
+        for waiter in waiting {
+            let place = db::nodes::place(act.tx, waiter.node).await?;
+            let blocking = place.locks.into_iter().filter(|lock| is_live(lock.expires_at, now));
+            open.extend(blocking.map(|lock| lock.id).filter(|id| !waiter.holds.contains(id)));
+        }
+    }
+    Ok(())
+}
+
+fn refused(lock: Option<&NodeLock>, place: QueuePlace, engine: &Engine, node: NodeId) -> Error {
+    let facts = Facts { queue: Some(place), ..Facts::default() };
+    match lock {
+        Some(lock) => locked(lock, engine.now()).adding(facts),
+        None => {
+            let ahead = place.position - 1;
+            let detail = format!("{node} is free, and {ahead} who came earlier wait for it");
+            Error::new(Code::Locked, detail).with_facts(Facts { expires_in: Some(1), ..facts })
+        }
+    }
+}
+
+impl Engine {
+    pub(super) async fn wait_for_lock(
+        &self,
+        actor: &Actor,
+        mut request: Request,
+        wait: Duration,
+        premises: Premises,
+    ) -> Result<(LockGrant, bool)> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let begun = Instant::now();
+            let (node, premises) = (request.node, premises.clone());
+            let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(node), premises };
+            let run =
+                self.act_or_replay(ask, request.clone(), |act, request| Box::pin(attempt(act, request)));
+            let (lock, place) = match run.await? {
+                (Attempt::Granted(granted), is_replay) => return Ok((*granted, is_replay)),
+                (Attempt::Queued { lock, place }, _) => (lock, place),
+            };
+            request.ticket = place.ticket;
+            if Instant::now() >= deadline {
+                return Err(refused(lock.as_ref(), place, self, node));
+            }
+            self.sleep_until_free(node, lock.as_ref(), place, deadline).await?;
+            // Where clocks disagree on whether a lease is over, this is all that keeps attempts apart.
+            tokio::time::sleep_until(begun + APART).await;
+        }
+    }
+
+    /// Sleeps until it is worth an attempt: the lock has ended and nobody is ahead, or time has passed.
+    async fn sleep_until_free(
+        &self,
+        node: NodeId,
+        lock: Option<&NodeLock>,
+        place: QueuePlace,
+        deadline: Instant,
+    ) -> Result<()> {
+        let ask_again = deadline.min(Instant::now() + ASK_AGAIN);
+        let listener = self.lock_signals().listen(lock.map_or(node, |lock| lock.node_id));
+        while Instant::now() < ask_again {
+            let mut woken = std::pin::pin!(listener.notify().notified());
+            woken.as_mut().enable();
+            // Looked at after the ear is open, so that no release falls between.
+            if self.seems_free(node, lock.map(|lock| lock.id), place).await? {
+                return Ok(());
+            }
+            let until = ask_again.min(Instant::now() + LOOK);
+            // Who is woken and who slept long enough do the same: look.
+            drop(tokio::time::timeout_at(until, woken).await);
+        }
+        Ok(())
+    }
+
+    /// Tells whether the lock that was in the way has ended, and nobody is ahead any more.
+    async fn seems_free(&self, node: NodeId, lock: Option<LockId>, place: QueuePlace) -> Result<bool> {
+        let now = self.now();
+        let read = self.db().read(move |tx| {
+            Box::pin(async move {
+                let own = match place.ticket {
+                    Some(ticket) => db::waiters::get(tx, ticket).await?,
+                    None => None,
+                };
+                let grant = match lock {
+                    Some(lock) => db::locks::get(tx, lock).await?,
+                    None => None,
+                };
+                let is_locked = grant.is_some_and(|grant| grant.lost(now).is_none());
+                let ahead = db::waiters::ahead(tx, node, own.as_ref(), still_waiting_since(now)).await?;
+                Ok(!is_locked && ahead == 0)
+            })
+        });
+        read.await
+    }
+}
