@@ -22,6 +22,11 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
+    /// The code of what was refused.
+    pub(crate) fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
     pub(crate) fn header(&self, wanted: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
@@ -95,7 +100,8 @@ impl Connection {
         is_quiet(&self.stream).unwrap_or(false)
     }
 
-    /// Sends a request and reads the answer; nothing where it does not arrive whole. Then the connection is of no more use.
+    /// Sends a request and reads the answer; nothing where it does not come whole. Then the connection is of no more
+    /// use. An answer that is lost was sent, so that the request is over: who asked may know that and not more.
     pub(crate) fn ask(&mut self, key: &str, request: &Request<'_>, fate: Fate) -> Option<Answer> {
         let Request { method, path, headers, body } = request;
         let mut text = format!(
@@ -111,8 +117,7 @@ impl Connection {
         if fate == Fate::IsCutOff {
             return None;
         }
-        let answer = self.read()?;
-        (fate == Fate::Arrives).then_some(answer)
+        self.read()
     }
 
     fn read(&mut self) -> Option<Answer> {

@@ -26,10 +26,16 @@ pub(super) enum Saw {
     Nothing,
     /// Done, under this fence.
     Fence(u64),
-    /// Done before.
+    /// Granted, and over by now: under which fence nobody saw.
+    Granted,
+    /// That it was not done and never will be.
+    Undone,
+    /// Done, now or before.
     Done,
-    /// Somebody else's lock is in the way.
+    /// Somebody's lock is in the way.
     Locked,
+    /// No lock is in the way, but somebody who waits for it.
+    Queued,
     /// The grant is no more.
     Lost,
     /// The content of this write; none was ever written.
@@ -43,53 +49,79 @@ pub(super) struct Op {
     pub(super) saw: Saw,
 }
 
-/// A file: its fence, its lease, its content.
+/// A grant that was neither given back nor broken nor followed by another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Held {
+    grant: Id,
+    /// The operation that began the lease or last renewed it.
+    lease: Id,
+    is_over: bool,
+}
+
+/// A bit for each operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Bits([u64; 5]);
+
+impl Bits {
+    const fn set(&mut self, id: Id) {
+        self.0[id as usize / 64] |= 1 << (id % 64);
+    }
+
+    const fn has(self, id: Id) -> bool {
+        self.0[id as usize / 64] & (1 << (id % 64)) != 0
+    }
+}
+
+/// A file: its fence, its lock, its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct File {
     fence: u64,
-    /// The operation that was granted the lock, and the one that began or last renewed the lease.
-    held: Option<(Id, Id)>,
-    /// A bit for each grant that its holder gave back.
-    released: [u64; 5],
+    held: Option<Held>,
+    given_back: Bits,
+    broken: Bits,
     content: Option<Id>,
 }
 
 impl File {
     /// Does what is asked and says what that shows.
     fn step(&mut self, op: Op) -> Saw {
-        let holds = |grant| self.held.is_some_and(|(held, _)| held == grant);
+        let live = self.held.filter(|held| !held.is_over).map(|held| held.grant);
         match op.act {
-            Act::Acquire if self.held.is_some() => Saw::Locked,
+            Act::Acquire if live.is_some() => Saw::Locked,
             Act::Acquire => {
                 self.fence += 1;
-                self.held = Some((op.id, op.id));
+                self.held = Some(Held { grant: op.id, lease: op.id, is_over: false });
                 Saw::Fence(self.fence)
             }
-            Act::Renew(grant) if holds(grant) => {
-                self.held = Some((grant, op.id));
+            Act::Renew(grant) if live == Some(grant) => {
+                self.held = Some(Held { grant, lease: op.id, is_over: false });
                 Saw::Fence(self.fence)
             }
-            Act::Release(grant) if holds(grant) => {
+            Act::Release(grant) if live == Some(grant) => {
                 self.held = None;
-                self.released[grant as usize / 64] |= 1 << (grant % 64);
+                self.given_back.set(grant);
                 Saw::Done
             }
-            Act::Release(grant) if self.released[grant as usize / 64] & (1 << (grant % 64)) != 0 => Saw::Done,
-            Act::Break(grant) if holds(grant) => {
+            Act::Release(grant) if self.given_back.has(grant) => Saw::Done,
+            Act::Break(grant) if self.held.is_some_and(|held| held.grant == grant) => {
                 self.fence += 1;
                 self.held = None;
+                self.broken.set(grant);
                 Saw::Done
             }
+            Act::Break(grant) if self.broken.has(grant) => Saw::Done,
             Act::Renew(_) | Act::Release(_) | Act::Break(_) => Saw::Lost,
-            Act::Write(Some(grant)) if !holds(grant) => Saw::Lost,
-            Act::Write(None) if self.held.is_some() => Saw::Locked,
+            Act::Write(Some(grant)) if live != Some(grant) => Saw::Lost,
+            Act::Write(None) if live.is_some() => Saw::Locked,
             Act::Write(_) => {
                 self.content = Some(op.id);
                 Saw::Fence(self.fence)
             }
             Act::Read => Saw::Content(self.content),
             Act::Expire(lease) => {
-                self.held = self.held.filter(|(_, renewed)| *renewed != lease);
+                if let Some(held) = self.held.as_mut().filter(|held| held.lease == lease) {
+                    held.is_over = true;
+                }
                 Saw::Nothing
             }
         }
@@ -108,8 +140,16 @@ impl Specification for Model {
 
     fn apply(op: &Op, file: &File) -> (bool, File) {
         let mut next = file.clone();
-        let shows = next.step(*op);
-        (op.saw == Saw::Nothing || op.saw == shows, next)
+        match op.saw {
+            // Somebody who came earlier waits for it; that changes nothing, and who waits is not looked at here.
+            Saw::Queued | Saw::Undone => (true, next),
+            Saw::Nothing => {
+                next.step(*op);
+                (true, next)
+            }
+            Saw::Granted => (matches!(next.step(*op), Saw::Fence(_)), next),
+            saw => (saw == next.step(*op), next),
+        }
     }
 }
 

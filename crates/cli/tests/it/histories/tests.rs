@@ -46,8 +46,15 @@ fn the_checker_takes_what_a_file_may_do() {
         (25, 26, Acquire, Fence(4)),
         // Five seconds later its lease is over.
         (77, 78, Write(Some(12)), Lost),
-        (79, 80, Acquire, Fence(5)),
+        // Nobody else has it yet, so that it can still be broken.
+        (79, 80, Break(12), Done),
+        (81, 82, Break(12), Done),
+        (83, 84, Acquire, Fence(6)),
     ]));
+    // A body that came slowly has renewed the lease.
+    let write = (20, 40, Write(Some(0)), Fence(1));
+    assert!(accepts(&[(1, 2, Acquire, Fence(1)), write, (60, 61, Renew(0), Fence(1))]));
+    assert!(accepts(&[(1, 2, Acquire, Fence(1)), write, (60, 61, Renew(0), Lost)]));
     // At the same time, in either order.
     for (first, second) in [(Fence(1), Locked), (Locked, Fence(1))] {
         assert!(accepts(&[(1, 5, Acquire, first), (2, 4, Acquire, second)]));
