@@ -21,6 +21,7 @@ mod kill;
 mod postgres;
 mod power;
 mod run;
+mod secrets;
 mod serving;
 mod transfers;
 mod wire;

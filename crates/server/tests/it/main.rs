@@ -6,6 +6,7 @@ mod access;
 mod bytes;
 mod document;
 mod faults;
+mod immunity;
 mod names;
 mod problems;
 mod routes;

@@ -1,0 +1,88 @@
+//! What is secret is in the answer that gives it, and nowhere else.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::run::{end, spawn};
+use crate::wire::{Answer, Connection, Fate, Request};
+
+/// Returns the files below a folder, with what is in them.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.append(&mut files(&path));
+        } else {
+            found.push((path.display().to_string(), fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+fn has(content: &[u8], secret: &str) -> bool {
+    content.windows(secret.len()).any(|window| window == secret.as_bytes())
+}
+
+/// Row 24 of the list of peers' bugs, GHSA-r54g, -8cm2 and -333v (RustFS): secrets in the log.
+#[test]
+fn row_24_no_secret_is_in_the_log_or_on_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::write(folder.path().join("data/longshore.toml"), "[log]\nlevel = \"trace\"\n").unwrap();
+    let (mut server, ready) = spawn(folder.path(), &["--ready-json"]);
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let first = ready["key"].as_str().unwrap().to_owned();
+    let address = ready["url"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
+    let mut connection = Connection::open(address).unwrap();
+    let mut ask = |key: &str, request: &Request<'_>| -> Answer {
+        connection.ask(key, request, Fate::Arrives).expect("an answer")
+    };
+    let made = ask(
+        &first,
+        &Request::new("POST", "/v1/keys".to_owned())
+            .header("Idempotency-Key", "make-a-key")
+            .json(&json!({ "name": "second", "role": "admin", "agent": "agent" })),
+    );
+    let second = made.json()["secret"].as_str().unwrap().to_owned();
+    let workspace = ask(&first, &Request::new("GET", "/v1/workspaces/current".to_owned())).json();
+    let path = format!("/v1/workspaces/{}/files/file", workspace["id"].as_str().unwrap());
+    let file = ask(&second, &Request::new("PUT", path).content("content".to_owned())).json();
+    let file = format!("/v1/files/{}", file["id"].as_str().unwrap());
+    let lock = Request::new("POST", format!("{file}/lock")).json(&json!({}));
+    let held = ask(&second, &lock.clone().header("Idempotency-Key", "take-a-lock")).json();
+    let token = held["token"].as_str().unwrap().to_owned();
+    let write = Request::new("PUT", format!("{file}/content")).content("more".to_owned());
+    let renew = Request::new("POST", format!("/v1/locks/{}/renew", held["id"].as_str().unwrap()));
+    for (status, request) in [
+        (423, lock.clone()),
+        (423, write.clone()),
+        (200, write.clone().header("Lock-Token", token.as_str())),
+        (400, write.clone().header("Lock-Token", format!("{token}x"))),
+        (412, write.header("Lock-Token", token.as_str()).header("If-Match", "\"x\"")),
+        (200, renew.clone().header("Lock-Token", token.as_str())),
+        (400, renew),
+        (200, lock.header("Idempotency-Key", "take-a-lock")),
+    ] {
+        assert_eq!(ask(&second, &request).status, status, "{request:?}");
+    }
+    end(&mut server);
+    let log = fs::read(folder.path().join("log")).unwrap();
+    assert!(has(&log, "TRACE") || has(&log, "DEBUG"), "the log says too little to tell");
+    let kept = files(&folder.path().join("data"));
+    assert!(kept.iter().any(|(name, _)| name.contains("longshore.db")));
+    // The part behind the public id: 43 characters that nobody guesses.
+    for secret in [&first, &second, &token] {
+        let secret = &secret[30..73];
+        assert!(!has(&log, secret), "a secret is in the log");
+        for (name, content) in &kept {
+            assert!(!has(content, secret), "a secret is in {name}");
+        }
+    }
+    for key in ["make-a-key", "take-a-lock"] {
+        assert!(!has(&log, key), "{key:?} opens a stored answer, and is in the log");
+        assert!(kept.iter().all(|(_, content)| !has(content, key)), "{key:?} is on the disk");
+    }
+}
