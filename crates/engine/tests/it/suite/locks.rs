@@ -80,9 +80,18 @@ async fn write_everywhere(
 pub(super) async fn no_write_path_passes_a_lock(world: &World) {
     let file = world.put("/folder/file", b"old").await;
     let other = world.put("/other", b"old").await;
+    let engine = &world.engine;
+    // An upload that began while the file was free: the commit decides.
+    let mut early = Vec::new();
+    for target in [Target::Node(file.id), world.at("/folder/file")] {
+        let upload = engine.begin_upload(&world.owner, target, UploadOptions::default()).await;
+        early.push(upload.unwrap());
+    }
     let held = lock(world, &file).await;
     let elsewhere = lock(world, &other).await;
-    let engine = &world.engine;
+    for upload in early {
+        refused(upload.finish().await, Code::Locked);
+    }
     let before = world.event_types().await;
     // Two agents may share one key, so the owner's own key without the token is anybody's.
     for (how, done) in write_everywhere(engine, &world.owner, world, &file, Premises::default).await {
