@@ -87,6 +87,10 @@ codes! {
     LockNotFound = "lock_not_found", NotFound, "no such lock";
     /// The job does not exist, or the key does not reach it.
     JobNotFound = "job_not_found", NotFound, "no such job";
+    /// There is no webhook with this id in the workspace.
+    HookNotFound = "hook_not_found", NotFound, "no such webhook";
+    /// The webhook has no delivery with this id.
+    DeliveryNotFound = "delivery_not_found", NotFound, "no such delivery";
     /// Another node in the folder has this name (`on_conflict=error`, `If-None-Match: *`, a move or a restore).
     NameTaken = "name_taken", Conflict, "the name is taken";
     /// Somebody else's lock covers the node, or the request names no lock; `lock` says whose it is.
@@ -113,6 +117,10 @@ codes! {
     JobNotFailed = "job_not_failed", Conflict, "the job did not fail";
     /// Another job for the same work is queued or running.
     JobDuplicate = "job_duplicate", Conflict, "the same work is queued already";
+    /// The workspace has as many webhooks as it may have.
+    TooManyHooks = "too_many_hooks", Conflict, "too many webhooks";
+    /// The webhook is switched off: switch it on first.
+    HookDisabled = "hook_disabled", Conflict, "the webhook is switched off";
     /// `If-Match` or `If-None-Match` does not hold; `current_version` names the version that stands.
     PreconditionFailed = "precondition_failed", Precondition, "the precondition does not hold";
     /// The workspace takes no change of a file without `If-Match`.
@@ -145,6 +153,8 @@ codes! {
     InvalidMetadata = "invalid_metadata", Invalid, "the metadata breaks a rule";
     /// This `Idempotency-Key` came before with another request.
     IdempotencyMismatch = "idempotency_mismatch", Invalid, "the idempotency key belongs to another request";
+    /// The URL is not one that the server may ask: another scheme, port or address is needed.
+    UrlRefused = "url_refused", Invalid, "the URL may not be asked";
     /// The route does not answer this method.
     MethodNotAllowed = "method_not_allowed", Invalid, "the method is not allowed here";
     /// The key's role does not allow this.

@@ -165,6 +165,16 @@ id!(
     "job_"
 );
 id!(
+    /// The id of a webhook.
+    HookId,
+    "hk_"
+);
+id!(
+    /// The id of a webhook's delivery.
+    DeliveryId,
+    "dl_"
+);
+id!(
     /// The id of a database, which its store remembers.
     DatabaseId,
     "db_"

@@ -32,6 +32,8 @@ string_schema! {
     crate::VersionId, "VersionId", "The id of a version.", "ver_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::EventId, "EventId", "The id of an event.", "evt_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::JobId, "JobId", "The id of a job.", "job_01k9x3m7q2e8rj5v4n6t0p1s2d";
+    crate::HookId, "HookId", "The id of a webhook.", "hk_01k9x3m7q2e8rj5v4n6t0p1s2d";
+    crate::DeliveryId, "DeliveryId", "The id of a webhook's delivery.", "dl_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::KeyId, "KeyId", "The id of an API key.", "key_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::WaitTicket, "WaitTicket", "A place in the queue for a lock.", "lw_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::LockId, "LockId", "The id of a lock.", "lk_01k9x3m7q2e8rj5v4n6t0p1s2d";

@@ -22,6 +22,8 @@ mod network;
 mod resolve;
 mod send;
 mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use body::Body;
 pub use error::{Error, ErrorKind, Result};

@@ -20,6 +20,7 @@ use crate::db::nodes::{NodeRow, Place, is_live};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::hooks;
 use crate::idempotency::{self, Idempotency, Turn};
 use crate::nodes::visible_node;
 use crate::workspaces;
@@ -353,6 +354,7 @@ impl Engine {
                     let answer = run(&mut act, input).await?;
                     act.ensure_locks_used()?;
                     let Act { tx, log, is_provisional, .. } = act;
+                    hooks::announce(tx, &log).await?;
                     log.close(tx).await?;
                     match open {
                         Some(open) if is_provisional => open.give_back(tx).await?,

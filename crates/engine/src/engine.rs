@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use longshore_core::wire::Status;
 use longshore_core::{Clock, Code, DatabaseId, Timestamp};
+use longshore_egress::Guard;
 use longshore_store::{Store, WriteOptions};
 
 use crate::access::KeyCache;
@@ -27,6 +28,12 @@ pub struct Settings {
     pub orphan_grace: Duration,
     /// How often orphans are looked for (1 h).
     pub sweep_interval: Duration,
+    /// What may be dialled where a user named the address: https on port 443 of public addresses.
+    pub egress: longshore_egress::Settings,
+    /// How long a webhook's receiver may take for its answer (15 s).
+    pub hook_timeout: Duration,
+    /// A webhook with so many deliveries under way reads no further for now (10,000): the log keeps the rest.
+    pub hook_backlog: u32,
     /// How long another process's revocation of a key may take to be noticed here (1 s).
     pub key_cache: Duration,
 }
@@ -39,6 +46,9 @@ impl Default for Settings {
             copied_nodes: 10_000,
             orphan_grace: Duration::from_hours(24),
             sweep_interval: Duration::from_hours(1),
+            egress: longshore_egress::Settings::default(),
+            hook_timeout: Duration::from_secs(15),
+            hook_backlog: 10_000,
             key_cache: Duration::from_secs(1),
         }
     }
@@ -59,6 +69,7 @@ struct Inner {
     keys: KeyCache,
     jobs: Arc<JobsState>,
     lock_signals: Signals,
+    guard: Guard,
     started_at: Timestamp,
 }
 
@@ -70,6 +81,8 @@ impl Engine {
         store: Store,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
+        let guard = Guard::new(settings.egress.clone())
+            .map_err(|error| Error::caused(Code::Internal, "the way out", error))?;
         let (db, id) = Db::open(database, clock.as_ref()).await?;
         claim(&store, id).await?;
         let keys = KeyCache::new(settings.key_cache);
@@ -82,6 +95,7 @@ impl Engine {
                 store,
                 clock,
                 keys,
+                guard,
                 jobs,
                 lock_signals: Signals::default(),
                 started_at,
@@ -133,6 +147,11 @@ impl Engine {
 
     pub(crate) fn lock_signals(&self) -> &Signals {
         &self.inner.lock_signals
+    }
+
+    /// Returns the guard that every request to an address of a user's choice goes through.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.inner.guard
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {

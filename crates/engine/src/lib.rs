@@ -16,6 +16,7 @@ mod db;
 mod download;
 mod engine;
 mod error;
+mod hooks;
 mod idempotency;
 mod jobs;
 mod listing;
@@ -41,6 +42,11 @@ pub use listing::{Depth, PageRequest};
 pub use nodes::Target;
 pub use sweep::Swept;
 pub use upload::{Upload, UploadOptions, Written};
+
+/// What the engine may dial: the guard's own settings, so that a front door needs no other way to them.
+pub mod egress {
+    pub use longshore_egress::{MalformedNetwork, MalformedPorts, Network, Ports, Settings};
+}
 
 /// What the engine is opened over: the store's own types, so that a front door needs no other way to them.
 pub mod store {

@@ -39,8 +39,9 @@ pub const CRATES: &[CrateRule] = &[
     CrateRule { name: "longshore-flow", normal: &[], tests: &[], build: &[], never: &[] },
     CrateRule {
         name: "longshore-egress",
-        normal: &[],
-        tests: &["longshore-flow"],
+        // Its peers for tests own tasks.
+        normal: &["longshore-flow"],
+        tests: &[],
         build: &[],
         // It knows addresses and HTTP, nothing of the product: no wire type, no configuration format.
         never: &["serde", "serde_json", "tracing"],
@@ -62,10 +63,9 @@ pub const CRATES: &[CrateRule] = &[
     },
     CrateRule {
         name: "longshore-server",
-        // Of egress, its settings alone: the engine dials.
-        normal: &["longshore-egress", "longshore-engine", "longshore-flow", "longshore-core"],
-        // The SDK is the test client; faults come from the store's chaos wrapper.
-        tests: &["longshore", "longshore-store"],
+        normal: &["longshore-engine", "longshore-flow", "longshore-core"],
+        // The SDK is the test client; faults come from the store's chaos wrapper, receivers from egress.
+        tests: &["longshore", "longshore-store", "longshore-egress"],
         build: &[],
         never: &[],
     },

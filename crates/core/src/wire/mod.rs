@@ -6,6 +6,7 @@
 
 mod access;
 mod event;
+mod hooks;
 mod jobs;
 mod lock;
 mod node;
@@ -18,6 +19,10 @@ use crate::time::Timestamp;
 
 pub use access::{CreateKey, Key, Me, NewKey, Principal, PrincipalKind, Role};
 pub use event::Event;
+pub use hooks::{
+    CreateHook, Delivery, DeliveryAttempt, DeliveryState, Hook, HookDisabled, NewHook, Redeliver, RotateHook,
+    UpdateHook, WebhookBody, WebhookData,
+};
 pub use jobs::{Job, JobError, JobProgress, JobState};
 pub use lock::{
     AcquireLock, AcquireLocks, BreakLock, DEFAULT_LEASE, LONGEST_LEASE, LONGEST_WAIT, LockGrant, LockGrants,

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use longshore_egress::{Error, ErrorKind, Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::peer::{Peer, local_guard};
+use longshore_egress::testing::{Peer, local_guard};
 
 async fn ask(peer: &Peer, set: impl FnOnce(&mut Request)) -> Result<Response, Error> {
     let guard = local_guard();

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use longshore_egress::Request;
 use tokio::io::AsyncWriteExt;
 
-use crate::peer::{Peer, local_guard};
+use longshore_egress::testing::{Peer, local_guard};
 
 const TARGET: &str = "LONGSHORE_TEST_TARGET";
 

@@ -10,7 +10,6 @@ mod addresses;
 mod answers;
 mod environment;
 mod names;
-mod peer;
 mod property;
 mod redirects;
 mod tls;

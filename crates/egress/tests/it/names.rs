@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use longshore_egress::{ErrorKind, Guard, Request, Settings};
 
-use crate::peer::{Peer, Script, local};
+use longshore_egress::testing::{Peer, Script, local};
 
 const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use longshore_egress::{ErrorKind, Guard, Request, Resolver, Resolving};
 use proptest::prelude::*;
 
-use crate::peer::local;
+use longshore_egress::testing::local;
 
 #[derive(Debug)]
 struct Fixed(Vec<IpAddr>);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use longshore_egress::{ErrorKind, Guard, Redirects, Request, Settings};
 use tokio::io::AsyncWriteExt;
 
-use crate::peer::{Peer, Script, local, local_guard};
+use longshore_egress::testing::{Peer, Script, local, local_guard};
 
 fn moved(status: u16, place: &str) -> String {
     format!("HTTP/1.1 {status} Moved\r\nlocation: {place}\r\ncontent-length: 0\r\n\r\n")

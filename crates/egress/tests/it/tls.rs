@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::peer::{Peer, Script, local};
+use longshore_egress::testing::{Peer, Script, local};
 
 const CA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../client/tests/it/tls/ca.pem");
 

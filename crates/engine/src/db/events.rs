@@ -11,7 +11,7 @@ use longshore_core::{
 use serde_json::json;
 
 use super::nodes::NodeRow;
-use super::{Tx, workspaces};
+use super::{Row, Tx, workspaces};
 use crate::actor::Actor;
 use crate::error::{Error, Result};
 
@@ -97,6 +97,7 @@ pub(crate) struct Log {
     now: Timestamp,
     locked_until: Timestamp,
     settings: WorkspaceSettings,
+    has_hooks: bool,
     /// Taken when the log was opened and not yet used.
     reserved: Option<u64>,
     /// The place of this transaction's first event.
@@ -127,6 +128,7 @@ impl Log {
             now: taken.now,
             locked_until: taken.locked_until,
             settings: taken.settings,
+            has_hooks: taken.hooks > 0,
             reserved: Some(taken.seq),
             act: None,
             lock: None,
@@ -148,6 +150,16 @@ impl Log {
 
     pub(crate) const fn settings(&self) -> &WorkspaceSettings {
         &self.settings
+    }
+
+    /// Tells whether any webhook of the workspace is on.
+    pub(crate) const fn has_hooks(&self) -> bool {
+        self.has_hooks
+    }
+
+    /// Tells whether this write has appended anything.
+    pub(crate) const fn has_news(&self) -> bool {
+        self.act.is_some()
     }
 
     /// Tells whether any node of the workspace may be locked now.
@@ -217,23 +229,65 @@ pub(crate) async fn list(tx: &mut Tx, workspace: WorkspaceId, after: u64, limit:
             &[workspace.into(), after.into(), limit.into()],
         )
         .await?;
-    let events = rows.iter().map(|row| {
-        Ok(Event {
-            seq: row.count(0)?,
-            id: row.parse(1)?,
-            r#type: row.text(2)?.to_owned(),
-            at: row.time(3)?,
-            actor: row.parse(4)?,
-            key_id: row.opt_parse(5)?,
-            request_id: row.opt_text(6)?.map(str::to_owned),
-            node_id: row.opt_parse(7)?,
-            version_id: row.opt_parse(8)?,
-            data: serde_json::from_str(row.text(9)?).map_err(Error::corrupt)?,
-            previous_version_id: row.opt_parse(10)?,
-            act: row.count(11)?,
-            fence: row.opt_count(12)?,
-            lock_id: row.opt_parse(13)?,
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Event> {
+    Ok(Event {
+        seq: row.count(0)?,
+        id: row.parse(1)?,
+        r#type: row.text(2)?.to_owned(),
+        at: row.time(3)?,
+        actor: row.parse(4)?,
+        key_id: row.opt_parse(5)?,
+        request_id: row.opt_text(6)?.map(str::to_owned),
+        node_id: row.opt_parse(7)?,
+        version_id: row.opt_parse(8)?,
+        data: serde_json::from_str(row.text(9)?).map_err(Error::corrupt)?,
+        previous_version_id: row.opt_parse(10)?,
+        act: row.count(11)?,
+        fence: row.opt_count(12)?,
+        lock_id: row.opt_parse(13)?,
+    })
+}
+
+/// An event, and where it happened.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) event: Event,
+    path: Option<String>,
+    path_before: Option<String>,
+}
+
+impl Placed {
+    /// Returns where the node is, and where it was if it moved.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &str> {
+        self.path.iter().chain(&self.path_before).map(String::as_str)
+    }
+}
+
+/// Lists the events after a place with where they happened, oldest first.
+pub(crate) async fn placed(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<Placed>> {
+    let rows = tx
+        .query(
+            "SELECT seq, id, type, at, actor, key_id, request_id, node_id, version_id, data, previous_version_id, act,
+                    fence, lock_id, path, path_before
+             FROM events WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+            &[workspace.into(), after.into(), limit.into()],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Placed {
+                event: read(row)?,
+                path: row.opt_text(14)?.map(str::to_owned),
+                path_before: row.opt_text(15)?.map(str::to_owned),
+            })
         })
-    });
-    events.collect()
+        .collect()
 }

@@ -117,11 +117,18 @@ pub(crate) async fn unfinished_of_key(tx: &mut Tx, key: &str) -> Result<Option<J
     row.map(|row| row.parse(0)).transpose()
 }
 
-/// Has a running job run once more after this time. One that only waits will see all there is anyway.
-pub(crate) async fn ask_again(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<()> {
-    tx.execute("UPDATE jobs SET again_at = $2 WHERE id = $1 AND state = 'running'", &[id.into(), now.into()])
+/// Has a running job run once more after this time; false where it has ended.
+///
+/// One that only waits will see all there is when it runs. But it must not run before this transaction is committed:
+/// taking its row makes whoever claims it wait.
+pub(crate) async fn ask_again(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<bool> {
+    let touched = tx
+        .execute(
+            "UPDATE jobs SET again_at = $2 WHERE id = $1 AND finished_at IS NULL",
+            &[id.into(), now.into()],
+        )
         .await?;
-    Ok(())
+    Ok(touched == 1)
 }
 
 /// Returns a job and its fence.
@@ -250,4 +257,15 @@ pub(crate) async fn advance_schedule(
         )
         .await?;
     Ok(touched == 1)
+}
+
+/// Removes jobs of one kind that succeeded before a time; returns how many, at most `limit`.
+pub(crate) async fn prune_kind(tx: &mut Tx, kind: &str, before: Timestamp, limit: u32) -> Result<u64> {
+    tx.execute(
+        "DELETE FROM jobs WHERE id IN
+             (SELECT id FROM jobs WHERE finished_at < $1 AND kind = $2 AND state = 'succeeded'
+              ORDER BY finished_at LIMIT $3)",
+        &[before.into(), kind.into(), limit.into()],
+    )
+    .await
 }

@@ -16,6 +16,7 @@ const STEPS: &[Step] = &[
     Step { name: "jobs", sql: include_str!("schema/0002_jobs.sql") },
     Step { name: "locks", sql: include_str!("schema/0003_locks.sql") },
     Step { name: "idempotency", sql: include_str!("schema/0004_idempotency.sql") },
+    Step { name: "hooks", sql: include_str!("schema/0005_hooks.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

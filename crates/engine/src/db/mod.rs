@@ -12,7 +12,9 @@
 //! ([`events::Log::open`]); reads see one snapshot.
 
 pub(crate) mod access;
+pub(crate) mod deliveries;
 pub(crate) mod events;
+pub(crate) mod hooks;
 pub(crate) mod idempotency;
 mod instance;
 pub(crate) mod jobs;

@@ -194,7 +194,7 @@ impl Session for PostgresSession {
             later_of_clock_and_now!(),
             " WHERE id = $1 RETURNING seq, ",
             later_of_clock_and_now!(),
-            ", locked_until, settings"
+            ", locked_until, settings, hooks"
         )
     }
 

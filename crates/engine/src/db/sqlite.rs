@@ -329,7 +329,7 @@ impl Session for SqliteSession {
     fn take_workspace(&self) -> &'static str {
         "UPDATE workspaces
          SET seq = seq + 1, clock = CASE WHEN clock > $2 + 3600000000 THEN $2 ELSE MAX(clock, $2) END
-         WHERE id = $1 RETURNING seq, clock, locked_until, settings"
+         WHERE id = $1 RETURNING seq, clock, locked_until, settings, hooks"
     }
 
     fn has_clock(&self) -> bool {

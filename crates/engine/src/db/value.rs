@@ -84,7 +84,9 @@ from_text_form!(
     LockId,
     PrincipalId,
     WaitTicket,
-    Digest
+    Digest,
+    HookId,
+    DeliveryId
 );
 
 /// A row of a query, read by the place of its columns.

@@ -103,6 +103,8 @@ pub(crate) struct Taken {
     /// No lock of the workspace holds after this.
     pub(crate) locked_until: Timestamp,
     pub(crate) settings: WorkspaceSettings,
+    /// How many of its webhooks are on.
+    pub(crate) hooks: u64,
 }
 
 /// Takes the workspace's row and the next place in its log, or nothing where there is no such workspace.
@@ -119,6 +121,7 @@ pub(crate) async fn take(tx: &mut Tx, id: WorkspaceId, clock: &dyn Clock) -> Res
             now: row.time(1)?,
             locked_until: row.time(2)?,
             settings: read_settings(row.opt_text(3)?)?,
+            hooks: row.count(4)?,
         })
     })
     .transpose()

@@ -8,6 +8,7 @@ use super::context::{Handled, JobContext, Outcome};
 use super::kind::{JobKind, Kinds};
 use crate::db::jobs as rows;
 use crate::engine::Engine;
+use crate::hooks;
 use crate::sweep;
 
 /// Removes the rows of jobs that ended long ago.
@@ -26,13 +27,21 @@ impl Engine {
     #[must_use]
     pub fn job_kinds(&self) -> Kinds {
         let settings = self.settings();
-        Kinds::none()
+        let kinds = Kinds::none()
             .with(&sweep::BLOBS, sweep::run)
             .every(settings.sweep_interval, &sweep::BLOBS)
             .with(&PRUNE, prune)
             .every(Duration::from_hours(1), &PRUNE)
             .with(&IDEMPOTENCY, prune_idempotency)
-            .every(Duration::from_hours(1), &IDEMPOTENCY)
+            .every(Duration::from_hours(1), &IDEMPOTENCY);
+        hooks::kinds(kinds)
+    }
+
+    /// Returns the kinds of jobs that wait for strangers most of the time: they need many workers, and must not
+    /// take those of the others.
+    #[must_use]
+    pub fn delivery_kinds(&self) -> Kinds {
+        hooks::delivery_kinds()
     }
 }
 

@@ -165,7 +165,6 @@ impl Outcome {
     }
 
     /// Runs statements in the transaction in which this job succeeds: they commit once, or the job has not succeeded.
-    #[cfg_attr(not(test), expect(dead_code, reason = "kinds whose effect is rows come with webhooks"))]
     #[must_use]
     pub(crate) fn with(
         self,

@@ -110,10 +110,9 @@ pub(crate) async fn enqueue(tx: &mut Tx, job: &NewJob, now: Timestamp) -> Result
             return Err(Error::corrupt(format_args!("a second job {}", row.id)));
         };
         // Nothing is found where the other job has ended between the two statements: then there is room now.
-        if let Some(other) = rows::unfinished_of_key(tx, key).await? {
-            if unique.again {
-                rows::ask_again(tx, other, now).await?;
-            }
+        if let Some(other) = rows::unfinished_of_key(tx, key).await?
+            && (!unique.again || rows::ask_again(tx, other, now).await?)
+        {
             return Ok(other);
         }
     }

@@ -23,10 +23,6 @@ mod tests;
 
 pub use context::{Handled, JobContext, JobFailure, Outcome};
 pub use enqueue::NewJob;
-#[expect(
-    unused_imports,
-    reason = "what enqueues in its own transaction comes with webhooks and retention"
-)]
 pub(crate) use enqueue::enqueue;
 pub use kind::{JobKind, Kinds};
 pub use runner::WorkerSettings;

@@ -204,3 +204,52 @@ on_both!(
     effects_commit_with_the_fence_alone,
     an_effect_that_is_refused_fails_the_attempt
 );
+
+/// Who asks for work that waits already has it wait on until the asking is committed: a job that ran before would see
+/// nothing of what it was asked for, and nobody would ask again. On SQLite one write follows the other anyway.
+#[tokio::test]
+async fn on_postgres_what_is_asked_for_waits_for_who_asked() {
+    let Some(server) = postgres::Server::start() else { return };
+    let database = Database::Postgres { url: server.database(), connections: 8 };
+    let (engine, _) = open(&database).await;
+    let again = || NewJob::new(&WORK, Value::Null).unique_or_again("");
+    let id = engine.enqueue_job(again()).await.unwrap();
+    let (asked, commit, ran) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let asking = {
+        let (asked, commit, clock) = (Arc::clone(&asked), Arc::clone(&commit), engine.clock());
+        engine.db().write(move |tx| {
+            let (asked, commit, now) = (Arc::clone(&asked), Arc::clone(&commit), clock.now());
+            Box::pin(async move {
+                let id = enqueue(tx, &again(), now).await?;
+                asked.notify_one();
+                commit.notified().await;
+                Ok(id)
+            })
+        })
+    };
+    let kinds = {
+        let ran = Arc::clone(&ran);
+        Kinds::none().with(&WORK, move |_| {
+            ran.notify_one();
+            async { Ok(Outcome::done()) }
+        })
+    };
+    let settings = WorkerSettings { poll: Duration::from_millis(10), ..WorkerSettings::default() };
+    let stop = Notify::new();
+    let watching = async {
+        asked.notified().await;
+        let early = tokio::time::timeout(Duration::from_millis(300), ran.notified()).await;
+        assert!(early.is_err(), "it ran before what it was asked for was there");
+        commit.notify_one();
+        ran.notified().await;
+        stop.notify_one();
+    };
+    // The worker starts only once the other transaction has asked.
+    let working = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        engine.run_jobs(kinds, settings, stop.notified()).await;
+    };
+    let (same, (), ()) = tokio::join!(asking, watching, working);
+    assert_eq!(same.unwrap(), id);
+    engine.close().await;
+}

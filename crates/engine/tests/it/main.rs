@@ -22,10 +22,9 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-#[test]
-fn suite_on_sqlite() {
+fn on_sqlite(cases: &[(&str, suite::Case)]) {
     block_on(async {
-        for (name, case) in suite::CASES {
+        for (name, case) in cases {
             println!("sqlite: {name}");
             let world = World::on_sqlite().await;
             case(&world).await;
@@ -34,15 +33,34 @@ fn suite_on_sqlite() {
     });
 }
 
-#[test]
-fn suite_on_postgres() {
+fn on_postgres(cases: &[(&str, suite::Case)]) {
     let Some(server) = postgres::Server::start() else { return };
     block_on(async {
-        for (name, case) in suite::CASES {
+        for (name, case) in cases {
             println!("postgres: {name}");
             let world = World::on_postgres(&server).await;
             case(&world).await;
             world.engine.close().await;
         }
     });
+}
+
+#[test]
+fn suite_on_sqlite() {
+    on_sqlite(suite::CASES);
+}
+
+#[test]
+fn suite_on_postgres() {
+    on_postgres(suite::CASES);
+}
+
+#[test]
+fn hooks_on_sqlite() {
+    on_sqlite(suite::HOOKS);
+}
+
+#[test]
+fn hooks_on_postgres() {
+    on_postgres(suite::HOOKS);
 }

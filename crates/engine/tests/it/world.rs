@@ -1,6 +1,7 @@
 //! An engine with what surrounds it: a database, a store, a clock that the test moves, and its users.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -43,7 +44,14 @@ impl World {
 
     async fn open(database: &Database, store: Store, folder: Option<tempfile::TempDir>) -> Self {
         let clock = ManualClock::new(Timestamp::from_micros(1_763_613_468_000_000));
-        let settings = Settings { copied_nodes: 200, ..Settings::default() };
+        let settings = Settings {
+            copied_nodes: 200,
+            // Receivers of tests are on this machine.
+            egress: longshore_egress::testing::local(),
+            hook_timeout: Duration::from_millis(400),
+            hook_backlog: 60,
+            ..Settings::default()
+        };
         let engine = Engine::open(settings, database, store.clone(), Arc::new(clock.clone()));
         let engine = engine.await.expect("the engine opens");
         let first = engine.initialise().await.expect("the first start").expect("a first key");

@@ -3,6 +3,8 @@
 mod access;
 mod concurrency;
 mod content;
+mod deliveries;
+mod hooks;
 mod jobs;
 mod listing;
 mod locks;
@@ -13,18 +15,19 @@ use std::pin::Pin;
 
 use crate::world::World;
 
-type Case = for<'w> fn(&'w World) -> Pin<Box<dyn Future<Output = ()> + 'w>>;
+pub(crate) type Case = for<'w> fn(&'w World) -> Pin<Box<dyn Future<Output = ()> + 'w>>;
 
 macro_rules! cases {
-    ($($module:ident :: $name:ident),+ $(,)?) => {
-        /// Every case, by name.
-        pub(crate) const CASES: &[(&str, Case)] = &[
+    ($list:ident: $($module:ident :: $name:ident),+ $(,)?) => {
+        /// Cases by name.
+        pub(crate) const $list: &[(&str, Case)] = &[
             $((stringify!($name), |world| Box::pin($module::$name(world)))),+
         ];
     };
 }
 
 cases![
+    CASES:
     access::the_first_start_happens_once,
     access::bad_keys_are_told_apart,
     access::roles_bound_what_a_key_does,
@@ -88,4 +91,30 @@ cases![
     workers::a_worker_that_stops_gives_back_what_it_holds,
     workers::what_runs_by_the_clock_runs_once_each_time,
     workers::ended_jobs_and_orphans_go_away_by_themselves,
+];
+
+// What waits for receivers, apart: so that no one test takes longer than a test may.
+cases![
+    HOOKS:
+    hooks::an_event_reaches_its_receiver_signed,
+    hooks::a_filter_lets_through_what_it_says,
+    hooks::immunity_14_nobody_touches_hooks_of_another_workspace,
+    hooks::what_may_not_be_dialled_is_refused_when_it_is_set,
+    hooks::rotation_signs_with_both_secrets_for_a_while,
+    hooks::a_secret_is_in_the_answer_that_made_it_and_nowhere_else,
+    hooks::a_hook_that_is_off_sends_nothing,
+    hooks::a_deleted_hook_goes_with_all_it_left,
+    hooks::what_is_said_of_a_hook_is_checked,
+    hooks::a_test_is_sent_at_once,
+    deliveries::what_fails_is_tried_seven_times_and_then_kept,
+    deliveries::each_way_to_fail_is_told,
+    deliveries::an_answer_of_10_mb_holds_nobody,
+    deliveries::a_receiver_that_is_gone_switches_its_hook_off,
+    deliveries::five_days_of_failures_switch_a_hook_off,
+    deliveries::a_receiver_may_ask_for_a_longer_pause,
+    deliveries::a_dead_receiver_delays_no_other,
+    deliveries::a_receiver_that_fails_is_left_alone_for_a_while,
+    deliveries::a_delivery_whose_mark_is_lost_comes_again_with_the_same_id,
+    deliveries::all_failed_and_any_range_are_sent_again,
+    deliveries::a_backlog_waits_in_the_log,
 ];

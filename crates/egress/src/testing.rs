@@ -1,4 +1,8 @@
-//! Peers that behave as a test tells them to, names that lead where it tells them to.
+//! What tests need: peers that behave as they are told to, names that lead where they are told to.
+//!
+//! All of it panics where it cannot go on, as tests do.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,14 +11,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use longshore_egress::{Guard, Resolver, Resolving, Settings};
 use longshore_flow::Tasks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+use crate::guard::Guard;
+use crate::resolve::{Resolver, Resolving};
+use crate::settings::Settings;
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server on this machine that reads a request's head and hands the connection to the test.
-pub(crate) struct Peer {
-    pub(crate) address: SocketAddr,
+pub struct Peer {
+    /// Where it listens.
+    pub address: SocketAddr,
     /// The heads and what came with them, in their order.
     requests: Arc<Mutex<Vec<String>>>,
     connections: Arc<AtomicUsize>,
@@ -22,7 +34,10 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) async fn start<F, W>(answer: F) -> Self
+    /// Starts one on a free port of 127.0.0.1.
+    ///
+    /// `answer` gets the connection, and the request as text.
+    pub async fn start<F, W>(answer: F) -> Self
     where
         F: Fn(TcpStream, String) -> W + Send + Sync + 'static,
         W: Future<Output = io::Result<()>> + Send + 'static,
@@ -30,7 +45,8 @@ impl Peer {
         Self::start_at(TcpListener::bind("127.0.0.1:0").await.unwrap(), answer)
     }
 
-    pub(crate) fn start_at<F, W>(listener: TcpListener, answer: F) -> Self
+    /// Starts one on a socket that listens already.
+    pub fn start_at<F, W>(listener: TcpListener, answer: F) -> Self
     where
         F: Fn(TcpStream, String) -> W + Send + Sync + 'static,
         W: Future<Output = io::Result<()>> + Send + 'static,
@@ -56,8 +72,8 @@ impl Peer {
         Self { address, requests, connections, tasks }
     }
 
-    /// A server that gives everybody the same answer.
-    pub(crate) async fn answering(answer: impl Into<String>) -> Self {
+    /// Starts one that gives everybody the same answer.
+    pub async fn answering(answer: impl Into<String>) -> Self {
         let answer = answer.into();
         Self::start(move |mut stream, _| {
             let answer = answer.clone();
@@ -66,15 +82,34 @@ impl Peer {
         .await
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
+    /// Returns the URL of a path there.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub(crate) fn requests(&self) -> Vec<String> {
+    /// Returns the requests that have come, as text, in their order.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
-    pub(crate) fn connections(&self) -> usize {
+    /// Waits until so many requests have come, and returns them.
+    pub async fn until(&self, count: usize) -> Vec<String> {
+        let start = Instant::now();
+        loop {
+            let requests = self.requests();
+            if requests.len() >= count {
+                return requests;
+            }
+            assert!(start.elapsed() < PATIENCE, "{} requests came, not {count}", requests.len());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Returns how many connections there were.
+    #[must_use]
+    pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
@@ -102,8 +137,22 @@ async fn read_request(stream: &mut TcpStream) -> io::Result<String> {
     }
 }
 
+/// Returns a header of a request's text, by its name in lower case.
+#[must_use]
+pub fn header<'r>(request: &'r str, name: &str) -> Option<&'r str> {
+    let (head, _) = request.split_once("\r\n\r\n")?;
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+/// Returns the content of a request's text.
+#[must_use]
+pub fn content(request: &str) -> &str {
+    request.split_once("\r\n\r\n").map_or("", |(_, content)| content)
+}
+
 /// Settings that let a test dial this machine.
-pub(crate) fn local() -> Settings {
+#[must_use]
+pub fn local() -> Settings {
     Settings {
         allow_http: true,
         ports: vec!["1-65535".parse().unwrap()],
@@ -112,21 +161,25 @@ pub(crate) fn local() -> Settings {
     }
 }
 
-pub(crate) fn local_guard() -> Guard {
+/// A guard of those settings.
+#[must_use]
+pub fn local_guard() -> Guard {
     Guard::new(local()).unwrap()
 }
 
 /// Gives one list of addresses per look, and the last one for ever.
 #[derive(Debug)]
-pub(crate) struct Script {
+pub struct Script {
     answers: Mutex<VecDeque<Vec<IpAddr>>>,
-    pub(crate) looks: AtomicUsize,
+    looks: AtomicUsize,
     /// How long each look takes.
-    pub(crate) pause: Duration,
+    pub pause: Duration,
 }
 
 impl Script {
-    pub(crate) fn new(answers: &[&[&str]]) -> Arc<Self> {
+    /// Makes one of addresses as text.
+    #[must_use]
+    pub fn new(answers: &[&[&str]]) -> Arc<Self> {
         let answers = answers.iter().map(|list| list.iter().map(|text| text.parse().unwrap()).collect());
         Arc::new(Self {
             answers: Mutex::new(answers.collect()),
@@ -135,7 +188,9 @@ impl Script {
         })
     }
 
-    pub(crate) fn looks(&self) -> usize {
+    /// Returns how often somebody has looked.
+    #[must_use]
+    pub fn looks(&self) -> usize {
         self.looks.load(Ordering::SeqCst)
     }
 }
