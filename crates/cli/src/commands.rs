@@ -15,6 +15,7 @@ mod cp;
 mod docs;
 mod down;
 mod init;
+mod jobs;
 mod keys;
 mod ls;
 mod man;
@@ -29,11 +30,13 @@ mod status;
 mod trash;
 mod up;
 mod versions;
+mod worker;
 mod workspaces;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Serve(serve::Serve),
+    Worker(worker::Worker),
     Init(init::Init),
     Up(up::Up),
     Down(down::Down),
@@ -51,6 +54,8 @@ pub(crate) enum Command {
     Workspaces(workspaces::Workspaces),
     #[command(subcommand)]
     Keys(keys::Keys),
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
     Status(status::Status),
     Completions(completions::Completions),
     Man(man::Man),
@@ -69,6 +74,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
     let global = &cli.global;
     match &cli.command {
         Command::Serve(verb) => return verb.run(global, output),
+        Command::Worker(verb) => return verb.run(global, output),
         Command::Init(verb) => return verb.run(output),
         Command::Completions(verb) => return verb.run(output),
         Command::Man(verb) => return verb.run(output),
@@ -94,6 +100,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Versions(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Workspaces(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
+            Command::Jobs(verb) => verb.run(&session, output).await,
             Command::Status(verb) => verb.run(&session, output).await,
             // Handled above, where no session is needed.
             _ => Ok(Exit::Unexpected),

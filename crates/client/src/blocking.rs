@@ -5,17 +5,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    CopyNode, CreateKey, Event, Key, Me, NewKey, Node, RestoreNode, Status, UpdateNode, UpdateWorkspace,
+    CopyNode, CreateKey, Event, Job, Key, Me, NewKey, Node, RestoreNode, Status, UpdateNode, UpdateWorkspace,
     Version, Workspace,
 };
-use longshore_core::{KeyId, Name, NodeId, VersionId, WorkspaceId};
+use longshore_core::{JobId, KeyId, Name, NodeId, VersionId, WorkspaceId};
 use tokio::runtime::{self, Runtime};
 
 use crate::api::files::{Content, Depth, Folder, IfMatch, Place};
+use crate::api::jobs::JobFilter;
 use crate::config::Builder;
 use crate::error::{Error, Result};
 use crate::transfer::destination::Destination;
@@ -102,6 +104,23 @@ impl Keys {
         wait create(key: &CreateKey) -> Result<NewKey>;
         iterate list() -> Waiting<crate::Listing<Key>>;
         wait revoke(key: KeyId) -> Result<()>;
+    }
+}
+
+/// The blocking verbs on jobs.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    verbs: crate::Jobs,
+    runtime: Arc<Runtime>,
+}
+
+impl Jobs {
+    verbs! {
+        iterate list(filter: &JobFilter) -> Waiting<crate::Listing<Job>>;
+        wait get(job: JobId) -> Result<Job>;
+        wait wait(job: JobId, limit: Option<Duration>) -> Result<Job>;
+        wait cancel(job: JobId) -> Result<Job>;
+        wait retry(job: JobId) -> Result<Job>;
     }
 }
 
@@ -218,6 +237,12 @@ impl Client {
     #[must_use]
     pub fn keys(&self) -> Keys {
         Keys { verbs: self.client.keys(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on jobs.
+    #[must_use]
+    pub fn jobs(&self) -> Jobs {
+        Jobs { verbs: self.client.jobs(), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on folders and files.

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use crate::api::files::Files;
+use crate::api::jobs::Jobs;
 use crate::api::keys::Keys;
 use crate::api::workspaces::Workspaces;
 use crate::config::{Base, Builder};
@@ -176,6 +177,12 @@ impl Client {
     #[must_use]
     pub fn keys(&self) -> Keys {
         Keys::new(self.clone())
+    }
+
+    /// Returns the verbs on jobs.
+    #[must_use]
+    pub fn jobs(&self) -> Jobs {
+        Jobs::new(self.clone())
     }
 
     /// Returns the verbs on folders and files.

@@ -39,6 +39,7 @@ mod transport;
 pub mod webhook;
 
 pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
+pub use api::jobs::{JobFilter, Jobs};
 pub use api::keys::Keys;
 pub use api::listing::Listing;
 pub use api::workspaces::Workspaces;
@@ -47,11 +48,12 @@ pub use config::{Builder, DEFAULT_CONCURRENCY, DEFAULT_URL, Timeouts};
 pub use error::{Error, ErrorCode, Result};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    CopyNode, CreateKey, CreateWorkspace, Event, Key, Me, Metadata, NewKey, Node, NodeKind, OnConflict,
-    RestoreNode, Role, Status, UpdateNode, Version, Workspace,
+    CopyNode, CreateKey, CreateWorkspace, Event, Job, JobError, JobProgress, JobState, Key, Me, Metadata,
+    NewKey, Node, NodeKind, OnConflict, RestoreNode, Role, Status, UpdateNode, Version, Workspace,
 };
 pub use longshore_core::{
-    Code, Digest, ErrorKind, KeyId, Name, NodeId, Timestamp, VersionId, WorkspaceId, WorkspacePath as Path,
+    Code, Digest, ErrorKind, JobId, KeyId, Name, NodeId, Timestamp, VersionId, WorkspaceId,
+    WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::destination::Destination;

@@ -14,8 +14,9 @@ use crate::error::{Error, Result};
 /// system has ended its last thread.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Makes the data folder if need be, and takes it for this process alone, for as long as the file is open.
-pub(crate) async fn take(folder: &Path) -> Result<File> {
+/// Makes the data folder if need be, and takes it for this process alone, for as long as the file is open. Nothing
+/// where another process has it.
+pub(crate) async fn take(folder: &Path) -> Result<Option<File>> {
     let failed =
         |error| Error::caused(format_args!("cannot use the data folder {}", folder.display()), error);
     make(folder).map_err(failed)?;
@@ -29,17 +30,20 @@ pub(crate) async fn take(folder: &Path) -> Result<File> {
     let patience = Instant::now() + PATIENCE;
     loop {
         match lock.try_lock() {
-            Ok(()) => return Ok(lock),
+            Ok(()) => return Ok(Some(lock)),
             Err(TryLockError::WouldBlock) if Instant::now() < patience => {
                 sleep(Duration::from_millis(10)).await;
             }
-            Err(TryLockError::WouldBlock) => {
-                let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-                return Err(Error::new(format!("another server uses the data folder {}", folder.display())));
-            }
+            Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
     }
+}
+
+/// The error of who finds the data folder taken.
+pub(crate) fn taken(folder: &Path) -> Error {
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    Error::new(format!("another server uses the data folder {}", folder.display()))
 }
 
 /// Makes a folder and what is missing above it, for this user alone (mode 0700). One that is there stays as it is.

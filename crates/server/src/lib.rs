@@ -3,12 +3,13 @@
 //! A handler extracts, calls one verb of the engine, and answers; what is allowed, and what a write means, is
 //! the engine's business. This crate never knows SQL, and nobody but [`config`] reads the environment.
 //!
-//! - [`Config`] says what a server is like; [`Server`] opens one and serves.
+//! - [`Config`] says what a server is like; [`Server`] opens one and serves; [`Worker`] runs jobs without serving.
 //! - [`http`] is the HTTP API: its `mod.rs` is the table of contents.
 //! - `problem` is the one map from error codes to HTTP answers.
 
 pub mod config;
 mod connection;
+mod data;
 mod descriptors;
 mod error;
 mod folder;
@@ -19,10 +20,11 @@ mod measures;
 mod problem;
 mod server;
 mod stall;
-mod sweeper;
 mod tls;
+mod worker;
 
 pub use config::Config;
 pub use error::{Error, Result};
 pub use http::{Limits, openapi, router};
 pub use server::{Bound, Server};
+pub use worker::Worker;

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use longshore_engine::{Engine, JobCount};
 use metrics::{Gauge, SharedString, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -13,6 +14,9 @@ const RECEIVED: &str = "longshore_http_received_bytes_total";
 const SENT: &str = "longshore_http_sent_bytes_total";
 const CONNECTIONS: &str = "longshore_connections";
 const UPLOADS: &str = "longshore_uploads_in_progress";
+const JOBS: &str = "longshore_jobs_total";
+const JOBS_DUE: &str = "longshore_jobs_due";
+const JOBS_OLDEST: &str = "longshore_jobs_oldest_due_seconds";
 
 /// From a quarter of a millisecond, which a small request takes, to a minute.
 const BUCKETS: &[f64] =
@@ -45,6 +49,9 @@ fn start() -> PrometheusHandle {
     describe_counter!(SENT, "Bytes of answer bodies.");
     describe_gauge!(CONNECTIONS, "Open connections.");
     describe_gauge!(UPLOADS, "Uploads whose bytes are coming in.");
+    describe_counter!(JOBS, "Attempts of jobs that ended in this process, by kind and result.");
+    describe_gauge!(JOBS_DUE, "Jobs that are due and wait for a worker.");
+    describe_gauge!(JOBS_OLDEST, "How long the oldest due job has been waiting.");
     handle
 }
 
@@ -65,6 +72,21 @@ pub(crate) fn request(
     metrics::histogram!(SECONDS, &labels).record(taken);
     counter!(RECEIVED).increment(received);
     counter!(SENT).increment(sent);
+}
+
+/// Reads how the engine's jobs stand.
+pub(crate) async fn jobs(engine: &Engine) {
+    for JobCount { kind, result, count } in engine.job_counts() {
+        counter!(JOBS, "kind" => kind, "result" => result).absolute(count);
+    }
+    match engine.job_backlog().await {
+        Ok(backlog) => {
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a double")]
+            gauge!(JOBS_DUE).set(backlog.queued as f64);
+            gauge!(JOBS_OLDEST).set(backlog.oldest.as_secs_f64());
+        }
+        Err(error) => tracing::debug!(%error, "the backlog of jobs could not be read"),
+    }
 }
 
 /// Methods that are not ours share one label, so that a stranger cannot make labels without end.

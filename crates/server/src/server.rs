@@ -2,27 +2,20 @@
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use longshore_core::SystemClock;
 use longshore_core::key::ApiKey;
-use longshore_engine::store::{self, LocalOptions, Store};
-use longshore_engine::{Engine, Settings};
+use longshore_engine::Engine;
 use longshore_flow::Tasks;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Durability, StoreKind};
+use crate::config::Config;
+use crate::data::{self, Alone};
 use crate::error::{Error, Result};
 use crate::http::{self, Limits};
 use crate::listener::Listener;
-use crate::{folder, measures, sweeper};
-
-/// How much of a blob is read at a time. A reader that stalls holds about three such pieces, 0.8 MiB; with pieces
-/// of 1 MiB it was 2.1 MiB, and what a reader that does not stall was given was hardly faster for it.
-const READ_CHUNK: usize = 256 * 1_024;
+use crate::{folder, measures, worker};
 
 /// A server that has its data, and does not listen yet.
 pub struct Server {
@@ -37,16 +30,8 @@ impl Server {
     /// `default`, and the key that is returned. Only its hash is kept.
     pub async fn open(config: Config) -> Result<(Self, Option<ApiKey>)> {
         config.check()?;
-        let lock = folder::take(&config.data.dir).await?;
-        let store = open_store(&config)?;
-        let settings = Settings {
-            largest_file: config.limits.max_file_bytes,
-            orphan_grace: Duration::from_secs(config.sweep.orphan_grace_seconds),
-            ..Settings::default()
-        };
-        let engine = Engine::open(settings, &config.database()?, store, Arc::new(SystemClock))
-            .await
-            .map_err(|error| Error::caused("cannot open the database", error))?;
+        let lock = folder::take(&config.data.dir).await?.ok_or_else(|| folder::taken(&config.data.dir))?;
+        let engine = data::open(&config, Alone::Yes).await?;
         let first =
             engine.initialise().await.map_err(|error| Error::caused("cannot make the first key", error))?;
         let key = first.map(|first| first.secret.parse()).transpose();
@@ -109,10 +94,12 @@ impl Bound {
     /// closes everything. It is an error that requests were still running when the grace was over.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let Self { server, listener, closing, router, .. } = self;
-        let (connections, background) = (Tasks::new(), Tasks::new());
-        let interval = Duration::from_secs(server.config.sweep.interval_seconds);
-        background.spawn(sweeper::run(server.engine.clone(), interval));
-        background.spawn(keep_measures());
+        let (connections, background, jobs) = (Tasks::new(), Tasks::new(), Tasks::new());
+        if server.config.jobs.enabled {
+            let stop = closing.clone().cancelled_owned();
+            jobs.spawn(worker::work(server.engine.clone(), worker::settings(&server.config), stop));
+        }
+        background.spawn(keep_measures(server.engine.clone()));
         tokio::select! {
             () = listener.accept(&router, &closing, &connections) => {}
             () = shutdown => {}
@@ -120,12 +107,14 @@ impl Bound {
         closing.cancel();
         drop(listener);
         let grace = server.config.server.shutdown_grace();
-        let broken_off = match timeout(grace, connections.close()).await {
-            Ok(()) => 0,
-            Err(_) => connections.len(),
-        };
+        // Both within the same grace: jobs have one of their own, that is no longer.
+        let (ended, worked) = tokio::join!(timeout(grace, connections.close()), worker::end(&jobs, grace));
+        let broken_off = if ended.is_ok() { 0 } else { connections.len() };
         connections.abort();
         connections.close().await;
+        if !worked {
+            tracing::warn!("jobs were broken off: they are taken up again when their lease is over");
+        }
         background.abort();
         background.close().await;
         server.engine.close().await;
@@ -138,34 +127,11 @@ impl Bound {
     }
 }
 
-async fn keep_measures() {
+async fn keep_measures(engine: Engine) {
     let measures = measures::install();
     loop {
         sleep(measures::UPKEEP).await;
+        measures::jobs(&engine).await;
         measures.run_upkeep();
-    }
-}
-
-fn open_store(config: &Config) -> Result<Store> {
-    match config.store.kind {
-        StoreKind::Memory => Ok(Store::memory()),
-        StoreKind::Local => {
-            let durability = match config.store.durability {
-                Durability::None => store::Durability::None,
-                Durability::File => store::Durability::File,
-                Durability::Full => store::Durability::Full,
-            };
-            let folder = config.store_dir();
-            let tried = format!("cannot open the store {}", folder.display());
-            // The store would make it too, but for everybody to read.
-            folder::make(&folder).map_err(|error| Error::caused(&tried, error))?;
-            let mut options = LocalOptions { durability, read_chunk: READ_CHUNK, ..LocalOptions::default() };
-            if config.store.dir.is_none() {
-                // The data folder's lock is held: whatever is half-written there, nobody writes it any more. A
-                // folder that was chosen may be shared with other nodes, so there age decides.
-                options.sweep_older_than = Duration::ZERO;
-            }
-            Store::local(&folder, options).map_err(|error| Error::caused(&tried, error))
-        }
     }
 }

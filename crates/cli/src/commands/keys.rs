@@ -144,11 +144,12 @@ pub(super) const fn role(role: Role) -> &'static str {
     }
 }
 
-/// Reads a point in time, or a duration from now.
-fn when(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    let duration = || {
+/// Reads a duration: 30s, 5m, 12h, 30d.
+pub(super) fn duration(text: &str) -> Result<Duration, Failure> {
+    let read = || {
         let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
         let seconds: u64 = match unit {
+            "s" => 1,
             "m" => 60,
             "h" => 60 * 60,
             "d" => 24 * 60 * 60,
@@ -156,7 +157,13 @@ fn when(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
         };
         Some(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?))
     };
-    if let Some(duration) = duration() {
+    read()
+        .ok_or_else(|| Failure::invalid(format!("{text:?} is no duration")).hint("write 30s, 5m, 12h or 30d"))
+}
+
+/// Reads a point in time, or a duration from now.
+fn when(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    if let Ok(duration) = duration(text) {
         return Ok(now.plus(duration));
     }
     text.parse().map_err(|_| {

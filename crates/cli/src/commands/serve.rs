@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 
 use clap::Args;
 use longshore_server::{Config, Server};
@@ -119,16 +119,8 @@ impl Serve {
         if let Some(listen) = self.listen {
             config.server.listen = listen;
         }
-        match global.verbose {
-            0 => config.log.level = variable("LONGSHORE_LOG").unwrap_or(config.log.level),
-            1 => "debug".clone_into(&mut config.log.level),
-            _ => "trace".clone_into(&mut config.log.level),
-        }
-        longshore_server::log::install(&config.log).map_err(|error| Failure::invalid(chain(&error)))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let exit = runtime.block_on(Box::pin(self.serve(config, output)));
-        runtime.shutdown_background();
-        exit
+        start_log(&mut config, global)?;
+        run_on_all_cores(self.serve(config, output))
     }
 
     async fn serve(&self, config: Config, output: Output) -> anyhow::Result<Exit> {
@@ -158,28 +150,55 @@ impl Serve {
         } else {
             banner(&url, key, &data, saved, output)?;
         }
-        serve_until_told(bound, stop, output).await
+        let note = "stopping: running requests are finished; once more to stop at once";
+        until_told(stop, output, note, |told| bound.serve(told)).await
     }
 }
 
-async fn serve_until_told(
-    bound: longshore_server::Bound,
+/// Sends the log where the configuration, or `-v`, says.
+pub(super) fn start_log(config: &mut Config, global: &Global) -> Result<(), Failure> {
+    match global.verbose {
+        0 => config.log.level = variable("LONGSHORE_LOG").unwrap_or_else(|| config.log.level.clone()),
+        1 => "debug".clone_into(&mut config.log.level),
+        _ => "trace".clone_into(&mut config.log.level),
+    }
+    longshore_server::log::install(&config.log).map_err(|error| Failure::invalid(chain(&error)))
+}
+
+/// Runs a server's work to its end; threads that hang then are not waited for.
+pub(super) fn run_on_all_cores(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let exit = runtime.block_on(Box::pin(work));
+    runtime.shutdown_background();
+    exit
+}
+
+/// What a running server listens to, to know when to stop.
+pub(super) type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs something until `stop` comes, which it is told; a second signal ends it at once.
+pub(super) async fn until_told<R>(
     stop: impl Future<Output = ()>,
     output: Output,
-) -> anyhow::Result<Exit> {
+    note: &str,
+    run: impl FnOnce(Told) -> R,
+) -> anyhow::Result<Exit>
+where
+    R: Future<Output = longshore_server::Result<()>>,
+{
     let (tell, told) = oneshot::channel::<()>();
-    let mut serving = pin!(bound.serve(async move {
+    let mut running = pin!(run(Box::pin(async move {
         let _ended_either_way = told.await;
-    }));
+    })));
     tokio::select! {
-        ended = &mut serving => return Ok(ended.map(|()| Exit::Ok)?),
+        ended = &mut running => return Ok(ended.map(|()| Exit::Ok)?),
         () = stop => {}
     }
     let stop_at_once = interrupted();
-    output.note("stopping: running requests are finished; once more to stop at once");
-    let _server_is_gone = tell.send(());
+    output.note(note);
+    let _it_is_gone = tell.send(());
     tokio::select! {
-        ended = &mut serving => Ok(ended.map(|()| Exit::Ok)?),
+        ended = &mut running => Ok(ended.map(|()| Exit::Ok)?),
         () = stop_at_once => Ok(Exit::Interrupted),
     }
 }

@@ -64,6 +64,12 @@ impl JobKind {
     }
 }
 
+/// Tells whether a text can be a kind's name. A space would let one be found inside the list of all: see
+/// [`Kinds::names`].
+pub(super) fn is_kind(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.')
+}
+
 /// Runs a job.
 pub(super) type Handler = Arc<dyn Fn(JobContext) -> BoxFuture<'static, Handled> + Send + Sync>;
 
@@ -95,8 +101,7 @@ impl Kinds {
         H: Fn(JobContext) -> F + Send + Sync + 'static,
         F: Future<Output = Handled> + Send + 'static,
     {
-        // A space would let one kind's name be found inside the list of all; see `names`.
-        debug_assert!(kind.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.'));
+        debug_assert!(is_kind(kind.name), "{:?} is no name for a kind", kind.name);
         let handler: Handler = Arc::new(move |context| handler(context).boxed());
         self.handlers.insert(kind.name, (kind, handler));
         self

@@ -7,6 +7,7 @@ use longshore_core::{Code, JobId, Timestamp, WorkspaceId};
 use tokio::time::{Instant, timeout_at};
 
 use super::enqueue::{NewJob, enqueue};
+use super::kind::is_kind;
 use super::state::{JobBacklog, JobCount};
 use crate::actor::Actor;
 use crate::db::jobs::{self as rows, Wanted};
@@ -131,6 +132,9 @@ impl Engine {
     pub async fn list_jobs(&self, actor: &Actor, filter: JobFilter, page: PageRequest) -> Result<Page<Job>> {
         if let Some(workspace) = filter.workspace {
             self.workspace(actor, workspace).await?;
+        }
+        if filter.kind.as_deref().is_some_and(|kind| !is_kind(kind)) {
+            return Err(Error::new(Code::InvalidQuery, "a kind is lower-case letters, digits and dots"));
         }
         let wanted = Wanted {
             workspace: filter.workspace.or(actor.workspace),

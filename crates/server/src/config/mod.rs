@@ -22,6 +22,9 @@ const MOST_SECONDS: u64 = 10 * 365 * 24 * 3_600;
 /// The shortest time for which orphans are kept.
 const LEAST_GRACE: u64 = 3_600;
 
+/// The most jobs at once, far more than one machine does.
+const MOST_JOBS: usize = 1_000;
+
 /// The most connections to a PostgreSQL database, far more than one takes.
 const MOST_DATABASE_CONNECTIONS: usize = 10_000;
 
@@ -52,6 +55,9 @@ pub struct Config {
     /// The sweeper, which removes what a crash has left.
     #[config(nested)]
     pub sweep: SweepConfig,
+    /// Background jobs.
+    #[config(nested)]
+    pub jobs: JobsConfig,
 }
 
 /// Where and how the server listens.
@@ -190,6 +196,21 @@ pub struct SweepConfig {
     pub orphan_grace_seconds: u64,
 }
 
+/// Background jobs.
+#[derive(Clone, Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct JobsConfig {
+    /// Whether the server runs jobs beside serving. Without that `longshore worker` has to, on PostgreSQL.
+    #[config(env = "LONGSHORE_JOBS_ENABLED", default = true)]
+    pub enabled: bool,
+    /// How many jobs run at once in this process.
+    #[config(env = "LONGSHORE_JOBS_CONCURRENCY", default = 4)]
+    pub concurrency: usize,
+    /// How long a job is left to a process that gives no sign of life; then another one takes it up.
+    #[config(env = "LONGSHORE_JOBS_LEASE_SECONDS", default = 30)]
+    pub lease_seconds: u64,
+}
+
 type ConfigLayer = <Config as confique::Config>::Layer;
 
 impl Config {
@@ -235,19 +256,21 @@ impl Config {
             "database.connections is 1 to 10000",
         )?;
         ensure(self.limits.max_json_bytes > 0, "limits.max_json_bytes is at least 1")?;
+        ensure((1..=MOST_JOBS).contains(&self.jobs.concurrency), "jobs.concurrency is 1 to 1000")?;
         self.check_times()?;
         self.database()?;
         Ok(())
     }
 
     fn check_times(&self) -> Result<()> {
-        let (server, sweep) = (&self.server, &self.sweep);
+        let (server, sweep, jobs) = (&self.server, &self.sweep, &self.jobs);
         for (name, least, seconds) in [
             ("server.header_timeout_seconds", 1, server.header_timeout_seconds),
             ("server.idle_timeout_seconds", 1, server.idle_timeout_seconds),
             ("server.shutdown_grace_seconds", 0, server.shutdown_grace_seconds),
             ("sweep.interval_seconds", 1, sweep.interval_seconds),
             ("sweep.orphan_grace_seconds", LEAST_GRACE, sweep.orphan_grace_seconds),
+            ("jobs.lease_seconds", 1, jobs.lease_seconds),
         ] {
             if !(least..=MOST_SECONDS).contains(&seconds) {
                 return Err(Error::new(format!("the configuration: {name} is {least} to {MOST_SECONDS}")));

@@ -49,6 +49,8 @@ fn a_typing_mistake_is_an_error_that_names_it() {
         ("[server]\ntls_key = \"key.pem\"\n", "tls_certificate"),
         ("[server]\nmax_connections = 0\n", "max_connections"),
         ("[database]\nconnections = 4611686018427387904\n", "database.connections"),
+        ("[jobs]\nconcurrency = 0\n", "jobs.concurrency"),
+        ("[jobs]\nenabled = \"perhaps\"\n", "enabled"),
         ("[database]\nurl = \"mysql://root:hunter2@host/db\"\n", "database.url"),
     ] {
         let error = load(text).unwrap_err();
@@ -67,6 +69,7 @@ fn a_time_that_no_clock_can_take_is_refused() {
         ("sweep", "interval_seconds", 1),
         // What is younger may belong to a write that is being committed.
         ("sweep", "orphan_grace_seconds", 3_600),
+        ("jobs", "lease_seconds", 1),
     ] {
         let most: u64 = 315_360_000;
         let load = |seconds: u64| load(&format!("[{table}]\n{field} = {seconds}\n"));

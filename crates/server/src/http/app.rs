@@ -73,6 +73,11 @@ impl App {
         self.0.closing.is_cancelled()
     }
 
+    /// Waits until the server is about to stop: what waits for something else ends then.
+    pub(crate) async fn closing(&self) {
+        self.0.closing.cancelled().await;
+    }
+
     /// Returns the node that an id in a URL stands for: `root` is the root folder of `workspace`, or of the
     /// key's current one.
     pub(crate) async fn node(

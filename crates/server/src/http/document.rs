@@ -28,6 +28,7 @@ use utoipa::{IntoResponses, Modify, ToSchema};
         (name = "files", description = "Folders and files by id."),
         (name = "locks", description = "Leases on nodes, enforced on every write."),
         (name = "versions", description = "Contents of a file, old and current."),
+        (name = "jobs", description = "Durable background work."),
     )
 )]
 pub(super) struct Document;

@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use longshore_core::path::is_well_encoded;
 use longshore_core::wire::MAX_PAGE;
 use longshore_core::{
-    Code, IdError, KeyId, LockId, NodeId, PathError, VersionId, WorkspaceId, WorkspacePath,
+    Code, IdError, JobId, KeyId, LockId, NodeId, PathError, VersionId, WorkspaceId, WorkspacePath,
 };
 use longshore_engine::{Actor, PageRequest};
 use percent_encoding::percent_decode_str;
@@ -99,6 +99,10 @@ impl Segment for KeyId {
 
 impl Segment for LockId {
     const NAMES: &[&str] = &["lock"];
+}
+
+impl Segment for JobId {
+    const NAMES: &[&str] = &["job"];
 }
 
 impl Segment for NodeRef {
@@ -204,6 +208,29 @@ impl TryFrom<u32> for PageSize {
             1..=MAX_PAGE => Ok(Self(size)),
             _ => Err(format!("`limit` is 1 to {MAX_PAGE}")),
         }
+    }
+}
+
+/// How many seconds a request may wait for something to happen: 0 to 55, which proxies still bear.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(try_from = "u32")]
+pub(super) struct WaitSeconds(u32);
+
+impl WaitSeconds {
+    const MOST: u32 = 55;
+}
+
+impl From<WaitSeconds> for Duration {
+    fn from(wait: WaitSeconds) -> Self {
+        Self::from_secs(wait.0.into())
+    }
+}
+
+impl TryFrom<u32> for WaitSeconds {
+    type Error = String;
+
+    fn try_from(seconds: u32) -> Result<Self, String> {
+        if seconds <= Self::MOST { Ok(Self(seconds)) } else { Err(format!("`wait` is 0 to {}", Self::MOST)) }
     }
 }
 

@@ -11,6 +11,7 @@ mod events;
 mod extract;
 mod files;
 mod incoming;
+mod jobs;
 mod json;
 mod keys;
 mod leftover;
@@ -50,6 +51,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(status::me))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::get))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::retry))
         .routes(routes!(workspaces::list, workspaces::create))
         .routes(routes!(workspaces::current))
         .routes(routes!(workspaces::get, workspaces::update))

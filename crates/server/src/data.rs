@@ -1,0 +1,61 @@
+//! What a process opens before it does anything: the store and the engine, as configured.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use longshore_core::SystemClock;
+use longshore_engine::store::{self, LocalOptions, Store};
+use longshore_engine::{Engine, Settings};
+
+use crate::config::{Config, Durability, StoreKind};
+use crate::error::{Error, Result};
+use crate::folder;
+
+/// How much of a blob is read at a time. A reader that stalls holds about three such pieces, 0.8 MiB; with pieces
+/// of 1 MiB it was 2.1 MiB, and what a reader that does not stall was given was hardly faster for it.
+const READ_CHUNK: usize = 256 * 1_024;
+
+/// Whether the process has the data folder for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alone {
+    Yes,
+    No,
+}
+
+/// Opens the store and the database.
+pub(crate) async fn open(config: &Config, alone: Alone) -> Result<Engine> {
+    let store = open_store(config, alone)?;
+    let settings = Settings {
+        largest_file: config.limits.max_file_bytes,
+        orphan_grace: Duration::from_secs(config.sweep.orphan_grace_seconds),
+        sweep_interval: Duration::from_secs(config.sweep.interval_seconds),
+        ..Settings::default()
+    };
+    Engine::open(settings, &config.database()?, store, Arc::new(SystemClock))
+        .await
+        .map_err(|error| Error::caused("cannot open the database", error))
+}
+
+fn open_store(config: &Config, alone: Alone) -> Result<Store> {
+    match config.store.kind {
+        StoreKind::Memory => Ok(Store::memory()),
+        StoreKind::Local => {
+            let durability = match config.store.durability {
+                Durability::None => store::Durability::None,
+                Durability::File => store::Durability::File,
+                Durability::Full => store::Durability::Full,
+            };
+            let folder = config.store_dir();
+            let tried = format!("cannot open the store {}", folder.display());
+            // The store would make it too, but for everybody to read.
+            folder::make(&folder).map_err(|error| Error::caused(&tried, error))?;
+            let mut options = LocalOptions { durability, read_chunk: READ_CHUNK, ..LocalOptions::default() };
+            if config.store.dir.is_none() && alone == Alone::Yes {
+                // The data folder's lock is held: whatever is half-written there, nobody writes it any more. A
+                // folder that was chosen may be shared with other nodes, so there age decides.
+                options.sweep_older_than = Duration::ZERO;
+            }
+            Store::local(&folder, options).map_err(|error| Error::caused(&tried, error))
+        }
+    }
+}
