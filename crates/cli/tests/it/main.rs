@@ -14,6 +14,7 @@ mod folders;
 mod generated;
 mod help;
 mod histories;
+mod jobs;
 mod keys;
 mod kill;
 #[expect(clippy::print_stdout, reason = "it says that it was skipped")]

@@ -18,7 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use longshore::core::{Algorithm, PrincipalId};
 use longshore::{
-    Builder, Client, Digest, Metadata, Node, NodeId, NodeKind, Path, RetryPolicy, Timeouts, Timestamp,
+    Builder, Client, Digest, JobId, Metadata, Node, NodeId, NodeKind, Path, RetryPolicy, Timeouts, Timestamp,
     VersionId, Workspace, WorkspaceId,
 };
 use longshore_flow::Tasks;
@@ -267,6 +267,10 @@ pub(crate) fn node(path: &str, bytes: &[u8]) -> Node {
 /// Answers an upload as the server does: with the node it made.
 pub(crate) fn stored(seen: &Seen) -> Reply {
     Reply::Answer(json(201, &node("/stored", &seen.body)))
+}
+
+pub(crate) fn job_id() -> JobId {
+    "job_01k9x3m7q2e8rj5v4n6t0p1s2d".parse().unwrap()
 }
 
 pub(crate) fn node_id() -> NodeId {

@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use longshore::core::wire::Page;
 use longshore::{
-    Code, Depth, ErrorCode, ErrorKind, Folder, IfMatch, Name, Path, Target, UpdateNode, UploadOptions,
+    Code, Depth, ErrorCode, ErrorKind, Folder, IfMatch, Job, JobFilter, JobState, Name, Path, Target,
+    UpdateNode, UploadOptions,
 };
 
-use crate::fake::{Fake, Reply, Seen, json, node, node_id, problem, stored, version, workspace_id};
+use crate::fake::{
+    Fake, NOW, Reply, Seen, job_id, json, node, node_id, problem, stored, version, workspace_id,
+};
 
 fn files(path: &str) -> String {
     format!("/v1/workspaces/{}/files/{path}", workspace_id())
@@ -172,4 +175,49 @@ async fn events_go_on_after_the_last_place() {
     assert_eq!(events.collect_all().await.unwrap(), []);
     let events = format!("GET /v1/workspaces/{}/events?limit=1000&after=", workspace_id());
     assert_eq!(fake.asked(), [format!("{events}3"), format!("{events}7")]);
+}
+
+#[tokio::test]
+async fn a_wait_asks_again_until_the_job_has_ended() {
+    let job = |state| Job {
+        id: job_id(),
+        workspace_id: None,
+        kind: "test.work".to_owned(),
+        state,
+        progress: None,
+        attempts: 1,
+        max_attempts: 5,
+        run_at: NOW,
+        cancel_requested_at: None,
+        result: None,
+        error: None,
+        created_at: NOW,
+        created_by: None,
+        started_at: Some(NOW),
+        finished_at: None,
+    };
+    let fake = Fake::start(move |number, seen| {
+        let state = if number < 2 { JobState::Running } else { JobState::Failed };
+        match seen.method.as_str() {
+            "GET" if seen.target.contains("wait=") => Reply::Answer(json(200, &job(state))),
+            "GET" => Reply::Answer(json(200, &Page { items: vec![job(state)], next_cursor: None })),
+            _ => Reply::Answer(json(200, &job(JobState::Queued))),
+        }
+    })
+    .await;
+    let jobs = fake.client().jobs();
+    // An end is an end, whatever it is; the wait is not cut short by the length of one request.
+    assert_eq!(jobs.wait(job_id(), None).await.unwrap().state, JobState::Failed);
+    let targets: Vec<_> = fake.seen().into_iter().map(|seen| seen.target).collect();
+    assert_eq!(targets, vec![format!("/v1/jobs/{}?wait=20", job_id()); 3]);
+    // No time at all is one look.
+    jobs.wait(job_id(), Some(std::time::Duration::ZERO)).await.unwrap();
+    assert_eq!(fake.seen().last().unwrap().target, format!("/v1/jobs/{}?wait=0", job_id()));
+    let filter = JobFilter { state: Some(JobState::Failed), kind: Some("a&b".to_owned()), workspace: None };
+    jobs.list(&filter).collect_all().await.unwrap();
+    assert_eq!(fake.seen().last().unwrap().target, "/v1/jobs?state=failed&kind=a%26b&limit=1000");
+    assert_eq!(jobs.retry(job_id()).await.unwrap().state, JobState::Queued);
+    assert_eq!(jobs.cancel(job_id()).await.unwrap().state, JobState::Queued);
+    let last = fake.seen().pop().unwrap();
+    assert_eq!((last.method.as_str(), last.target), ("POST", format!("/v1/jobs/{}/cancel", job_id())));
 }

@@ -5,7 +5,13 @@ use std::time::Duration;
 use longshore_core::Timestamp;
 use longshore_core::wire::{CreateKey, Role};
 
+use longshore_engine::{JobKind, NewJob};
+use serde_json::Value;
+
 use crate::world::{User, World};
+
+/// A kind of job that nobody runs here.
+static WORK: JobKind = JobKind::new("test.work");
 
 /// Each route with a body that is good for it, and who may call it.
 async fn calls(world: &World) -> Vec<(String, &'static str, User)> {
@@ -18,6 +24,8 @@ async fn calls(world: &World) -> Vec<(String, &'static str, User)> {
     let version = format!("{file}/versions/{old}");
     let gone = world.put("gone.txt", "gone").await.id;
     world.edit(&format!("DELETE /v1/files/{gone}"), "").await;
+    let job = NewJob::new(&WORK, Value::Null).in_workspace(world.id());
+    let job = format!("/v1/jobs/{}", world.engine.enqueue_job(job).await.unwrap());
     [
         (format!("GET {ws}"), "", User::Viewer),
         (format!("GET {ws}/files/dir/file.txt"), "", User::Viewer),
@@ -35,6 +43,11 @@ async fn calls(world: &World) -> Vec<(String, &'static str, User)> {
         (format!("GET {version}"), "", User::Viewer),
         (format!("GET {version}/content"), "", User::Viewer),
         (format!("HEAD {version}/content"), "", User::Viewer),
+        (format!("GET {job}"), "", User::Viewer),
+        (format!("GET {job}?wait=0"), "", User::Viewer),
+        (format!("GET /v1/jobs?workspace={}", world.id()), "", User::Viewer),
+        (format!("POST {job}/cancel"), "", User::Editor),
+        (format!("POST {job}/retry"), "", User::Editor),
         (format!("PUT {ws}/files/new.txt"), "new", User::Editor),
         (format!("POST {ws}/folders"), r#"{"path":"/made"}"#, User::Editor),
         (format!("POST /v1/files/{folder}/children"), r#"{"kind":"folder","name":"sub"}"#, User::Editor),
@@ -56,6 +69,7 @@ const SERVER_WIDE: &[(&str, &str, User)] = &[
     ("GET /v1/me", "", User::Viewer),
     ("GET /v1/workspaces", "", User::Viewer),
     ("GET /v1/workspaces/current", "", User::Viewer),
+    ("GET /v1/jobs", "", User::Viewer),
     ("GET /v1/keys", "", User::Admin),
     ("POST /v1/keys", r#"{"name":"k","role":"viewer"}"#, User::Admin),
 ];
@@ -75,7 +89,9 @@ async fn each_user_on_each_route() {
     let mut calls = calls(&world).await;
     calls.extend(SERVER_WIDE.iter().map(|(what, body, who)| ((*what).to_owned(), *body, *who)));
     for (what, body, needed) in calls {
-        let in_workspace = what.contains(&world.id().to_string()) || what.contains("/v1/files/");
+        let in_workspace = what.contains(&world.id().to_string())
+            || what.contains("/v1/files/")
+            || what.contains("/v1/jobs/");
         // Those who may not come first: their calls must leave things as they are.
         for user in [User::Anonymous, User::Foreign, User::Viewer, User::Editor, User::Admin] {
             let answer = world.call(user, &what, &[], body).await;

@@ -7,6 +7,7 @@ mod bytes;
 mod document;
 mod faults;
 mod immunity;
+mod jobs;
 mod names;
 mod problems;
 mod routes;
