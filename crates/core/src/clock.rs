@@ -62,3 +62,65 @@ impl Clock for ManualClock {
         Timestamp::from_micros(self.0.load(Ordering::SeqCst))
     }
 }
+
+/// A clock that does not go back when the one below it is set back by up to an hour: it stands still until that
+/// one has caught up, so that what was over once stays over. A larger step back is believed.
+#[derive(Debug)]
+pub struct SteadyClock {
+    below: Arc<dyn Clock>,
+    latest: AtomicI64,
+}
+
+/// The largest step back that is not believed; the database's rows keep to the same.
+const STEP: Duration = Duration::from_hours(1);
+
+impl SteadyClock {
+    /// Wraps a clock.
+    #[must_use]
+    pub fn new(below: Arc<dyn Clock>) -> Self {
+        Self { below, latest: AtomicI64::new(i64::MIN) }
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        let now = self.below.now();
+        let latest = Timestamp::from_micros(self.latest.fetch_max(now.as_micros(), Ordering::SeqCst));
+        if latest > now.plus(STEP) {
+            self.latest.store(now.as_micros(), Ordering::SeqCst);
+            return now;
+        }
+        now.max(latest)
+    }
+
+    fn is_wall(&self) -> bool {
+        self.below.is_wall()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::{Clock, ManualClock, SteadyClock};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn a_small_step_back_is_not_believed() {
+        let start = Timestamp::from_micros(1_000_000_000_000_000);
+        let below = ManualClock::new(start);
+        let steady = SteadyClock::new(Arc::new(below.clone()));
+        assert_eq!(steady.now(), start);
+        for back in [1, 60, 3_600] {
+            below.set(start.minus(Duration::from_secs(back)));
+            assert_eq!(steady.now(), start, "{back} s");
+        }
+        below.set(start.plus(Duration::from_secs(1)));
+        assert_eq!(steady.now(), below.now());
+        below.set(start.minus(Duration::from_secs(3_600)));
+        assert_eq!(steady.now(), below.now(), "more than an hour");
+        below.advance(Duration::from_secs(5));
+        assert_eq!(steady.now(), below.now());
+    }
+}

@@ -23,7 +23,7 @@ pub mod time;
 pub mod webhook;
 pub mod wire;
 
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, SteadyClock, SystemClock};
 pub use digest::{Algorithm, Digest};
 pub use error::{Code, ErrorKind};
 pub use id::{

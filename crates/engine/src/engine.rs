@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longshore_core::wire::Status;
-use longshore_core::{Clock, Code, DatabaseId, Timestamp};
+use longshore_core::{Clock, Code, DatabaseId, SteadyClock, Timestamp};
 use longshore_egress::Guard;
 use longshore_store::{Store, WriteOptions};
 
@@ -83,6 +83,8 @@ impl Engine {
     ) -> Result<Self> {
         let guard = Guard::new(settings.egress.clone())
             .map_err(|error| Error::caused(Code::Internal, "the way out", error))?;
+        // What a lease's holder was told once must stay true, whatever becomes of the machine's clock.
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(clock));
         let (db, id) = Db::open(database, clock.as_ref()).await?;
         claim(&store, id).await?;
         let keys = KeyCache::new(settings.key_cache);

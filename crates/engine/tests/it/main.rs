@@ -7,6 +7,7 @@ mod job_faults;
 mod postgres;
 mod processes;
 mod suite;
+mod waits;
 mod workers;
 mod world;
 

@@ -171,12 +171,17 @@ fn with_all_forgotten(entries: &[Entry]) -> Option<Vec<Entry>> {
     Some(until_then(&entries, until))
 }
 
-/// What was known of a history at a moment.
+/// What was known of a history at a moment. Of what was still under way only that is left which had an effect.
 fn until_then(entries: &[Entry], until: Instant) -> Vec<Entry> {
-    let known = entries.iter().filter(|entry| entry.called <= until);
-    let then = known.map(|entry| match entry.answered {
-        Some(answered) if answered <= until => *entry,
-        _ => Entry { op: Op { saw: Saw::Nothing, ..entry.op }, answered: None, ..*entry },
+    let then = entries.iter().filter(|entry| entry.called <= until).filter_map(|entry| {
+        let is_open = entry.answered.is_none_or(|answered| answered > until);
+        match entry.op.saw {
+            _ if !is_open => Some(*entry),
+            Saw::Nothing | Saw::Fence(_) | Saw::Granted | Saw::Done => {
+                Some(Entry { op: Op { saw: Saw::Nothing, ..entry.op }, answered: None, ..*entry })
+            }
+            Saw::Undone | Saw::Locked | Saw::Queued | Saw::Lost | Saw::Content(_) => None,
+        }
     });
     then.collect()
 }

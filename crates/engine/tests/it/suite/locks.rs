@@ -40,7 +40,7 @@ async fn release(world: &World, granted: &LockGrant) -> Result<()> {
 }
 
 #[track_caller]
-fn lost<T: std::fmt::Debug>(result: Result<T>, reason: LostReason) {
+pub(super) fn lost<T: std::fmt::Debug>(result: Result<T>, reason: LostReason) {
     let error = result.expect_err("the lock is lost");
     assert_eq!((error.code(), error.facts().unwrap().reason), (Code::LockLost, Some(reason)), "{error}");
 }

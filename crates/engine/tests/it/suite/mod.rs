@@ -7,6 +7,7 @@ mod deliveries;
 mod hooks;
 mod jobs;
 mod listing;
+mod lock_races;
 mod locks;
 mod nodes;
 mod workers;
@@ -70,6 +71,9 @@ cases![
     locks::a_circle_of_waiters_is_refused,
     locks::a_batch_is_all_or_nothing,
     locks::fences_only_rise,
+    lock_races::a_break_and_a_commit_come_one_after_the_other,
+    lock_races::what_was_lost_stays_lost_when_the_clock_steps_back,
+    lock_races::a_file_made_anew_at_a_path_has_a_lock_of_its_own,
     concurrency::every_writer_of_one_name_makes_a_version,
     concurrency::one_creator_wins,
     concurrency::one_workspace_gets_the_name,

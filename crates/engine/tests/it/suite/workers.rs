@@ -164,10 +164,10 @@ pub(super) async fn a_leaping_clock_makes_no_effect_twice(world: &World) {
         while !is_done.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(25)).await;
             ahead = !ahead;
-            // An hour ahead, and back again.
-            world.clock.set(if ahead { start.plus(Duration::from_secs(3_600)) } else { start });
+            // Two hours ahead, and back again; a step back of one is not believed.
+            world.clock.set(if ahead { start.plus(Duration::from_secs(7_200)) } else { start });
         }
-        world.clock.set(start.plus(Duration::from_secs(7_200)));
+        world.clock.set(start.plus(Duration::from_secs(14_400)));
     };
     let all = async {
         for id in jobs {
