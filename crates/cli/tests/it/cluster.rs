@@ -6,7 +6,7 @@ use std::process::Child;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::dice::Dice;
 use crate::postgres;
@@ -87,11 +87,47 @@ impl Cluster {
         *self.servers[dice.below(self.servers.len())].address.lock().unwrap()
     }
 
+    /// How many servers there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// Connects to a server.
+    #[track_caller]
+    pub(crate) fn connect(&self, server: usize) -> Connection {
+        Connection::open(*self.servers[server].address.lock().unwrap()).unwrap()
+    }
+
     /// Asks the first server, which must be well.
     #[track_caller]
     pub(crate) fn ask(&self, request: &Request<'_>) -> Answer {
-        let address = *self.servers[0].address.lock().unwrap();
-        Connection::open(address).unwrap().ask(&self.key, request, Fate::Arrives).unwrap()
+        self.ask_of(0, request)
+    }
+
+    /// Asks a server, which must be well.
+    #[track_caller]
+    pub(crate) fn ask_of(&self, server: usize, request: &Request<'_>) -> Answer {
+        self.connect(server).ask(&self.key, request, Fate::Arrives).unwrap()
+    }
+
+    /// Sends a server a signal.
+    pub(crate) fn signal(&self, server: usize, name: &str) {
+        self.servers[server].signal(name);
+    }
+
+    /// Kills a server and starts it again.
+    pub(crate) fn kill_and_restart(&self, server: usize) {
+        self.servers[server].kill_and_restart();
+    }
+
+    /// Makes a file in a workspace of its own; returns its id.
+    pub(crate) fn new_file(&self, workspace: &str, content: &str) -> String {
+        let request = Request::new("POST", "/v1/workspaces".to_owned());
+        let workspace = self.ask(&request.json(&json!({"name": workspace}))).json();
+        let workspace = workspace["id"].as_str().unwrap();
+        let request = Request::new("PUT", format!("/v1/workspaces/{workspace}/files/file"));
+        let file = self.ask(&request.content(content.to_owned())).json();
+        file["id"].as_str().unwrap().to_owned()
     }
 
     /// Does one bad thing to the servers, and undoes it; says what it was.

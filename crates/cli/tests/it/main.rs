@@ -17,6 +17,7 @@ mod histories;
 mod jobs;
 mod keys;
 mod kill;
+mod lock_faults;
 #[expect(clippy::print_stdout, reason = "it says that it was skipped")]
 #[path = "../../../engine/tests/it/postgres.rs"]
 mod postgres;

@@ -103,24 +103,32 @@ impl Connection {
     /// Sends a request and reads the answer; nothing where it does not come whole. Then the connection is of no more
     /// use. An answer that is lost was sent, so that the request is over: who asked may know that and not more.
     pub(crate) fn ask(&mut self, key: &str, request: &Request<'_>, fate: Fate) -> Option<Answer> {
-        let Request { method, path, headers, body } = request;
-        let mut text = format!(
-            "{method} {path} HTTP/1.1\r\nHost: longshore\r\nAuthorization: Bearer {key}\r\nContent-Length: {}\r\n",
-            body.len()
-        );
-        for (name, value) in headers {
-            text += &format!("{name}: {value}\r\n");
-        }
-        text += "\r\n";
-        text += body;
-        self.stream.write_all(text.as_bytes()).ok()?;
+        self.send_head(key, request, request.body.len())?;
+        self.send(&request.body)?;
         if fate == Fate::IsCutOff {
             return None;
         }
         self.read()
     }
 
-    fn read(&mut self) -> Option<Answer> {
+    /// Sends a request up to its body, which will have so many bytes.
+    pub(crate) fn send_head(&mut self, key: &str, request: &Request<'_>, length: usize) -> Option<()> {
+        let Request { method, path, headers, .. } = request;
+        let mut text =
+            format!("{method} {path} HTTP/1.1\r\nHost: longshore\r\nAuthorization: Bearer {key}\r\n");
+        for (name, value) in headers {
+            text += &format!("{name}: {value}\r\n");
+        }
+        self.send(&format!("{text}Content-Length: {length}\r\n\r\n"))
+    }
+
+    /// Sends the next bytes.
+    pub(crate) fn send(&mut self, text: &str) -> Option<()> {
+        self.stream.write_all(text.as_bytes()).ok()
+    }
+
+    /// Reads an answer.
+    pub(crate) fn read(&mut self) -> Option<Answer> {
         let mut received = Vec::new();
         let mut buffer = [0; 4096];
         let head = loop {

@@ -20,11 +20,9 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::Cluster;
 use crate::dice::Dice;
-use crate::wire::Request;
 use client::{Client, Shared};
 use model::{Act, Op, Saw, is_linearizable};
 use record::{Entry, Record, history};
-use serde_json::json;
 
 /// The shortest lease there is.
 const LEASE: Duration = Duration::from_secs(5);
@@ -126,14 +124,8 @@ fn make_histories(cluster: &Cluster, count: usize, seed: &mut Dice) -> (Vec<Vec<
 }
 
 impl<'a> Shared<'a> {
-    /// Makes a file in a workspace of its own.
     fn new(cluster: &'a Cluster, number: u64) -> Self {
-        let request = Request::new("POST", "/v1/workspaces".to_owned());
-        let workspace = cluster.ask(&request.json(&json!({"name": format!("history {number}")}))).json();
-        let workspace = workspace["id"].as_str().unwrap();
-        let request = Request::new("PUT", format!("/v1/workspaces/{workspace}/files/file"));
-        let file = cluster.ask(&request.content("nothing yet".to_owned())).json();
-        let file = file["id"].as_str().unwrap().to_owned();
+        let file = cluster.new_file(&format!("history {number}"), "nothing yet");
         Self { cluster, file, record: Record::default(), newest: Mutex::new(None) }
     }
 }
