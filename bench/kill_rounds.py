@@ -2,7 +2,8 @@
 """Kill the server at random moments, or at chosen system calls, and look for what it promised.
 
 Each round starts `longshore serve` on the same data folder, writes to it, 8 at once (files of mixed sizes,
-new versions, folders, trips to the trash), kills the server with SIGKILL, starts it again and verifies that
+new versions, folders, locks, trips to the trash), kills the server with SIGKILL, starts it again and verifies
+that
 - every acknowledged file reads back as it was sent;
 - every visible file was acknowledged, or was in flight and then is whole;
 - the events have no gap, and there is one for every change that became visible;

@@ -2,8 +2,8 @@
 """Cut the power under the server, again and again, and look for what it promised.
 
 The server's data folder is on a disk of its own, a file that is mounted through a loop device. Each round
-starts `longshore serve`, writes to it, 8 at once (files of mixed sizes, new versions, folders, trips to the
-trash), and cuts the power at a random moment, in one of two ways by turns:
+starts `longshore serve`, writes to it, 8 at once (files of mixed sizes, new versions, folders, locks,
+trips to the trash), and cuts the power at a random moment, in one of two ways by turns:
 - stopped: SIGSTOP for the server; when all its threads stand still, the disk is copied as it is;
 - pulled: the file system stops writing at once, in the middle of all it does; then the disk is copied.
 The copy has what was written to the disk, and nothing of what the kernel had still to write. It takes the

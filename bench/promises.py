@@ -50,6 +50,11 @@ class Known:
 
     node: str = ""
     """The id of what stands there."""
+    lock: str = ""
+    """The id of its lock, while it is held."""
+    token: str = ""
+    fence: int = 0
+    """The highest that was ever seen."""
     acknowledged: Content | None = None
     """What stands there; None: nothing does."""
     pending: Change | None = None
@@ -65,6 +70,7 @@ class Tally:
     replaced: int = 0
     trashed: int = 0
     folders: int = 0
+    locks: int = 0
     bytes: int = 0
     in_flight: int = 0
     in_flight_visible: int = 0
@@ -112,13 +118,15 @@ class Api:
         return json.loads(body)
 
     def send(
-        self, method: str, path: str, body: bytes = b"", slow: random.Random | None = None
+        self, method: str, path: str, body: bytes = b"", token: str = "", slow: random.Random | None = None
     ) -> tuple[int, bytes]:
         """Send a body and read the whole answer; a slow one goes out in pieces with pauses between."""
         pieces: Iterable[bytes] | bytes = body
         headers = {**self.headers, "Content-Length": str(len(body))}
         if method == "POST":
             headers["Content-Type"] = "application/json"
+        if token:
+            headers["Lock-Token"] = token
         if slow:
             pieces = self._pieces(body, slow)
         self.http.request(method, path, body=pieces, headers=headers)

@@ -15,7 +15,7 @@ import statistics
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from measure import BenchError, Server, family, is_alive
@@ -31,6 +31,7 @@ POOL = random.Random("pool").randbytes(16 * MIB)
 LARGE_PER_ROUND = 6
 GONE = (OSError, http.client.HTTPException)
 CONTENT, TRASHED, FOLDER_MADE = "content", "node.trashed", "folder.created"
+LOCKED, RELEASED = "lock.acquired", "lock.released"
 UNREADABLE = Content(-2, b"")
 
 
@@ -152,11 +153,22 @@ class Workload:
                 known = self.known[path]
                 known.pending = Change(TRASHED, None)
                 goes_on = self._send(api, ended, known, "DELETE", f"/v1/files/{known.node}")
+            elif mine and pick < 0.22:
+                goes_on = self._lock_or_release(api, ended, self.known[numbers.choice(mine)])
             else:
                 goes_on = self._put(api, ended, numbers, budget, mine, f"{folder}", count)
             if not goes_on:
                 break
         api.close()
+
+    def _lock_or_release(self, api: Api, ended: threading.Event, known: Known) -> bool:
+        """Take a file's lock for longer than the run, or give it back."""
+        if known.lock:
+            known.pending = Change(RELEASED, known.acknowledged)
+            return self._send(api, ended, known, "DELETE", f"/v1/locks/{known.lock}")
+        known.pending = Change(LOCKED, known.acknowledged)
+        body = b'{"ttl_seconds": 3600}'
+        return self._send(api, ended, known, "POST", f"/v1/files/{known.node}/lock", body)
 
     def _put(
         self,
@@ -207,7 +219,7 @@ class Workload:
         tally, change = self.tally, known.pending
         assert change
         try:
-            status, answer = api.send(method, path, body, slow)
+            status, answer = api.send(method, path, body, known.token, slow)
         except GONE as error:
             with self.lock:
                 if not ended.is_set() and not self.is_closed:
@@ -217,7 +229,7 @@ class Workload:
             if self.is_closed:
                 return False
             known.pending = None
-            if status not in (200, 201):
+            if status not in (200, 201, 204):
                 tally.violate("refused", f"{method} {path} answered {status}")
                 return True
             tally.acknowledged += 1
@@ -226,8 +238,15 @@ class Workload:
             tally.trashed += change.kind == TRASHED
             tally.folders += change.kind == FOLDER_MADE
             self.committed[change.kind] += 1
+            tally.locks += change.kind in (LOCKED, RELEASED)
             known.acknowledged = change.to
-        known.node = json.loads(answer)["id"]
+            if change.kind == LOCKED:
+                granted = json.loads(answer)
+                known.lock, known.token, known.fence = granted["id"], granted["token"], granted["fence"]
+            elif change.kind == RELEASED:
+                known.lock = known.token = ""
+            else:
+                known.node = json.loads(answer)["id"]
         return True
 
     def close_ledger(self) -> None:
@@ -240,9 +259,9 @@ class Workload:
 
     # Verifying
 
-    def _listed(self, api: Api, folder: str) -> dict[str, str]:
-        """Return the kinds of all nodes that the server shows at and below a folder."""
-        found: dict[str, str] = {}
+    def _listed(self, api: Api, folder: str) -> dict[str, Any]:
+        """Return all nodes that the server shows at and below a folder."""
+        found: dict[str, Any] = {}
         cursor = ""
         while True:
             where = f"/v1/workspaces/{self.workspace}/tree{quote(folder)}?depth=all&limit=1000"
@@ -253,10 +272,10 @@ class Workload:
                 msg = f"GET {where} answered {status}: {body[:300]!r}"
                 raise BenchError(msg)
             page = json.loads(body)
-            found |= {node["path"]: node["kind"] for node in page["items"]}
+            found |= {node["path"]: node for node in page["items"]}
             cursor = page["next_cursor"] or ""
             if not cursor:
-                return found | ({folder: "folder"} if folder else {})
+                return found | ({folder: {"kind": "folder"}} if folder else {})
 
     def _read(self, server: Server, paths: Iterable[str]) -> dict[str, Content]:
         """Read files, 8 at once; `UNREADABLE` for one that does not come whole."""
@@ -294,16 +313,19 @@ class Workload:
             tally.violate("not_ready", f"/readyz answered {status}: {body[:200]!r}")
         promised = {p: k for p, k in self.known.items() if not folder or p.startswith(folder + "/")}
         listed = self._listed(api, folder)
-        files = sorted(path for path, kind in listed.items() if kind == "file")
+        files = sorted(path for path, node in listed.items() if node["kind"] == "file")
         folders = listed.keys() - set(files)
         for path in files:
             if path not in promised:
                 tally.violate("strangers", f"{path} is visible and was never sent, or is there no more")
         found = self._read(server, [path for path in files if path in promised])
+        files_found = found.keys() & listed.keys()
         found |= dict.fromkeys(folders, FOLDER)
         for path, known in promised.items():
             tally.in_flight += known.pending is not None
             self._judge(path, known, found.get(path))
+            if path in files_found:
+                self._judge_lock(path, known, listed[path])
             known.pending = None
         for path in [p for p, k in promised.items() if k.acknowledged is None]:
             # It did not become visible or was trashed, so it must never be there again.
@@ -318,7 +340,8 @@ class Workload:
 
     def _judge(self, path: str, known: Known, found: Content | None) -> None:
         tally = self.tally
-        if known.pending and found == known.pending.to:
+        is_of_lock = known.pending and known.pending.kind in (LOCKED, RELEASED)
+        if known.pending and not is_of_lock and found == known.pending.to:
             tally.in_flight_visible += 1
             self.committed[known.pending.kind] += 1
             known.acknowledged = found
@@ -332,6 +355,19 @@ class Workload:
             size = "cannot be read" if found == UNREADABLE else f"has {found.size} bytes"
             sent = [c.size for c in (known.acknowledged, known.pending and known.pending.to) if c]
             tally.violate("torn", f"{path} {size}, not what was acknowledged or in flight, of {sent} bytes")
+
+    def _judge_lock(self, path: str, known: Known, node: Any) -> None:  # noqa: ANN401, as the server says it
+        """Look whether the lock is as it was acknowledged, or as what was in flight leaves it."""
+        pending = known.pending.kind if known.pending else ""
+        lock = (node["lock"] or {}).get("id", "")
+        if lock != known.lock and pending == (LOCKED if lock else RELEASED):
+            self.tally.in_flight_visible += 1
+            self.committed[pending] += 1
+            known.lock, known.fence = lock, max(known.fence, node["fence"])
+        if lock != known.lock:
+            self.tally.violate("lost", f"{path} has the lock {lock!r}, and {known.lock!r} was acknowledged")
+        if node["fence"] < known.fence or (lock and node["lock"]["fence"] != node["fence"]):
+            self.tally.violate("lost", f"{path} has the fence {node['fence']} after {known.fence}")
 
     def _events(self, api: Api) -> None:
         """Read the events since the last time: each follows the one before it, one for each change."""
@@ -348,7 +384,7 @@ class Workload:
         newest = api.json("/v1/workspaces/current")["seq"]
         if newest != self.seq:
             self.tally.violate("gaps", f"the workspace is at event {newest}, its last is {self.seq}")
-        for kind in (CONTENT, TRASHED):
+        for kind in (CONTENT, TRASHED, LOCKED, RELEASED):
             if self.shown[kind] != self.committed[kind]:
                 text = f"{self.shown[kind]} × {kind} by the events, {self.committed[kind]} by what was sent"
                 self.tally.violate("gaps", text)
@@ -379,8 +415,8 @@ def report(tally: Tally, events: int) -> int:
     """Print what was found and return the exit code."""
     starts = tally.starts or [0.0]
     print(
-        f"acknowledged {tally.acknowledged} ({tally.bytes / MIB:.0f} MiB, {tally.replaced} of them replaced "
-        f"a file, {tally.trashed} trashed one, {tally.folders} made a folder), "
+        f"acknowledged {tally.acknowledged} ({tally.bytes / MIB:.0f} MiB; {tally.replaced} replaced a file, "
+        f"{tally.trashed} trashed one, {tally.folders} made a folder, {tally.locks} took or gave a lock), "
         f"in flight at the end {tally.in_flight}, of them visible and whole {tally.in_flight_visible}"
     )
     print(f"lost {tally.lost}, torn {tally.torn}, never sent but visible {tally.strangers}")
