@@ -27,7 +27,7 @@ pub use clock::{Clock, ManualClock, SteadyClock, SystemClock};
 pub use digest::{Algorithm, Digest};
 pub use error::{Code, ErrorKind};
 pub use id::{
-    DatabaseId, DeliveryId, EventId, HookId, IdError, JobId, KeyId, LockId, NodeId, PrincipalId, VersionId,
+    DatabaseId, DeliveryId, EventId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PrincipalId, VersionId,
     WaitTicket, WorkspaceId,
 };
 pub use key::{ApiKey, LockToken};
