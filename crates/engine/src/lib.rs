@@ -24,6 +24,7 @@ mod locks;
 mod nodes;
 mod notes;
 mod purge;
+mod retention;
 mod search;
 mod sweep;
 mod trash;

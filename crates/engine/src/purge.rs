@@ -19,6 +19,7 @@ use crate::db::purge::{Doomed, GROUP};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::nodes::{root_refused, visible_node};
+use crate::retention;
 
 /// How many old versions of one file one statement removes.
 const VERSIONS: u64 = 1_000;
@@ -90,6 +91,10 @@ impl Removal {
     }
 
     async fn leaves(&mut self, act: &mut Act<'_>, ids: &[NodeId]) -> Result<()> {
+        if act.log.may_be_locked() {
+            // Those that are left are the caller's own.
+            db::purge::end_locks(act.tx, ids, act.now()).await?;
+        }
         self.count(db::purge::nodes(act.tx, ids).await?);
         Ok(())
     }
@@ -161,21 +166,17 @@ impl Removal {
             nodes: self.purged.nodes - before.nodes,
             versions: self.purged.versions - before.versions,
             bytes: self.purged.bytes - before.bytes,
+            job_id: None,
         };
         act.record(counted(Change::of(kind, row, &place.path), purged)).await?;
         Ok(gone)
     }
 }
 
-fn too_many(most: u64) -> Error {
-    let detail = format!("more than {most} nodes and versions cannot be purged as one act");
-    Error::new(Code::TooManyNodes, detail)
-}
-
 impl Engine {
-    /// Removes a node of the trash for good, with all that is below it, as one act.
+    /// Removes a node of the trash for good, with all that is below it.
     ///
-    /// What is too large for one act is [`Code::TooManyNodes`]: [`Engine::purge_step_by_step`] takes it.
+    /// What is small is gone with the answer. What is too much for one act is left to a job, whose id is the answer.
     pub async fn purge_node(&self, actor: &Actor, id: NodeId, premises: Premises) -> Result<Purged> {
         let ask = Ask { actor, role: Role::Admin, scope: Scope::Node(id), premises };
         let most = self.settings().copied_nodes as u64;
@@ -183,7 +184,7 @@ impl Engine {
             Box::pin(async move {
                 let (row, place) = doomed(act, id).await?;
                 if db::purge::extent(act.tx, id, most + 1).await? > most {
-                    return Err(too_many(most));
+                    return retention::purge_later(act, Some(id)).await;
                 }
                 let mut removal = Removal::new(u64::MAX);
                 removal.node(act, &row, &place).await?;
@@ -193,9 +194,7 @@ impl Engine {
         .await
     }
 
-    /// Removes all that is in a workspace's trash for good, as one act.
-    ///
-    /// What is too large for one act is [`Code::TooManyNodes`]: [`Engine::purge_trash_before`] takes it.
+    /// Removes all that is in a workspace's trash for good: at once, or as a job, as [`Engine::purge_node`] does.
     pub async fn empty_trash(
         &self,
         actor: &Actor,
@@ -207,25 +206,16 @@ impl Engine {
         self.act(ask, (), move |act, ()| {
             Box::pin(async move {
                 act.check_stated(None)?;
+                let Some(entries) = entries_up_to(act, most).await? else {
+                    return retention::purge_later(act, None).await;
+                };
                 let mut removal = Removal::new(u64::MAX);
-                let (mut extent, mut after) = (0, start());
-                loop {
-                    let page =
-                        db::purge::trashed_before(act.tx, workspace, END, (after.0, &after.1), CHILDREN);
-                    let page = page.await?;
-                    let Some((at, last)) = page.last() else { break };
-                    after = (*at, last.to_string());
-                    for (_, id) in page {
-                        // One that was below another is gone with it.
-                        let Some(row) = db::nodes::get(act.tx, id).await? else { continue };
-                        extent += db::purge::extent(act.tx, id, most + 1).await?;
-                        if extent > most {
-                            return Err(too_many(most));
-                        }
-                        let place = db::nodes::place(act.tx, id).await?;
-                        act.permit_whole(&row, &place).await?;
-                        removal.node(act, &row, &place).await?;
-                    }
+                for id in entries {
+                    // One that was below another is gone with it.
+                    let Some(row) = db::nodes::get(act.tx, id).await? else { continue };
+                    let place = db::nodes::place(act.tx, id).await?;
+                    act.permit_whole(&row, &place).await?;
+                    removal.node(act, &row, &place).await?;
                 }
                 Ok(removal.purged)
             })
@@ -234,7 +224,14 @@ impl Engine {
     }
 
     /// Removes a node of the trash for good, step by step; what stands meanwhile is a whole tree, and in the trash.
-    pub async fn purge_step_by_step(&self, actor: &Actor, id: NodeId) -> Result<Purged> {
+    ///
+    /// `said` is told after each step what that has removed, and gives the purge up by an error.
+    pub async fn purge_step_by_step(
+        &self,
+        actor: &Actor,
+        id: NodeId,
+        said: &mut (dyn FnMut(Purged) -> Result<()> + Send),
+    ) -> Result<Purged> {
         let (mut sum, most) = (Purged::default(), self.settings().purge_step);
         loop {
             let ask = Ask { actor, role: Role::Admin, scope: Scope::Node(id), premises: by_rule() };
@@ -248,6 +245,7 @@ impl Engine {
             });
             let (purged, gone) = step.await?;
             add(&mut sum, purged);
+            said(purged)?;
             if gone {
                 return Ok(sum);
             }
@@ -260,6 +258,7 @@ impl Engine {
         actor: &Actor,
         workspace: WorkspaceId,
         before: Timestamp,
+        said: &mut (dyn FnMut(Purged) -> Result<()> + Send),
     ) -> Result<TrashPurged> {
         actor.needs(Role::Admin)?;
         self.workspace(actor, workspace).await?;
@@ -276,7 +275,7 @@ impl Engine {
             let Some((at, last)) = page.last() else { return Ok(done) };
             after = (*at, last.to_string());
             for (_, id) in page {
-                match self.purge_step_by_step(actor, id).await {
+                match self.purge_step_by_step(actor, id, said).await {
                     Ok(purged) => add(&mut done.purged, purged),
                     Err(error) if error.code() == Code::Locked => done.locked += 1,
                     // Gone with the folder above it, or brought back meanwhile.
@@ -286,15 +285,23 @@ impl Engine {
             }
         }
     }
+}
 
-    /// Removes for good what has been in a workspace's trash for longer than its rules keep it.
-    pub async fn purge_trash(&self, workspace: WorkspaceId) -> Result<TrashPurged> {
-        let actor = Actor::longshore(workspace);
-        let settings = self.workspace(&actor, workspace).await?.settings;
-        let Some(kept) = settings.trash_days else {
-            return Ok(TrashPurged::default());
-        };
-        self.purge_trash_before(&actor, workspace, self.now().minus(days(kept))).await
+/// Lists all that is in the trash of the act's workspace; nothing where it is too much for one act.
+async fn entries_up_to(act: &mut Act<'_>, most: u64) -> Result<Option<Vec<NodeId>>> {
+    let (mut entries, mut extent, mut after) = (Vec::new(), 0, start());
+    loop {
+        let workspace = act.log.workspace();
+        let page = db::purge::trashed_before(act.tx, workspace, END, (after.0, &after.1), CHILDREN).await?;
+        let Some((at, last)) = page.last() else { return Ok(Some(entries)) };
+        after = (*at, last.to_string());
+        for (_, id) in page {
+            extent += db::purge::extent(act.tx, id, most + 1).await?;
+            entries.push(id);
+            if extent > most {
+                return Ok(None);
+            }
+        }
     }
 }
 

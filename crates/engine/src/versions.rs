@@ -146,6 +146,15 @@ impl Engine {
     /// Removes the old versions that a workspace's rules keep no longer. Files that are locked or in the trash are
     /// left alone.
     pub async fn retain_versions(&self, workspace: WorkspaceId) -> Result<Retained> {
+        self.retain_versions_with(workspace, &mut |_| Ok(())).await
+    }
+
+    /// The same; `said` is told after each file what has been done, and gives it up by an error.
+    pub(crate) async fn retain_versions_with(
+        &self,
+        workspace: WorkspaceId,
+        said: &mut (dyn FnMut(&Retained) -> Result<()> + Send),
+    ) -> Result<Retained> {
         let actor = Actor::longshore(workspace);
         let mut done = Retained::default();
         let mut after = String::new();
@@ -171,6 +180,7 @@ impl Engine {
             let (due, last) = files.await?;
             for file in due {
                 self.retain_versions_of(&actor, file, &mut done).await?;
+                said(&done)?;
             }
             match last {
                 Some(last) => after = last.to_string(),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::JobId;
 use crate::wire::Version;
 
 /// Body of `PATCH /v1/files/{id}/versions/{ver}`.
@@ -65,4 +66,7 @@ pub struct Purged {
     pub versions: u64,
     /// How many bytes the versions had. Copies share bytes, so less may become free.
     pub bytes: u64,
+    /// The job that removes what is too much for one request: then nothing is gone yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<JobId>,
 }

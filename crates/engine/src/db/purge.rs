@@ -60,14 +60,35 @@ pub(crate) async fn extent(tx: &mut Tx, node: NodeId, limit: u64) -> Result<u64>
     row.map_or(Ok(0), |row| row.count(0))
 }
 
+/// Says of the locks of nodes that are to be removed that they are over.
+pub(crate) async fn end_locks(tx: &mut Tx, ids: &[NodeId], now: Timestamp) -> Result<()> {
+    for group in ids.chunks(GROUP) {
+        let mut values = values_of(group);
+        values.push(now.into());
+        tx.execute(
+            for_group!(
+                "UPDATE locks SET ended = 'released', ended_at = $33 WHERE ended_at IS NULL AND node_id",
+                ""
+            ),
+            &values,
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Returns a group's placeholders. An id that stands twice removes nothing twice.
+fn values_of(group: &[NodeId]) -> Vec<Value> {
+    let last = group.last().copied();
+    let padding = std::iter::repeat_n(last, GROUP - group.len());
+    group.iter().copied().map(Some).chain(padding).map(Value::from).collect()
+}
+
 /// Removes nodes that have no children, with their versions, notes and terms.
 pub(crate) async fn nodes(tx: &mut Tx, ids: &[NodeId]) -> Result<Purged> {
     let mut purged = Purged::default();
     for group in ids.chunks(GROUP) {
-        let Some(last) = group.last() else { break };
-        // An id that stands twice removes nothing twice.
-        let padding = std::iter::repeat_n(last, GROUP - group.len());
-        let values: Vec<Value> = group.iter().chain(padding).map(|id| (*id).into()).collect();
+        let values = values_of(group);
         tx.execute(for_group!("DELETE FROM notes WHERE node_id", ""), &values).await?;
         tx.execute(for_group!("DELETE FROM node_terms WHERE node_id", ""), &values).await?;
         let versions =
@@ -103,7 +124,7 @@ pub(crate) async fn old_versions(
         )
         .await?;
     let bytes = rows.iter().map(|row| row.count(0)).sum::<Result<u64>>()?;
-    Ok(Purged { nodes: 0, versions: rows.len() as u64, bytes })
+    Ok(Purged { versions: rows.len() as u64, bytes, ..Purged::default() })
 }
 
 /// Lists what went to the trash of a workspace before a time, oldest first, from after one time and id on.

@@ -88,6 +88,8 @@ cases![
     purge::what_is_old_leaves_the_trash,
     purge::five_thousand_nodes_go_step_by_step,
     purge::a_purge_that_stops_leaves_a_whole_tree,
+    purge::a_lock_keeps_the_trash,
+    purge::rules_run_by_the_clock,
     describe::single_keys_are_set_and_removed,
     describe::labels_are_a_set,
     describe::nodes_are_found_by_metadata_and_labels,
