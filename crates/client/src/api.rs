@@ -4,4 +4,6 @@ pub(crate) mod files;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod listing;
+pub(crate) mod notes;
+pub(crate) mod versions;
 pub(crate) mod workspaces;

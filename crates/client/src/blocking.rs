@@ -10,14 +10,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    CopyNode, CreateKey, Event, Job, Key, Me, NewKey, Node, RestoreNode, Status, UpdateNode, UpdateWorkspace,
-    Version, Workspace,
+    Comparison, CopyNode, CreateKey, CreateNote, Event, Job, Key, Me, NewKey, Node, Note, Purged,
+    RestoreNode, Status, UpdateNode, UpdateWorkspace, Version, Workspace,
 };
-use longshore_core::{JobId, KeyId, Name, NodeId, VersionId, WorkspaceId};
+use longshore_core::{JobId, KeyId, Name, NodeId, NoteId, VersionId, WorkspaceId};
 use tokio::runtime::{self, Runtime};
 
 use crate::api::files::{Content, Depth, Folder, IfMatch, Place};
 use crate::api::jobs::JobFilter;
+use crate::api::versions::NodeQuery;
 use crate::config::Builder;
 use crate::error::{Error, Result};
 use crate::transfer::destination::Destination;
@@ -124,6 +125,22 @@ impl Jobs {
     }
 }
 
+/// The blocking verbs on notes.
+#[derive(Clone, Debug)]
+pub struct Notes {
+    verbs: crate::Notes,
+    runtime: Arc<Runtime>,
+}
+
+impl Notes {
+    verbs! {
+        wait create(node: NodeId, note: &CreateNote) -> Result<Note>;
+        iterate list(node: NodeId) -> Waiting<crate::Listing<Note>>;
+        wait update(note: NoteId, text: impl Into<String>) -> Result<Note>;
+        wait delete(note: NoteId) -> Result<()>;
+    }
+}
+
 /// The blocking verbs on folders and files.
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -153,6 +170,12 @@ impl Files {
         iterate versions(file: NodeId) -> Waiting<crate::Listing<Version>>;
         wait version(file: NodeId, version: VersionId) -> Result<Version>;
         wait version_content(file: NodeId, version: VersionId) -> Result<Bytes>;
+        wait label_version(file: NodeId, version: VersionId, label: Option<String>) -> Result<Version>;
+        wait compare_versions(file: NodeId, version: VersionId, with: VersionId) -> Result<Comparison>;
+        wait delete_version(file: NodeId, version: VersionId) -> Result<()>;
+        wait purge(node: NodeId, if_match: Option<IfMatch>) -> Result<Purged>;
+        wait empty_trash(workspace: Option<WorkspaceId>) -> Result<Purged>;
+        iterate find(workspace: Option<WorkspaceId>, query: &NodeQuery) -> Waiting<crate::Listing<Node>>;
         wait restore_version(file: NodeId, version: VersionId, if_match: Option<IfMatch>) -> Result<Node>;
         iterate events(workspace: Option<WorkspaceId>, after: u64) -> Waiting<crate::Listing<Event>>;
     }
@@ -243,6 +266,12 @@ impl Client {
     #[must_use]
     pub fn jobs(&self) -> Jobs {
         Jobs { verbs: self.client.jobs(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on notes.
+    #[must_use]
+    pub fn notes(&self) -> Notes {
+        Notes { verbs: self.client.notes(), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on folders and files.

@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 use crate::api::files::Files;
 use crate::api::jobs::Jobs;
 use crate::api::keys::Keys;
+use crate::api::notes::Notes;
 use crate::api::workspaces::Workspaces;
 use crate::config::{Base, Builder};
 use crate::error::{Error, Result};
@@ -189,6 +190,12 @@ impl Client {
     #[must_use]
     pub fn files(&self) -> Files {
         Files::new(self.clone())
+    }
+
+    /// Returns the verbs on notes.
+    #[must_use]
+    pub fn notes(&self) -> Notes {
+        Notes::new(self.clone())
     }
 
     pub(crate) fn concurrency(&self) -> usize {

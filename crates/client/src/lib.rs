@@ -42,17 +42,21 @@ pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
 pub use api::jobs::{JobFilter, Jobs};
 pub use api::keys::Keys;
 pub use api::listing::Listing;
+pub use api::notes::Notes;
+pub use api::versions::NodeQuery;
 pub use api::workspaces::Workspaces;
 pub use client::Client;
 pub use config::{Builder, DEFAULT_CONCURRENCY, DEFAULT_URL, Timeouts};
 pub use error::{Error, ErrorCode, Result};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    CopyNode, CreateKey, CreateWorkspace, Event, Job, JobError, JobProgress, JobState, Key, Me, Metadata,
-    NewKey, Node, NodeKind, OnConflict, RestoreNode, Role, Status, UpdateNode, Version, Workspace,
+    Comparison, CopyNode, CreateKey, CreateNote, CreateWorkspace, Event, Job, JobError, JobProgress,
+    JobState, Key, Labels, Me, Metadata, MetadataPatch, NewKey, NoText, Node, NodeKind, Note, OnConflict,
+    Purged, RestoreNode, Role, Status, TextDiff, TextRange, UpdateNode, UpdateWorkspace, Version, Workspace,
+    WorkspaceSettings,
 };
 pub use longshore_core::{
-    Code, Digest, ErrorKind, JobId, KeyId, Name, NodeId, Timestamp, VersionId, WorkspaceId,
+    Code, Digest, ErrorKind, JobId, KeyId, Name, NodeId, NoteId, Timestamp, VersionId, WorkspaceId,
     WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;

@@ -81,6 +81,8 @@ codes! {
     NodeNotFound = "node_not_found", NotFound, "no such folder or file";
     /// The file has no such version.
     VersionNotFound = "version_not_found", NotFound, "no such version";
+    /// There is no note with this id, or the key does not reach its node.
+    NoteNotFound = "note_not_found", NotFound, "no such note";
     /// There is no key with this id.
     KeyNotFound = "key_not_found", NotFound, "no such key";
     /// There is no lock with this id, or the node is not locked.
@@ -109,6 +111,8 @@ codes! {
     InTrash = "in_trash", Conflict, "in the trash";
     /// The node is not in the trash.
     NotInTrash = "not_in_trash", Conflict, "not in the trash";
+    /// The version is the file's current one: only the file itself can be removed.
+    VersionInUse = "version_in_use", Conflict, "the current version stays";
     /// The root folder cannot be renamed, moved, copied or deleted.
     RootRefused = "root_refused", Conflict, "not possible with the root folder";
     /// The job has ended: there is nothing left to cancel.
@@ -151,6 +155,10 @@ codes! {
     LengthMismatch = "length_mismatch", Invalid, "the content has another length than announced";
     /// The metadata breaks a rule: a map of at most 64 keys and 8 KiB.
     InvalidMetadata = "invalid_metadata", Invalid, "the metadata breaks a rule";
+    /// A label breaks a rule: a node has at most 32, of 1 to 64 characters; a version one, of 1 to 200; no control characters.
+    InvalidLabel = "invalid_label", Invalid, "the label breaks a rule";
+    /// A note breaks a rule: 1 to 4,000 characters, on a range that lies inside the version's text.
+    InvalidNote = "invalid_note", Invalid, "the note breaks a rule";
     /// This `Idempotency-Key` came before with another request.
     IdempotencyMismatch = "idempotency_mismatch", Invalid, "the idempotency key belongs to another request";
     /// The URL is not one that the server may ask: another scheme, port or address is needed.

@@ -159,6 +159,16 @@ id!(
     "usr_"
 );
 
+impl PrincipalId {
+    /// Longshore itself: who acts where a workspace's own rules remove what is old.
+    pub const LONGSHORE: Self = Self(Uuid::nil());
+}
+
+id!(
+    /// The id of a note on a node.
+    NoteId,
+    "note_"
+);
 id!(
     /// The id of a job.
     JobId,

@@ -27,8 +27,8 @@ pub use clock::{Clock, ManualClock, SteadyClock, SystemClock};
 pub use digest::{Algorithm, Digest};
 pub use error::{Code, ErrorKind};
 pub use id::{
-    DatabaseId, DeliveryId, EventId, HookId, IdError, JobId, KeyId, LockId, NodeId, PrincipalId, VersionId,
-    WaitTicket, WorkspaceId,
+    DatabaseId, DeliveryId, EventId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PrincipalId,
+    VersionId, WaitTicket, WorkspaceId,
 };
 pub use key::{ApiKey, LockToken};
 pub use path::{Name, PathError, WorkspacePath};

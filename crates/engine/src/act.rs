@@ -7,7 +7,7 @@
 
 use futures_util::future::BoxFuture;
 use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, Role};
-use longshore_core::{Code, LockId, LockToken, NodeId, Timestamp, VersionId, WorkspaceId};
+use longshore_core::{Code, LockId, LockToken, NodeId, NoteId, Timestamp, VersionId, WorkspaceId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::hooks;
 use crate::idempotency::{self, Idempotency, Turn};
 use crate::nodes::visible_node;
-use crate::workspaces;
+use crate::{notes, workspaces};
 
 /// What a write asks of the node it finds.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +78,8 @@ pub(crate) enum Scope {
     Node(NodeId),
     /// The workspace of a lock's node.
     Lock(LockId),
+    /// The workspace of the node that a note is on.
+    Note(NoteId),
 }
 
 impl Scope {
@@ -89,6 +91,10 @@ impl Scope {
             Self::Lock(id) => {
                 let grant = db::locks::get(tx, id).await?.filter(|grant| actor.reaches(grant.workspace));
                 grant.map(|grant| grant.workspace).ok_or_else(|| no_lock(id))
+            }
+            Self::Note(id) => {
+                let note = db::notes::get(tx, id).await?.filter(|note| actor.reaches(note.workspace_id));
+                note.map(|note| note.workspace_id).ok_or_else(|| notes::not_found(id))
             }
         }
     }
@@ -227,11 +233,16 @@ impl Act<'_> {
         self.preconditions.if_match.is_some()
     }
 
-    /// Asks whether the caller may write at a place: refused where somebody else's lock is on it or above it.
-    pub(crate) fn permit(&mut self, place: &Place) -> Result<()> {
+    /// Notes which of the locks that the request names cover a place.
+    pub(crate) fn use_locks(&mut self, place: &Place) {
         for held in &mut self.held {
             held.used |= place.ids.contains(&held.grant.node);
         }
+    }
+
+    /// Asks whether the caller may write at a place: refused where somebody else's lock is on it or above it.
+    pub(crate) fn permit(&mut self, place: &Place) -> Result<()> {
+        self.use_locks(place);
         let now = self.now();
         let held = &self.held;
         let in_the_way = place

@@ -31,6 +31,17 @@ impl Actor {
         }
     }
 
+    /// Returns Longshore itself, acting on one workspace by that one's own rules.
+    pub(crate) fn longshore(workspace: WorkspaceId) -> Self {
+        Self {
+            principal: PrincipalId::LONGSHORE,
+            key: None,
+            role: Role::Admin,
+            workspace: Some(workspace),
+            request_id: None,
+        }
+    }
+
     /// Returns this actor acting in a request.
     #[must_use]
     pub fn in_request(self, request_id: impl Into<String>) -> Self {

@@ -52,6 +52,7 @@ async fn copy_one(act: &mut Act<'_>, source: &NodeRow, parent: NodeId, name: Str
     let by = act.actor().principal;
     let mut copied = NodeRow {
         metadata: source.metadata.clone(),
+        labels: source.labels.clone(),
         ..NodeRow::folder(source.workspace, Some(parent), name, by, act.now())
     };
     let Some(version) = source.version else {
@@ -69,6 +70,7 @@ async fn copy_one(act: &mut Act<'_>, source: &NodeRow, parent: NodeId, name: Str
         created_at: act.now(),
         created_by: by,
         fence: 0,
+        label: None,
         ..version
     };
     copied.set_version(&version);

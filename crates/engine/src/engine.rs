@@ -24,6 +24,8 @@ pub struct Settings {
     pub largest_file: Option<u64>,
     /// The most nodes of one copy (10,000): it is one transaction, and on SQLite no other write goes on beside it.
     pub copied_nodes: usize,
+    /// How many nodes and versions one step of a long purge removes (1,000).
+    pub purge_step: u64,
     /// How old a blob without a version must be before the sweeper removes it (24 h).
     pub orphan_grace: Duration,
     /// How often orphans are looked for (1 h).
@@ -44,6 +46,7 @@ impl Default for Settings {
             inline_limit: 16 * 1_024,
             largest_file: None,
             copied_nodes: 10_000,
+            purge_step: 1_000,
             orphan_grace: Duration::from_hours(24),
             sweep_interval: Duration::from_hours(1),
             egress: longshore_egress::Settings::default(),

@@ -22,9 +22,14 @@ mod jobs;
 mod listing;
 mod locks;
 mod nodes;
+mod notes;
+mod purge;
+mod retention;
+mod search;
 mod sweep;
 mod trash;
 mod upload;
+mod versions;
 mod workspaces;
 
 pub use act::{Preconditions, Premises};
@@ -40,8 +45,11 @@ pub use jobs::{
 };
 pub use listing::{Depth, PageRequest};
 pub use nodes::Target;
+pub use purge::TrashPurged;
+pub use search::NodeFilter;
 pub use sweep::Swept;
 pub use upload::{Upload, UploadOptions, Written};
+pub use versions::Retained;
 
 /// What the engine may dial: the guard's own settings, so that a front door needs no other way to them.
 pub mod egress {

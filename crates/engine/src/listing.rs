@@ -71,7 +71,7 @@ impl Depth {
 }
 
 /// A folder that a walk is in: where in it the walk is, and children already read.
-struct Frame {
+pub(crate) struct Frame {
     folder: NodeId,
     path: WorkspacePath,
     after: String,
@@ -102,40 +102,58 @@ impl Frame {
     }
 }
 
-/// Walks depth first, by name, from where `frames` stands, until `limit` nodes are found or the walk ends.
-async fn walk(
+/// How far one call walks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stride {
+    pub(crate) depth: Depth,
+    /// How many nodes it finds at most.
+    pub(crate) limit: u32,
+    /// How many nodes it looks at at most.
+    pub(crate) looks: u32,
+}
+
+/// Walks depth first, by name, from where `frames` stands, and gives the nodes that `fits` takes.
+pub(crate) async fn walk(
     tx: &mut Tx,
     frames: &mut Vec<Frame>,
-    depth: Depth,
-    limit: u32,
+    Stride { depth, limit, looks }: Stride,
     now: Timestamp,
+    fits: impl Fn(&NodeRow) -> bool,
 ) -> Result<Vec<Node>> {
     let mut items = Vec::new();
-    while items.len() < limit as usize {
+    let mut left = looks;
+    while items.len() < limit as usize && left > 0 {
         let level = frames.len();
         let Some(frame) = frames.last_mut() else {
             break;
         };
-        let wanted = limit - u32::try_from(items.len()).unwrap_or(limit);
-        let Some(row) = frame.next(tx, wanted).await? else {
+        let Some(row) = frame.next(tx, left.min(MAX_PAGE)).await? else {
             frames.pop();
             continue;
         };
+        left -= 1;
         let path = frame.below(&row)?;
         if row.kind == NodeKind::Folder && depth.goes_below(level) {
             frames.push(Frame::new(row.id, path.clone(), String::new()));
         }
-        items.push(row.into_node(Place { path, ..Place::default() }, now));
+        if fits(&row) {
+            items.push(row.into_node(Place { path, ..Place::default() }, now));
+        }
     }
     Ok(items)
 }
 
 /// A walk's cursor: the folder it began in, and the last name seen in each folder that it is in, from there down.
 /// The names are those of one path, so a cursor is never longer than one.
-type WalkCursor = (NodeId, Vec<String>);
+pub(crate) type WalkCursor = (NodeId, Vec<String>);
 
 /// Takes a walk up again. A folder that was moved or trashed since ends the walk in it, not the walk.
-async fn resume(tx: &mut Tx, base: NodeId, path: WorkspacePath, cursor: WalkCursor) -> Result<Vec<Frame>> {
+pub(crate) async fn resume(
+    tx: &mut Tx,
+    base: NodeId,
+    path: WorkspacePath,
+    cursor: WalkCursor,
+) -> Result<Vec<Frame>> {
     let (began, names) = cursor;
     if began != base || names.is_empty() || names.len() > MAX_PATH_NAMES + 1 {
         return Err(Error::new(Code::InvalidCursor, "this cursor belongs to another folder"));
@@ -154,6 +172,12 @@ async fn resume(tx: &mut Tx, base: NodeId, path: WorkspacePath, cursor: WalkCurs
         frames.push(Frame::new(folder.id, path, after));
     }
     Ok(frames)
+}
+
+/// Returns the cursor of a walk that goes on later; nothing where it has come to its end.
+pub(crate) fn pause(base: NodeId, frames: Vec<Frame>) -> Option<WalkCursor> {
+    let names: Vec<String> = frames.into_iter().map(|frame| frame.after).collect();
+    (!names.is_empty()).then_some((base, names))
 }
 
 impl Engine {
@@ -178,13 +202,10 @@ impl Engine {
                     }
                     let start = places.unwrap_or_else(|| (folder, vec![String::new()]));
                     let mut frames = resume(tx, folder, place.path, start).await?;
-                    let items = walk(tx, &mut frames, depth, limit, now).await?;
-                    let next_cursor = if items.len() == limit as usize && !frames.is_empty() {
-                        let names: Vec<String> = frames.into_iter().map(|frame| frame.after).collect();
-                        Some(cursor::encode(&(folder, names))?)
-                    } else {
-                        None
-                    };
+                    let stride = Stride { depth, limit, looks: limit };
+                    let items = walk(tx, &mut frames, stride, now, |_| true).await?;
+                    let next_cursor =
+                        pause(folder, frames).map(|place| cursor::encode(&place)).transpose()?;
                     Ok(Page { items, next_cursor })
                 })
             })

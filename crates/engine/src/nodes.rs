@@ -1,7 +1,7 @@
 //! Nodes: finding them, and changing everything but content.
 
 use longshore_core::path::{MAX_PATH_BYTES, MAX_PATH_NAMES};
-use longshore_core::wire::{Metadata, Node, NodeKind, Role, UpdateNode};
+use longshore_core::wire::{Labels, Metadata, Node, NodeKind, Role, UpdateNode};
 use longshore_core::{Code, Name, NodeId, PathError, WorkspaceId, WorkspacePath};
 use serde_json::json;
 
@@ -18,6 +18,10 @@ use crate::workspaces;
 const METADATA_KEYS: usize = 64;
 /// The most bytes of keys and values a node's metadata may have.
 const METADATA_BYTES: usize = 8 * 1_024;
+/// The most labels a node may have.
+const LABELS: usize = 32;
+/// The most characters of a node's label.
+const LABEL: usize = 64;
 
 /// Where content is written to.
 #[derive(Clone, Debug)]
@@ -82,6 +86,68 @@ pub(crate) async fn ensure_free(tx: &mut Tx, folder: NodeId, name: &str) -> Resu
         Some(_) => Err(name_taken(name)),
         None => Ok(()),
     }
+}
+
+/// Refuses a label of a node or of a version that breaks a rule.
+pub(crate) fn check_label(label: &str, most: usize) -> Result<()> {
+    if label.trim().is_empty() || label.chars().count() > most || label.chars().any(char::is_control) {
+        let detail = format!("a label has 1 to {most} characters, not only blanks and no control characters");
+        return Err(Error::new(Code::InvalidLabel, detail));
+    }
+    Ok(())
+}
+
+fn check_labels(labels: &Labels) -> Result<()> {
+    if labels.len() > LABELS {
+        return Err(Error::new(Code::InvalidLabel, format!("a node has at most {LABELS} labels")));
+    }
+    labels.iter().try_for_each(|label| check_label(label, LABEL))
+}
+
+/// Refuses an order that says one thing twice.
+fn check_update(wanted: &UpdateNode) -> Result<()> {
+    let twice = |what: &str| Err(Error::new(Code::InvalidBody, format!("{what} do not go together")));
+    if wanted.metadata.is_some() && wanted.metadata_patch.is_some() {
+        return twice("`metadata` and `metadata_patch`");
+    }
+    let patched = !(wanted.add_labels.is_empty() && wanted.remove_labels.is_empty());
+    if wanted.labels.is_some() && patched {
+        return twice("`labels` and `add_labels` or `remove_labels`");
+    }
+    if wanted.add_labels.intersection(&wanted.remove_labels).next().is_some() {
+        return twice("`add_labels` and `remove_labels` of one label");
+    }
+    wanted.metadata.as_ref().map_or(Ok(()), check_metadata)?;
+    wanted.labels.as_ref().map_or(Ok(()), check_labels)?;
+    check_labels(&wanted.add_labels)
+}
+
+/// Returns what a node's metadata is to be.
+fn metadata_of(row: &NodeRow, wanted: &UpdateNode) -> Result<Metadata> {
+    if let Some(metadata) = &wanted.metadata {
+        return Ok(metadata.clone());
+    }
+    let mut metadata = row.metadata.clone();
+    for (key, value) in wanted.metadata_patch.iter().flatten() {
+        match value {
+            Some(value) => drop(metadata.insert(key.clone(), value.clone())),
+            None => drop(metadata.remove(key)),
+        }
+    }
+    check_metadata(&metadata)?;
+    Ok(metadata)
+}
+
+/// Returns what a node's labels are to be.
+fn labels_of(row: &NodeRow, wanted: &UpdateNode) -> Result<Labels> {
+    if let Some(labels) = &wanted.labels {
+        return Ok(labels.clone());
+    }
+    let mut labels = row.labels.clone();
+    labels.retain(|label| !wanted.remove_labels.contains(label));
+    labels.extend(wanted.add_labels.iter().cloned());
+    check_labels(&labels)?;
+    Ok(labels)
 }
 
 fn check_metadata(metadata: &Metadata) -> Result<()> {
@@ -225,7 +291,7 @@ impl Engine {
         .await
     }
 
-    /// Renames a node, moves it, or replaces its metadata, as one act.
+    /// Renames a node, moves it, or changes its metadata or labels, as one act.
     pub async fn update_node(
         &self,
         actor: &Actor,
@@ -233,9 +299,7 @@ impl Engine {
         wanted: UpdateNode,
         premises: Premises,
     ) -> Result<Node> {
-        if let Some(metadata) = &wanted.metadata {
-            check_metadata(metadata)?;
-        }
+        check_update(&wanted)?;
         let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(id), premises };
         self.act(ask, wanted, move |act, wanted| Box::pin(apply_update(act, id, wanted))).await
     }
@@ -273,6 +337,8 @@ async fn apply_update(act: &mut Act<'_>, id: NodeId, wanted: UpdateNode) -> Resu
     let (mut row, mut place) = live_node(act.tx, act.log.actor(), id).await?;
     act.check(Some(&row))?;
     let (before, from) = (row.clone(), place.path.clone());
+    row.metadata = metadata_of(&row, &wanted)?;
+    row.labels = labels_of(&row, &wanted)?;
     let name = wanted.name.map_or_else(|| row.name.clone(), |name| name.to_string());
     let renamed = name != row.name;
     let moved = wanted.parent_id.is_some_and(|parent| Some(parent) != row.parent);
@@ -291,26 +357,28 @@ async fn apply_update(act: &mut Act<'_>, id: NodeId, wanted: UpdateNode) -> Resu
     } else {
         act.permit(&place)?;
     }
-    let relabelled = wanted.metadata.as_ref().is_some_and(|metadata| *metadata != row.metadata);
-    if !(renamed || moved || relabelled) {
+    let described = row.metadata != before.metadata;
+    let relabelled = row.labels != before.labels;
+    if !(renamed || moved || described || relabelled) {
         return Ok(row.into_node(place, act.now()));
-    }
-    if let Some(metadata) = wanted.metadata {
-        row.metadata = metadata;
     }
     row.touch(&act.log);
     db::nodes::update(act.tx, &row).await?;
-    let kind = match (moved, renamed) {
-        (true, _) => "node.moved",
-        (false, true) => "node.renamed",
-        (false, false) => "node.metadata_changed",
+    let kind = match (moved, renamed, described) {
+        (true, ..) => "node.moved",
+        (_, true, _) => "node.renamed",
+        (.., true) => "node.metadata_changed",
+        _ => "node.labels_changed",
     };
     let mut change = Change::of(kind, &row, &place.path).after(&before);
     if renamed || moved {
         change = change.moved_from(&from);
     }
-    if relabelled {
+    if described {
         change = change.with("metadata", json!(row.metadata));
+    }
+    if relabelled {
+        change = change.with("labels", json!(row.labels));
     }
     act.record(change).await?;
     Ok(row.into_node(place, act.now()))

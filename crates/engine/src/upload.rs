@@ -282,7 +282,7 @@ fn media_type(head: &[u8], target: &Target) -> String {
     }
 }
 
-async fn live_file(tx: &mut Tx, actor: &Actor, id: NodeId) -> Result<(NodeRow, Place)> {
+pub(crate) async fn live_file(tx: &mut Tx, actor: &Actor, id: NodeId) -> Result<(NodeRow, Place)> {
     let (row, place) = live_node(tx, actor, id).await?;
     if row.kind != NodeKind::File {
         return Err(Error::new(Code::NotAFile, format!("{} is a folder", place.path)));
@@ -385,6 +385,7 @@ async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<W
         created_at: now,
         created_by: by,
         fence: row.fence,
+        label: None,
     };
     row.set_version(&version);
     row.touch(&act.log);
@@ -487,6 +488,7 @@ pub(crate) async fn set_content(act: &mut Act<'_>, row: &mut NodeRow, version: V
         created_at: act.now(),
         created_by: act.actor().principal,
         fence: row.fence,
+        label: None,
         ..old
     };
     row.set_version(&restored);

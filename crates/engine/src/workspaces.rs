@@ -22,6 +22,21 @@ fn exists(name: &Name) -> Error {
     Error::new(Code::WorkspaceExists, format!("there is a workspace {name:?} already"))
 }
 
+/// The most days that a rule of a workspace may name: a hundred years.
+const MOST_DAYS: u32 = 36_500;
+
+fn check_settings(settings: &WorkspaceSettings) -> Result<()> {
+    let refuse = |detail: &str| Err(Error::new(Code::InvalidBody, detail));
+    if settings.versions_kept == Some(0) {
+        return refuse("`versions_kept` is at least 1: the current version always stays");
+    }
+    let days = [settings.versions_days, settings.trash_days];
+    if days.into_iter().flatten().any(|days| days == 0 || days > MOST_DAYS) {
+        return refuse("a rule names 1 to 36,500 days, or `null`");
+    }
+    Ok(())
+}
+
 /// Writes a workspace, its root folder and its first event.
 pub(crate) async fn insert_workspace(
     tx: &mut Tx,
@@ -123,6 +138,7 @@ impl Engine {
         wanted: UpdateWorkspace,
         premises: Premises,
     ) -> Result<Workspace> {
+        wanted.settings.as_ref().map_or(Ok(()), check_settings)?;
         let ask = Ask { actor, role: Role::Admin, scope: Scope::Workspace(id), premises };
         self.act(ask, wanted, move |act, wanted| {
             Box::pin(async move {

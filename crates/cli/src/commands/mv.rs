@@ -24,7 +24,7 @@ impl Mv {
     pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
         let node = session.node(&self.source).await?;
         let Spot { parent, name } = spot(session, &node, &self.destination).await?;
-        let change = UpdateNode { name: Some(name), parent_id: Some(parent), metadata: None };
+        let change = UpdateNode { name: Some(name), parent_id: Some(parent), ..UpdateNode::default() };
         let moved = session.client.files().update(node.id, &change, None).await;
         let moved = moved.map_err(|error| about(&self.destination, &error))?;
         output.object(&moved, |moved| format!("{} -> {}", node.path, moved.path))?;

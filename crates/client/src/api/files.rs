@@ -183,7 +183,7 @@ impl Display for Content {
 /// The verbs on folders and files.
 #[derive(Clone, Debug)]
 pub struct Files {
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl Files {
@@ -306,7 +306,7 @@ impl Files {
         self.client.json(call.json(&body)?).await
     }
 
-    /// Renames a node, moves it, or replaces its metadata.
+    /// Renames a node, moves it, or changes its metadata or labels.
     pub async fn update(&self, node: NodeId, change: &UpdateNode, if_match: Option<IfMatch>) -> Result<Node> {
         let path = format!("/v1/files/{node}");
         let call = Call::new(Method::PATCH, path, Repeat::IfUndone)

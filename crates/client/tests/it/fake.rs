@@ -254,6 +254,7 @@ pub(crate) fn node(path: &str, bytes: &[u8]) -> Node {
         version_id: Some(version()),
         digest: Some(digest(bytes)),
         metadata: Metadata::new(),
+        labels: longshore::Labels::new(),
         created_at: NOW,
         created_by: user,
         updated_at: NOW,

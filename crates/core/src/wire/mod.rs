@@ -10,6 +10,8 @@ mod hooks;
 mod jobs;
 mod lock;
 mod node;
+mod note;
+mod version;
 mod workspace;
 
 use serde::{Deserialize, Serialize};
@@ -29,9 +31,11 @@ pub use lock::{
     LockRenewal, LostReason, MOST_LOCKS, NodeLock, QueuePlace, RenewLock, SHORTEST_LEASE,
 };
 pub use node::{
-    CopyNode, CreateChild, CreateFolder, Metadata, Node, NodeKind, OnConflict, RestoreNode, UpdateNode,
-    Version,
+    CopyNode, CreateChild, CreateFolder, Labels, Metadata, MetadataPatch, Node, NodeKind, OnConflict,
+    RestoreNode, UpdateNode, Version,
 };
+pub use note::{CreateNote, Note, TextRange, UpdateNote};
+pub use version::{Comparison, NoText, Purged, TextDiff, UpdateVersion};
 pub use workspace::{CreateWorkspace, UpdateWorkspace, Workspace, WorkspaceSettings};
 
 /// The most items one page of a list may have.

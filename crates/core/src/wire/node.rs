@@ -1,6 +1,6 @@
 //! Nodes and versions, and what is asked of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,12 @@ use crate::wire::NodeLock;
 
 /// A string map kept with a node: at most 64 keys and 8 KiB of keys and values.
 pub type Metadata = BTreeMap<String, String>;
+
+/// A change of single keys of a node's metadata: a value sets a key, `null` removes it.
+pub type MetadataPatch = BTreeMap<String, Option<String>>;
+
+/// The labels of a node: at most 32, each of 1 to 64 characters.
+pub type Labels = BTreeSet<String>;
 
 /// What a node is.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -50,11 +56,14 @@ pub struct Node {
     pub digest: Option<Digest>,
     /// The node's metadata.
     pub metadata: Metadata,
+    /// The node's labels.
+    #[serde(default)]
+    pub labels: Labels,
     /// When the node was made.
     pub created_at: Timestamp,
     /// Who made the node.
     pub created_by: PrincipalId,
-    /// When the node last changed: content, name, place, metadata or trash.
+    /// When the node last changed: content, name, place, metadata, labels or trash.
     pub updated_at: Timestamp,
     /// Who changed the node last.
     pub updated_by: PrincipalId,
@@ -95,6 +104,9 @@ pub struct Version {
     /// The file's fence when the version was made; along a file's versions it never falls.
     #[serde(default)]
     pub fence: u64,
+    /// What people call the version. A version with a label is kept, whatever the workspace's rules.
+    #[serde(default)]
+    pub label: Option<String>,
 }
 
 /// Body of `POST /v1/files/{parent}/children`.
@@ -117,7 +129,7 @@ pub struct CreateFolder {
     pub path: WorkspacePath,
 }
 
-/// Body of `PATCH /v1/files/{id}`: rename, move, metadata. What is left out stays.
+/// Body of `PATCH /v1/files/{id}`: rename, move, metadata, labels. What is left out stays.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,6 +143,18 @@ pub struct UpdateNode {
     /// The metadata that replaces what stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
+    /// Single keys of the metadata to set, or with `null` to remove; the others stay. Not beside `metadata`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata_patch: Option<MetadataPatch>,
+    /// The labels that replace those that stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+    /// Labels to add to those that stand. Not beside `labels`.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub add_labels: Labels,
+    /// Labels to remove from those that stand. Not beside `labels`.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub remove_labels: Labels,
 }
 
 /// Body of `POST /v1/files/{id}/copy`.

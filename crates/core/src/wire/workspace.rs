@@ -29,11 +29,26 @@ pub struct Workspace {
 
 /// The rules of a workspace.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkspaceSettings {
     /// Whether a change of a file that is there needs `If-Match`: without it, 428.
     pub require_preconditions: bool,
+    /// How many of a file's newest versions are kept; `null` does not count them.
+    ///
+    /// An old version is removed once no rule keeps it. Without this and `versions_days` all are kept. The current
+    /// version and those with a label are always kept.
+    pub versions_kept: Option<u32>,
+    /// For how many days every version is kept; `null` does not look at their age.
+    pub versions_days: Option<u32>,
+    /// For how many days the trash keeps what is put there; `null` for ever.
+    pub trash_days: Option<u32>,
+}
+
+impl Default for WorkspaceSettings {
+    fn default() -> Self {
+        Self { require_preconditions: false, versions_kept: None, versions_days: None, trash_days: Some(30) }
+    }
 }
 
 /// Body of `POST /v1/workspaces`.

@@ -1,11 +1,14 @@
 //! Rows of nodes, and their place in the tree.
 
-use longshore_core::wire::{Metadata, Node, NodeKind, NodeLock, Version};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use longshore_core::wire::{Labels, Metadata, Node, NodeKind, NodeLock, Version};
 use longshore_core::{Digest, Name, NodeId, PrincipalId, Timestamp, VersionId, WorkspaceId, WorkspacePath};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::events::Log;
-use super::{Row, Tx, Value};
+use super::{Row, Tx, Value, terms};
 use crate::error::{Error, Result};
 
 /// A node as its row has it: without its path, and trashed only where it is itself.
@@ -22,6 +25,7 @@ pub(crate) struct NodeRow {
     pub(crate) media_type: Option<String>,
     pub(crate) digest: Option<Digest>,
     pub(crate) metadata: Metadata,
+    pub(crate) labels: Labels,
     pub(crate) created_at: Timestamp,
     pub(crate) created_by: PrincipalId,
     pub(crate) updated_at: Timestamp,
@@ -30,6 +34,8 @@ pub(crate) struct NodeRow {
     pub(crate) fence: u64,
     /// The lock that was granted last and did not end but by time.
     pub(crate) lock: Option<NodeLock>,
+    /// By what the node was found when its row was read; see [`findable`]. Of a row that is to be inserted: 0.
+    pub(crate) found_by: u64,
 }
 
 /// What undo can bring back of a node.
@@ -39,6 +45,8 @@ pub(crate) struct State {
     pub(crate) name: String,
     pub(crate) version_id: Option<VersionId>,
     pub(crate) metadata: Metadata,
+    #[serde(default)]
+    pub(crate) labels: Labels,
     pub(crate) trashed: bool,
 }
 
@@ -49,6 +57,7 @@ impl NodeRow {
             name: self.name.clone(),
             version_id: self.version,
             metadata: self.metadata.clone(),
+            labels: self.labels.clone(),
             trashed: self.trashed_at.is_some(),
         }
     }
@@ -73,6 +82,7 @@ impl NodeRow {
             media_type: None,
             digest: None,
             metadata: Metadata::new(),
+            labels: Labels::new(),
             created_at: now,
             created_by: by,
             updated_at: now,
@@ -80,6 +90,7 @@ impl NodeRow {
             trashed_at: None,
             fence: 0,
             lock: None,
+            found_by: 0,
         }
     }
 
@@ -112,6 +123,7 @@ impl NodeRow {
             version_id: self.version,
             digest: self.digest,
             metadata: self.metadata,
+            labels: self.labels,
             created_at: self.created_at,
             created_by: self.created_by,
             updated_at: self.updated_at,
@@ -164,14 +176,27 @@ macro_rules! select_nodes {
         concat!(
             "SELECT id, workspace_id, parent_id, kind, name, version_id, version_number, size, media_type, digest,
                     metadata, created_at, created_by, updated_at, updated_by, trashed_at, fence, lock_info,
-                    lock_until FROM nodes ",
+                    lock_until, labels FROM nodes ",
             $rest
         )
     };
 }
 
+/// Returns a number that tells whether two nodes are found by the same terms: 0 where there are none.
+fn findable(metadata: &Metadata, labels: &Labels) -> u64 {
+    if metadata.is_empty() && labels.is_empty() {
+        return 0;
+    }
+    let mut hasher = DefaultHasher::new();
+    (metadata, labels).hash(&mut hasher);
+    hasher.finish()
+}
+
 fn read(row: &Row) -> Result<NodeRow> {
+    let metadata = read_json(row, 10)?;
+    let labels = read_json(row, 19)?;
     Ok(NodeRow {
+        found_by: findable(&metadata, &labels),
         id: row.parse(0)?,
         workspace: row.parse(1)?,
         parent: row.opt_parse(2)?,
@@ -186,10 +211,8 @@ fn read(row: &Row) -> Result<NodeRow> {
         size: row.count(7)?,
         media_type: row.opt_text(8)?.map(str::to_owned),
         digest: row.opt_parse(9)?,
-        metadata: match row.opt_text(10)? {
-            Some(json) => serde_json::from_str(json).map_err(Error::corrupt)?,
-            None => Metadata::new(),
-        },
+        metadata,
+        labels,
         created_at: row.time(11)?,
         created_by: row.parse(12)?,
         updated_at: row.time(13)?,
@@ -224,11 +247,16 @@ pub(crate) async fn set_lock(tx: &mut Tx, node: &NodeRow) -> Result<()> {
     Ok(())
 }
 
-fn metadata_value(metadata: &Metadata) -> Result<Value> {
-    if metadata.is_empty() {
+fn read_json<T: DeserializeOwned + Default>(row: &Row, column: usize) -> Result<T> {
+    row.opt_text(column)?
+        .map_or_else(|| Ok(T::default()), |json| serde_json::from_str(json).map_err(Error::corrupt))
+}
+
+fn json_value<T: Serialize + Default + PartialEq>(value: &T) -> Result<Value> {
+    if *value == T::default() {
         return Ok(Value::Null);
     }
-    Ok(serde_json::to_string(metadata).map_err(Error::corrupt)?.into())
+    Ok(serde_json::to_string(value).map_err(Error::corrupt)?.into())
 }
 
 pub(crate) async fn insert(tx: &mut Tx, node: &NodeRow) -> Result<()> {
@@ -238,8 +266,9 @@ pub(crate) async fn insert(tx: &mut Tx, node: &NodeRow) -> Result<()> {
     };
     tx.execute(
         "INSERT INTO nodes (id, workspace_id, parent_id, kind, name, version_id, version_number, size, media_type,
-                            digest, metadata, created_at, created_by, updated_at, updated_by, trashed_at, fence)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                            digest, metadata, created_at, created_by, updated_at, updated_by, trashed_at, fence,
+                            labels)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         &[
             node.id.into(),
             node.workspace.into(),
@@ -251,17 +280,18 @@ pub(crate) async fn insert(tx: &mut Tx, node: &NodeRow) -> Result<()> {
             node.size.into(),
             node.media_type.as_deref().into(),
             node.digest.into(),
-            metadata_value(&node.metadata)?,
+            json_value(&node.metadata)?,
             node.created_at.into(),
             node.created_by.into(),
             node.updated_at.into(),
             node.updated_by.into(),
             node.trashed_at.into(),
             node.fence.into(),
+            json_value(&node.labels)?,
         ],
     )
     .await?;
-    Ok(())
+    terms::insert(tx, node).await
 }
 
 /// Writes everything of a node that can change, but its lock.
@@ -269,8 +299,8 @@ pub(crate) async fn update(tx: &mut Tx, node: &NodeRow) -> Result<()> {
     tx.execute(
         "UPDATE nodes SET parent_id = $1, name = $2, version_id = $3, version_number = $4, size = $5,
                           media_type = $6, digest = $7, metadata = $8, updated_at = $9, updated_by = $10,
-                          trashed_at = $11
-         WHERE id = $12",
+                          trashed_at = $11, labels = $12
+         WHERE id = $13",
         &[
             node.parent.into(),
             node.name.as_str().into(),
@@ -279,15 +309,20 @@ pub(crate) async fn update(tx: &mut Tx, node: &NodeRow) -> Result<()> {
             node.size.into(),
             node.media_type.as_deref().into(),
             node.digest.into(),
-            metadata_value(&node.metadata)?,
+            json_value(&node.metadata)?,
             node.updated_at.into(),
             node.updated_by.into(),
             node.trashed_at.into(),
+            json_value(&node.labels)?,
             node.id.into(),
         ],
     )
     .await?;
-    Ok(())
+    if findable(&node.metadata, &node.labels) == node.found_by {
+        Ok(())
+    } else {
+        terms::replace(tx, node).await
+    }
 }
 
 pub(crate) async fn get(tx: &mut Tx, id: NodeId) -> Result<Option<NodeRow>> {

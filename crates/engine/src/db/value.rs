@@ -82,6 +82,7 @@ from_text_form!(
     JobId,
     KeyId,
     LockId,
+    NoteId,
     PrincipalId,
     WaitTicket,
     Digest,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use longshore_core::wire::Version;
-use longshore_core::{NodeId, VersionId};
+use longshore_core::{NodeId, Timestamp, VersionId, WorkspaceId};
 
 use super::{Row, Tx, Value};
 use crate::blob::{Blob, BlobId};
@@ -21,11 +21,12 @@ fn read(row: &Row) -> Result<Version> {
         created_at: row.time(8)?,
         created_by: row.parse(9)?,
         fence: row.count(10)?,
+        label: row.opt_text(11)?.map(str::to_owned),
     })
 }
 
 fn read_blob(row: &Row) -> Result<Blob> {
-    match (row.opt_parse::<BlobId>(11)?, row.opt_bytes(12)?) {
+    match (row.opt_parse::<BlobId>(12)?, row.opt_bytes(13)?) {
         (Some(id), None) => Ok(Blob::Stored(id)),
         (None, Some(content)) => Ok(Blob::Inline(content)),
         _ => Err(Error::corrupt("a version has its bytes in two places or in none")),
@@ -39,8 +40,8 @@ pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Resul
     };
     tx.execute(
         "INSERT INTO versions (id, node_id, number, size, media_type, stated_media_type, digest, sha256,
-                               created_at, created_by, blob_id, content, fence)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                               created_at, created_by, blob_id, content, fence, label)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         &[
             version.id.into(),
             version.node_id.into(),
@@ -55,6 +56,7 @@ pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Resul
             stored,
             inline,
             version.fence.into(),
+            version.label.as_deref().into(),
         ],
     )
     .await?;
@@ -64,7 +66,7 @@ pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Resul
 pub(crate) async fn get(tx: &mut Tx, node: NodeId, id: VersionId) -> Result<Option<Version>> {
     let row = tx
         .query_opt(
-            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence
+            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence, label
              FROM versions WHERE id = $1 AND node_id = $2",
             &[id.into(), node.into()],
         )
@@ -76,7 +78,7 @@ pub(crate) async fn get(tx: &mut Tx, node: NodeId, id: VersionId) -> Result<Opti
 pub(crate) async fn with_blob(tx: &mut Tx, node: NodeId, id: VersionId) -> Result<Option<(Version, Blob)>> {
     let row = tx
         .query_opt(
-            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence,
+            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence, label,
                     blob_id, content
              FROM versions WHERE id = $1 AND node_id = $2",
             &[id.into(), node.into()],
@@ -89,7 +91,7 @@ pub(crate) async fn with_blob(tx: &mut Tx, node: NodeId, id: VersionId) -> Resul
 pub(crate) async fn list(tx: &mut Tx, node: NodeId, before: u64, limit: u32) -> Result<Vec<Version>> {
     let rows = tx
         .query(
-            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence
+            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence, label
              FROM versions WHERE node_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3",
             &[node.into(), before.into(), limit.into()],
         )
@@ -102,4 +104,60 @@ pub(crate) async fn uses_blob(tx: &mut Tx, blob: BlobId) -> Result<bool> {
     let row =
         tx.query_opt("SELECT 1 FROM versions WHERE blob_id = $1 LIMIT 1", &[blob.to_string().into()]).await?;
     Ok(row.is_some())
+}
+
+/// Writes what people call a version.
+pub(crate) async fn set_label(tx: &mut Tx, id: VersionId, label: Option<&str>) -> Result<()> {
+    tx.execute("UPDATE versions SET label = $1 WHERE id = $2", &[label.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// Removes a version. Its blob, if no other version shares it, is an orphan from then on.
+pub(crate) async fn delete(tx: &mut Tx, id: VersionId) -> Result<()> {
+    tx.execute("DELETE FROM versions WHERE id = $1", &[id.into()]).await?;
+    Ok(())
+}
+
+/// Lists the files of a workspace that may have old versions, by id from after one on.
+pub(crate) async fn files_with_history(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<NodeId>> {
+    let rows = tx
+        .query(
+            "SELECT id FROM nodes WHERE workspace_id = $1 AND version_number > 1 AND id > $2 ORDER BY id LIMIT $3",
+            &[workspace.into(), after.into(), limit.into()],
+        )
+        .await?;
+    rows.iter().map(|row| row.parse(0)).collect()
+}
+
+/// What may be removed of a file's versions: what is beyond the `kept` newest and older than `before`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dispensable {
+    pub(crate) kept: u32,
+    pub(crate) before: Timestamp,
+}
+
+/// Lists the oldest versions of a file that may be removed: never the current one, and none with a label.
+pub(crate) async fn dispensable(
+    tx: &mut Tx,
+    node: NodeId,
+    what: Dispensable,
+    limit: u32,
+) -> Result<Vec<Version>> {
+    // The newest is always among those that are kept, and that is the current one: so the rank alone keeps it.
+    let rows = tx
+        .query(
+            "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence, label
+             FROM versions
+             WHERE node_id = $1 AND label IS NULL AND created_at < $2
+               AND number < (SELECT number FROM versions WHERE node_id = $1 ORDER BY number DESC LIMIT 1 OFFSET $3)
+             ORDER BY number LIMIT $4",
+            &[node.into(), what.before.into(), (what.kept.max(1) - 1).into(), limit.into()],
+        )
+        .await?;
+    rows.iter().map(read).collect()
 }

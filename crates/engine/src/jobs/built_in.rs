@@ -8,8 +8,7 @@ use super::context::{Handled, JobContext, Outcome};
 use super::kind::{JobKind, Kinds};
 use crate::db::jobs as rows;
 use crate::engine::Engine;
-use crate::hooks;
-use crate::sweep;
+use crate::{hooks, retention, sweep};
 
 /// Removes the rows of jobs that ended long ago.
 static PRUNE: JobKind = JobKind::new("jobs.prune");
@@ -33,7 +32,12 @@ impl Engine {
             .with(&PRUNE, prune)
             .every(Duration::from_hours(1), &PRUNE)
             .with(&IDEMPOTENCY, prune_idempotency)
-            .every(Duration::from_hours(1), &IDEMPOTENCY);
+            .every(Duration::from_hours(1), &IDEMPOTENCY)
+            .with(&retention::TRASH, retention::trash)
+            .every(retention::INTERVAL, &retention::TRASH)
+            .with(&retention::VERSIONS, retention::versions)
+            .every(retention::INTERVAL, &retention::VERSIONS)
+            .with(&retention::PURGE, retention::purge);
         hooks::kinds(kinds)
     }
 

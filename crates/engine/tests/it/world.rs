@@ -46,6 +46,7 @@ impl World {
         let clock = ManualClock::new(Timestamp::from_micros(1_763_613_468_000_000));
         let settings = Settings {
             copied_nodes: 200,
+            purge_step: 100,
             // Receivers of tests are on this machine.
             egress: longshore_egress::testing::local(),
             hook_timeout: Duration::from_millis(400),
@@ -143,6 +144,11 @@ impl World {
         let seq = self.engine.workspace(&self.owner, self.id()).await.expect("the workspace").seq;
         assert_eq!(seq, events.len() as u64, "the counter ran ahead of the log");
         events.into_iter().map(|event| event.r#type).collect()
+    }
+
+    /// Returns how many events the log has.
+    pub(crate) async fn event_count(&self) -> u64 {
+        self.engine.workspace(&self.owner, self.id()).await.expect("the workspace").seq
     }
 
     /// Returns how many blobs the store has.

@@ -27,6 +27,7 @@ use utoipa::{IntoResponses, Modify, ToSchema};
         (name = "workspaces", description = "Workspaces, and what is found by path."),
         (name = "files", description = "Folders and files by id."),
         (name = "locks", description = "Leases on nodes, enforced on every write."),
+        (name = "notes", description = "Short comments on folders and files."),
         (name = "versions", description = "Contents of a file, old and current."),
         (name = "jobs", description = "Durable background work."),
     )

@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use longshore_core::path::is_well_encoded;
 use longshore_core::wire::MAX_PAGE;
 use longshore_core::{
-    Code, IdError, JobId, KeyId, LockId, NodeId, PathError, VersionId, WorkspaceId, WorkspacePath,
+    Code, IdError, JobId, KeyId, LockId, NodeId, NoteId, PathError, VersionId, WorkspaceId, WorkspacePath,
 };
 use longshore_engine::{Actor, PageRequest};
 use percent_encoding::percent_decode_str;
@@ -103,6 +103,10 @@ impl Segment for LockId {
 
 impl Segment for JobId {
     const NAMES: &[&str] = &["job"];
+}
+
+impl Segment for NoteId {
+    const NAMES: &[&str] = &["note"];
 }
 
 impl Segment for NodeRef {

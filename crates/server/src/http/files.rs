@@ -3,7 +3,9 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
-use longshore_core::wire::{CopyNode, CreateChild, Node, NodeKind, OnConflict, RestoreNode, UpdateNode};
+use longshore_core::wire::{
+    CopyNode, CreateChild, Node, NodeKind, OnConflict, Purged, RestoreNode, UpdateNode,
+};
 use longshore_core::{Code, Name, WorkspaceId};
 use longshore_engine::Target;
 use serde::Deserialize;
@@ -15,6 +17,7 @@ use super::incoming::Incoming;
 use super::json::{Order, Placing};
 use super::outgoing;
 use super::premise::{Premises, WriteHeaders};
+use super::trash;
 use crate::problem::Failure;
 
 /// How a write by path meets a file that is there.
@@ -175,7 +178,7 @@ pub(super) async fn get(
     Ok(outgoing::node(StatusCode::OK, app.engine().node(&caller, id).await?))
 }
 
-/// Renames a node, moves it, or replaces its metadata, as one act.
+/// Renames a node, moves it, or changes its metadata or labels, as one act.
 #[utoipa::path(patch, path = "/v1/files/{id}", operation_id = "update_node", tag = "files", request_body = UpdateNode,
     params(
         ("id" = String, Path, description = "The node's id, or `root`."),
@@ -196,23 +199,49 @@ pub(super) async fn update(
     Ok(outgoing::node(StatusCode::OK, app.engine().update_node(&caller, id, wanted, premises).await?))
 }
 
-/// Puts a node into the trash, with all that is below it.
+/// What a deletion answers, for its documentation.
+#[derive(utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "this is what the OpenAPI document says of the answer")]
+enum Deleted {
+    Trashed(Box<Node>),
+    Purged(Purged),
+}
+
+/// How a node is deleted.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Delete {
+    /// `true` removes a node of the trash for good.
+    #[serde(default)]
+    purge: bool,
+    /// The workspace whose root folder `root` is; left out, the key's current one.
+    #[param(value_type = Option<String>)]
+    workspace: Option<WorkspaceId>,
+}
+
+/// Puts a node into the trash, with all that is below it; or with `purge` removes it for good from there.
 #[utoipa::path(delete, path = "/v1/files/{id}", operation_id = "trash_node", tag = "files",
     params(
         ("id" = String, Path, description = "The node's id."),
-        RootOf,
+        Delete,
         WriteHeaders),
     responses(
-        (status = 200, description = "The node, with the path it had.", body = Node),
+        (status = 200, description = "The node, with the path it had; with `purge` what is gone.", body = inline(Deleted)),
+        (status = 202, description = "With `purge`: it is too much for one request; `job_id` names the job that does it.", body = Purged),
         WriteProblems))]
-pub(super) async fn trash(
+pub(super) async fn delete(
     State(app): State<App>,
     caller: Caller,
     At(id): At<NodeRef>,
-    Query(root): Query<RootOf>,
+    Query(query): Query<Delete>,
     Premises(premises): Premises,
 ) -> Result<Response, Failure> {
-    let id = app.node(&caller, id, root.workspace).await?;
+    let id = app.node(&caller, id, query.workspace).await?;
+    if query.purge {
+        return Ok(trash::answer(app.engine().purge_node(&caller, id, premises).await?));
+    }
     Ok(outgoing::node(StatusCode::OK, app.engine().trash_node(&caller, id, premises).await?))
 }
 

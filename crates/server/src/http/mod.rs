@@ -16,6 +16,8 @@ mod json;
 mod keys;
 mod leftover;
 mod locks;
+mod nodes;
+mod notes;
 mod outgoing;
 mod premise;
 mod status;
@@ -62,11 +64,12 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(files::get_at, files::write_at))
         .routes(routes!(tree::list_root))
         .routes(routes!(tree::list))
-        .routes(routes!(trash::list))
+        .routes(routes!(nodes::find))
+        .routes(routes!(trash::list, trash::empty))
         .routes(routes!(events::list))
         .routes(routes!(files::create_child))
         .routes(routes!(files::write_child))
-        .routes(routes!(files::get, files::update, files::trash))
+        .routes(routes!(files::get, files::update, files::delete))
         .routes(routes!(files::copy))
         .routes(routes!(files::restore))
         .routes(routes!(locks::of_node, locks::acquire))
@@ -74,9 +77,12 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(locks::list))
         .routes(routes!(locks::renew))
         .routes(routes!(locks::release))
+        .routes(routes!(notes::list, notes::create))
+        .routes(routes!(notes::update, notes::delete))
         .routes(routes!(content::get, content::put))
         .routes(routes!(versions::list))
-        .routes(routes!(versions::get))
+        .routes(routes!(versions::get, versions::update, versions::delete))
+        .routes(routes!(versions::compare))
         .routes(routes!(content::get_version))
         .routes(routes!(versions::restore))
 }

@@ -4,14 +4,15 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use longshore_core::wire::{Node, Page, Version};
+use longshore_core::wire::{Comparison, Node, Page, UpdateVersion, Version};
 use longshore_core::{VersionId, WorkspaceId};
 use longshore_engine::PageRequest;
 use serde::Deserialize;
 
 use super::app::App;
-use super::document::{ReadProblems, WriteProblems};
+use super::document::{ContentProblems, ReadProblems, WriteProblems};
 use super::extract::{At, Caller, NodeRef, PageSize, Query, RootOf};
+use super::json::Order;
 use super::outgoing;
 use super::premise::{Premises, WriteHeaders};
 use crate::problem::Failure;
@@ -85,4 +86,77 @@ pub(super) async fn restore(
     let id = app.node(&caller, id, root.workspace).await?;
     let node = app.engine().restore_version(&caller, id, version, premises).await?;
     Ok(outgoing::node(StatusCode::OK, node))
+}
+
+/// Says what a version is called.
+#[utoipa::path(patch, path = "/v1/files/{id}/versions/{ver}", operation_id = "update_version", tag = "versions",
+    request_body = UpdateVersion,
+    params(
+        ("id" = String, Path, description = "The file's id."),
+        ("ver" = VersionId, Path, description = "The version's id."),
+        RootOf,
+        WriteHeaders),
+    responses((status = 200, description = "The version.", body = Version), WriteProblems))]
+pub(super) async fn update(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<NodeRef>,
+    At(version): At<VersionId>,
+    Query(root): Query<RootOf>,
+    Order { wanted, premises }: Order<UpdateVersion>,
+) -> Result<Answer<Version>, Failure> {
+    let id = app.node(&caller, id, root.workspace).await?;
+    Ok(Answer(app.engine().update_version(&caller, id, version, wanted, premises).await?))
+}
+
+/// Removes an old version for good. The current one stays.
+#[utoipa::path(delete, path = "/v1/files/{id}/versions/{ver}", operation_id = "delete_version", tag = "versions",
+    params(
+        ("id" = String, Path, description = "The file's id."),
+        ("ver" = VersionId, Path, description = "The version's id."),
+        RootOf,
+        WriteHeaders),
+    responses((status = 204, description = "The version is gone."), WriteProblems))]
+pub(super) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<NodeRef>,
+    At(version): At<VersionId>,
+    Query(root): Query<RootOf>,
+    Premises(premises): Premises,
+) -> Result<StatusCode, Failure> {
+    let id = app.node(&caller, id, root.workspace).await?;
+    app.engine().delete_version(&caller, id, version, premises).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// With which version to compare.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct With {
+    /// The version to compare with.
+    #[param(value_type = String)]
+    with: VersionId,
+    /// The workspace whose root folder `root` is; left out, the key's current one.
+    #[param(value_type = Option<String>)]
+    workspace: Option<WorkspaceId>,
+}
+
+/// Compares two versions of a file: line by line where both are text of at most 1 MiB.
+#[utoipa::path(get, path = "/v1/files/{id}/versions/{ver}/compare", operation_id = "compare_versions", tag = "versions",
+    params(
+        ("id" = String, Path, description = "The file's id."),
+        ("ver" = VersionId, Path, description = "The version to begin with."),
+        With),
+    responses((status = 200, description = "How they differ.", body = Comparison), ContentProblems))]
+pub(super) async fn compare(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<NodeRef>,
+    At(version): At<VersionId>,
+    Query(query): Query<With>,
+) -> Result<Answer<Comparison>, Failure> {
+    let id = app.node(&caller, id, query.workspace).await?;
+    Ok(Answer(app.engine().compare_versions(&caller, id, version, query.with).await?))
 }

@@ -22,6 +22,8 @@ async fn calls(world: &World) -> Vec<(String, &'static str, User)> {
     let folder = file.parent_id.unwrap();
     let file = format!("/v1/files/{}", file.id);
     let version = format!("{file}/versions/{old}");
+    let compared =
+        format!("{version}/compare?with={}", world.put("dir/file.txt", "two").await.version_id.unwrap());
     let gone = world.put("gone.txt", "gone").await.id;
     world.edit(&format!("DELETE /v1/files/{gone}"), "").await;
     let job = NewJob::new(&WORK, Value::Null).in_workspace(world.id());
@@ -42,6 +44,9 @@ async fn calls(world: &World) -> Vec<(String, &'static str, User)> {
         (format!("GET {file}/versions"), "", User::Viewer),
         (format!("GET {version}"), "", User::Viewer),
         (format!("GET {version}/content"), "", User::Viewer),
+        (format!("GET {compared}"), "", User::Viewer),
+        (format!("GET {file}/notes"), "", User::Viewer),
+        (format!("GET {ws}/nodes?label=x&metadata.a=b&name=f&under=/dir"), "", User::Viewer),
         (format!("HEAD {version}/content"), "", User::Viewer),
         (format!("GET {job}"), "", User::Viewer),
         (format!("GET {job}?wait=0"), "", User::Viewer),
@@ -55,9 +60,14 @@ async fn calls(world: &World) -> Vec<(String, &'static str, User)> {
         (format!("PATCH {file}"), r#"{"metadata":{"a":"b"}}"#, User::Editor),
         (format!("PUT {file}/content"), "three", User::Editor),
         (format!("POST {version}/restore"), "", User::Editor),
+        (format!("PATCH {version}"), r#"{"label":"old"}"#, User::Editor),
+        (format!("DELETE {version}"), "", User::Admin),
+        (format!("POST {file}/notes"), r#"{"text":"hm"}"#, User::Editor),
         (format!("POST {file}/copy"), r#"{"name":"copy.txt"}"#, User::Editor),
         (format!("POST /v1/files/{gone}/restore"), "{}", User::Editor),
         (format!("DELETE {file}"), "", User::Editor),
+        (format!("DELETE {file}?purge=true"), "", User::Admin),
+        (format!("DELETE {ws}/trash"), "", User::Admin),
         (format!("PATCH {ws}"), r#"{"name":"renamed"}"#, User::Admin),
     ]
     .into()

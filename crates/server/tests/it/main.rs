@@ -4,6 +4,7 @@
 
 mod access;
 mod bytes;
+mod describe;
 mod document;
 mod faults;
 mod immunity;

@@ -26,6 +26,7 @@ fn node(digest: Digest, version: VersionId) -> Node {
         version_id: Some(version),
         digest: Some(digest),
         metadata: Metadata::new(),
+        labels: longshore_core::wire::Labels::new(),
         created_at: NOW,
         created_by: user,
         updated_at: NOW,

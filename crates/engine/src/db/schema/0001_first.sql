@@ -54,7 +54,9 @@ CREATE TABLE nodes (
     size BIGINT NOT NULL,
     media_type TEXT,
     digest TEXT,
+    -- a map and a list as JSON; NULL where empty
     metadata TEXT,
+    labels TEXT,
     created_at BIGINT NOT NULL,
     created_by TEXT NOT NULL,
     updated_at BIGINT NOT NULL,
@@ -72,6 +74,8 @@ CREATE TABLE nodes (
 CREATE UNIQUE INDEX nodes_by_place ON nodes (parent_id, name) WHERE trashed_at IS NULL;
 -- What is below a folder, trashed or not: moves ask how deep it goes, and removing one asks whether it is empty.
 CREATE INDEX nodes_of_parent ON nodes (parent_id);
+-- The files that may have old versions, for the rules that remove those.
+CREATE INDEX nodes_with_history ON nodes (workspace_id, id) WHERE version_number > 1;
 CREATE INDEX nodes_in_trash ON nodes (workspace_id, trashed_at, id) WHERE trashed_at IS NOT NULL;
 
 CREATE TABLE versions (
@@ -86,6 +90,8 @@ CREATE TABLE versions (
     created_at BIGINT NOT NULL,
     created_by TEXT NOT NULL,
     fence BIGINT NOT NULL,
+    -- what people call it; such a version is kept
+    label TEXT,
     -- where the bytes are: a blob of the store, or here
     blob_id TEXT,
     content {bytes}

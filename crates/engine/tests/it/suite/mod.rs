@@ -4,12 +4,16 @@ mod access;
 mod concurrency;
 mod content;
 mod deliveries;
+mod describe;
 mod hooks;
 mod jobs;
 mod listing;
 mod lock_races;
 mod locks;
 mod nodes;
+mod notes;
+mod purge;
+mod versions;
 mod workers;
 
 use std::pin::Pin;
@@ -74,6 +78,27 @@ cases![
     lock_races::a_break_and_a_commit_come_one_after_the_other,
     lock_races::what_was_lost_stays_lost_when_the_clock_steps_back,
     lock_races::a_file_made_anew_at_a_path_has_a_lock_of_its_own,
+    versions::a_label_stays_with_its_version,
+    versions::the_current_version_is_never_deleted,
+    versions::versions_are_compared_line_by_line,
+    versions::versions_are_kept_as_the_rules_say,
+    versions::many_versions_shrink_to_the_rule,
+    purge::what_is_purged_is_gone,
+    purge::the_trash_is_emptied,
+    purge::what_is_old_leaves_the_trash,
+    purge::five_thousand_nodes_go_step_by_step,
+    purge::a_purge_that_stops_leaves_a_whole_tree,
+    purge::a_lock_keeps_the_trash,
+    purge::rules_run_by_the_clock,
+    describe::single_keys_are_set_and_removed,
+    describe::labels_are_a_set,
+    describe::nodes_are_found_by_metadata_and_labels,
+    describe::nodes_are_found_by_name,
+    describe::a_search_pages_through_all_it_finds,
+    notes::notes_are_written_and_read,
+    notes::a_range_lies_inside_the_text,
+    notes::only_the_author_and_admins_change_a_note,
+    notes::notes_follow_their_node,
     concurrency::every_writer_of_one_name_makes_a_version,
     concurrency::one_creator_wins,
     concurrency::one_workspace_gets_the_name,

@@ -1,0 +1,210 @@
+//! What workspaces' own rules remove by the clock, and purges that are too much for one request: jobs.
+//!
+//! A job of the server looks which workspaces have something to remove and makes one of each of those, so that a
+//! large one holds back no other.
+
+use std::time::Duration;
+
+use longshore_core::wire::{Purged, Role, Workspace};
+use longshore_core::{Code, KeyId, NodeId, PrincipalId, Timestamp, WorkspaceId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::act::Act;
+use crate::actor::Actor;
+use crate::db;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::jobs::{Handled, JobContext, JobFailure, JobKind, NewJob, Outcome, enqueue};
+use crate::purge::{TrashPurged, days};
+use crate::workspaces;
+
+/// Removes from the trash of a workspace what is older than its rules keep it.
+pub(crate) static TRASH: JobKind = JobKind::new("trash.purge");
+
+/// Removes the old versions that the rules of a workspace keep no longer.
+pub(crate) static VERSIONS: JobKind = JobKind::new("versions.retain");
+
+/// Removes for good, step by step, what somebody asked for: a node of the trash, or all of it.
+pub(crate) static PURGE: JobKind = JobKind::new("nodes.purge");
+
+/// How often rules are looked at.
+pub(crate) const INTERVAL: Duration = Duration::from_hours(1);
+
+/// What a purge was asked for, and by whom: it acts in that one's name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Purge {
+    /// The node; nothing for the whole trash.
+    node: Option<NodeId>,
+    /// What came to the trash later stays.
+    asked_at: i64,
+    principal: PrincipalId,
+    key: Option<KeyId>,
+    request_id: Option<String>,
+}
+
+/// Leaves a purge to a job, in the act that was to do it.
+pub(crate) async fn purge_later(act: &mut Act<'_>, node: Option<NodeId>) -> Result<Purged> {
+    let (actor, now, workspace) = (act.actor().clone(), act.now(), act.log.workspace());
+    let payload = Purge {
+        node,
+        asked_at: now.as_micros(),
+        principal: actor.principal,
+        key: actor.key,
+        request_id: actor.request_id,
+    };
+    let key = node.map_or_else(|| workspace.to_string(), |id| id.to_string());
+    let job = NewJob::new(&PURGE, json!(payload)).in_workspace(workspace).by(payload.principal).unique(key);
+    Ok(Purged { job_id: Some(enqueue(act.tx, &job, now).await?), ..Purged::default() })
+}
+
+/// Why a job's handler has ended before its work did.
+fn given_up() -> Error {
+    Error::new(Code::ShuttingDown, "the job was asked to end")
+}
+
+/// Counts what a purge removes, and gives it up once its job is to end.
+fn counter(context: &JobContext) -> impl FnMut(Purged) -> Result<()> + Send {
+    let (context, mut done) = (context.clone(), 0);
+    move |purged| {
+        done += purged.nodes;
+        context.progress(done, None, "nodes");
+        if context.is_cancelled() { Err(given_up()) } else { Ok(()) }
+    }
+}
+
+fn told(TrashPurged { purged, locked }: TrashPurged) -> Value {
+    json!({ "nodes": purged.nodes, "versions": purged.versions, "bytes": purged.bytes, "locked": locked })
+}
+
+/// A lock in the way goes by itself; what else the workspace refuses it refuses again.
+fn failure(error: Error) -> JobFailure {
+    if error.is_retryable() || error.code() == Code::Locked || error.code() == Code::Internal {
+        error.into()
+    } else {
+        JobFailure::permanent(error)
+    }
+}
+
+fn workspace_of(context: &JobContext) -> std::result::Result<WorkspaceId, JobFailure> {
+    let none = || JobFailure::permanent(Error::corrupt("a job that needs a workspace and has none"));
+    context.workspace().ok_or_else(none)
+}
+
+pub(crate) async fn purge(context: JobContext) -> Handled {
+    let (workspace, wanted) = (workspace_of(&context)?, context.payload::<Purge>()?);
+    let actor = Actor {
+        principal: wanted.principal,
+        key: wanted.key,
+        role: Role::Admin,
+        workspace: Some(workspace),
+        request_id: wanted.request_id,
+    };
+    let (engine, mut said) = (context.engine(), counter(&context));
+    let done = match wanted.node {
+        Some(node) => match engine.purge_step_by_step(&actor, node, &mut said).await {
+            Ok(purged) => TrashPurged { purged, locked: 0 },
+            // An attempt before this one was through with it.
+            Err(error) if error.code() == Code::NodeNotFound && context.attempt() > 1 => {
+                TrashPurged::default()
+            }
+            Err(error) => return Err(failure(error)),
+        },
+        None => {
+            let before = Timestamp::from_micros(wanted.asked_at.saturating_add(1));
+            engine.purge_trash_before(&actor, workspace, before, &mut said).await.map_err(failure)?
+        }
+    };
+    Ok(Outcome::of(told(done)))
+}
+
+pub(crate) async fn trash(context: JobContext) -> Handled {
+    let Some(workspace) = context.workspace() else {
+        return Ok(for_each_workspace(&context, &TRASH, trash_is_due).await?);
+    };
+    let done = context.engine().purge_trash_with(workspace, &mut counter(&context)).await.map_err(failure)?;
+    Ok(Outcome::of(told(done)))
+}
+
+pub(crate) async fn versions(context: JobContext) -> Handled {
+    let Some(workspace) = context.workspace() else {
+        return Ok(for_each_workspace(&context, &VERSIONS, versions_are_due).await?);
+    };
+    let engine = context.engine();
+    let mut said = |done: &crate::versions::Retained| {
+        context.progress(done.removed, None, "versions");
+        if context.is_cancelled() { Err(given_up()) } else { Ok(()) }
+    };
+    let done = engine.retain_versions_with(workspace, &mut said).await.map_err(failure)?;
+    Ok(Outcome::of(json!({ "versions": done.removed, "bytes": done.bytes, "locked": done.locked })))
+}
+
+fn trash_is_due(workspace: &Workspace) -> bool {
+    workspace.settings.trash_days.is_some()
+}
+
+fn versions_are_due(workspace: &Workspace) -> bool {
+    workspace.settings.versions_kept.is_some() || workspace.settings.versions_days.is_some()
+}
+
+/// Makes a job of each workspace that has such rules.
+async fn for_each_workspace(
+    context: &JobContext,
+    kind: &'static JobKind,
+    is_due: fn(&Workspace) -> bool,
+) -> Result<Outcome> {
+    let (mut after, mut made) = (String::new(), 0_u64);
+    loop {
+        let from = after.clone();
+        let engine = context.engine();
+        let page = engine.db().read(move |tx| {
+            let from = from.clone();
+            Box::pin(async move { db::workspaces::list(tx, &from, 500).await })
+        });
+        let page = page.await?;
+        let Some(last) = page.last() else { break };
+        after = last.id.to_string();
+        let jobs: Vec<_> = page
+            .iter()
+            .filter(|workspace| is_due(workspace))
+            .map(|workspace| {
+                NewJob::new(kind, Value::Null).in_workspace(workspace.id).unique(workspace.id.to_string())
+            })
+            .collect();
+        made += jobs.len() as u64;
+        let now = engine.now();
+        let enqueued = context.write(move |tx| {
+            let jobs = jobs.clone();
+            Box::pin(async move {
+                for job in &jobs {
+                    enqueue(tx, job, now).await?;
+                }
+                Ok(())
+            })
+        });
+        enqueued.await?;
+    }
+    Ok(Outcome::of(json!({ "workspaces": made })))
+}
+
+impl Engine {
+    /// Removes for good what has been in a workspace's trash for longer than its rules keep it.
+    pub async fn purge_trash(&self, workspace: WorkspaceId) -> Result<TrashPurged> {
+        self.purge_trash_with(workspace, &mut |_| Ok(())).await
+    }
+
+    async fn purge_trash_with(
+        &self,
+        workspace: WorkspaceId,
+        said: &mut (dyn FnMut(Purged) -> Result<()> + Send),
+    ) -> Result<TrashPurged> {
+        let actor = Actor::longshore(workspace);
+        let found =
+            self.db().read(move |tx| Box::pin(async move { db::workspaces::get(tx, workspace).await }));
+        let settings = found.await?.ok_or_else(|| workspaces::not_found(workspace))?.settings;
+        let Some(kept) = settings.trash_days else {
+            return Ok(TrashPurged::default());
+        };
+        self.purge_trash_before(&actor, workspace, self.now().minus(days(kept)), said).await
+    }
+}

@@ -1,0 +1,192 @@
+//! Finding nodes by what is said of them: metadata, labels, names.
+//!
+//! Metadata and labels are found by an index, whatever the size of the workspace. A name alone is looked for by
+//! walking. Either way one call looks at a bounded number of nodes: a page may come with few items or none and
+//! still lead to a next one.
+
+use longshore_core::wire::{Metadata, Node, Page};
+use longshore_core::{Code, NodeId, Timestamp, WorkspaceId, WorkspacePath};
+use serde::{Deserialize, Serialize};
+
+use crate::actor::Actor;
+use crate::cursor;
+use crate::db::nodes::NodeRow;
+use crate::db::terms::{self, Term};
+use crate::db::{self, Tx};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::listing::{Depth, PageRequest, Stride, WalkCursor, pause, resume, walk};
+use crate::nodes::follow;
+
+/// How many nodes one call looks at.
+const LOOKED_AT: u32 = 10_000;
+
+/// How many it looks at at once.
+const STEP: u32 = 500;
+
+/// The most metadata and labels that one search names: more than a node can have.
+const TERMS: usize = 96;
+
+/// What is looked for: all of it must hold.
+#[derive(Clone, Debug, Default)]
+pub struct NodeFilter {
+    /// Keys of the metadata with their values.
+    pub metadata: Metadata,
+    /// Labels.
+    pub labels: Vec<String>,
+    /// A part of the name, whatever its case.
+    pub name: Option<String>,
+    /// The folder below which to look; left out, everywhere.
+    pub under: Option<WorkspacePath>,
+}
+
+impl NodeFilter {
+    fn terms(&self) -> Vec<Term> {
+        let metadata = self.metadata.iter().map(|(key, value)| Term::of_metadata(key, value));
+        metadata.chain(self.labels.iter().map(|label| Term::of_label(label))).collect()
+    }
+
+    /// Brings the name into the form in which names are compared.
+    fn prepared(self) -> Self {
+        Self { name: self.name.map(|name| name.to_lowercase()), ..self }
+    }
+
+    fn fits_name(&self, name: &str) -> bool {
+        self.name.as_ref().is_none_or(|wanted| name.to_lowercase().contains(wanted))
+    }
+
+    fn fits(&self, row: &NodeRow) -> bool {
+        self.metadata.iter().all(|(key, value)| row.metadata.get(key) == Some(value))
+            && self.labels.iter().all(|label| row.labels.contains(label))
+            && self.fits_name(&row.name)
+    }
+}
+
+/// Where a search goes on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    /// By a term: after this node.
+    After(String),
+    /// By walking.
+    Walk(WalkCursor),
+}
+
+/// Returns the folder below which to look.
+async fn base(tx: &mut Tx, root: NodeId, filter: &NodeFilter) -> Result<NodeId> {
+    match &filter.under {
+        None => Ok(root),
+        Some(path) => {
+            let row = follow(tx, root, path).await?;
+            let row = row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
+            Ok(row.id)
+        }
+    }
+}
+
+/// Looks among the nodes with the rarest of the terms.
+async fn by_terms(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    base: NodeId,
+    filter: &NodeFilter,
+    mut after: String,
+    (limit, now): (u32, Timestamp),
+) -> Result<Page<Node>> {
+    let mut items = Vec::new();
+    let mut rarest: Option<(u64, Term)> = None;
+    for term in filter.terms() {
+        let most = rarest.as_ref().map_or(u64::from(LOOKED_AT), |(count, _)| *count);
+        let count = terms::count(tx, workspace, &term, u32::try_from(most).unwrap_or(LOOKED_AT)).await?;
+        if rarest.as_ref().is_none_or(|(least, _)| count < *least) {
+            rarest = Some((count, term));
+        }
+    }
+    let Some((_, term)) = rarest else { return Ok(Page { items, next_cursor: None }) };
+    let mut looked_at = 0;
+    while looked_at < LOOKED_AT {
+        let rows = terms::nodes(tx, workspace, &term, &after, STEP).await?;
+        let came = rows.len();
+        for row in rows {
+            looked_at += 1;
+            after = row.id.to_string();
+            if !filter.fits(&row) {
+                continue;
+            }
+            let place = db::nodes::place(tx, row.id).await?;
+            // The folder itself is not below itself.
+            if place.trashed_at.is_none() && place.ids.iter().skip(1).any(|id| *id == base) {
+                items.push(row.into_node(place, now));
+                if items.len() == limit as usize {
+                    let next_cursor = Some(cursor::encode(&Place::After(after))?);
+                    return Ok(Page { items, next_cursor });
+                }
+            }
+        }
+        if came < STEP as usize {
+            return Ok(Page { items, next_cursor: None });
+        }
+    }
+    Ok(Page { items, next_cursor: Some(cursor::encode(&Place::After(after))?) })
+}
+
+/// Looks at all that is below a folder, by paths.
+async fn by_walking(
+    tx: &mut Tx,
+    base: NodeId,
+    filter: &NodeFilter,
+    start: WalkCursor,
+    (limit, now): (u32, Timestamp),
+) -> Result<Page<Node>> {
+    let path = db::nodes::place(tx, base).await?.path;
+    let mut frames = resume(tx, base, path, start).await?;
+    let stride = Stride { depth: Depth::All, limit, looks: LOOKED_AT };
+    let items = walk(tx, &mut frames, stride, now, |row| filter.fits_name(&row.name)).await?;
+    let next_cursor = pause(base, frames).map(|place| cursor::encode(&Place::Walk(place))).transpose()?;
+    Ok(Page { items, next_cursor })
+}
+
+impl Engine {
+    /// Finds live nodes by what is said of them.
+    ///
+    /// By metadata or labels they come in the order in which they were made, by name alone in the order of paths.
+    pub async fn find_nodes(
+        &self,
+        actor: &Actor,
+        workspace: WorkspaceId,
+        filter: NodeFilter,
+        page: PageRequest,
+    ) -> Result<Page<Node>> {
+        let (root, now, limit) = (self.workspace(actor, workspace).await?.root_id, self.now(), page.limit());
+        if filter.metadata.len() + filter.labels.len() > TERMS {
+            let detail = format!("a search names at most {TERMS} keys and labels");
+            return Err(Error::new(Code::InvalidQuery, detail));
+        }
+        let place: Option<Place> = page.cursor().map(cursor::decode).transpose()?;
+        let filter = filter.prepared();
+        self.db()
+            .read(move |tx| {
+                let (filter, place) = (filter.clone(), place.clone());
+                Box::pin(async move {
+                    let base = base(tx, root, &filter).await?;
+                    let by_terms_alone = filter.metadata.is_empty() && filter.labels.is_empty();
+                    match (by_terms_alone, place) {
+                        (false, None) => {
+                            by_terms(tx, workspace, base, &filter, String::new(), (limit, now)).await
+                        }
+                        (false, Some(Place::After(after))) => {
+                            by_terms(tx, workspace, base, &filter, after, (limit, now)).await
+                        }
+                        (true, None) => {
+                            by_walking(tx, base, &filter, (base, vec![String::new()]), (limit, now)).await
+                        }
+                        (true, Some(Place::Walk(start))) => {
+                            by_walking(tx, base, &filter, start, (limit, now)).await
+                        }
+                        _ => Err(Error::new(Code::InvalidCursor, "this cursor belongs to another search")),
+                    }
+                })
+            })
+            .await
+    }
+}
