@@ -39,6 +39,7 @@ mod transport;
 pub mod webhook;
 
 pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
+pub use api::hooks::Hooks;
 pub use api::jobs::{JobFilter, Jobs};
 pub use api::keys::Keys;
 pub use api::listing::Listing;
@@ -48,12 +49,13 @@ pub use config::{Builder, DEFAULT_CONCURRENCY, DEFAULT_URL, Timeouts};
 pub use error::{Error, ErrorCode, Result};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    CopyNode, CreateKey, CreateWorkspace, Event, Job, JobError, JobProgress, JobState, Key, Me, Metadata,
-    NewKey, Node, NodeKind, OnConflict, RestoreNode, Role, Status, UpdateNode, Version, Workspace,
+    CopyNode, CreateHook, CreateKey, CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Event, Hook,
+    HookDisabled, Job, JobError, JobProgress, JobState, Key, Me, Metadata, NewHook, NewKey, Node, NodeKind,
+    OnConflict, Redeliver, RestoreNode, Role, RotateHook, Status, UpdateHook, UpdateNode, Version, Workspace,
 };
 pub use longshore_core::{
-    Code, Digest, ErrorKind, JobId, KeyId, Name, NodeId, Timestamp, VersionId, WorkspaceId,
-    WorkspacePath as Path,
+    Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, Name, NodeId, Timestamp, VersionId,
+    WorkspaceId, WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::destination::Destination;

@@ -6,6 +6,7 @@ mod access;
 mod bytes;
 mod document;
 mod faults;
+mod hooks;
 mod immunity;
 mod jobs;
 mod names;
