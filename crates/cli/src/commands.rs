@@ -14,6 +14,7 @@ mod completions;
 mod cp;
 mod docs;
 mod down;
+mod hooks;
 mod init;
 mod jobs;
 mod keys;
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     Keys(keys::Keys),
     #[command(subcommand)]
     Jobs(jobs::Jobs),
+    #[command(subcommand)]
+    Hooks(hooks::Hooks),
     Status(status::Status),
     Completions(completions::Completions),
     Man(man::Man),
@@ -101,6 +104,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Workspaces(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Jobs(verb) => verb.run(&session, output).await,
+            Command::Hooks(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Status(verb) => verb.run(&session, output).await,
             // Handled above, where no session is needed.
             _ => Ok(Exit::Unexpected),

@@ -1,6 +1,7 @@
 //! The verbs of the HTTP API, a file per resource.
 
 pub(crate) mod files;
+pub(crate) mod hooks;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod listing;

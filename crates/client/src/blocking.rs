@@ -10,10 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    Comparison, CopyNode, CreateKey, CreateNote, Event, Job, Key, Me, NewKey, Node, Note, Purged,
-    RestoreNode, Status, UpdateNode, UpdateWorkspace, Version, Workspace,
+    Comparison, CopyNode, CreateHook, CreateKey, CreateNote, Delivery, DeliveryState, Event, Hook, Job, Key,
+    Me, NewHook, NewKey, Node, Note, Purged, Redeliver, RestoreNode, Status, UpdateHook, UpdateNode,
+    UpdateWorkspace, Version, Workspace,
 };
-use longshore_core::{JobId, KeyId, Name, NodeId, NoteId, VersionId, WorkspaceId};
+use longshore_core::{DeliveryId, HookId, JobId, KeyId, Name, NodeId, NoteId, VersionId, WorkspaceId};
 use tokio::runtime::{self, Runtime};
 
 use crate::api::files::{Content, Depth, Folder, IfMatch, Place};
@@ -105,6 +106,35 @@ impl Keys {
         wait create(key: &CreateKey) -> Result<NewKey>;
         iterate list() -> Waiting<crate::Listing<Key>>;
         wait revoke(key: KeyId) -> Result<()>;
+    }
+}
+
+/// The blocking verbs on webhooks.
+#[derive(Clone, Debug)]
+pub struct Hooks {
+    verbs: crate::Hooks,
+    runtime: Arc<Runtime>,
+}
+
+impl Hooks {
+    /// Returns the same verbs for another workspace than the key's current one.
+    #[must_use]
+    pub fn of(&self, workspace: WorkspaceId) -> Self {
+        Self { verbs: self.verbs.of(workspace), runtime: self.runtime.clone() }
+    }
+
+    verbs! {
+        wait create(hook: &CreateHook) -> Result<NewHook>;
+        iterate list() -> Waiting<crate::Listing<Hook>>;
+        wait get(hook: HookId) -> Result<Hook>;
+        wait update(hook: HookId, change: &UpdateHook) -> Result<Hook>;
+        wait delete(hook: HookId) -> Result<()>;
+        wait rotate(hook: HookId, overlap_hours: Option<u32>) -> Result<NewHook>;
+        wait test(hook: HookId) -> Result<Delivery>;
+        iterate deliveries(hook: HookId, state: Option<DeliveryState>) -> Waiting<crate::Listing<Delivery>>;
+        wait delivery(hook: HookId, delivery: DeliveryId) -> Result<Delivery>;
+        wait redeliver_one(hook: HookId, delivery: DeliveryId) -> Result<Delivery>;
+        wait redeliver(hook: HookId, what: &Redeliver) -> Result<Job>;
     }
 }
 
@@ -272,6 +302,12 @@ impl Client {
     #[must_use]
     pub fn notes(&self) -> Notes {
         Notes { verbs: self.client.notes(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on the webhooks of the key's current workspace.
+    #[must_use]
+    pub fn hooks(&self) -> Hooks {
+        Hooks { verbs: self.client.hooks(), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on folders and files.

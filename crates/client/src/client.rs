@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use crate::api::files::Files;
+use crate::api::hooks::Hooks;
 use crate::api::jobs::Jobs;
 use crate::api::keys::Keys;
 use crate::api::notes::Notes;
@@ -184,6 +185,12 @@ impl Client {
     #[must_use]
     pub fn jobs(&self) -> Jobs {
         Jobs::new(self.clone())
+    }
+
+    /// Returns the verbs on the webhooks of the key's current workspace.
+    #[must_use]
+    pub fn hooks(&self) -> Hooks {
+        Hooks::new(self.clone(), None)
     }
 
     /// Returns the verbs on folders and files.

@@ -39,6 +39,7 @@ mod transport;
 pub mod webhook;
 
 pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
+pub use api::hooks::Hooks;
 pub use api::jobs::{JobFilter, Jobs};
 pub use api::keys::Keys;
 pub use api::listing::Listing;
@@ -50,14 +51,15 @@ pub use config::{Builder, DEFAULT_CONCURRENCY, DEFAULT_URL, Timeouts};
 pub use error::{Error, ErrorCode, Result};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    Comparison, CopyNode, CreateKey, CreateNote, CreateWorkspace, Event, Job, JobError, JobProgress,
-    JobState, Key, Labels, Me, Metadata, MetadataPatch, NewKey, NoText, Node, NodeKind, Note, OnConflict,
-    Purged, RestoreNode, Role, Status, TextDiff, TextRange, UpdateNode, UpdateWorkspace, Version, Workspace,
-    WorkspaceSettings,
+    Comparison, CopyNode, CreateHook, CreateKey, CreateNote, CreateWorkspace, Delivery, DeliveryAttempt,
+    DeliveryState, Event, Hook, HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Me,
+    Metadata, MetadataPatch, NewHook, NewKey, NoText, Node, NodeKind, Note, OnConflict, Purged, Redeliver,
+    RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UpdateHook, UpdateNode, UpdateWorkspace,
+    Version, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
-    Code, Digest, ErrorKind, JobId, KeyId, Name, NodeId, NoteId, Timestamp, VersionId, WorkspaceId,
-    WorkspacePath as Path,
+    Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, Name, NodeId, NoteId, Timestamp, VersionId,
+    WorkspaceId, WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::destination::Destination;

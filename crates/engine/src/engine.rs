@@ -85,7 +85,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let guard = Guard::new(settings.egress.clone())
-            .map_err(|error| Error::caused(Code::Internal, "the way out", error))?;
+            .map_err(|error| Error::caused(Code::Internal, format!("what may be dialled: {error}"), error))?;
         // What a lease's holder was told once must stay true, whatever becomes of the machine's clock.
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(clock));
         let (db, id) = Db::open(database, clock.as_ref()).await?;

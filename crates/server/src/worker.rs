@@ -6,6 +6,7 @@ use std::time::Duration;
 use longshore_engine::{Database, Engine, WorkerSettings};
 use longshore_flow::Tasks;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, StoreKind};
 use crate::data::{self, Alone};
@@ -18,20 +19,36 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long a worker may take, after the grace, to give back what it holds.
 const GIVING_BACK: Duration = Duration::from_secs(5);
 
-/// Returns a worker's settings as configured.
-pub(crate) fn settings(config: &Config) -> WorkerSettings {
-    WorkerSettings {
+/// How a process works: on jobs, and beside them on deliveries, which wait for strangers most of the time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    jobs: WorkerSettings,
+    deliveries: WorkerSettings,
+}
+
+/// Returns how a process works as configured.
+pub(crate) fn settings(config: &Config) -> Settings {
+    let jobs = WorkerSettings {
         concurrency: config.jobs.concurrency,
         lease: Duration::from_secs(config.jobs.lease_seconds),
         grace: config.server.shutdown_grace().min(GRACE),
         ..WorkerSettings::default()
-    }
+    };
+    Settings { jobs, deliveries: WorkerSettings { concurrency: config.jobs.deliveries, ..jobs } }
 }
 
 /// Runs Longshore's own jobs until `stop` comes.
-pub(crate) async fn work(engine: Engine, settings: WorkerSettings, stop: impl Future<Output = ()>) {
-    let kinds = engine.job_kinds();
-    engine.run_jobs(kinds, settings, stop).await;
+pub(crate) async fn work(engine: Engine, settings: Settings, stop: impl Future<Output = ()>) {
+    let stopping = CancellationToken::new();
+    let stopped = async {
+        stop.await;
+        stopping.cancel();
+    };
+    tokio::join!(
+        stopped,
+        engine.run_jobs(engine.job_kinds(), settings.jobs, stopping.cancelled()),
+        engine.run_jobs(engine.delivery_kinds(), settings.deliveries, stopping.cancelled()),
+    );
 }
 
 /// Waits for workers that were told to stop; tells whether they did in time.
@@ -45,7 +62,7 @@ pub(crate) async fn end(workers: &Tasks, grace: Duration) -> bool {
 /// A process that runs jobs and opens no door.
 pub struct Worker {
     engine: Engine,
-    settings: WorkerSettings,
+    settings: Settings,
     /// On SQLite: holding it open holds the data folder.
     lock: Option<File>,
 }

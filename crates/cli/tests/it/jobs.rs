@@ -17,15 +17,15 @@ const ORPHANS: usize = 1_200;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server of a configuration, and what speaks to it.
-struct Place {
-    folder: tempfile::TempDir,
+pub(crate) struct Place {
+    pub(crate) folder: tempfile::TempDir,
     server: Option<Child>,
     url: String,
     key: String,
 }
 
 impl Place {
-    fn start(config: &str) -> Self {
+    pub(crate) fn start(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut place = Self { folder, server: None, url: String::new(), key: String::new() };
         place.serve(config);
@@ -33,7 +33,7 @@ impl Place {
     }
 
     /// Starts the server, perhaps once more and with another configuration.
-    fn serve(&mut self, config: &str) {
+    pub(crate) fn serve(&mut self, config: &str) {
         let data = self.folder.path().join("data");
         fs::create_dir_all(&data).unwrap();
         fs::write(data.join("longshore.toml"), config).unwrap();
@@ -46,18 +46,18 @@ impl Place {
         self.server = Some(server);
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         end(self.server.as_mut().unwrap());
         self.server = None;
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         let mut command = longshore(&self.folder.path().join("config"));
         command.env("LONGSHORE_URL", &self.url).env("LONGSHORE_API_KEY", &self.key);
         run(command, arguments)
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let all: Vec<_> = ["--json"].iter().chain(arguments).copied().collect();
         self.run(&all).exits(0).json()
     }

@@ -14,6 +14,7 @@ mod folders;
 mod generated;
 mod help;
 mod histories;
+mod hooks;
 mod jobs;
 mod keys;
 mod kill;

@@ -13,8 +13,11 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
+mod egress;
 #[cfg(test)]
 mod tests;
+
+pub use self::egress::{EgressConfig, Listed};
 
 /// The longest time that can be configured, ten years: a clock that is added to any such time stays a clock.
 const MOST_SECONDS: u64 = 10 * 365 * 24 * 3_600;
@@ -58,6 +61,9 @@ pub struct Config {
     /// Background jobs.
     #[config(nested)]
     pub jobs: JobsConfig,
+    /// Where the server may send requests that a user asked for.
+    #[config(nested)]
+    pub egress: EgressConfig,
 }
 
 /// Where and how the server listens.
@@ -206,6 +212,10 @@ pub struct JobsConfig {
     /// How many jobs run at once in this process.
     #[config(env = "LONGSHORE_JOBS_CONCURRENCY", default = 4)]
     pub concurrency: usize,
+    /// How many deliveries of webhooks are attempted at once in this process, beside those jobs: they wait for
+    /// strangers most of the time.
+    #[config(env = "LONGSHORE_JOBS_DELIVERIES", default = 32)]
+    pub deliveries: usize,
     /// How long a job is left to a process that gives no sign of life; then another one takes it up.
     #[config(env = "LONGSHORE_JOBS_LEASE_SECONDS", default = 30)]
     pub lease_seconds: u64,
@@ -257,6 +267,7 @@ impl Config {
         )?;
         ensure(self.limits.max_json_bytes > 0, "limits.max_json_bytes is at least 1")?;
         ensure((1..=MOST_JOBS).contains(&self.jobs.concurrency), "jobs.concurrency is 1 to 1000")?;
+        ensure((1..=MOST_JOBS).contains(&self.jobs.deliveries), "jobs.deliveries is 1 to 1000")?;
         self.check_times()?;
         self.database()?;
         Ok(())

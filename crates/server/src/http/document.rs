@@ -24,6 +24,7 @@ use utoipa::{IntoResponses, Modify, ToSchema};
     tags(
         (name = "server", description = "The server itself."),
         (name = "keys", description = "API keys."),
+        (name = "hooks", description = "Webhooks and their deliveries."),
         (name = "workspaces", description = "Workspaces, and what is found by path."),
         (name = "files", description = "Folders and files by id."),
         (name = "locks", description = "Leases on nodes, enforced on every write."),

@@ -15,7 +15,8 @@ use http_body_util::BodyExt;
 use longshore_core::path::is_well_encoded;
 use longshore_core::wire::MAX_PAGE;
 use longshore_core::{
-    Code, IdError, JobId, KeyId, LockId, NodeId, NoteId, PathError, VersionId, WorkspaceId, WorkspacePath,
+    Code, DeliveryId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PathError, VersionId,
+    WorkspaceId, WorkspacePath,
 };
 use longshore_engine::{Actor, PageRequest};
 use percent_encoding::percent_decode_str;
@@ -95,6 +96,14 @@ impl Segment for VersionId {
 
 impl Segment for KeyId {
     const NAMES: &[&str] = &["key"];
+}
+
+impl Segment for HookId {
+    const NAMES: &[&str] = &["hook"];
+}
+
+impl Segment for DeliveryId {
+    const NAMES: &[&str] = &["delivery"];
 }
 
 impl Segment for LockId {

@@ -10,6 +10,7 @@ mod edge;
 mod events;
 mod extract;
 mod files;
+mod hooks;
 mod incoming;
 mod jobs;
 mod json;
@@ -67,6 +68,14 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(nodes::find))
         .routes(routes!(trash::list, trash::empty))
         .routes(routes!(events::list))
+        .routes(routes!(hooks::list, hooks::create))
+        .routes(routes!(hooks::get, hooks::update, hooks::delete))
+        .routes(routes!(hooks::rotate))
+        .routes(routes!(hooks::test))
+        .routes(routes!(hooks::deliveries))
+        .routes(routes!(hooks::delivery))
+        .routes(routes!(hooks::redeliver_one))
+        .routes(routes!(hooks::redeliver))
         .routes(routes!(files::create_child))
         .routes(routes!(files::write_child))
         .routes(routes!(files::get, files::update, files::delete))

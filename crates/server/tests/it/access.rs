@@ -5,9 +5,10 @@ use std::time::Duration;
 use longshore_core::Timestamp;
 use longshore_core::wire::{CreateKey, Role};
 
-use longshore_engine::{JobKind, NewJob};
+use longshore_engine::{JobKind, NewJob, Premises};
 use serde_json::Value;
 
+use crate::hooks;
 use crate::world::{User, World};
 
 /// A kind of job that nobody runs here.
@@ -28,6 +29,11 @@ async fn calls(world: &World) -> Vec<(String, &'static str, User)> {
     world.edit(&format!("DELETE /v1/files/{gone}"), "").await;
     let job = NewJob::new(&WORK, Value::Null).in_workspace(world.id());
     let job = format!("/v1/jobs/{}", world.engine.enqueue_job(job).await.unwrap());
+    let hook = hooks::make(world).await.hook.id;
+    let ping = world.engine.test_hook(&world.owner, world.id(), hook, Premises::default()).await.unwrap().id;
+    let hooks = format!("{ws}/hooks");
+    let hook = format!("{hooks}/{hook}");
+    let ping = format!("{hook}/deliveries/{ping}");
     [
         (format!("GET {ws}"), "", User::Viewer),
         (format!("GET {ws}/files/dir/file.txt"), "", User::Viewer),
@@ -69,6 +75,17 @@ async fn calls(world: &World) -> Vec<(String, &'static str, User)> {
         (format!("DELETE {file}?purge=true"), "", User::Admin),
         (format!("DELETE {ws}/trash"), "", User::Admin),
         (format!("PATCH {ws}"), r#"{"name":"renamed"}"#, User::Admin),
+        (format!("GET {hooks}"), "", User::Admin),
+        (format!("POST {hooks}"), hooks::WANTED, User::Admin),
+        (format!("GET {hook}"), "", User::Admin),
+        (format!("PATCH {hook}"), r#"{"description":"for all"}"#, User::Admin),
+        (format!("POST {hook}/rotate"), "", User::Admin),
+        (format!("POST {hook}/test"), "", User::Admin),
+        (format!("GET {hook}/deliveries"), "", User::Admin),
+        (format!("GET {ping}"), "", User::Admin),
+        (format!("POST {ping}/redeliver"), "", User::Admin),
+        (format!("POST {hook}/redeliver"), r#"{"failed":true}"#, User::Admin),
+        (format!("DELETE {hook}"), "", User::Admin),
     ]
     .into()
 }

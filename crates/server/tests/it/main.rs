@@ -7,6 +7,7 @@ mod bytes;
 mod describe;
 mod document;
 mod faults;
+mod hooks;
 mod immunity;
 mod jobs;
 mod names;
