@@ -24,6 +24,7 @@ mod locks;
 mod nodes;
 mod sweep;
 mod trash;
+mod undo;
 mod upload;
 mod workspaces;
 

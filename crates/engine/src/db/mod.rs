@@ -14,6 +14,7 @@
 pub(crate) mod access;
 pub(crate) mod deliveries;
 pub(crate) mod events;
+pub(crate) mod history;
 pub(crate) mod hooks;
 pub(crate) mod idempotency;
 mod instance;
@@ -23,6 +24,7 @@ mod migrate;
 pub(crate) mod nodes;
 mod postgres;
 mod sqlite;
+
 mod value;
 pub(crate) mod versions;
 pub(crate) mod waiters;
