@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    CopyNode, CreateKey, Event, Job, Key, Me, NewKey, Node, RestoreNode, Status, UpdateNode, UpdateWorkspace,
-    Version, Workspace,
+    CopyNode, CreateKey, Event, Job, Key, Me, NewKey, Node, RestoreNode, Status, UndoActs, Undone,
+    UpdateNode, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{JobId, KeyId, Name, NodeId, VersionId, WorkspaceId};
 use tokio::runtime::{self, Runtime};
@@ -225,6 +225,11 @@ impl Client {
     /// Returns what the server says of itself.
     pub fn status(&self) -> Result<Status> {
         self.runtime.block_on(self.client.status())
+    }
+
+    /// Does what the async [`Client::undo`](crate::Client::undo) does, and waits for it.
+    pub fn undo(&self, workspace: Option<WorkspaceId>, acts: &UndoActs) -> Result<Undone> {
+        self.runtime.block_on(self.client.undo(workspace, acts))
     }
 
     /// Returns the verbs on workspaces.

@@ -48,8 +48,10 @@ pub use config::{Builder, DEFAULT_CONCURRENCY, DEFAULT_URL, Timeouts};
 pub use error::{Error, ErrorCode, Result};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    CopyNode, CreateKey, CreateWorkspace, Event, Job, JobError, JobProgress, JobState, Key, Me, Metadata,
-    NewKey, Node, NodeKind, OnConflict, RestoreNode, Role, Status, UpdateNode, Version, Workspace,
+    CopyNode, CreateKey, CreateWorkspace, Event, Facts, Job, JobError, JobProgress, JobState, Key, Me,
+    Metadata, NewKey, Node, NodeKind, OnConflict, RestoreNode, Role, Status, UndoActs, UndoChange,
+    UndoConflict, UndoObstacle, UndoStep, Undone, UpdateNode, UpdateWorkspace, Version, Who, Workspace,
+    WorkspaceSettings,
 };
 pub use longshore_core::{
     Code, Digest, ErrorKind, JobId, KeyId, Name, NodeId, Timestamp, VersionId, WorkspaceId,

@@ -25,4 +25,5 @@ mod run;
 mod secrets;
 mod serving;
 mod transfers;
+mod undo;
 mod wire;

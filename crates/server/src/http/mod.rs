@@ -21,6 +21,7 @@ mod premise;
 mod status;
 mod trash;
 mod tree;
+mod undo;
 mod versions;
 mod workspaces;
 
@@ -64,6 +65,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tree::list))
         .routes(routes!(trash::list))
         .routes(routes!(events::list))
+        .routes(routes!(undo::undo))
         .routes(routes!(files::create_child))
         .routes(routes!(files::write_child))
         .routes(routes!(files::get, files::update, files::trash))

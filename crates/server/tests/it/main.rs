@@ -14,5 +14,6 @@ mod routes;
 mod shutdown;
 mod sockets;
 mod tls;
+mod undo;
 mod wire;
 mod world;

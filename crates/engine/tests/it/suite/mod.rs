@@ -65,6 +65,7 @@ cases![
     undo::what_cannot_be_undone_says_so,
     undo::since_a_time_is_since_its_first_event,
     undo::one_undo_is_bounded,
+    undo::a_locked_node_is_not_undone,
     undo_property::random_acts_are_undone_exactly,
     listing::pages_of_every_size_give_the_same_tree,
     listing::a_walk_survives_changes,

@@ -1,11 +1,13 @@
 use std::time::Duration;
 
 use longshore_core::wire::{
-    CopyNode, Metadata, Node, RestoreNode, Role, UndoActs, UndoObstacle, UndoStep, Undone, UpdateNode, Who,
+    AcquireLock, CopyNode, Metadata, Node, RestoreNode, Role, UndoActs, UndoObstacle, UndoStep, Undone,
+    UpdateNode, Who,
 };
 use longshore_core::{Clock as _, Code, NodeId};
 use longshore_engine::{Actor, Error, Premises, Result, UploadOptions};
 
+use super::locks::{take, under};
 use crate::world::{World, name, path, refused};
 
 fn act(number: u64) -> UndoActs {
@@ -353,4 +355,29 @@ pub(super) async fn one_undo_is_bounded(world: &World) {
     }
     refused(undo_as(world, &world.owner, act(number)).await, Code::TooManyNodes);
     assert!(world.engine.node(&world.owner, made.id).await.unwrap().trashed_at.is_none());
+}
+
+pub(super) async fn a_locked_node_is_not_undone(world: &World) {
+    let file = world.put("/a/file", b"1").await;
+    let a = world.node_at("/a").await.unwrap();
+    let b = folder(world, "/b").await;
+    let start = seq(world).await;
+    world.put("/a/file", b"2").await;
+    update(world, file.id, to(Some(b.id), "file")).await;
+    let undo_under =
+        async |premises| world.engine.undo(&world.owner, world.id(), mine_since(start), premises).await;
+    // The file itself, the folder that it leaves, and the one that it goes back to.
+    for node in [file.id, a.id, b.id] {
+        let held = take(world, node, AcquireLock::default()).await.unwrap();
+        let refused = undo_under(Premises::default()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Locked, "{refused}");
+        assert_eq!(refused.facts().unwrap().lock.as_ref().unwrap().id, held.lock.id);
+        assert_eq!(world.read(file.id).await.unwrap(), b"2");
+        if node == b.id {
+            undo_under(under(&[&held])).await.unwrap();
+        } else {
+            world.engine.release_lock(&world.owner, held.lock.id, held.token.parse().unwrap()).await.unwrap();
+        }
+    }
+    assert_eq!(world.read(world.node_at("/a/file").await.unwrap().id).await.unwrap(), b"1");
 }
