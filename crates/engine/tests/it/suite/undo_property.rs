@@ -1,6 +1,7 @@
 //! Random acts of two actors, and the undo of one of them, against what every node was before.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use longshore_core::wire::{
     CopyNode, Event, Metadata, Node, RestoreNode, Role, UndoActs, UndoObstacle, UpdateNode, Who,
@@ -39,7 +40,8 @@ struct Play<'w> {
     workspace: WorkspaceId,
     root: NodeId,
     dice: std::vec::IntoIter<u8>,
-    known: BTreeSet<NodeId>,
+    /// In the order of their discovery: ids differ from run to run, plays must not.
+    known: Vec<NodeId>,
     /// After each place of the log, what all was.
     pictures: Vec<(u64, Picture)>,
 }
@@ -50,8 +52,8 @@ impl Play<'_> {
     }
 
     fn any_node(&mut self) -> NodeId {
-        let ids: Vec<_> = self.known.iter().copied().collect();
-        ids[self.roll(ids.len())]
+        let place = self.roll(self.known.len());
+        self.known[place]
     }
 
     fn any_name(&mut self) -> &'static str {
@@ -110,7 +112,11 @@ impl Play<'_> {
         let (engine, owner) = (&self.world.engine, &self.world.owner);
         let page = || PageRequest::new(Some(1_000), None);
         let tree = engine.tree(owner, self.root, Depth::All, page()).await.unwrap().items;
-        self.known.extend(tree.iter().map(|node| node.id));
+        for node in tree {
+            if !self.known.contains(&node.id) {
+                self.known.push(node.id);
+            }
+        }
         let trash = engine.trash(owner, self.workspace, page()).await.unwrap().items;
         let trashed: BTreeSet<_> = trash.iter().map(|node| node.id).collect();
         let mut picture = Picture::new();
@@ -204,11 +210,12 @@ async fn play(world: &World, seed: u64, actors: [&Actor; 2]) -> &'static str {
         workspace: made.id,
         root: made.root_id,
         dice: noise(4_000, seed).into_iter(),
-        known: BTreeSet::from([made.root_id]),
+        known: vec![made.root_id],
         pictures: Vec::new(),
     };
     let since = 1 + play.roll(8) as u64;
     for _ in 0..ACTS {
+        world.clock.advance(Duration::from_millis(1));
         let picture = play.look().await;
         let seq = play.seq().await;
         play.pictures.push((seq, picture));
@@ -267,5 +274,5 @@ pub(super) async fn random_acts_are_undone_exactly(world: &World) {
         println!("seed {seed}");
         *ends.entry(play(world, seed, [&one, &two]).await).or_insert(0) += 1;
     }
-    assert!(ends["done"] >= 10 && ends["refused"] >= 5, "the plays are too much alike: {ends:?}");
+    assert!(ends["done"] >= 6 && ends["refused"] >= 6, "the plays are too much alike: {ends:?}");
 }
