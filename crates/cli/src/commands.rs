@@ -29,6 +29,7 @@ mod serve;
 mod stat;
 mod status;
 mod trash;
+mod undo;
 mod up;
 mod versions;
 mod worker;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Trash(trash::Trash),
     Restore(restore::Restore),
     Versions(versions::Versions),
+    Undo(undo::Undo),
     #[command(subcommand)]
     Workspaces(workspaces::Workspaces),
     #[command(subcommand)]
@@ -101,6 +103,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Trash(verb) => verb.run(&session, output).await,
             Command::Restore(verb) => verb.run(&session, output).await,
             Command::Versions(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Undo(verb) => verb.run(&session, output).await,
             Command::Workspaces(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Jobs(verb) => verb.run(&session, output).await,

@@ -179,6 +179,7 @@ fn hint(error: &longshore::Error) -> Option<String> {
             Code::NodeNotFound => "`longshore ls` shows what is there, `longshore trash` what was deleted",
             Code::WorkspaceNotFound => "`longshore workspaces list` shows those this key reaches",
             Code::VersionNotFound => "`longshore versions PATH` lists them",
+            Code::ActNotFound => "the events of the workspace tell their acts",
             Code::KeyNotFound => "`longshore keys list` shows them",
             Code::NameTaken => "choose another name, or move what is there out of the way",
             Code::PreconditionFailed => "somebody else has changed it: look at it again, then decide",

@@ -12,6 +12,7 @@ mod cli;
 mod commands;
 mod docs;
 mod failure;
+mod moment;
 mod output;
 mod profiles;
 mod session;

@@ -6,5 +6,6 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod listing;
 pub(crate) mod notes;
+mod undo;
 pub(crate) mod versions;
 pub(crate) mod workspaces;

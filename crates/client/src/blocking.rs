@@ -11,8 +11,8 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
     Comparison, CopyNode, CreateHook, CreateKey, CreateNote, Delivery, DeliveryState, Event, Hook, Job, Key,
-    Me, NewHook, NewKey, Node, Note, Purged, Redeliver, RestoreNode, Status, UpdateHook, UpdateNode,
-    UpdateWorkspace, Version, Workspace,
+    Me, NewHook, NewKey, Node, Note, Purged, Redeliver, RestoreNode, Status, UndoActs, Undone, UpdateHook,
+    UpdateNode, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{DeliveryId, HookId, JobId, KeyId, Name, NodeId, NoteId, VersionId, WorkspaceId};
 use tokio::runtime::{self, Runtime};
@@ -278,6 +278,11 @@ impl Client {
     /// Returns what the server says of itself.
     pub fn status(&self) -> Result<Status> {
         self.runtime.block_on(self.client.status())
+    }
+
+    /// Does what the async [`Client::undo`](crate::Client::undo) does, and waits for it.
+    pub fn undo(&self, workspace: Option<WorkspaceId>, acts: &UndoActs) -> Result<Undone> {
+        self.runtime.block_on(self.client.undo(workspace, acts))
     }
 
     /// Returns the verbs on workspaces.

@@ -52,10 +52,11 @@ pub use error::{Error, ErrorCode, Result};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
     Comparison, CopyNode, CreateHook, CreateKey, CreateNote, CreateWorkspace, Delivery, DeliveryAttempt,
-    DeliveryState, Event, Hook, HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Me,
+    DeliveryState, Event, Facts, Hook, HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Me,
     Metadata, MetadataPatch, NewHook, NewKey, NoText, Node, NodeKind, Note, OnConflict, Purged, Redeliver,
-    RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UpdateHook, UpdateNode, UpdateWorkspace,
-    Version, Workspace, WorkspaceSettings,
+    RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs, UndoChange, UndoConflict,
+    UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Who, Workspace,
+    WorkspaceSettings,
 };
 pub use longshore_core::{
     Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, Name, NodeId, NoteId, Timestamp, VersionId,

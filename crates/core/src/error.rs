@@ -83,6 +83,8 @@ codes! {
     VersionNotFound = "version_not_found", NotFound, "no such version";
     /// There is no note with this id, or the key does not reach its node.
     NoteNotFound = "note_not_found", NotFound, "no such note";
+    /// The log has no such act, or keeps it no longer.
+    ActNotFound = "act_not_found", NotFound, "no such act";
     /// There is no key with this id.
     KeyNotFound = "key_not_found", NotFound, "no such key";
     /// There is no lock with this id, or the node is not locked.
@@ -113,6 +115,10 @@ codes! {
     NotInTrash = "not_in_trash", Conflict, "not in the trash";
     /// The version is the file's current one: only the file itself can be removed.
     VersionInUse = "version_in_use", Conflict, "the current version stays";
+    /// What is to be undone changed no node: locks, notes and the rules of a workspace cannot be undone.
+    NotUndoable = "not_undoable", Conflict, "nothing that can be undone";
+    /// Others have since written what is to be undone; `conflicts` names the nodes. Nothing was undone.
+    UndoConflict = "undo_conflict", Conflict, "others have written since";
     /// The root folder cannot be renamed, moved, copied or deleted.
     RootRefused = "root_refused", Conflict, "not possible with the root folder";
     /// The job has ended: there is nothing left to cancel.
@@ -125,7 +131,7 @@ codes! {
     TooManyHooks = "too_many_hooks", Conflict, "too many webhooks";
     /// The webhook is switched off: switch it on first.
     HookDisabled = "hook_disabled", Conflict, "the webhook is switched off";
-    /// `If-Match` or `If-None-Match` does not hold; `current_version` names the version that stands.
+    /// `If-Match` or `If-None-Match` does not hold; `current_version` names the version that stands, `current_event` what made it.
     PreconditionFailed = "precondition_failed", Precondition, "the precondition does not hold";
     /// The workspace takes no change of a file without `If-Match`.
     PreconditionRequired = "precondition_required", Precondition, "a precondition is required";

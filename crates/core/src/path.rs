@@ -221,7 +221,9 @@ impl WorkspacePath {
         }
     }
 
-    fn byte_length(&self) -> usize {
+    /// Returns how many bytes the path has as text, 0 for the root.
+    #[must_use]
+    pub fn byte_length(&self) -> usize {
         self.0.iter().map(|name| name.as_str().len() + 1).sum()
     }
 

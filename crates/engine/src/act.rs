@@ -133,6 +133,15 @@ struct HeldLock {
     used: bool,
 }
 
+/// Says in the refusal of a stale premise which event made the version that stands: who reads on from it sees why.
+pub(crate) async fn name_event(tx: &mut Tx, found: Option<&NodeRow>, held: Result<()>) -> Result<()> {
+    let (Err(error), Some(row)) = (&held, found) else { return held };
+    let Some(facts) = error.facts() else { return held };
+    let Some(version) = facts.current_version else { return held };
+    let facts = Facts { current_event: db::history::made(tx, row.id, version).await?, ..facts.clone() };
+    Err(error.clone().with_facts(facts))
+}
+
 /// Returns what is kept of a token.
 pub(crate) fn hash_of(token: &LockToken) -> bytes::Bytes {
     bytes::Bytes::copy_from_slice(&Sha256::digest(token.reveal()))
@@ -206,8 +215,13 @@ impl Act<'_> {
     }
 
     /// Checks the caller's premises against the node that was found, be it none.
-    pub(crate) fn check(&self, found: Option<&NodeRow>) -> Result<()> {
-        self.preconditions.check(found)?;
+    pub(crate) async fn check(&mut self, found: Option<&NodeRow>) -> Result<()> {
+        let held = self.preconditions.check(found).and_then(|()| self.ensure_conditional(found));
+        name_event(self.tx, found, held).await
+    }
+
+    /// Refuses a change of a file without a premise, where the workspace takes none.
+    fn ensure_conditional(&self, found: Option<&NodeRow>) -> Result<()> {
         let unconditional = self.preconditions.if_match.is_none() && !self.preconditions.if_none_match;
         match found {
             Some(row)
@@ -224,8 +238,9 @@ impl Act<'_> {
     }
 
     /// Checks the caller's premises where no file that is there will change.
-    pub(crate) fn check_stated(&self, found: Option<&NodeRow>) -> Result<()> {
-        self.preconditions.check(found)
+    pub(crate) async fn check_stated(&mut self, found: Option<&NodeRow>) -> Result<()> {
+        let held = self.preconditions.check(found);
+        name_event(self.tx, found, held).await
     }
 
     /// Whether the caller demands that a certain version stands.

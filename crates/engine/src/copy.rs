@@ -93,7 +93,7 @@ impl Engine {
         self.act(ask, wanted, move |act, wanted| {
             Box::pin(async move {
                 let (row, _) = live_node(act.tx, act.log.actor(), id).await?;
-                act.check_stated(Some(&row))?;
+                act.check_stated(Some(&row)).await?;
                 let parent = wanted.parent_id.or(row.parent).ok_or_else(root_refused)?;
                 let (_, folder) = destination(act, parent).await?;
                 if folder.ids.contains(&id) {

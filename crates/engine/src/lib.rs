@@ -28,6 +28,7 @@ mod retention;
 mod search;
 mod sweep;
 mod trash;
+mod undo;
 mod upload;
 mod versions;
 mod workspaces;

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::Actor;
 use crate::db::events::Change;
-use crate::db::nodes::{NodeRow, Place};
+use crate::db::nodes::{NodeRow, Place, Reach};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -321,21 +321,28 @@ pub(crate) async fn fitting_path(
     name: &str,
 ) -> Result<WorkspacePath> {
     let path = folder.path.join(Name::new(name)?)?;
-    if row.kind == NodeKind::Folder {
-        let below = db::nodes::reach(tx, row.id).await?;
-        if path.to_string().len() as u64 + below.bytes > MAX_PATH_BYTES as u64 {
-            return Err(PathError::PathTooLong.into());
-        }
-        if path.names().len() as u64 + below.names > MAX_PATH_NAMES as u64 {
-            return Err(PathError::PathTooDeep.into());
-        }
-    }
+    ensure_fits(tx, row, &path).await?;
     Ok(path)
+}
+
+/// Refuses a path at which a node, or one below it, would have too long a path.
+pub(crate) async fn ensure_fits(tx: &mut Tx, row: &NodeRow, path: &WorkspacePath) -> Result<()> {
+    let below = match row.kind {
+        NodeKind::Folder => db::nodes::reach(tx, row.id).await?,
+        NodeKind::File => Reach::default(),
+    };
+    if path.byte_length() as u64 + below.bytes > MAX_PATH_BYTES as u64 {
+        return Err(PathError::PathTooLong.into());
+    }
+    if path.names().len() as u64 + below.names > MAX_PATH_NAMES as u64 {
+        return Err(PathError::PathTooDeep.into());
+    }
+    Ok(())
 }
 
 async fn apply_update(act: &mut Act<'_>, id: NodeId, wanted: UpdateNode) -> Result<Node> {
     let (mut row, mut place) = live_node(act.tx, act.log.actor(), id).await?;
-    act.check(Some(&row))?;
+    act.check(Some(&row)).await?;
     let (before, from) = (row.clone(), place.path.clone());
     row.metadata = metadata_of(&row, &wanted)?;
     row.labels = labels_of(&row, &wanted)?;

@@ -22,7 +22,7 @@ impl Engine {
             Box::pin(async move {
                 let mut row = visible_node(act.tx, act.log.actor(), id).await?;
                 let mut place = db::nodes::place(act.tx, id).await?;
-                act.check(Some(&row))?;
+                act.check(Some(&row)).await?;
                 if row.parent.is_none() {
                     return Err(root_refused());
                 }
@@ -54,7 +54,7 @@ impl Engine {
         self.act(ask, wanted, move |act, wanted| {
             Box::pin(async move {
                 let mut row = visible_node(act.tx, act.log.actor(), id).await?;
-                act.check_stated(Some(&row))?;
+                act.check_stated(Some(&row)).await?;
                 let at = db::nodes::place(act.tx, id).await?;
                 if row.trashed_at.is_none() {
                     let detail = match at.trashed_at {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::act::{Act, Ask, Premises, Scope, permit_early};
+use crate::act::{Act, Ask, Premises, Scope, name_event, permit_early};
 use crate::actor::Actor;
 use crate::blob::{Blob, BlobId};
 use crate::db::events::Change;
@@ -168,7 +168,8 @@ impl Engine {
                             follow(tx, known.root_id, path).await?
                         }
                     };
-                    input.options.premises.preconditions.check(found.as_ref())?;
+                    let held = input.options.premises.preconditions.check(found.as_ref());
+                    name_event(tx, found.as_ref(), held).await?;
                     match found {
                         Some(row) => permit_early(tx, &row, &input.options.premises.locks, now).await,
                         None => Ok(()),
@@ -300,7 +301,7 @@ async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) 
     let (name, place, folder) = match target {
         Target::Node(id) => {
             let (row, place) = live_file(act.tx, act.log.actor(), *id).await?;
-            act.check(Some(&row))?;
+            act.check(Some(&row)).await?;
             act.permit(&place)?;
             return Ok(Spot::Existing(Box::new(row), place.path));
         }
@@ -318,7 +319,7 @@ async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) 
                 // Folders must not be made for a write that asks for a file that is there.
                 let root = root(act).await?.id;
                 let found = follow(act.tx, root, path).await?;
-                act.check(found.as_ref())?;
+                act.check(found.as_ref()).await?;
             }
             let (row, place, _) = make_folders(act, &parents).await?;
             (name, place, row.id)
@@ -326,8 +327,8 @@ async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) 
     };
     let found = db::nodes::child(act.tx, folder, name.as_str()).await?;
     match on_conflict {
-        OnConflict::Version => act.check(found.as_ref())?,
-        OnConflict::Error | OnConflict::Rename => act.check_stated(found.as_ref())?,
+        OnConflict::Version => act.check(found.as_ref()).await?,
+        OnConflict::Error | OnConflict::Rename => act.check_stated(found.as_ref()).await?,
     }
     let Some(row) = found else {
         act.permit(&place)?;
@@ -460,7 +461,7 @@ impl Engine {
         self.act(ask, (), move |act, ()| {
             Box::pin(async move {
                 let (mut row, place) = live_file(act.tx, act.log.actor(), file).await?;
-                act.check(Some(&row))?;
+                act.check(Some(&row)).await?;
                 act.permit(&place)?;
                 let before = row.clone();
                 set_content(act, &mut row, version).await?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::{Subcommand, ValueEnum};
 use longshore::{Code, Job, JobFilter, JobId, JobState};
 
-use super::keys::duration;
 use crate::failure::{Exit, Failure};
+use crate::moment::duration;
 use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 

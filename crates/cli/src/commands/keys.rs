@@ -1,12 +1,11 @@
 //! `longshore keys`: who may do what.
 
-use std::time::Duration;
-
 use clap::{Subcommand, ValueEnum};
-use longshore::{CreateKey, Key, KeyId, NewKey, Role, Timestamp};
+use longshore::{CreateKey, Key, KeyId, NewKey, Role};
 use longshore_core::{Clock, SystemClock};
 
 use crate::failure::{Exit, Failure};
+use crate::moment::ahead;
 use crate::output::{Output, columns, or_dash, time};
 use crate::session::Session;
 
@@ -76,7 +75,7 @@ impl Keys {
                     name: name.clone(),
                     role: (*role).into(),
                     workspace_id,
-                    expires_at: expires.as_deref().map(|text| when(text, SystemClock.now())).transpose()?,
+                    expires_at: expires.as_deref().map(|text| ahead(text, SystemClock.now())).transpose()?,
                     agent: agent.clone(),
                 };
                 let made = keys.create(&asked).await?;
@@ -141,52 +140,5 @@ pub(super) const fn role(role: Role) -> &'static str {
         Role::Viewer => "viewer",
         Role::Editor => "editor",
         Role::Admin => "admin",
-    }
-}
-
-/// Reads a duration: 30s, 5m, 12h, 30d.
-pub(super) fn duration(text: &str) -> Result<Duration, Failure> {
-    let read = || {
-        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let seconds: u64 = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 60 * 60,
-            "d" => 24 * 60 * 60,
-            _ => return None,
-        };
-        Some(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?))
-    };
-    read()
-        .ok_or_else(|| Failure::invalid(format!("{text:?} is no duration")).hint("write 30s, 5m, 12h or 30d"))
-}
-
-/// Reads a point in time, or a duration from now.
-fn when(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    if let Ok(duration) = duration(text) {
-        return Ok(now.plus(duration));
-    }
-    text.parse().map_err(|_| {
-        Failure::invalid(format!("{text:?} is no time")).hint("write 12h, 30d, or 2027-01-31T00:00:00Z")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use longshore::Timestamp;
-
-    use super::when;
-
-    #[test]
-    fn times_are_durations_or_points() {
-        let now = Timestamp::from_micros(0);
-        let seconds = |text: &str| when(text, now).unwrap().as_micros() / 1_000_000;
-        assert_eq!(seconds("5m"), 300);
-        assert_eq!(seconds("2h"), 7_200);
-        assert_eq!(seconds("30d"), 30 * 86_400);
-        assert_eq!(seconds("1970-01-02T00:00:00Z"), 86_400);
-        for bad in ["", "d", "5", "-1d", "5w", "soon", "99999999999999999999d", "5é"] {
-            assert!(when(bad, now).is_err(), "{bad:?}");
-        }
     }
 }

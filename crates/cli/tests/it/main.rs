@@ -27,4 +27,5 @@ mod run;
 mod secrets;
 mod serving;
 mod transfers;
+mod undo;
 mod wire;

@@ -11,6 +11,7 @@ mod jobs;
 mod lock;
 mod node;
 mod note;
+mod undo;
 mod version;
 mod workspace;
 
@@ -35,6 +36,7 @@ pub use node::{
     RestoreNode, UpdateNode, Version,
 };
 pub use note::{CreateNote, Note, TextRange, UpdateNote};
+pub use undo::{UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, Who};
 pub use version::{Comparison, NoText, Purged, TextDiff, UpdateVersion};
 pub use workspace::{CreateWorkspace, UpdateWorkspace, Workspace, WorkspaceSettings};
 
@@ -83,6 +85,10 @@ pub struct Facts {
     /// The version that stands, for `precondition_failed` and `precondition_required`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_version: Option<VersionId>,
+    /// The `seq` of the event that made that version, for the same; nothing for a version that came with a copied
+    /// folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_event: Option<u64>,
     /// The lock that is in the way, for `locked`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<NodeLock>,
@@ -98,6 +104,9 @@ pub struct Facts {
     /// What became of the lock, for `lock_lost`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<LostReason>,
+    /// What stands in the way, for `undo_conflict`: the first of them where there are many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<UndoConflict>,
 }
 
 /// Answer of `GET /v1/status`: what a person asks first of a server.

@@ -14,6 +14,7 @@
 pub(crate) mod access;
 pub(crate) mod deliveries;
 pub(crate) mod events;
+pub(crate) mod history;
 pub(crate) mod hooks;
 pub(crate) mod idempotency;
 mod instance;
@@ -26,6 +27,7 @@ mod postgres;
 pub(crate) mod purge;
 mod sqlite;
 pub(crate) mod terms;
+
 mod value;
 pub(crate) mod versions;
 pub(crate) mod waiters;

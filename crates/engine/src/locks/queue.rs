@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{Terms, ensure_room, grant, in_the_way, still_waiting_since};
-use crate::act::{Act, Ask, Preconditions, Premises, Scope, locked};
+use crate::act::{Act, Ask, Preconditions, Premises, Scope, locked, name_event};
 use crate::actor::Actor;
 use crate::db;
 use crate::db::nodes::is_live;
@@ -77,9 +77,10 @@ async fn attempt(act: &mut Act<'_>, request: Request) -> Result<Attempt> {
     let held = act.take_held();
     let (row, place) = live_node(act.tx, act.log.actor(), request.node).await?;
     let wanted = request.if_version.map(|version| Some(vec![version]));
-    act.check_stated(Some(&row))?;
-    Preconditions { if_match: wanted, ..Preconditions::default() }
-        .check(request.if_version.and(Some(&row)))?;
+    act.check_stated(Some(&row)).await?;
+    let held_still = Preconditions { if_match: wanted, ..Preconditions::default() }
+        .check(request.if_version.and(Some(&row)));
+    name_event(act.tx, Some(&row), held_still).await?;
     let since = still_waiting_since(act.now());
     db::waiters::forget(act.tx, act.log.workspace(), since).await?;
     let own = own_place(act, &request).await?;

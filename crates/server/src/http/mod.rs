@@ -24,6 +24,7 @@ mod premise;
 mod status;
 mod trash;
 mod tree;
+mod undo;
 mod versions;
 mod workspaces;
 
@@ -76,6 +77,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(hooks::delivery))
         .routes(routes!(hooks::redeliver_one))
         .routes(routes!(hooks::redeliver))
+        .routes(routes!(undo::undo))
         .routes(routes!(files::create_child))
         .routes(routes!(files::write_child))
         .routes(routes!(files::get, files::update, files::delete))

@@ -16,5 +16,6 @@ mod routes;
 mod shutdown;
 mod sockets;
 mod tls;
+mod undo;
 mod wire;
 mod world;

@@ -124,3 +124,6 @@ CREATE TABLE events (
     data TEXT NOT NULL,
     PRIMARY KEY (workspace_id, seq)
 );
+
+-- What happened to a node: an undo asks what came after, a refused write which event made the version that stands.
+CREATE INDEX events_of_node ON events (node_id, seq) WHERE node_id IS NOT NULL;

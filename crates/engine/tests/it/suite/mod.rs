@@ -13,6 +13,8 @@ mod locks;
 mod nodes;
 mod notes;
 mod purge;
+mod undo;
+mod undo_property;
 mod versions;
 mod workers;
 
@@ -57,6 +59,19 @@ cases![
     nodes::a_copy_is_bounded,
     nodes::metadata_keeps_its_rules,
     nodes::names_of_every_script,
+    undo::every_kind_of_change_is_undone_and_redone,
+    undo::swapped_names_are_swapped_back,
+    undo::folders_that_went_into_each_other_come_apart,
+    undo::folders_made_on_the_way_go_with_their_file,
+    undo::a_trashed_tree_and_a_copied_one,
+    undo::what_others_did_since_is_never_undone,
+    undo::a_folder_that_others_turned_round_is_a_conflict,
+    undo::who_may_undo_what,
+    undo::what_cannot_be_undone_says_so,
+    undo::since_a_time_is_since_its_first_event,
+    undo::one_undo_is_bounded,
+    undo::a_locked_node_is_not_undone,
+    undo_property::random_acts_are_undone_exactly,
     listing::pages_of_every_size_give_the_same_tree,
     listing::a_walk_survives_changes,
     listing::a_deep_walk_has_a_short_cursor,

@@ -1,0 +1,179 @@
+//! What the log says of nodes: what they were before an event, and who changed them since.
+//!
+//! Only events with a `before` count: they alone changed what undo can bring back.
+
+use longshore_core::{NodeId, PrincipalId, Timestamp, VersionId, WorkspaceId, WorkspacePath};
+
+use super::nodes::State;
+use super::{Row, Tx};
+use crate::error::{Error, Result};
+
+/// One principal's acts in a stretch of a workspace's log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Picked {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) actor: PrincipalId,
+    /// The first place; acts that began before it are not meant.
+    pub(crate) from: u64,
+    /// The place after the last one.
+    pub(crate) until: u64,
+}
+
+/// The first event of a picked stretch that changed a node.
+#[derive(Clone, Debug)]
+pub(crate) struct First {
+    pub(crate) node: NodeId,
+    pub(crate) seq: u64,
+    /// What the node was before it; nothing where it was not there.
+    pub(crate) before: Option<State>,
+    /// Where the node was.
+    pub(crate) path: WorkspacePath,
+}
+
+/// A change of a node: its place in the log, and who did it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trace {
+    pub(crate) seq: u64,
+    pub(crate) actor: PrincipalId,
+}
+
+fn trace(row: &Row) -> Result<Trace> {
+    Ok(Trace { seq: row.count(0)?, actor: row.parse(1)? })
+}
+
+/// Returns the act that an event belongs to, as a stretch of the log.
+pub(crate) async fn act(tx: &mut Tx, workspace: WorkspaceId, seq: u64) -> Result<Option<Picked>> {
+    let row = tx
+        .query_opt(
+            "SELECT act, actor FROM events WHERE workspace_id = $1 AND seq = $2",
+            &[workspace.into(), seq.into()],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (from, actor) = (row.count(0)?, row.parse(1)?);
+    let next = tx
+        .query_opt(
+            "SELECT seq FROM events WHERE workspace_id = $1 AND seq > $2 AND act <> $2 ORDER BY seq LIMIT 1",
+            &[workspace.into(), from.into()],
+        )
+        .await?;
+    let until = next.map_or(Ok(u64::MAX), |row| row.count(0))?;
+    Ok(Some(Picked { workspace, actor, from, until }))
+}
+
+/// Returns the first place of the log that is at or after `from` and has a time at or after `since`.
+///
+/// Along a log times never fall, so it can be halved: it has no index by time.
+pub(crate) async fn since(tx: &mut Tx, workspace: WorkspaceId, since: Timestamp, end: u64) -> Result<u64> {
+    let (mut low, mut high) = (1, end + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let row = tx
+            .query_opt(
+                "SELECT at FROM events WHERE workspace_id = $1 AND seq >= $2 ORDER BY seq LIMIT 1",
+                &[workspace.into(), middle.into()],
+            )
+            .await?;
+        match row {
+            Some(row) if row.time(0)? < since => low = middle + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+/// Returns the oldest place that the log still has.
+pub(crate) async fn oldest(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<u64>> {
+    let row = tx
+        .query_opt("SELECT seq FROM events WHERE workspace_id = $1 ORDER BY seq LIMIT 1", &[workspace.into()])
+        .await?;
+    row.map(|row| row.count(0)).transpose()
+}
+
+/// Lists, for each node that the picked acts changed, the first event that did, in the order of the log.
+pub(crate) async fn firsts(tx: &mut Tx, picked: Picked, limit: usize) -> Result<Vec<First>> {
+    let rows = tx
+        .query(
+            "SELECT e.node_id, e.seq, e.before, COALESCE(e.path_before, e.path) FROM events e
+             JOIN (SELECT MIN(seq) AS seq FROM events
+                   WHERE workspace_id = $1 AND seq >= $2 AND seq < $3 AND act >= $2 AND actor = $4
+                         AND before IS NOT NULL AND node_id IS NOT NULL
+                   GROUP BY node_id ORDER BY MIN(seq) LIMIT $5) f ON f.seq = e.seq
+             WHERE e.workspace_id = $1 ORDER BY e.seq",
+            &[
+                picked.workspace.into(),
+                picked.from.into(),
+                picked.until.into(),
+                picked.actor.into(),
+                (limit as u64).into(),
+            ],
+        )
+        .await?;
+    let firsts = rows.iter().map(|row| {
+        Ok(First {
+            node: row.parse(0)?,
+            seq: row.count(1)?,
+            before: serde_json::from_str(row.text(2)?).map_err(Error::corrupt)?,
+            path: row.opt_parse(3)?.unwrap_or_default(),
+        })
+    });
+    firsts.collect()
+}
+
+/// Lists the numbers of the picked acts, oldest first.
+pub(crate) async fn acts(tx: &mut Tx, picked: Picked, limit: u32) -> Result<Vec<u64>> {
+    let rows = tx
+        .query(
+            "SELECT DISTINCT act FROM events
+             WHERE workspace_id = $1 AND seq >= $2 AND seq < $3 AND act >= $2 AND actor = $4
+                   AND before IS NOT NULL AND node_id IS NOT NULL
+             ORDER BY act LIMIT $5",
+            &[
+                picked.workspace.into(),
+                picked.from.into(),
+                picked.until.into(),
+                picked.actor.into(),
+                limit.into(),
+            ],
+        )
+        .await?;
+    rows.iter().map(|row| row.count(0)).collect()
+}
+
+/// Finds the first change of a node after a place that the picked acts did not make.
+pub(crate) async fn other(tx: &mut Tx, node: NodeId, after: u64, picked: Picked) -> Result<Option<Trace>> {
+    let row = tx
+        .query_opt(
+            "SELECT seq, actor FROM events
+             WHERE node_id = $1 AND seq > $2 AND before IS NOT NULL AND (actor <> $3 OR seq >= $4)
+             ORDER BY seq LIMIT 1",
+            &[node.into(), after.into(), picked.actor.into(), picked.until.into()],
+        )
+        .await?;
+    row.as_ref().map(trace).transpose()
+}
+
+/// Finds the newest change of a node.
+pub(crate) async fn newest(tx: &mut Tx, node: NodeId) -> Result<Option<Trace>> {
+    let row = tx
+        .query_opt(
+            "SELECT seq, actor FROM events WHERE node_id = $1 AND before IS NOT NULL ORDER BY seq DESC LIMIT 1",
+            &[node.into()],
+        )
+        .await?;
+    row.as_ref().map(trace).transpose()
+}
+
+/// Finds the event that made a version the current one; nothing for the versions of what was copied with a folder.
+pub(crate) async fn made(tx: &mut Tx, node: NodeId, version: VersionId) -> Result<Option<u64>> {
+    let row = tx
+        .query_opt(
+            "SELECT seq FROM events
+             WHERE node_id = $1 AND version_id = $2 AND before IS NOT NULL
+                   AND (previous_version_id IS NULL OR previous_version_id <> $2)
+             ORDER BY seq DESC LIMIT 1",
+            &[node.into(), version.into()],
+        )
+        .await?;
+    row.map(|row| row.count(0)).transpose()
+}
