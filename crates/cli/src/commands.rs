@@ -14,6 +14,7 @@ mod completions;
 mod cp;
 mod docs;
 mod down;
+mod events;
 mod init;
 mod keys;
 mod ls;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Trash(trash::Trash),
     Restore(restore::Restore),
     Versions(versions::Versions),
+    Events(events::Events),
     #[command(subcommand)]
     Workspaces(workspaces::Workspaces),
     #[command(subcommand)]
@@ -92,6 +94,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Trash(verb) => verb.run(&session, output).await,
             Command::Restore(verb) => verb.run(&session, output).await,
             Command::Versions(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Events(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Workspaces(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Status(verb) => verb.run(&session, output).await,

@@ -5,16 +5,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    CopyNode, CreateKey, Event, Key, Me, NewKey, Node, RestoreNode, Status, UpdateNode, UpdateWorkspace,
-    Version, Workspace,
+    After, CopyNode, CreateKey, Event, EventPage, Key, Me, NewKey, Node, RestoreNode, Status, UpdateNode,
+    UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{KeyId, Name, NodeId, VersionId, WorkspaceId};
 use tokio::runtime::{self, Runtime};
 
+use crate::api::events::EventFilter;
 use crate::api::files::{Content, Depth, Folder, IfMatch, Place};
 use crate::config::Builder;
 use crate::error::{Error, Result};
@@ -105,6 +107,34 @@ impl Keys {
     }
 }
 
+/// The blocking verbs on events.
+#[derive(Clone, Debug)]
+pub struct Events {
+    verbs: crate::Events,
+    runtime: Arc<Runtime>,
+}
+
+impl Events {
+    verbs! {
+        iterate list(
+            workspace: Option<WorkspaceId>,
+            after: Option<After>,
+            filter: &EventFilter
+        ) -> Waiting<crate::Listing<Event>>;
+        wait wait(
+            workspace: Option<WorkspaceId>,
+            after: Option<After>,
+            filter: &EventFilter,
+            at_most: Duration
+        ) -> Result<EventPage>;
+        iterate follow(
+            workspace: Option<WorkspaceId>,
+            after: Option<After>,
+            filter: &EventFilter
+        ) -> Waiting<crate::Following>;
+    }
+}
+
 /// The blocking verbs on folders and files.
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -135,7 +165,6 @@ impl Files {
         wait version(file: NodeId, version: VersionId) -> Result<Version>;
         wait version_content(file: NodeId, version: VersionId) -> Result<Bytes>;
         wait restore_version(file: NodeId, version: VersionId, if_match: Option<IfMatch>) -> Result<Node>;
-        iterate events(workspace: Option<WorkspaceId>, after: u64) -> Waiting<crate::Listing<Event>>;
     }
 
     /// Does what the async `stream` does; the content's chunks come as an iterator.
@@ -218,6 +247,12 @@ impl Client {
     #[must_use]
     pub fn keys(&self) -> Keys {
         Keys { verbs: self.client.keys(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on events.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events { verbs: self.client.events(), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on folders and files.

@@ -38,6 +38,7 @@ mod transfer;
 mod transport;
 pub mod webhook;
 
+pub use api::events::{EventFilter, Events, Following};
 pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
 pub use api::keys::Keys;
 pub use api::listing::Listing;
@@ -47,8 +48,8 @@ pub use config::{Builder, DEFAULT_CONCURRENCY, DEFAULT_URL, Timeouts};
 pub use error::{Error, ErrorCode, Result};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    CopyNode, CreateKey, CreateWorkspace, Event, Key, Me, Metadata, NewKey, Node, NodeKind, OnConflict,
-    RestoreNode, Role, Status, UpdateNode, Version, Workspace,
+    After, CopyNode, CreateKey, CreateWorkspace, Event, EventPage, Key, Me, Metadata, NewKey, Node, NodeKind,
+    OnConflict, RestoreNode, Role, Status, UpdateNode, Version, Workspace,
 };
 pub use longshore_core::{
     Code, Digest, ErrorKind, KeyId, Name, NodeId, Timestamp, VersionId, WorkspaceId, WorkspacePath as Path,

@@ -41,6 +41,7 @@ impl Server {
         let store = open_store(&config)?;
         let settings = Settings {
             largest_file: config.limits.max_file_bytes,
+            followers: config.events.max_followers,
             orphan_grace: Duration::from_secs(config.sweep.orphan_grace_seconds),
             ..Settings::default()
         };

@@ -1,5 +1,7 @@
 //! Workspaces.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{NodeId, PrincipalId, WorkspaceId};
@@ -29,11 +31,25 @@ pub struct Workspace {
 
 /// The rules of a workspace.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkspaceSettings {
     /// Whether a change of a file that is there needs `If-Match`: without it, 428.
     pub require_preconditions: bool,
+    /// For how many days events are kept; `null` for ever. The newest event is always kept.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1, default = 30))]
+    pub events_days: Option<NonZeroU32>,
+}
+
+impl WorkspaceSettings {
+    /// For how long events are kept unless the workspace says otherwise.
+    const EVENTS_DAYS: NonZeroU32 = NonZeroU32::new(30).unwrap();
+}
+
+impl Default for WorkspaceSettings {
+    fn default() -> Self {
+        Self { require_preconditions: false, events_days: Some(Self::EVENTS_DAYS) }
+    }
 }
 
 /// Body of `POST /v1/workspaces`.

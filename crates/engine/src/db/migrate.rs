@@ -17,6 +17,7 @@ const STEPS: &[Step] = &[
     Step { name: "locks", sql: include_str!("schema/0003_locks.sql") },
     Step { name: "idempotency", sql: include_str!("schema/0004_idempotency.sql") },
     Step { name: "hooks", sql: include_str!("schema/0005_hooks.sql") },
+    Step { name: "events", sql: include_str!("schema/0006_events.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

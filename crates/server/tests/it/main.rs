@@ -5,6 +5,7 @@
 mod access;
 mod bytes;
 mod document;
+mod events;
 mod faults;
 mod immunity;
 mod names;
