@@ -14,6 +14,7 @@ mod completions;
 mod cp;
 mod docs;
 mod down;
+mod events;
 mod hooks;
 mod init;
 mod jobs;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Restore(restore::Restore),
     Versions(versions::Versions),
     Undo(undo::Undo),
+    Events(events::Events),
     #[command(subcommand)]
     Workspaces(workspaces::Workspaces),
     #[command(subcommand)]
@@ -104,6 +106,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Restore(verb) => verb.run(&session, output).await,
             Command::Versions(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Undo(verb) => verb.run(&session, output).await,
+            Command::Events(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Workspaces(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Jobs(verb) => verb.run(&session, output).await,

@@ -10,13 +10,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    Comparison, CopyNode, CreateHook, CreateKey, CreateNote, Delivery, DeliveryState, Event, Hook, Job, Key,
-    Me, NewHook, NewKey, Node, Note, Purged, Redeliver, RestoreNode, Status, UndoActs, Undone, UpdateHook,
-    UpdateNode, UpdateWorkspace, Version, Workspace,
+    After, Comparison, CopyNode, CreateHook, CreateKey, CreateNote, Delivery, DeliveryState, Event,
+    EventPage, Hook, Job, Key, Me, NewHook, NewKey, Node, Note, Purged, Redeliver, RestoreNode, Status,
+    UndoActs, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{DeliveryId, HookId, JobId, KeyId, Name, NodeId, NoteId, VersionId, WorkspaceId};
 use tokio::runtime::{self, Runtime};
 
+use crate::api::events::EventFilter;
 use crate::api::files::{Content, Depth, Folder, IfMatch, Place};
 use crate::api::jobs::JobFilter;
 use crate::api::versions::NodeQuery;
@@ -171,6 +172,34 @@ impl Notes {
     }
 }
 
+/// The blocking verbs on events.
+#[derive(Clone, Debug)]
+pub struct Events {
+    verbs: crate::Events,
+    runtime: Arc<Runtime>,
+}
+
+impl Events {
+    verbs! {
+        iterate list(
+            workspace: Option<WorkspaceId>,
+            after: Option<After>,
+            filter: &EventFilter
+        ) -> Waiting<crate::Listing<Event>>;
+        wait wait(
+            workspace: Option<WorkspaceId>,
+            after: Option<After>,
+            filter: &EventFilter,
+            at_most: Duration
+        ) -> Result<EventPage>;
+        iterate follow(
+            workspace: Option<WorkspaceId>,
+            after: Option<After>,
+            filter: &EventFilter
+        ) -> Waiting<crate::Following>;
+    }
+}
+
 /// The blocking verbs on folders and files.
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -207,7 +236,6 @@ impl Files {
         wait empty_trash(workspace: Option<WorkspaceId>) -> Result<Purged>;
         iterate find(workspace: Option<WorkspaceId>, query: &NodeQuery) -> Waiting<crate::Listing<Node>>;
         wait restore_version(file: NodeId, version: VersionId, if_match: Option<IfMatch>) -> Result<Node>;
-        iterate events(workspace: Option<WorkspaceId>, after: u64) -> Waiting<crate::Listing<Event>>;
     }
 
     /// Does what the async `stream` does; the content's chunks come as an iterator.
@@ -313,6 +341,12 @@ impl Client {
     #[must_use]
     pub fn hooks(&self) -> Hooks {
         Hooks { verbs: self.client.hooks(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on events.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events { verbs: self.client.events(), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on folders and files.

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
+use crate::api::events::Events;
 use crate::api::files::Files;
 use crate::api::hooks::Hooks;
 use crate::api::jobs::Jobs;
@@ -193,6 +194,12 @@ impl Client {
         Hooks::new(self.clone(), None)
     }
 
+    /// Returns the verbs on events.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events::new(self.clone())
+    }
+
     /// Returns the verbs on folders and files.
     #[must_use]
     pub fn files(&self) -> Files {
@@ -207,6 +214,10 @@ impl Client {
 
     pub(crate) fn concurrency(&self) -> usize {
         self.0.concurrency
+    }
+
+    pub(crate) fn retry(&self) -> RetryPolicy {
+        self.0.retry
     }
 
     pub(crate) fn tries(&self) -> Tries<'_> {

@@ -38,6 +38,7 @@ mod transfer;
 mod transport;
 pub mod webhook;
 
+pub use api::events::{EventFilter, Events, Following};
 pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
 pub use api::hooks::Hooks;
 pub use api::jobs::{JobFilter, Jobs};
@@ -51,12 +52,12 @@ pub use config::{Builder, DEFAULT_CONCURRENCY, DEFAULT_URL, Timeouts};
 pub use error::{Error, ErrorCode, Result};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    Comparison, CopyNode, CreateHook, CreateKey, CreateNote, CreateWorkspace, Delivery, DeliveryAttempt,
-    DeliveryState, Event, Facts, Hook, HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Me,
-    Metadata, MetadataPatch, NewHook, NewKey, NoText, Node, NodeKind, Note, OnConflict, Purged, Redeliver,
-    RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs, UndoChange, UndoConflict,
-    UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Who, Workspace,
-    WorkspaceSettings,
+    After, Comparison, CopyNode, CreateHook, CreateKey, CreateNote, CreateWorkspace, Delivery,
+    DeliveryAttempt, DeliveryState, Event, EventPage, Facts, Hook, HookDisabled, Job, JobError, JobProgress,
+    JobState, Key, Labels, Me, Metadata, MetadataPatch, NewHook, NewKey, NoText, Node, NodeKind, Note,
+    OnConflict, Purged, Redeliver, RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs,
+    UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateWorkspace,
+    Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
     Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, Name, NodeId, NoteId, Timestamp, VersionId,

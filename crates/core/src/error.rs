@@ -87,6 +87,9 @@ codes! {
     ActNotFound = "act_not_found", NotFound, "no such act";
     /// There is no key with this id.
     KeyNotFound = "key_not_found", NotFound, "no such key";
+    /// The events after this place are not kept any more, or the log never got so far. List the tree, then follow
+    /// from the `seq` that the workspace had before.
+    EventsGone = "events_gone", NotFound, "the events are gone";
     /// There is no lock with this id, or the node is not locked.
     LockNotFound = "lock_not_found", NotFound, "no such lock";
     /// The job does not exist, or the key does not reach it.

@@ -12,6 +12,7 @@ use longshore_store::{Store, WriteOptions};
 use crate::access::KeyCache;
 use crate::db::{Database, Db};
 use crate::error::{Error, Result};
+use crate::feed::Feeds;
 use crate::jobs::JobsState;
 use crate::locks::Signals;
 
@@ -38,6 +39,10 @@ pub struct Settings {
     pub hook_backlog: u32,
     /// How long another process's revocation of a key may take to be noticed here (1 s).
     pub key_cache: Duration,
+    /// How many may follow a workspace's events at once (1,024).
+    pub followers: usize,
+    /// How many events one reading looks at, however few of them its filter lets pass (10,000).
+    pub events_looked_at: u32,
 }
 
 impl Default for Settings {
@@ -53,6 +58,8 @@ impl Default for Settings {
             hook_timeout: Duration::from_secs(15),
             hook_backlog: 10_000,
             key_cache: Duration::from_secs(1),
+            followers: 1_024,
+            events_looked_at: 10_000,
         }
     }
 }
@@ -70,6 +77,7 @@ struct Inner {
     store: Store,
     clock: Arc<dyn Clock>,
     keys: KeyCache,
+    feeds: Feeds,
     jobs: Arc<JobsState>,
     lock_signals: Signals,
     guard: Guard,
@@ -84,11 +92,12 @@ impl Engine {
         store: Store,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
+        let feeds = Feeds::new(settings.followers);
         let guard = Guard::new(settings.egress.clone())
             .map_err(|error| Error::caused(Code::Internal, format!("what may be dialled: {error}"), error))?;
         // What a lease's holder was told once must stay true, whatever becomes of the machine's clock.
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(clock));
-        let (db, id) = Db::open(database, clock.as_ref()).await?;
+        let (db, id) = Db::open(database, clock.as_ref(), feeds.clone()).await?;
         claim(&store, id).await?;
         let keys = KeyCache::new(settings.key_cache);
         let started_at = clock.now();
@@ -100,6 +109,7 @@ impl Engine {
                 store,
                 clock,
                 keys,
+                feeds,
                 guard,
                 jobs,
                 lock_signals: Signals::default(),
@@ -157,6 +167,10 @@ impl Engine {
     /// Returns the guard that every request to an address of a user's choice goes through.
     pub(crate) fn guard(&self) -> &Guard {
         &self.inner.guard
+    }
+
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.inner.feeds
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {

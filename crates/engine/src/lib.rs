@@ -16,6 +16,8 @@ mod db;
 mod download;
 mod engine;
 mod error;
+mod events;
+mod feed;
 mod hooks;
 mod idempotency;
 mod jobs;
@@ -39,6 +41,8 @@ pub use db::Database;
 pub use download::{Content, ContentStream};
 pub use engine::{Engine, Settings};
 pub use error::{Error, Result};
+pub use events::{EventQuery, EventTypes};
+pub use feed::Follower;
 pub use idempotency::Idempotency;
 pub use jobs::{
     Handled, JobBacklog, JobContext, JobCount, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome,

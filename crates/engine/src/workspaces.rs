@@ -1,6 +1,6 @@
 //! Workspaces: making, naming, finding.
 
-use longshore_core::wire::{Event, Page, Role, UpdateWorkspace, Workspace, WorkspaceSettings};
+use longshore_core::wire::{Page, Role, UpdateWorkspace, Workspace, WorkspaceSettings};
 use longshore_core::{Clock, Code, Name, WorkspaceId, WorkspacePath};
 use serde_json::json;
 
@@ -169,24 +169,5 @@ impl Engine {
             })
         })
         .await
-    }
-
-    /// Lists the events after a place in the log, oldest first; the cursor is the place of the last one.
-    pub async fn list_events(
-        &self,
-        actor: &Actor,
-        id: WorkspaceId,
-        after: u64,
-        limit: u32,
-    ) -> Result<Page<Event>> {
-        self.workspace(actor, id).await?;
-        let limit = PageRequest::new(Some(limit), None).limit();
-        let items = self
-            .db()
-            .read(move |tx| Box::pin(async move { db::events::list(tx, id, after, limit).await }))
-            .await?;
-        let full = items.len() == limit as usize;
-        let next_cursor = items.last().filter(|_| full).map(|event| event.seq.to_string());
-        Ok(Page { items, next_cursor })
     }
 }

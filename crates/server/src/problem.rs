@@ -93,6 +93,7 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         Code::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        Code::EventsGone => StatusCode::GONE,
         Code::Locked => StatusCode::LOCKED,
         Code::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
         Code::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
@@ -199,6 +200,7 @@ mod tests {
         assert_eq!(status(Code::StorageFull).as_u16(), 507);
         assert_eq!(status(Code::RequestTimeout).as_u16(), 408);
         assert_eq!(status(Code::TooManyNodes).as_u16(), 413);
+        assert_eq!(status(Code::EventsGone).as_u16(), 410);
     }
 
     #[tokio::test]

@@ -70,3 +70,46 @@ fn status_tells_what_is_in_use() {
     assert!(!told.to_string().contains(&server.key), "a status is shown to others");
     assert!(server.ok(&["status"]).contains("workspace  default (ws_"));
 }
+
+#[test]
+fn events_are_shown_and_followed() {
+    let server = Server::start();
+    server.ok(&["mkdir", "/a"]);
+    write(server.path("f"), "f");
+    server.ok(&["up", "f", "/a/f"]);
+    server.ok(&["mv", "/a/f", "/a/g"]);
+    let shown = server.ok(&["events"]);
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!(lines.len(), 4, "{shown}");
+    assert!(lines[0].starts_with("       1  20") && lines[0].contains("workspace.created"), "{shown}");
+    assert!(lines[3].contains("  node.renamed  ") && lines[3].ends_with("  /a/f -> /a/g"), "{shown}");
+    let chosen = server.json(&[
+        "events",
+        "--after",
+        "1",
+        "--type",
+        "file.*",
+        "--type",
+        "node.moved",
+        "--path",
+        "/a/f",
+    ]);
+    let seqs: Vec<_> = chosen["items"].as_array().unwrap().iter().map(|event| &event["seq"]).collect();
+    assert_eq!(seqs, [3, 4]);
+    assert_eq!(server.json(&["events", "--after", "now"])["items"], serde_json::json!([]));
+    server.run(&["events", "--after", "soon"]).exits(2);
+    server.run(&["events", "--type", "file"]).exits(8);
+    let gone = server.run(&["--json", "events", "--after", "99"]).exits(4);
+    assert_eq!(gone.error()["code"], "events_gone");
+
+    // What was there, and what comes while it runs; a line each.
+    let mut command = server.command();
+    command.args(["--json", "events", "--follow", "--after", "3"]).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["type"], "node.renamed");
+    server.ok(&["rm", "/a/g"]);
+    assert_eq!(next()["type"], "node.trashed");
+    crate::run::end(&mut child);
+}

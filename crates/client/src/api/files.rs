@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 use longshore_core::wire::{
-    CopyNode, CreateChild, CreateFolder, Event, Node, NodeKind, RestoreNode, UpdateNode, Version,
+    CopyNode, CreateChild, CreateFolder, Node, NodeKind, RestoreNode, UpdateNode, Version,
 };
 use longshore_core::{Name, NodeId, VersionId, WorkspaceId, WorkspacePath};
 
@@ -375,16 +375,6 @@ impl Files {
         let path = format!("/v1/files/{file}/versions/{version}/restore");
         let call = Call::new(Method::POST, path, Repeat::IfUndone).if_match(if_match.map(IfMatch::header));
         self.client.json(call).await
-    }
-
-    /// Lists a workspace's events after the place `after`, oldest first, up to the newest there is.
-    pub fn events(&self, workspace: Option<WorkspaceId>, after: u64) -> Listing<Event> {
-        let client = self.client.clone();
-        let path = async move {
-            let workspace = client.workspace(workspace).await?;
-            Ok(format!("/v1/workspaces/{workspace}/events"))
-        };
-        Listing::from(self.client.clone(), path, format!("&after={after}"), "after")
     }
 }
 

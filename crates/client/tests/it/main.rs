@@ -7,6 +7,7 @@
 
 mod blocking;
 mod downloads;
+mod events;
 mod fake;
 mod requests;
 mod retries;

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use longshore::core::wire::Page;
 use longshore::{
-    Code, Depth, ErrorCode, ErrorKind, Folder, IfMatch, Job, JobFilter, JobState, Name, Path, Target,
-    UpdateNode, UploadOptions,
+    Code, Depth, ErrorCode, ErrorKind, EventFilter, Folder, IfMatch, Job, JobFilter, JobState, Name, Path,
+    Target, UpdateNode, UploadOptions,
 };
 
 use crate::fake::{
@@ -171,7 +171,7 @@ async fn events_go_on_after_the_last_place() {
         Reply::Answer(json(200, &body))
     })
     .await;
-    let events = fake.client().files().events(None, 3);
+    let events = fake.client().events().list(None, Some(3.into()), &EventFilter::default());
     assert_eq!(events.collect_all().await.unwrap(), []);
     let events = format!("GET /v1/workspaces/{}/events?limit=1000&after=", workspace_id());
     assert_eq!(fake.asked(), [format!("{events}3"), format!("{events}7")]);

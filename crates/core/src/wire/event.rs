@@ -1,5 +1,8 @@
 //! The event log.
 
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{EventId, KeyId, LockId, NodeId, PrincipalId, VersionId};
@@ -43,3 +46,73 @@ pub struct Event {
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub data: serde_json::Value,
 }
+
+/// One page of a workspace's log.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventPage {
+    /// The events, oldest first.
+    pub items: Vec<Event>,
+    /// What to send as `after` for the next page: the last `seq` looked at, whether or not the filter let it pass.
+    /// Nothing once all up to `last_seq` was looked at.
+    pub next_cursor: Option<String>,
+    /// The place of the workspace's newest event.
+    pub last_seq: u64,
+}
+
+impl EventPage {
+    /// Returns the last place that this page has looked at: after it the next begins.
+    #[must_use]
+    pub fn reached(&self) -> u64 {
+        self.next_cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(self.last_seq)
+    }
+}
+
+/// Where in a log to begin: after a place of which nothing may be gone, or with what is still to come.
+///
+/// Its text form is the place's number, or `now`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// After this place.
+    Seq(u64),
+    /// After the newest event there is.
+    Now,
+}
+
+impl From<u64> for After {
+    fn from(seq: u64) -> Self {
+        Self::Seq(seq)
+    }
+}
+
+impl Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seq(seq) => Display::fmt(seq, f),
+            Self::Now => f.write_str("now"),
+        }
+    }
+}
+
+impl FromStr for After {
+    type Err = AfterError;
+
+    fn from_str(text: &str) -> Result<Self, AfterError> {
+        match text {
+            "now" => Ok(Self::Now),
+            _ => text.parse().map(Self::Seq).map_err(|_| AfterError),
+        }
+    }
+}
+
+/// A text is neither a place in a log nor `now`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AfterError;
+
+impl Display for AfterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is neither an event's `seq` nor `now`")
+    }
+}
+
+impl std::error::Error for AfterError {}

@@ -21,7 +21,7 @@ use crate::id::VersionId;
 use crate::time::Timestamp;
 
 pub use access::{CreateKey, Key, Me, NewKey, Principal, PrincipalKind, Role};
-pub use event::Event;
+pub use event::{After, AfterError, Event, EventPage};
 pub use hooks::{
     CreateHook, Delivery, DeliveryAttempt, DeliveryState, Hook, HookDisabled, NewHook, Redeliver, RotateHook,
     UpdateHook, WebhookBody, WebhookData,

@@ -1,5 +1,7 @@
 //! Workspaces.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{NodeId, PrincipalId, WorkspaceId};
@@ -43,11 +45,25 @@ pub struct WorkspaceSettings {
     pub versions_days: Option<u32>,
     /// For how many days the trash keeps what is put there; `null` for ever.
     pub trash_days: Option<u32>,
+    /// For how many days events are kept; `null` for ever. The newest event is always kept.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1, default = 30))]
+    pub events_days: Option<NonZeroU32>,
+}
+
+impl WorkspaceSettings {
+    /// For how long events are kept unless the workspace says otherwise.
+    const EVENTS_DAYS: NonZeroU32 = NonZeroU32::new(30).unwrap();
 }
 
 impl Default for WorkspaceSettings {
     fn default() -> Self {
-        Self { require_preconditions: false, versions_kept: None, versions_days: None, trash_days: Some(30) }
+        Self {
+            require_preconditions: false,
+            versions_kept: None,
+            versions_days: None,
+            trash_days: Some(30),
+            events_days: Some(Self::EVENTS_DAYS),
+        }
     }
 }
 

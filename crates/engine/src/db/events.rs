@@ -6,7 +6,7 @@
 
 use longshore_core::wire::{Event, WorkspaceSettings};
 use longshore_core::{
-    Clock, Code, EventId, LockId, NodeId, Timestamp, VersionId, WorkspaceId, WorkspacePath,
+    Clock, Code, EventId, LockId, NodeId, PrincipalId, Timestamp, VersionId, WorkspaceId, WorkspacePath,
 };
 use serde_json::json;
 
@@ -207,6 +207,7 @@ impl Log {
             ],
         )
         .await?;
+        tx.appended(self.workspace, seq);
         Ok(seq)
     }
 
@@ -219,14 +220,53 @@ impl Log {
     }
 }
 
-/// Lists the events after a place, oldest first.
-pub(crate) async fn list(tx: &mut Tx, workspace: WorkspaceId, after: u64, limit: u32) -> Result<Vec<Event>> {
+/// Which of a log's events are wanted; what is left out lets all pass.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    pub(crate) actor: Option<PrincipalId>,
+    /// The types, with a space before and after each; `node.*` stands for all that begin with `node.`.
+    pub(crate) types: Option<String>,
+    /// A node's path and a `/`: events of that node and of what is below it.
+    pub(crate) below: Option<String>,
+}
+
+/// Lists the events of a workspace from after `after` up to and with `through`, oldest first.
+///
+/// The filter costs no more than the rows between the two places, and those the caller bounds.
+pub(crate) async fn list(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    after: u64,
+    through: u64,
+    filter: &Filter,
+    limit: u32,
+) -> Result<Vec<Event>> {
     let rows = tx
         .query(
+            // `rtrim` takes the last word off a type and leaves the dot before it. Only functions that both
+            // databases have, and that compare bytes, are of use here; `LIKE` is not one of them.
             "SELECT seq, id, type, at, actor, key_id, request_id, node_id, version_id, data, previous_version_id, act,
                     fence, lock_id
-             FROM events WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-            &[workspace.into(), after.into(), limit.into()],
+             FROM events
+             WHERE workspace_id = $1 AND seq > $2 AND seq <= $3
+               AND (CAST($5 AS TEXT) IS NULL OR actor = $5)
+               AND (CAST($6 AS TEXT) IS NULL
+                    OR replace(CAST($6 AS TEXT), ' ' || type || ' ', '') <> $6
+                    OR replace(CAST($6 AS TEXT),
+                               ' ' || rtrim(type, 'abcdefghijklmnopqrstuvwxyz0123456789_') || '* ', '') <> $6)
+               AND (CAST($7 AS TEXT) IS NULL
+                    OR substr(path || '/', 1, length(CAST($7 AS TEXT))) = $7
+                    OR substr(path_before || '/', 1, length(CAST($7 AS TEXT))) = $7)
+             ORDER BY seq LIMIT $4",
+            &[
+                workspace.into(),
+                after.into(),
+                through.into(),
+                limit.into(),
+                filter.actor.into(),
+                filter.types.as_deref().into(),
+                filter.below.as_deref().into(),
+            ],
         )
         .await?;
     rows.iter().map(read).collect()
@@ -290,4 +330,26 @@ pub(crate) async fn placed(
             })
         })
         .collect()
+}
+
+/// Removes the oldest events up to the first that is not older than `before`, at most `limit` of them and never
+/// the newest; returns how many places were given up.
+pub(crate) async fn prune(tx: &mut Tx, workspace: WorkspaceId, before: Timestamp, limit: u32) -> Result<u64> {
+    let Some(ends) = workspaces::log_ends(tx, workspace).await? else { return Ok(0) };
+    let end = ends.last.min(ends.first.saturating_add(limit.into()));
+    let kept = tx
+        .query_opt(
+            "SELECT seq FROM events WHERE workspace_id = $1 AND seq >= $2 AND seq < $3 AND at >= $4
+             ORDER BY seq LIMIT 1",
+            &[workspace.into(), ends.first.into(), end.into(), before.into()],
+        )
+        .await?;
+    let first = kept.map_or(Ok(end), |row| row.count(0))?;
+    if first <= ends.first {
+        return Ok(0);
+    }
+    workspaces::set_first_seq(tx, workspace, first).await?;
+    let values = [workspace.into(), first.into()];
+    tx.execute("DELETE FROM events WHERE workspace_id = $1 AND seq < $2", &values).await?;
+    Ok(first - ends.first)
 }

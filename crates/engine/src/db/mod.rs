@@ -21,6 +21,7 @@ mod instance;
 pub(crate) mod jobs;
 pub(crate) mod locks;
 mod migrate;
+mod news;
 pub(crate) mod nodes;
 pub(crate) mod notes;
 mod postgres;
@@ -34,15 +35,15 @@ pub(crate) mod waiters;
 pub(crate) mod workspaces;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
-use longshore_core::{Clock, Code, DatabaseId};
+use longshore_core::{Clock, Code, DatabaseId, WorkspaceId};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
+use crate::feed::Feeds;
 
+use news::{Listeners, News};
 pub(crate) use value::{Row, Value};
 
 /// Where the database is.
@@ -74,18 +75,23 @@ trait Session: Send {
 /// An open transaction.
 pub(crate) struct Tx {
     session: Box<dyn Session>,
-    /// Set by a unit of work that has enqueued a job: workers are woken once it is committed.
-    enqueued: Arc<AtomicBool>,
+    /// What to tell once the transaction is committed.
+    news: News,
 }
 
 impl Tx {
     fn new(session: impl Session + 'static) -> Self {
-        Self { session: Box::new(session), enqueued: Arc::default() }
+        Self { session: Box::new(session), news: News::default() }
     }
 
     /// Has this process's workers look for jobs as soon as the transaction is committed.
-    pub(crate) fn wake_workers(&self) {
-        self.enqueued.store(true, Ordering::Relaxed);
+    pub(crate) fn wake_workers(&mut self) {
+        self.news.enqueued();
+    }
+
+    /// Has those who follow a workspace's log told of it as soon as the transaction is committed.
+    fn appended(&mut self, workspace: WorkspaceId, seq: u64) {
+        self.news.appended(workspace, seq);
     }
 
     /// Runs a statement and returns how many rows it touched.
@@ -125,35 +131,26 @@ enum Engine {
 #[derive(Clone, Debug)]
 pub(crate) struct Db {
     engine: Engine,
-    /// Changes whenever a commit has brought jobs.
-    jobs: Arc<watch::Sender<()>>,
-}
-
-/// Has a unit of work leave word in `enqueued`, anew with each run, whether it enqueued a job.
-fn noting<T, F>(
-    mut work: F,
-    enqueued: Arc<AtomicBool>,
-) -> impl for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static
-where
-    F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,
-{
-    move |tx| {
-        enqueued.store(false, Ordering::Relaxed);
-        tx.enqueued = Arc::clone(&enqueued);
-        work(tx)
-    }
+    listeners: Listeners,
 }
 
 impl Db {
     /// Opens the database, brings its schema up to date, and tells which database it is.
-    pub(crate) async fn open(database: &Database, clock: &dyn Clock) -> Result<(Self, DatabaseId)> {
+    /// `feeds` hears of every event once it is committed.
+    pub(crate) async fn open(
+        database: &Database,
+        clock: &dyn Clock,
+        feeds: Feeds,
+    ) -> Result<(Self, DatabaseId)> {
+        let listeners = Listeners::new(feeds);
+        let told = listeners.clone();
         let engine = match database {
-            Database::Sqlite(path) => Engine::Sqlite(sqlite::Sqlite::open(path.clone()).await?),
+            Database::Sqlite(path) => Engine::Sqlite(sqlite::Sqlite::open(path.clone(), told).await?),
             Database::Postgres { url, connections } => {
-                Engine::Postgres(postgres::Postgres::open(url, *connections).await?)
+                Engine::Postgres(postgres::Postgres::open(url, *connections, told).await?)
             }
         };
-        let db = Self { engine, jobs: Arc::new(watch::Sender::new(())) };
+        let db = Self { engine, listeners };
         let id = migrate::run(&db, clock.now()).await?;
         Ok((db, id))
     }
@@ -166,32 +163,31 @@ impl Db {
         }
     }
 
+    /// Tells whether other processes may write to this database too.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
     /// Runs `work` in a transaction that writes; returns once its commit is durable.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,
     {
-        let enqueued = Arc::new(AtomicBool::new(false));
-        let work = noting(work, Arc::clone(&enqueued));
-        let written = match &self.engine {
+        match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write(work).await,
             Engine::Postgres(postgres) => postgres.write(work).await,
-        };
-        if written.is_ok() && enqueued.load(Ordering::Relaxed) {
-            self.wake_workers();
         }
-        written
     }
 
     /// Has this process's workers look for jobs now.
     pub(crate) fn wake_workers(&self) {
-        self.jobs.send_replace(());
+        self.listeners.wake_workers();
     }
 
     /// Returns what changes whenever there may be jobs to claim.
     pub(crate) fn jobs(&self) -> watch::Receiver<()> {
-        self.jobs.subscribe()
+        self.listeners.jobs()
     }
 
     /// Runs `work` on one snapshot, without writing.

@@ -12,7 +12,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Config, NoTls};
 
-use super::{Row, Session, Tx, Value, Working, closed};
+use super::{Listeners, Row, Session, Tx, Value, Working, closed};
 use crate::error::{Error, Result};
 
 /// How long a transaction may wait for its own process (15 s, in PostgreSQL's words). A process that was stopped in the
@@ -25,6 +25,7 @@ const ATTEMPTS: u32 = 5;
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
+    listeners: Listeners,
 }
 
 impl fmt::Debug for Postgres {
@@ -34,7 +35,7 @@ impl fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    pub(super) async fn open(url: &str, connections: usize) -> Result<Self> {
+    pub(super) async fn open(url: &str, connections: usize, listeners: Listeners) -> Result<Self> {
         let mut config: Config = url
             .parse()
             .map_err(|error| Error::caused(Code::Internal, "the database's address is malformed", error))?;
@@ -53,7 +54,7 @@ impl Postgres {
             }))
             .build()
             .map_err(|error| Error::caused(Code::Internal, "no pool for the database", error))?;
-        let postgres = Self { pool };
+        let postgres = Self { pool, listeners };
         drop(postgres.connection().await?);
         Ok(postgres)
     }
@@ -102,6 +103,9 @@ impl Postgres {
         let result = work(&mut tx).await;
         let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
         let ended = tx.session.batch(end).await;
+        if result.is_ok() && ended.is_ok() {
+            self.listeners.tell(&tx.news);
+        }
         drop(tx);
         if ended.is_ok() {
             lease.give_back();

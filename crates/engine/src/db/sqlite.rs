@@ -19,7 +19,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{Row, Session, Tx, Value, Working, closed};
+use super::{Listeners, News, Row, Session, Tx, Value, Working, closed};
 use crate::error::{Error, Result};
 
 /// The most writes one commit takes together: bounds how long the first of them waits.
@@ -52,7 +52,7 @@ struct Readers {
 }
 
 impl Sqlite {
-    pub(super) async fn open(path: PathBuf) -> Result<Self> {
+    pub(super) async fn open(path: PathBuf, listeners: Listeners) -> Result<Self> {
         let opened = tokio::task::spawn_blocking(move || {
             let writer = connect(&path)?;
             let readers = (0..READERS).map(|_| connect(&path)).collect::<Result<Vec<_>>>()?;
@@ -62,7 +62,7 @@ impl Sqlite {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("longshore-db".into())
-            .spawn(move || write_groups(writer, queue))
+            .spawn(move || write_groups(writer, queue, &listeners))
             .map_err(|error| Error::caused(Code::Internal, "no thread for the database", error))?;
         Ok(Self {
             jobs: Arc::new(Mutex::new(Some(jobs))),
@@ -200,7 +200,7 @@ fn now<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     }
 }
 
-fn write_groups(mut tx: Tx, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+fn write_groups(mut tx: Tx, mut queue: mpsc::Receiver<Box<dyn Job>>, listeners: &Listeners) {
     let mut group = Vec::with_capacity(GROUP);
     while let Some(first) = queue.blocking_recv() {
         group.push(first);
@@ -215,6 +215,10 @@ fn write_groups(mut tx: Tx, mut queue: mpsc::Receiver<Box<dyn Job>>) {
         if let Err(error) = &committed {
             tracing::error!(%error, writes = group.len(), "a group of writes did not commit");
         }
+        if committed.is_ok() {
+            listeners.tell(&tx.news);
+        }
+        tx.news = News::default();
         for job in group.drain(..) {
             job.answer(&committed);
         }
@@ -246,7 +250,9 @@ fn commit_failed(error: Error) -> Error {
 fn run_group(tx: &mut Tx, group: &mut [Box<dyn Job>]) -> Result<()> {
     for job in group {
         now(tx.execute("SAVEPOINT write", &[]))?;
+        let before = tx.news.mark();
         if let Err(refused) = job.run(tx) {
+            tx.news.back_to(before);
             // Where SQLite has rolled back the whole group by itself (a full disk), no savepoint is left, and
             // what went wrong is what the work says, not that.
             now(tx.execute("ROLLBACK TO write", &[])).map_err(|_| refused)?;

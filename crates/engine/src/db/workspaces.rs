@@ -145,3 +145,24 @@ pub(crate) async fn oldest(tx: &mut Tx) -> Result<Option<Timestamp>> {
     let row = tx.query_opt("SELECT created_at FROM workspaces ORDER BY id LIMIT 1", &[]).await?;
     row.map(|row| row.time(0)).transpose()
 }
+
+/// Where a workspace's log begins and ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogEnds {
+    /// The place of the oldest event that is kept.
+    pub(crate) first: u64,
+    /// The place of the newest event.
+    pub(crate) last: u64,
+}
+
+pub(crate) async fn log_ends(tx: &mut Tx, id: WorkspaceId) -> Result<Option<LogEnds>> {
+    let row = tx.query_opt("SELECT first_seq, seq FROM workspaces WHERE id = $1", &[id.into()]).await?;
+    row.map(|row| Ok(LogEnds { first: row.count(0)?, last: row.count(1)? })).transpose()
+}
+
+/// Notes where the log begins from now on.
+pub(crate) async fn set_first_seq(tx: &mut Tx, id: WorkspaceId, first: u64) -> Result<()> {
+    let values = [first.into(), id.into()];
+    tx.execute("UPDATE workspaces SET first_seq = $1 WHERE id = $2 AND first_seq < $1", &values).await?;
+    Ok(())
+}

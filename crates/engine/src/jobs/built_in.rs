@@ -16,6 +16,9 @@ static PRUNE: JobKind = JobKind::new("jobs.prune");
 /// Forgets the answers of requests that nobody repeats any more.
 static IDEMPOTENCY: JobKind = JobKind::new("idempotency.prune");
 
+/// Removes the events that their workspaces keep no longer.
+static EVENTS: JobKind = JobKind::new("events.prune").timeout(Duration::from_hours(1));
+
 /// How long the row of a job that ended stays.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 /// How many rows one transaction removes: on SQLite every other write waits for it.
@@ -37,7 +40,9 @@ impl Engine {
             .every(retention::INTERVAL, &retention::TRASH)
             .with(&retention::VERSIONS, retention::versions)
             .every(retention::INTERVAL, &retention::VERSIONS)
-            .with(&retention::PURGE, retention::purge);
+            .with(&retention::PURGE, retention::purge)
+            .with(&EVENTS, prune_events)
+            .every(Duration::from_hours(1), &EVENTS);
         hooks::kinds(kinds)
     }
 
@@ -66,5 +71,10 @@ async fn prune(context: JobContext) -> Handled {
 
 async fn prune_idempotency(context: JobContext) -> Handled {
     let removed = context.engine().prune_idempotency().await?;
+    Ok(Outcome::of(json!({ "removed": removed })))
+}
+
+async fn prune_events(context: JobContext) -> Handled {
+    let removed = context.engine().prune_events().await?;
     Ok(Outcome::of(json!({ "removed": removed })))
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and talk")]
 
 mod faults;
+mod feeds;
 mod job_faults;
 mod postgres;
 mod processes;
@@ -64,4 +65,14 @@ fn hooks_on_sqlite() {
 #[test]
 fn hooks_on_postgres() {
     on_postgres(suite::HOOKS);
+}
+
+#[test]
+fn events_on_sqlite() {
+    on_sqlite(suite::EVENTS);
+}
+
+#[test]
+fn events_on_postgres() {
+    on_postgres(suite::EVENTS);
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use longshore_core::wire::{CreateKey, Node, Role, Workspace};
+use longshore_core::wire::{CreateKey, Event, Node, Role, Workspace};
 use longshore_core::{Code, ManualClock, NodeId, Timestamp, WorkspaceId, WorkspacePath};
 use longshore_engine::{
-    Actor, Database, Depth, Engine, PageRequest, Result, Settings, Target, UploadOptions, Written,
+    Actor, Database, Depth, Engine, EventQuery, PageRequest, Result, Settings, Target, UploadOptions, Written,
 };
 use longshore_store::Store;
 
@@ -47,6 +47,8 @@ impl World {
         let settings = Settings {
             copied_nodes: 200,
             purge_step: 100,
+            followers: 20,
+            events_looked_at: 50,
             // Receivers of tests are on this machine.
             egress: longshore_egress::testing::local(),
             hook_timeout: Duration::from_millis(400),
@@ -137,7 +139,7 @@ impl World {
 
     /// Returns the types of all events, having checked that their places have no gap.
     pub(crate) async fn event_types(&self) -> Vec<String> {
-        let events = self.engine.list_events(&self.owner, self.id(), 0, 1_000).await.expect("events").items;
+        let events = self.events(EventQuery::default()).await;
         for (place, event) in (1..).zip(&events) {
             assert_eq!(event.seq, place, "a gap in the log");
         }
@@ -149,6 +151,19 @@ impl World {
     /// Returns how many events the log has.
     pub(crate) async fn event_count(&self) -> u64 {
         self.engine.workspace(&self.owner, self.id()).await.expect("the workspace").seq
+    }
+
+    /// Returns all the events that a query wants, page by page.
+    pub(crate) async fn events(&self, mut query: EventQuery) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            let page = self.engine.events(&self.owner, self.id(), query.clone()).await.expect("events");
+            query.after = Some(page.reached().into());
+            events.extend(page.items);
+            if page.next_cursor.is_none() {
+                return events;
+            }
+        }
     }
 
     /// Returns how many blobs the store has.

@@ -52,6 +52,9 @@ pub struct Config {
     /// How much one request may bring.
     #[config(nested)]
     pub limits: LimitsConfig,
+    /// Clients that follow events.
+    #[config(nested)]
+    pub events: EventsConfig,
     /// What is logged, and how.
     #[config(nested)]
     pub log: LogConfig,
@@ -167,6 +170,19 @@ pub struct LimitsConfig {
     pub max_json_bytes: usize,
 }
 
+/// Clients that follow events.
+#[derive(Clone, Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct EventsConfig {
+    /// The most clients that wait for events at once, by long-poll or stream. Further ones are refused.
+    #[config(env = "LONGSHORE_EVENTS_MAX_FOLLOWERS", default = 1024)]
+    pub max_followers: usize,
+    /// After how long without an event a stream gives a sign of life. Shorter than what stands between server and
+    /// client keeps a silent connection open.
+    #[config(env = "LONGSHORE_EVENTS_HEARTBEAT_SECONDS", default = 15)]
+    pub heartbeat_seconds: u64,
+}
+
 /// How a line of the log looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -279,6 +295,7 @@ impl Config {
             ("server.header_timeout_seconds", 1, server.header_timeout_seconds),
             ("server.idle_timeout_seconds", 1, server.idle_timeout_seconds),
             ("server.shutdown_grace_seconds", 0, server.shutdown_grace_seconds),
+            ("events.heartbeat_seconds", 1, self.events.heartbeat_seconds),
             ("sweep.interval_seconds", 1, sweep.interval_seconds),
             ("sweep.orphan_grace_seconds", LEAST_GRACE, sweep.orphan_grace_seconds),
             ("jobs.lease_seconds", 1, jobs.lease_seconds),

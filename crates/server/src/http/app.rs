@@ -22,6 +22,8 @@ pub struct Limits {
     pub json_bytes: usize,
     /// How long a body may stand still.
     pub idle: Duration,
+    /// After how long without an event a stream of events gives a sign of life.
+    pub heartbeat: Duration,
 }
 
 impl Limits {
@@ -30,13 +32,19 @@ impl Limits {
             header_bytes: config.server.max_header_bytes,
             json_bytes: config.limits.max_json_bytes,
             idle: config.server.idle_timeout(),
+            heartbeat: Duration::from_secs(config.events.heartbeat_seconds),
         }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { header_bytes: 64 * 1_024, json_bytes: 1_024 * 1_024, idle: Duration::from_secs(60) }
+        Self {
+            header_bytes: 64 * 1_024,
+            json_bytes: 1_024 * 1_024,
+            idle: Duration::from_secs(60),
+            heartbeat: Duration::from_secs(15),
+        }
     }
 }
 

@@ -104,6 +104,17 @@ impl IntoResponses for ContentProblems {
     }
 }
 
+/// How a route that reads events may refuse, besides [`ReadProblems`].
+pub(super) struct EventProblems;
+
+impl IntoResponses for EventProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = ReadProblems::responses();
+        responses.append(&mut problems(&[StatusCode::GONE]));
+        responses
+    }
+}
+
 /// How a route that manages keys or workspaces may refuse.
 pub(super) struct AdminProblems;
 

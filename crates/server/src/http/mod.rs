@@ -9,6 +9,7 @@ mod document;
 mod edge;
 mod events;
 mod extract;
+mod feed;
 mod files;
 mod hooks;
 mod incoming;

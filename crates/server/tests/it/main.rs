@@ -6,6 +6,7 @@ mod access;
 mod bytes;
 mod describe;
 mod document;
+mod events;
 mod faults;
 mod hooks;
 mod immunity;

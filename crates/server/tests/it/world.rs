@@ -111,7 +111,12 @@ impl World {
             clock.advance(Duration::from_millis(1));
             engine.create_key(&owner, wanted, None).await.unwrap().secret
         };
-        let limits = Limits { header_bytes: 16_384, json_bytes: 65_536, idle: Duration::from_millis(300) };
+        let limits = Limits {
+            header_bytes: 16_384,
+            json_bytes: 65_536,
+            idle: Duration::from_millis(300),
+            heartbeat: Duration::from_millis(100),
+        };
         Self {
             router: longshore_server::router(engine.clone(), limits),
             viewer: key(Role::Viewer, None).await,

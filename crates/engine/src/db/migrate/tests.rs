@@ -2,10 +2,11 @@ use longshore_core::{ManualClock, Timestamp};
 
 use crate::db::{Database, Db};
 use crate::error::Result;
+use crate::feed::Feeds;
 
 async fn open(folder: &tempfile::TempDir) -> Result<Db> {
     let database = Database::Sqlite(folder.path().join("longshore.db"));
-    Ok(Db::open(&database, &ManualClock::new(Timestamp::from_micros(0))).await?.0)
+    Ok(Db::open(&database, &ManualClock::new(Timestamp::from_micros(0)), Feeds::new(1)).await?.0)
 }
 
 /// Opens a database twice, with a change to its history between.

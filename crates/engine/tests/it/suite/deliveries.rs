@@ -8,7 +8,7 @@ use std::time::Duration;
 use longshore_core::wire::{DeliveryState, HookDisabled, Redeliver, UpdateHook};
 use longshore_core::{Clock, HookId};
 use longshore_egress::testing::{Peer, header};
-use longshore_engine::{Premises, WorkerSettings};
+use longshore_engine::{EventQuery, Premises, WorkerSettings};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 
@@ -173,7 +173,7 @@ pub(super) async fn a_receiver_that_is_gone_switches_its_hook_off(world: &World)
     assert_eq!((dead[0].attempts.len(), dead[0].attempts[0].status), (1, Some(410)));
     let hook = stands(world, id).await;
     assert_eq!(hook.disabled, Some(HookDisabled::Gone));
-    let events = world.engine.list_events(&world.owner, world.id(), 0, 100).await.unwrap().items;
+    let events = world.events(EventQuery::default()).await;
     let last = events.last().unwrap();
     assert_eq!((last.r#type.as_str(), last.key_id), ("hook.disabled", None));
     assert_eq!(last.data["reason"], "gone");

@@ -9,7 +9,7 @@ use longshore_core::wire::{
 };
 use longshore_core::{Clock, Code, DeliveryId, HookId};
 use longshore_egress::testing::{Peer, content, header};
-use longshore_engine::{Idempotency, PageRequest, Premises, WorkerSettings};
+use longshore_engine::{EventQuery, Idempotency, PageRequest, Premises, WorkerSettings};
 
 use crate::workers::{PATIENCE, Worker, settings};
 use crate::world::{World, name, path, refused};
@@ -93,7 +93,7 @@ pub(super) async fn an_event_reaches_its_receiver_signed(world: &World) {
     let workers = Workers::start(world);
     let node = world.put("/a/b.txt", b"hello").await;
     let requests = peer.until(2).await;
-    let events = world.engine.list_events(&world.owner, world.id(), hook.seq, 10).await.unwrap().items;
+    let events = world.events(EventQuery { after: Some(hook.seq.into()), ..EventQuery::default() }).await;
     assert_eq!(requests.len(), events.len());
     for request in &requests {
         assert!(request.starts_with("POST /hook?token=geheim HTTP/1.1\r\n"), "{request}");
@@ -283,7 +283,7 @@ pub(super) async fn a_secret_is_in_the_answer_that_made_it_and_nowhere_else(worl
     peer.until(1).await;
     workers.stop().await;
     let hooks = world.engine.list_hooks(&world.owner, world.id(), PageRequest::default()).await.unwrap();
-    let events = world.engine.list_events(&world.owner, world.id(), 0, 1_000).await.unwrap();
+    let events = world.events(EventQuery::default()).await;
     let seen = [
         serde_json::to_string(&hooks).unwrap(),
         serde_json::to_string(&events).unwrap(),

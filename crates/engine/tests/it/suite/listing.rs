@@ -1,5 +1,5 @@
 use longshore_core::Code;
-use longshore_engine::{Depth, PageRequest, Premises};
+use longshore_engine::{Depth, EventQuery, PageRequest, Premises};
 
 use crate::world::{World, name, path, refused};
 
@@ -103,7 +103,8 @@ pub(super) async fn lists_are_paged(world: &World) {
         }
     }
     assert_eq!(trashed, ["f4", "f3", "f2", "f1", "f0"]);
-    let page = engine.list_events(&world.owner, world.id(), 3, 4).await.unwrap();
+    let query = EventQuery { after: Some(3.into()), limit: Some(4), ..EventQuery::default() };
+    let page = engine.events(&world.owner, world.id(), query).await.unwrap();
     assert_eq!(page.items.iter().map(|event| event.seq).collect::<Vec<_>>(), [4, 5, 6, 7]);
     assert_eq!(page.next_cursor.as_deref(), Some("7"));
 }

@@ -9,7 +9,7 @@ use longshore_core::wire::{
 };
 use longshore_core::{Code, LockToken, NodeId};
 use longshore_engine::{
-    Actor, Engine, Error, Idempotency, PageRequest, Premises, Result, Target, UploadOptions,
+    Actor, Engine, Error, EventQuery, Idempotency, PageRequest, Premises, Result, Target, UploadOptions,
 };
 
 use crate::world::{World, name, path, refused};
@@ -221,7 +221,7 @@ pub(super) async fn a_broken_lock_keeps_its_holder_out(world: &World) {
     let node = world.node_at("/file").await.unwrap();
     assert_eq!((node.fence, node.lock), (held.lock.fence + 1, None));
     assert_eq!(lock(world, &file).await.lock.fence, held.lock.fence + 2);
-    let events = world.engine.list_events(&world.owner, world.id(), 0, 100).await.unwrap().items;
+    let events = world.events(EventQuery::default()).await;
     let broken = events.iter().find(|event| event.r#type == "lock.broken").unwrap();
     assert_eq!(broken.data["reason"], "it hung");
     assert_eq!(broken.fence, Some(held.lock.fence + 1));
@@ -244,7 +244,7 @@ pub(super) async fn a_token_is_its_holders_alone(world: &World) {
     );
     // Neither events nor what is told to others has the secret.
     refused(take(world, file.id, AcquireLock::default()).await, Code::Locked);
-    let events = engine.list_events(&world.owner, world.id(), 0, 100).await.unwrap().items;
+    let events = world.events(EventQuery::default()).await;
     let told = format!(
         "{events:?} {:?} {:?} {held:?}",
         engine.lock_of(&world.owner, file.id).await.unwrap(),

@@ -5,6 +5,7 @@ mod concurrency;
 mod content;
 mod deliveries;
 mod describe;
+mod events;
 mod hooks;
 mod jobs;
 mod listing;
@@ -135,6 +136,19 @@ cases![
     workers::a_worker_that_stops_gives_back_what_it_holds,
     workers::what_runs_by_the_clock_runs_once_each_time,
     workers::ended_jobs_and_orphans_go_away_by_themselves,
+];
+
+// Followers wait, apart as well.
+cases![
+    EVENTS:
+    events::a_cursor_never_misses_and_never_goes_back,
+    events::a_reader_chooses_by_type_path_and_actor,
+    events::a_filter_that_lets_nothing_pass_still_gets_on,
+    events::who_waits_is_woken,
+    events::old_events_go_and_readers_are_told,
+    events::followers_are_bounded_and_let_go,
+    events::a_key_that_is_over_follows_no_more,
+    events::each_tenant_follows_its_own_alone,
 ];
 
 // What waits for receivers, apart: so that no one test takes longer than a test may.

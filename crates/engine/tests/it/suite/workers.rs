@@ -1,12 +1,13 @@
 //! Many workers, and workers that die: every effect exactly once, nobody starved.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use longshore_core::wire::JobState;
+use longshore_core::wire::{JobState, UpdateWorkspace, WorkspaceSettings};
 use longshore_core::{Clock, JobId};
-use longshore_engine::{JobFilter, JobKind, Kinds, NewJob, Outcome, PageRequest, WorkerSettings};
+use longshore_engine::{JobFilter, JobKind, Kinds, NewJob, Outcome, PageRequest, Premises, WorkerSettings};
 use longshore_flow::RetryPolicy;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -322,6 +323,10 @@ pub(super) async fn ended_jobs_and_orphans_go_away_by_themselves(world: &World) 
         ids
     };
     engine.cancel_job(&world.owner, ids[0], None).await.unwrap();
+    world.put("/old", b"x").await;
+    let five_days = WorkspaceSettings { events_days: NonZeroU32::new(5), ..WorkspaceSettings::default() };
+    let change = UpdateWorkspace { settings: Some(five_days), ..UpdateWorkspace::default() };
+    engine.update_workspace(&world.owner, world.id(), change, Premises::default()).await.unwrap();
     world.clock.advance(DAY * 6);
     engine.cancel_job(&world.owner, ids[1], None).await.unwrap();
     world.clock.advance(DAY + Duration::from_secs(1));
@@ -337,6 +342,8 @@ pub(super) async fn ended_jobs_and_orphans_go_away_by_themselves(world: &World) 
     assert_eq!(by_kind("jobs.prune").await.result, Some(json!({ "removed": 1 })));
     let swept = by_kind("sweep.blobs").await.result.unwrap();
     assert_eq!(swept["removed"], 0);
+    // All but the newest of three.
+    assert_eq!(by_kind("events.prune").await.result, Some(json!({ "removed": 2 })));
     worker.stop().await;
     assert!(engine.job(&world.owner, ids[0]).await.is_err());
     assert_eq!(engine.job(&world.owner, ids[1]).await.unwrap().state, JobState::Cancelled);

@@ -1,0 +1,259 @@
+//! Events: listing them, waiting for them, following them.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use http::header::ACCEPT;
+use http::{HeaderValue, Method};
+use longshore_core::path::encode_segment;
+use longshore_core::wire::{After, Event, EventPage};
+use longshore_core::{PrincipalId, WorkspaceId, WorkspacePath, random};
+use tokio::time::Instant;
+
+use super::listing::Listing;
+use crate::client::{Call, Client, parse};
+use crate::error::{Error, Result};
+use crate::transport::answer::Answer;
+use crate::transport::body::Body;
+use crate::transport::event_stream::Reader;
+
+/// The verbs on the events of a workspace: its log of all that has changed, and by whom.
+///
+/// Where a verb takes no workspace, it means the key's current one. A place in the log is an event's `seq`; without
+/// a place a verb begins with the oldest event that is kept. What follows a place may be gone after a while:
+/// that is `events_gone`, and the way back is to read the workspace, whose `seq` is the place, then its tree, and to
+/// go on after that place.
+#[derive(Clone, Debug)]
+pub struct Events {
+    client: Client,
+}
+
+/// Which events are wanted; what is left out lets all pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Types: `file.created` exactly, or `node.*` for all that begin with `node.`.
+    pub types: Vec<String>,
+    /// The node at this path and what is below it, where it is or where it was before.
+    pub path: Option<WorkspacePath>,
+    /// Who acted.
+    pub actor: Option<PrincipalId>,
+}
+
+impl EventFilter {
+    /// Returns the route of a workspace's events that pass.
+    fn route(&self, workspace: WorkspaceId) -> String {
+        let types = (!self.types.is_empty()).then(|| ("types", self.types.join(",")));
+        let path = self.path.as_ref().map(|path| ("path", path.to_string()));
+        let actor = self.actor.map(|actor| ("actor", actor.to_string()));
+        let mut route = format!("/v1/workspaces/{workspace}/events");
+        for (mark, (name, value)) in
+            ["?", "&", "&"].into_iter().zip([types, path, actor].into_iter().flatten())
+        {
+            route.extend([mark, name, "=", &encode_segment(&value)]);
+        }
+        route
+    }
+}
+
+/// Adds a parameter to a route that may have some.
+fn with(route: &str, name: &str, value: impl std::fmt::Display) -> String {
+    let mark = if route.contains('?') { '&' } else { '?' };
+    format!("{route}{mark}{name}={value}")
+}
+
+impl Events {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Lists the events there are, oldest first.
+    pub fn list(
+        &self,
+        workspace: Option<WorkspaceId>,
+        after: Option<After>,
+        filter: &EventFilter,
+    ) -> Listing<Event> {
+        let (client, filter) = (self.client.clone(), filter.clone());
+        let route = async move { Ok(filter.route(client.workspace(workspace).await?)) };
+        let first = after.map_or_else(String::new, |after| format!("&after={after}"));
+        Listing::from(self.client.clone(), route, first, "after")
+    }
+
+    /// Returns the next events, having waited for the first of them for up to `at_most` (55 s).
+    ///
+    /// A page without events comes when the time is over. [`EventPage::reached`] is the place to go on after.
+    pub async fn wait(
+        &self,
+        workspace: Option<WorkspaceId>,
+        after: Option<After>,
+        filter: &EventFilter,
+        at_most: Duration,
+    ) -> Result<EventPage> {
+        let mut route =
+            with(&filter.route(self.client.workspace(workspace).await?), "wait", at_most.as_secs());
+        if let Some(after) = after {
+            route = with(&route, "after", after);
+        }
+        self.client.json(Call::get(route)).await
+    }
+
+    /// Follows the log: what there is, then each event as it happens, without an end.
+    ///
+    /// Where the connection breaks, it goes on after the last event it gave: none is missed, none comes twice. It
+    /// gives up, with an error as its last item, when the server refuses (a revoked key, `events_gone`), or when no
+    /// connection comes about at the very beginning.
+    pub fn follow(
+        &self,
+        workspace: Option<WorkspaceId>,
+        after: Option<After>,
+        filter: &EventFilter,
+    ) -> Following {
+        let (client, filter) = (self.client.clone(), filter.clone());
+        let events = stream::once(async move {
+            let start = match client.workspace(workspace).await {
+                Ok(id) => Ok(Follow {
+                    route: filter.route(id),
+                    client,
+                    after,
+                    open: None,
+                    was_reached: false,
+                    failed: 0,
+                }),
+                Err(error) => Err(error),
+            };
+            stream::unfold(Some(start), |state| async move {
+                let mut follow = match state? {
+                    Ok(follow) => follow,
+                    Err(error) => return Some((Err(error), None)),
+                };
+                match follow.next().await {
+                    Ok(event) => Some((Ok(event), Some(Ok(follow)))),
+                    Err(error) => Some((Err(error), None)),
+                }
+            })
+        });
+        Following(events.flatten().boxed())
+    }
+}
+
+/// The events of a workspace as they happen; see [`Events::follow`].
+#[must_use = "nothing is followed until the stream is polled"]
+pub struct Following(BoxStream<'static, Result<Event>>);
+
+impl Following {
+    /// Returns the next event, once there is one; nothing after an error.
+    pub async fn next(&mut self) -> Option<Result<Event>> {
+        self.0.next().await
+    }
+}
+
+impl Stream for Following {
+    type Item = Result<Event>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Event>>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+/// A log that is followed.
+struct Follow {
+    client: Client,
+    route: String,
+    /// After which place to go on: that of the last event given, or one that the server has told since.
+    after: Option<After>,
+    open: Option<Open>,
+    was_reached: bool,
+    /// How often in a row it was tried in vain.
+    failed: u32,
+}
+
+/// A connection on which events come.
+struct Open {
+    answer: Answer,
+    reader: Reader,
+    since: Instant,
+}
+
+impl Follow {
+    async fn next(&mut self) -> Result<Event> {
+        loop {
+            match self.message().await {
+                Ok(Some(event)) => return Ok(event),
+                Ok(None) => {}
+                Err(error) => self.pause(error).await?,
+            }
+        }
+    }
+
+    /// Reads one message, and gives the event in it, if it has one that was not given yet.
+    async fn message(&mut self) -> Result<Option<Event>> {
+        let open = match &mut self.open {
+            Some(open) => open,
+            None => {
+                let open = self.connect().await?;
+                self.was_reached = true;
+                self.open.insert(open)
+            }
+        };
+        let message = loop {
+            if let Some(message) = open.reader.next()? {
+                break message;
+            }
+            match open.answer.chunk().await {
+                Some(chunk) => open.reader.push(&chunk?),
+                None => return Err(Error::broken("the stream of events broke off", "the server ended it")),
+            }
+        };
+        let event: Option<Event> = message.data.map(|data| parse(data.as_bytes())).transpose()?;
+        let place = event.as_ref().map(|event| event.seq).or(message.id);
+        let is_new = match (self.after, place) {
+            (Some(After::Seq(last)), Some(place)) => place > last,
+            _ => true,
+        };
+        if let Some(place) = place.filter(|_| is_new) {
+            self.after = Some(After::Seq(place));
+        }
+        if event.is_some() {
+            self.failed = 0;
+        }
+        Ok(event.filter(|_| is_new))
+    }
+
+    async fn connect(&self) -> Result<Open> {
+        let route = match self.after {
+            Some(after) => with(&self.route, "after", after),
+            None => self.route.clone(),
+        };
+        let mut request = self.client.request(Method::GET, &route, Body::Empty)?;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let answer = self.client.send(request, None).await?;
+        Ok(Open { answer, reader: Reader::default(), since: Instant::now() })
+    }
+
+    /// Waits before the next attempt, or gives `error` back when there is to be none.
+    ///
+    /// A server that was never reached is tried as often as for any other verb; one that was is waited for.
+    async fn pause(&mut self, error: Error) -> Result<()> {
+        let mut policy = self.client.retry();
+        let was_open = self.open.take();
+        if was_open.is_some_and(|open| open.since.elapsed() > policy.cap) {
+            self.failed = 0;
+        }
+        if !error.is_retryable() {
+            return Err(error);
+        }
+        if self.was_reached && policy.max_attempts > 1 {
+            policy.max_attempts = u32::MAX;
+        }
+        self.failed = self.failed.saturating_add(1);
+        match policy.delay(self.failed, random::unit(), error.retry_after()) {
+            Some(delay) => {
+                tokio::time::sleep(delay).await;
+                Ok(())
+            }
+            None => Err(error),
+        }
+    }
+}

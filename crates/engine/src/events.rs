@@ -1,0 +1,203 @@
+//! The log of a workspace: reading it from any place, waiting for more of it, forgetting what is old.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use longshore_core::wire::{After, EventPage};
+use longshore_core::{Code, PrincipalId, Timestamp, WorkspaceId, WorkspacePath};
+use tokio::time::Instant;
+
+use crate::actor::Actor;
+use crate::db;
+use crate::db::events::Filter;
+use crate::db::workspaces::LogEnds;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::listing::PageRequest;
+use crate::workspaces;
+
+/// How many events one transaction removes: on SQLite no other write goes on beside it.
+const PRUNED: u32 = 1_000;
+/// How many workspaces are looked at at a time.
+const WORKSPACES: u32 = 100;
+/// How many types one reader may name.
+const MOST_TYPES: usize = 32;
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Types of events: `file.created` exactly, or `node.*` for all that begin with `node.`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventTypes(String);
+
+impl FromStr for EventTypes {
+    type Err = Error;
+
+    /// Reads types with commas between them.
+    fn from_str(text: &str) -> Result<Self> {
+        let types: Vec<&str> = text.split(',').collect();
+        if types.len() > MOST_TYPES {
+            return Err(Error::new(Code::InvalidQuery, format!("at most {MOST_TYPES} types can be named")));
+        }
+        if let Some(wrong) = types.iter().find(|name| !is_type(name)) {
+            let detail = format!("{wrong:?} is no type of events, such as `file.created` or `node.*`");
+            return Err(Error::new(Code::InvalidQuery, detail));
+        }
+        Ok(Self(format!(" {} ", types.join(" "))))
+    }
+}
+
+fn is_type(text: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    };
+    let Some((family, name)) = text.split_once('.') else { return false };
+    is_word(family) && (name == "*" || is_word(name))
+}
+
+/// Which events a reader wants.
+#[derive(Clone, Debug, Default)]
+pub struct EventQuery {
+    /// Where to begin; nothing for the oldest event that is kept.
+    pub after: Option<After>,
+    /// How many events at most (1 to 1,000).
+    pub limit: Option<u32>,
+    /// Which types; nothing for all.
+    pub types: Option<EventTypes>,
+    /// Only events of the node at this path and of what is below it, where it is or where it was before.
+    pub path: Option<WorkspacePath>,
+    /// Only what this principal did.
+    pub actor: Option<PrincipalId>,
+}
+
+impl EventQuery {
+    fn filter(&self) -> Filter {
+        let below = |path: &WorkspacePath| match path.names() {
+            [] => "/".to_owned(),
+            _ => format!("{path}/"),
+        };
+        Filter {
+            actor: self.actor,
+            types: self.types.as_ref().map(|EventTypes(types)| types.clone()),
+            below: self.path.as_ref().map(below),
+        }
+    }
+}
+
+/// Returns the place after which to read, or that what should follow it is not there.
+fn begin(after: Option<After>, ends: LogEnds) -> Result<u64> {
+    let gone = |what: String| {
+        let how = "list the tree, then follow from the `seq` that the workspace had before";
+        Error::new(Code::EventsGone, format!("{what}: {how}"))
+    };
+    match after {
+        None => Ok(ends.first - 1),
+        Some(After::Now) => Ok(ends.last),
+        Some(After::Seq(seq)) if seq < ends.first - 1 => {
+            Err(gone(format!("events up to {} are no longer kept", ends.first - 1)))
+        }
+        // What was read came from another log, one that a backup has replaced.
+        Some(After::Seq(seq)) if seq > ends.last => Err(gone(format!("the log ends at {}", ends.last))),
+        Some(After::Seq(seq)) => Ok(seq),
+    }
+}
+
+impl Engine {
+    /// Reads a page of a workspace's log, oldest first.
+    ///
+    /// Of a long log that the filter lets little of pass, one call looks at a part; the page says how far it got.
+    pub async fn events(
+        &self,
+        actor: &Actor,
+        workspace: WorkspaceId,
+        query: EventQuery,
+    ) -> Result<EventPage> {
+        if !actor.reaches(workspace) {
+            return Err(workspaces::not_found(workspace));
+        }
+        let limit = PageRequest::new(query.limit, None).limit();
+        let (key, now, looked_at) = (actor.key, self.now(), self.settings().events_looked_at);
+        self.db()
+            .read(move |tx| {
+                let query = query.clone();
+                Box::pin(async move {
+                    if let Some(key) = key {
+                        db::access::ensure_valid_now(tx, key, now).await?;
+                    }
+                    let ends = db::workspaces::log_ends(tx, workspace).await?;
+                    let ends = ends.ok_or_else(|| workspaces::not_found(workspace))?;
+                    let after = begin(query.after, ends)?;
+                    let through = ends.last.min(after + u64::from(looked_at));
+                    let items =
+                        db::events::list(tx, workspace, after, through, &query.filter(), limit).await?;
+                    let reached = match items.last() {
+                        Some(last) if items.len() == limit as usize => last.seq,
+                        _ => through,
+                    };
+                    let next_cursor = (reached < ends.last).then(|| reached.to_string());
+                    Ok(EventPage { items, next_cursor, last_seq: ends.last })
+                })
+            })
+            .await
+    }
+
+    /// Reads a page of a workspace's log, and waits for an event for up to `wait` where there is none yet.
+    pub async fn await_events(
+        &self,
+        actor: &Actor,
+        workspace: WorkspaceId,
+        mut query: EventQuery,
+        wait: Duration,
+    ) -> Result<EventPage> {
+        if wait.is_zero() {
+            return self.events(actor, workspace, query).await;
+        }
+        let mut follower = self.follow(actor, workspace).await?;
+        let end = Instant::now() + wait;
+        loop {
+            let page = follower.read(&query).await?;
+            let left = end.saturating_duration_since(Instant::now());
+            if !page.items.is_empty() || left.is_zero() {
+                return Ok(page);
+            }
+            query.after = Some(page.reached().into());
+            follower.changed(left).await;
+        }
+    }
+
+    /// Removes the events that their workspaces keep no longer; returns how many.
+    pub async fn prune_events(&self) -> Result<u64> {
+        let (mut removed, mut after) = (0, String::new());
+        loop {
+            let from = after.clone();
+            let page = self.db().read(move |tx| {
+                let from = from.clone();
+                Box::pin(async move { db::workspaces::list(tx, &from, WORKSPACES).await })
+            });
+            let page = page.await?;
+            for workspace in &page {
+                if let Some(days) = workspace.settings.events_days {
+                    let before = self.now().minus(DAY.saturating_mul(days.get()));
+                    removed += self.prune_before(workspace.id, before).await?;
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == WORKSPACES as usize => after = last.id.to_string(),
+                _ => return Ok(removed),
+            }
+        }
+    }
+
+    async fn prune_before(&self, workspace: WorkspaceId, before: Timestamp) -> Result<u64> {
+        let mut removed = 0;
+        loop {
+            let part = self.db().write(move |tx| {
+                Box::pin(async move { db::events::prune(tx, workspace, before, PRUNED).await })
+            });
+            let part = part.await?;
+            removed += part;
+            if part < PRUNED.into() {
+                return Ok(removed);
+            }
+        }
+    }
+}
