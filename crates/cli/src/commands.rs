@@ -17,6 +17,8 @@ mod down;
 mod init;
 mod jobs;
 mod keys;
+mod lock;
+mod locks;
 mod ls;
 mod man;
 mod mkdir;
@@ -24,10 +26,12 @@ mod mv;
 mod openapi;
 mod restore;
 mod rm;
+mod run;
 mod serve;
 mod stat;
 mod status;
 mod trash;
+mod unlock;
 mod up;
 mod versions;
 mod worker;
@@ -50,6 +54,10 @@ pub(crate) enum Command {
     Trash(trash::Trash),
     Restore(restore::Restore),
     Versions(versions::Versions),
+    Lock(lock::Lock),
+    Unlock(unlock::Unlock),
+    Locks(locks::Locks),
+    Run(run::Run),
     #[command(subcommand)]
     Workspaces(workspaces::Workspaces),
     #[command(subcommand)]
@@ -98,6 +106,10 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Trash(verb) => verb.run(&session, output).await,
             Command::Restore(verb) => verb.run(&session, output).await,
             Command::Versions(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Lock(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Unlock(verb) => verb.run(&session, output).await,
+            Command::Locks(verb) => verb.run(&session, output).await,
+            Command::Run(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Workspaces(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Jobs(verb) => verb.run(&session, output).await,

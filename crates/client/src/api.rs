@@ -4,4 +4,5 @@ pub(crate) mod files;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod listing;
+pub(crate) mod locks;
 pub(crate) mod workspaces;

@@ -13,7 +13,7 @@ use longshore_core::wire::{
     CopyNode, CreateKey, Event, Job, Key, Me, NewKey, Node, RestoreNode, Status, UpdateNode, UpdateWorkspace,
     Version, Workspace,
 };
-use longshore_core::{JobId, KeyId, Name, NodeId, VersionId, WorkspaceId};
+use longshore_core::{JobId, KeyId, LockToken, Name, NodeId, VersionId, WorkspaceId};
 use tokio::runtime::{self, Runtime};
 
 use crate::api::files::{Content, Depth, Folder, IfMatch, Place};
@@ -73,6 +73,10 @@ macro_rules! verbs {
         Waiting { stream: $stream, runtime: $self.runtime.clone() }
     };
 }
+
+mod locks;
+
+pub use self::locks::{LockGuard, Locks};
 
 /// The blocking verbs on workspaces.
 #[derive(Clone, Debug)]
@@ -243,6 +247,18 @@ impl Client {
     #[must_use]
     pub fn jobs(&self) -> Jobs {
         Jobs { verbs: self.client.jobs(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on locks.
+    #[must_use]
+    pub fn locks(&self) -> Locks {
+        Locks { verbs: self.client.locks(), runtime: self.runtime.clone() }
+    }
+
+    /// Does what the async `under` does.
+    #[must_use]
+    pub fn under(&self, locks: impl IntoIterator<Item = LockToken>) -> Self {
+        Self { client: self.client.under(locks), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on folders and files.

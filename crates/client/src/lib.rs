@@ -34,6 +34,7 @@ pub mod blocking;
 mod client;
 mod config;
 mod error;
+mod lock;
 mod transfer;
 mod transport;
 pub mod webhook;
@@ -42,18 +43,21 @@ pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
 pub use api::jobs::{JobFilter, Jobs};
 pub use api::keys::Keys;
 pub use api::listing::Listing;
+pub use api::locks::{LockOwner, Locks};
 pub use api::workspaces::Workspaces;
 pub use client::Client;
 pub use config::{Builder, DEFAULT_CONCURRENCY, DEFAULT_URL, Timeouts};
 pub use error::{Error, ErrorCode, Result};
+pub use lock::guard::{HoldOptions, LockGuard};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    CopyNode, CreateKey, CreateWorkspace, Event, Job, JobError, JobProgress, JobState, Key, Me, Metadata,
-    NewKey, Node, NodeKind, OnConflict, RestoreNode, Role, Status, UpdateNode, Version, Workspace,
+    AcquireLock, AcquireLocks, CopyNode, CreateKey, CreateWorkspace, Event, Job, JobError, JobProgress,
+    JobState, Key, LockGrant, LockGrants, LockRenewal, LostReason, Me, Metadata, NewKey, Node, NodeKind,
+    NodeLock, OnConflict, RestoreNode, Role, Status, UpdateNode, Version, Workspace,
 };
 pub use longshore_core::{
-    Code, Digest, ErrorKind, JobId, KeyId, Name, NodeId, Timestamp, VersionId, WorkspaceId,
-    WorkspacePath as Path,
+    Code, Digest, ErrorKind, JobId, KeyId, LockId, LockToken, Name, NodeId, Timestamp, VersionId,
+    WorkspaceId, WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::destination::Destination;

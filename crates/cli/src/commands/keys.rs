@@ -1,11 +1,10 @@
 //! `longshore keys`: who may do what.
 
-use std::time::Duration;
-
 use clap::{Subcommand, ValueEnum};
 use longshore::{CreateKey, Key, KeyId, NewKey, Role, Timestamp};
 use longshore_core::{Clock, SystemClock};
 
+use crate::duration::duration;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, columns, or_dash, time};
 use crate::session::Session;
@@ -144,26 +143,9 @@ pub(super) const fn role(role: Role) -> &'static str {
     }
 }
 
-/// Reads a duration: 30s, 5m, 12h, 30d.
-pub(super) fn duration(text: &str) -> Result<Duration, Failure> {
-    let read = || {
-        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let seconds: u64 = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 60 * 60,
-            "d" => 24 * 60 * 60,
-            _ => return None,
-        };
-        Some(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?))
-    };
-    read()
-        .ok_or_else(|| Failure::invalid(format!("{text:?} is no duration")).hint("write 30s, 5m, 12h or 30d"))
-}
-
 /// Reads a point in time, or a duration from now.
 fn when(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    if let Ok(duration) = duration(text) {
+    if let Some(duration) = duration(text) {
         return Ok(now.plus(duration));
     }
     text.parse().map_err(|_| {

@@ -12,11 +12,13 @@ mod errors;
 mod files;
 mod folders;
 mod generated;
+mod guards;
 mod help;
 mod histories;
 mod jobs;
 mod keys;
 mod kill;
+mod locks;
 #[expect(clippy::print_stdout, reason = "it says that it was skipped")]
 #[path = "../../../engine/tests/it/postgres.rs"]
 mod postgres;

@@ -8,6 +8,7 @@
 mod blocking;
 mod downloads;
 mod fake;
+mod locks;
 mod requests;
 mod retries;
 mod tls;
