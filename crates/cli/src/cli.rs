@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 }
 
 /// What every verb understands.
-// No `Debug`: it would show the key.
+// No `Debug`: it would show the key and the tokens.
 #[derive(Args, Clone, Default)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
@@ -37,6 +37,9 @@ pub(crate) struct Global {
     /// The workspace [env: LONGSHORE_WORKSPACE] [default: the profile's, else the key's own or only one]
     #[arg(long, global = true, value_name = "NAME|ID")]
     pub(crate) workspace: Option<String>,
+    /// The tokens of the locks to write under, with commas between them [env: LONGSHORE_LOCK_TOKEN]
+    #[arg(long, global = true, value_name = "TOKEN")]
+    pub(crate) lock_token: Option<String>,
     /// Print JSON on standard output, and errors as one JSON object on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,

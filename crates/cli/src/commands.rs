@@ -19,6 +19,8 @@ mod hooks;
 mod init;
 mod jobs;
 mod keys;
+mod lock;
+mod locks;
 mod ls;
 mod man;
 mod mkdir;
@@ -26,11 +28,13 @@ mod mv;
 mod openapi;
 mod restore;
 mod rm;
+mod run;
 mod serve;
 mod stat;
 mod status;
 mod trash;
 mod undo;
+mod unlock;
 mod up;
 mod versions;
 mod worker;
@@ -55,6 +59,10 @@ pub(crate) enum Command {
     Versions(versions::Versions),
     Undo(undo::Undo),
     Events(events::Events),
+    Lock(lock::Lock),
+    Unlock(unlock::Unlock),
+    Locks(locks::Locks),
+    Run(run::Run),
     #[command(subcommand)]
     Workspaces(workspaces::Workspaces),
     #[command(subcommand)]
@@ -107,6 +115,10 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Versions(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Undo(verb) => verb.run(&session, output).await,
             Command::Events(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Lock(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Unlock(verb) => verb.run(&session, output).await,
+            Command::Locks(verb) => verb.run(&session, output).await,
+            Command::Run(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Workspaces(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Jobs(verb) => verb.run(&session, output).await,

@@ -12,37 +12,60 @@ use crate::output::Output;
 /// How the program ends. The numbers are part of the interface and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    Ok = 0,
-    Unexpected = 1,
-    Usage = 2,
-    Partial = 3,
-    NotFound = 4,
-    Conflict = 5,
-    Denied = 6,
-    Unavailable = 7,
-    Invalid = 8,
-    Interrupted = 130,
+    Ok,
+    Unexpected,
+    Usage,
+    Partial,
+    NotFound,
+    Conflict,
+    Denied,
+    Unavailable,
+    Invalid,
+    Locked,
+    Interrupted,
+    /// What a command ended with that `longshore run` has run.
+    Command(u8),
 }
 
 impl Exit {
     /// Every exit code and what it means.
-    pub(crate) const ALL: [(Self, &str); 10] = [
+    pub(crate) const ALL: [(Self, &str); 11] = [
         (Self::Ok, "all went well"),
         (Self::Unexpected, "something unexpected went wrong"),
         (Self::Usage, "the command line is wrong"),
         (Self::Partial, "some items failed; the others are done"),
         (Self::NotFound, "a file, folder, workspace, key or version does not exist"),
-        (Self::Conflict, "a name is taken, or a precondition does not hold"),
+        (Self::Conflict, "a name is taken, a precondition does not hold, or a lock is lost"),
         (Self::Denied, "the key is missing, not valid, or may not do this"),
         (Self::Unavailable, "the server cannot be reached or is busy; try again later"),
         (Self::Invalid, "a name, path, id or value breaks a rule"),
+        (Self::Locked, "somebody else's lock is in the way; try again later"),
         (Self::Interrupted, "interrupted"),
     ];
+
+    /// Returns the number.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Unexpected => 1,
+            Self::Usage => 2,
+            Self::Partial => 3,
+            Self::NotFound => 4,
+            Self::Conflict => 5,
+            Self::Denied => 6,
+            Self::Unavailable => 7,
+            Self::Invalid => 8,
+            // What sendmail calls a temporary failure, as `flock` and schedulers know it.
+            Self::Locked => 75,
+            Self::Interrupted => 130,
+            Self::Command(code) => code,
+        }
+    }
 
     pub(crate) fn help() -> String {
         let mut text = "Exit codes:\n".to_owned();
         for (exit, meaning) in Self::ALL {
-            text.push_str(&format!("  {:>3}  {meaning}\n", exit as u8));
+            text.push_str(&format!("  {:>3}  {meaning}\n", exit.number()));
         }
         text
     }
@@ -61,7 +84,7 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.number())
     }
 }
 
@@ -81,7 +104,7 @@ pub(crate) struct Failure {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
 fn as_number<S: serde::Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u8(*exit as u8)
+    serializer.serialize_u8(exit.number())
 }
 
 impl Display for Failure {
@@ -140,7 +163,7 @@ impl From<&longshore::Error> for Failure {
             },
         };
         Self {
-            exit: Exit::of(error.kind()),
+            exit: if error.is_locked() { Exit::Locked } else { Exit::of(error.kind()) },
             code: code.to_owned(),
             message: error.to_string(),
             hint: hint(error),
@@ -183,6 +206,12 @@ fn hint(error: &longshore::Error) -> Option<String> {
             Code::KeyNotFound => "`longshore keys list` shows them",
             Code::NameTaken => "choose another name, or move what is there out of the way",
             Code::PreconditionFailed => "somebody else has changed it: look at it again, then decide",
+            Code::Locked => {
+                "`longshore locks` shows who holds it; --wait of `lock` and `run` waits for it, \
+                 an admin breaks it with `longshore unlock --force`"
+            }
+            Code::LockLost => "look at what has changed since, take the lock again, then decide",
+            Code::LockNotFound => "`longshore locks` shows them",
             Code::NotInTrash => "`longshore trash` shows what is in the trash",
             Code::RateLimited | Code::Overloaded | Code::ShuttingDown | Code::RequestTimeout => {
                 "nothing happened: try again in a moment"
@@ -252,7 +281,7 @@ mod tests {
 
     #[test]
     fn every_exit_code_is_told_once() {
-        let codes: std::collections::HashSet<_> = Exit::ALL.iter().map(|(exit, _)| *exit as u8).collect();
+        let codes: std::collections::HashSet<_> = Exit::ALL.iter().map(|(exit, _)| exit.number()).collect();
         assert_eq!(codes.len(), Exit::ALL.len());
     }
 }

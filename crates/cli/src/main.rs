@@ -11,6 +11,7 @@ use clap::Parser;
 mod cli;
 mod commands;
 mod docs;
+mod duration;
 mod failure;
 mod moment;
 mod output;

@@ -1,12 +1,17 @@
 //! Which server, which key, which workspace: what was asked, the environment and the profiles taken together.
 
-use longshore::{Client, Code, DEFAULT_URL, Node, NodeId, Path, Place, RetryPolicy, Workspace, WorkspaceId};
+use longshore::{
+    Client, Code, DEFAULT_URL, LockToken, Node, NodeId, Path, Place, RetryPolicy, Workspace, WorkspaceId,
+};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, NO_KEY};
 use crate::profiles::{LOCAL, Profile, Profiles, variable};
+
+/// The variable in which a command under locks finds their tokens.
+pub(crate) const LOCK_TOKEN: &str = "LONGSHORE_LOCK_TOKEN";
 
 /// Whom to speak to.
 // No `Debug`: it would show the key.
@@ -15,6 +20,8 @@ pub(crate) struct Resolved {
     pub(crate) url: String,
     pub(crate) key: Option<String>,
     pub(crate) workspace: Option<String>,
+    /// The locks to write under.
+    pub(crate) locks: Vec<LockToken>,
     /// The profile that had a part in it.
     pub(crate) profile: Option<String>,
 }
@@ -57,7 +64,9 @@ pub(crate) fn resolve(
     }
     let own =
         |field: fn(&Profile) -> &Option<String>| profile.and_then(|(_, profile)| field(profile).clone());
+    let locks = blank(&global.lock_token).or_else(|| environment(LOCK_TOKEN));
     Ok(Resolved {
+        locks: locks.as_deref().map(lock_tokens).transpose()?.unwrap_or_default(),
         key: blank(&global.key)
             .or_else(|| environment("LONGSHORE_API_KEY"))
             .or_else(|| own(|profile| &profile.key)),
@@ -180,7 +189,15 @@ fn build(resolved: &Resolved, retry: RetryPolicy) -> Result<Client, Failure> {
     if let Some(key) = &resolved.key {
         builder = builder.api_key(key.as_str());
     }
-    Ok(builder.build()?)
+    Ok(builder.build()?.under(resolved.locks.iter().cloned()))
+}
+
+/// Reads lock tokens with commas between them. What is none is not shown: it may be one with a typing error.
+pub(crate) fn lock_tokens(text: &str) -> Result<Vec<LockToken>, Failure> {
+    let tokens = text.split(',').map(str::trim).filter(|token| !token.is_empty()).map(|token| {
+        token.parse().map_err(|error| Failure::invalid(format!("a lock token is malformed: {error}")))
+    });
+    tokens.collect()
 }
 
 /// Returns an error that says what it is about.

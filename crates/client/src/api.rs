@@ -6,6 +6,7 @@ pub(crate) mod hooks;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod listing;
+pub(crate) mod locks;
 pub(crate) mod notes;
 mod undo;
 pub(crate) mod versions;

@@ -14,7 +14,9 @@ use longshore_core::wire::{
     EventPage, Hook, Job, Key, Me, NewHook, NewKey, Node, Note, Purged, Redeliver, RestoreNode, Status,
     UndoActs, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
 };
-use longshore_core::{DeliveryId, HookId, JobId, KeyId, Name, NodeId, NoteId, VersionId, WorkspaceId};
+use longshore_core::{
+    DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, VersionId, WorkspaceId,
+};
 use tokio::runtime::{self, Runtime};
 
 use crate::api::events::EventFilter;
@@ -76,6 +78,10 @@ macro_rules! verbs {
         Waiting { stream: $stream, runtime: $self.runtime.clone() }
     };
 }
+
+mod locks;
+
+pub use self::locks::{LockGuard, Locks};
 
 /// The blocking verbs on workspaces.
 #[derive(Clone, Debug)]
@@ -347,6 +353,18 @@ impl Client {
     #[must_use]
     pub fn events(&self) -> Events {
         Events { verbs: self.client.events(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on locks.
+    #[must_use]
+    pub fn locks(&self) -> Locks {
+        Locks { verbs: self.client.locks(), runtime: self.runtime.clone() }
+    }
+
+    /// Does what the async `under` does.
+    #[must_use]
+    pub fn under(&self, locks: impl IntoIterator<Item = LockToken>) -> Self {
+        Self { client: self.client.under(locks), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on folders and files.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
 use longshore_core::wire::{Me, Status, Workspace};
-use longshore_core::{ErrorKind, WorkspaceId, random};
-use longshore_flow::{Gate, RetryPolicy};
+use longshore_core::{ErrorKind, LockToken, NodeId, WorkspaceId, random};
+use longshore_flow::{Gate, RetryPolicy, Tasks};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
@@ -19,10 +19,13 @@ use crate::api::files::Files;
 use crate::api::hooks::Hooks;
 use crate::api::jobs::Jobs;
 use crate::api::keys::Keys;
+use crate::api::locks::Locks;
 use crate::api::notes::Notes;
 use crate::api::workspaces::Workspaces;
 use crate::config::{Base, Builder};
 use crate::error::{Error, Result};
+use crate::lock::Named;
+use crate::lock::table::Table;
 use crate::transport::answer::Answer;
 use crate::transport::body::{Body, Sending};
 use crate::transport::connect::Connector;
@@ -35,12 +38,20 @@ const MAX_PROBLEM: usize = 64 * 1024;
 /// How long a server that could not be reached, patiently tried, is taken for gone.
 const GONE: Duration = Duration::from_secs(10);
 
+/// The header in which a write names its locks.
+pub(crate) const LOCK_TOKEN: HeaderName = HeaderName::from_static("lock-token");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// The Longshore client. Clones share connections, pauses and settings.
 ///
 /// All of its futures are safe to drop: a transfer that is dropped stops, and leaves no half file here and no
 /// half version there. What had moved whole by then may come to stand all the same; who must know looks.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client {
+    inner: Arc<Inner>,
+    /// The locks that each write may be under: see [`Client::under`].
+    under: Arc<[LockToken]>,
+}
 
 struct Inner {
     base: Base,
@@ -51,6 +62,9 @@ struct Inner {
     current: OnceCell<WorkspaceId>,
     /// Closed while it is known that no connection comes about: see [`Tries::again`].
     reachable: Gate,
+    held: Table,
+    tasks: Tasks,
+    idle_limit: Duration,
 }
 
 /// Whether a request may be sent again after a failure that leaves open whether it was carried out.
@@ -63,11 +77,14 @@ pub(crate) enum Repeat {
 }
 
 /// A request with a small body or none.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) json: Option<Bytes>,
     pub(crate) if_match: Option<HeaderValue>,
+    pub(crate) locks: Named,
+    pub(crate) idempotency: Option<HeaderValue>,
     pub(crate) repeat: Repeat,
 }
 
@@ -77,7 +94,7 @@ impl Call {
     }
 
     pub(crate) fn new(method: Method, path: String, repeat: Repeat) -> Self {
-        Self { method, path, json: None, if_match: None, repeat }
+        Self { method, path, json: None, if_match: None, locks: Named::default(), idempotency: None, repeat }
     }
 
     pub(crate) fn json(mut self, body: &impl Serialize) -> Result<Self> {
@@ -89,6 +106,16 @@ impl Call {
 
     pub(crate) fn if_match(mut self, value: Option<HeaderValue>) -> Self {
         self.if_match = value;
+        self
+    }
+
+    pub(crate) fn locks(mut self, locks: Named) -> Self {
+        self.locks = locks;
+        self
+    }
+
+    pub(crate) fn idempotency(mut self, key: HeaderValue) -> Self {
+        self.idempotency = Some(key);
         self
     }
 }
@@ -129,6 +156,14 @@ impl Tries<'_> {
     }
 }
 
+impl Tries<'_> {
+    /// Counts an attempt that follows without a pause, because the request is another one now.
+    pub(crate) fn at_once(&mut self, error: Error) -> Retried {
+        self.failed += 1;
+        Retried { attempt: self.failed + 1, delay: Duration::ZERO, error }
+    }
+}
+
 /// A failure that was waited out.
 pub(crate) struct Retried {
     pub(crate) attempt: u32,
@@ -138,7 +173,7 @@ pub(crate) struct Retried {
 
 impl Client {
     pub(crate) fn new(settings: &Builder, base: Base, connector: Connector) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             base,
             pool: Pool::new(connector, settings.timeouts.idle),
             gate: Gate::new(),
@@ -146,7 +181,11 @@ impl Client {
             concurrency: settings.concurrency,
             current: OnceCell::new(),
             reachable: Gate::new(),
-        }))
+            held: Table::default(),
+            tasks: Tasks::new(),
+            idle_limit: settings.timeouts.idle,
+        };
+        Self { inner: Arc::new(inner), under: Arc::default() }
     }
 
     /// Makes a client of the environment: `LONGSHORE_URL` and `LONGSHORE_API_KEY`.
@@ -212,8 +251,56 @@ impl Client {
         Notes::new(self.clone())
     }
 
+    /// Returns the verbs on locks.
+    #[must_use]
+    pub fn locks(&self) -> Locks {
+        Locks::new(self.clone())
+    }
+
+    /// Returns this client with locks that all its writes may be under, beside those it has already.
+    ///
+    /// Each write names all of them, so that none is made once one is lost; those that turn out to cover nothing of
+    /// it are left out, and it is sent again. A stream that was read already cannot be sent again.
+    #[must_use]
+    pub fn under(&self, locks: impl IntoIterator<Item = LockToken>) -> Self {
+        let mut under = self.under.to_vec();
+        under.extend(locks);
+        under.dedup();
+        Self { inner: self.inner.clone(), under: under.into() }
+    }
+
+    /// Returns the locks that a write to, or into, these nodes names.
+    pub(crate) fn locks_on(&self, nodes: impl IntoIterator<Item = NodeId>) -> Named {
+        let mut own: Vec<_> = nodes.into_iter().filter_map(|node| self.held().token(node)).collect();
+        own.dedup();
+        Named::new(own, &self.under)
+    }
+
+    /// Returns the locks that are held beside those of `nodes`.
+    pub(crate) fn others_held(&self, nodes: &[NodeId]) -> Named {
+        Named::new(self.held().others(nodes), &self.under)
+    }
+
+    /// Returns the locks that this lock alone, named by who writes, makes together with those of [`Self::under`].
+    pub(crate) fn locks_named(&self, lock: &LockToken) -> Named {
+        Named::new(vec![lock.clone()], &self.under)
+    }
+
+    pub(crate) fn held(&self) -> &Table {
+        &self.inner.held
+    }
+
+    /// Returns the tasks that renew locks; each ends with its guard.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.inner.tasks
+    }
+
+    pub(crate) fn idle_limit(&self) -> Duration {
+        self.inner.idle_limit
+    }
+
     pub(crate) fn concurrency(&self) -> usize {
-        self.0.concurrency
+        self.inner.concurrency
     }
 
     pub(crate) fn retry(&self) -> RetryPolicy {
@@ -221,7 +308,7 @@ impl Client {
     }
 
     pub(crate) fn tries(&self) -> Tries<'_> {
-        Tries { client: &self.0, failed: 0 }
+        Tries { client: &self.inner, failed: 0 }
     }
 
     /// Returns `workspace`, or the key's current one, which is asked for once.
@@ -229,7 +316,7 @@ impl Client {
         if let Some(id) = workspace {
             return Ok(id);
         }
-        self.0
+        self.inner
             .current
             .get_or_try_init(async || {
                 let call = Call::get("/v1/workspaces/current".to_owned());
@@ -241,7 +328,7 @@ impl Client {
 
     /// Makes a request with what every request has.
     pub(crate) fn request(&self, method: Method, path: &str, body: Body) -> Result<Request<Body>> {
-        let base = &self.0.base;
+        let base = &self.inner.base;
         let target = if base.prefix.is_empty() {
             Bytes::copy_from_slice(path.as_bytes())
         } else {
@@ -262,9 +349,9 @@ impl Client {
 
     /// Sends a request once, and makes an error of an answer that refuses it.
     pub(crate) async fn send(&self, request: Request<Body>, sending: Option<Arc<Sending>>) -> Result<Answer> {
-        self.0.gate.pass().await;
-        let mut answer = self.0.pool.send(request, sending).await?;
-        self.0.reachable.open();
+        self.inner.gate.pass().await;
+        let mut answer = self.inner.pool.send(request, sending).await?;
+        self.inner.reachable.open();
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -274,18 +361,21 @@ impl Client {
         if matches!(error.kind(), ErrorKind::RateLimited | ErrorKind::Unavailable)
             && let Some(pause) = error.retry_after()
         {
-            self.0.gate.close_for(pause.min(self.0.retry.retry_after_cap));
+            self.inner.gate.close_for(pause.min(self.inner.retry.retry_after_cap));
         }
         Err(error)
     }
 
     /// Sends a small request, as often as is needed and safe, and gives the whole answer's body.
-    async fn call(&self, call: Call) -> Result<Bytes> {
+    async fn call(&self, mut call: Call) -> Result<Bytes> {
         let mut tries = self.tries();
         loop {
             match self.attempt(&call).await {
                 Ok(body) => return Ok(body),
                 Err(error) => {
+                    if call.locks.leave_out(&error) {
+                        continue;
+                    }
                     tries.again(error, call.repeat).await?;
                 }
             }
@@ -302,12 +392,23 @@ impl Client {
         if let Some(value) = &call.if_match {
             headers.insert(IF_MATCH, value.clone());
         }
+        if let Some(value) = call.locks.header()? {
+            headers.insert(LOCK_TOKEN, value);
+        }
+        if let Some(value) = &call.idempotency {
+            headers.insert(IDEMPOTENCY_KEY, value.clone());
+        }
         self.send(request, None).await?.collect(MAX_JSON).await
     }
 
     /// Calls for a JSON answer.
     pub(crate) async fn json<T: DeserializeOwned>(&self, call: Call) -> Result<T> {
         parse(&self.call(call).await?)
+    }
+
+    /// Calls once, whatever comes, for a JSON answer.
+    pub(crate) async fn json_once<T: DeserializeOwned>(&self, call: Call) -> Result<T> {
+        parse(&self.attempt(&call).await?)
     }
 
     /// Calls for an answer without a body.
@@ -330,9 +431,9 @@ pub(crate) async fn read<T: DeserializeOwned>(answer: &mut Answer) -> Result<T> 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("host", &self.0.base.host)
-            .field("prefix", &self.0.base.prefix)
-            .field("concurrency", &self.0.concurrency)
+            .field("host", &self.inner.base.host)
+            .field("prefix", &self.inner.base.prefix)
+            .field("concurrency", &self.inner.concurrency)
             .finish_non_exhaustive()
     }
 }

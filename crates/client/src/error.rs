@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::response::Parts;
-use longshore_core::wire::{Facts, Problem};
+use longshore_core::wire::{Facts, LostReason, Problem};
 use longshore_core::{Clock, Code, ErrorKind, SystemClock, VersionId};
 use longshore_flow::retry::parse_retry_after;
 
@@ -56,6 +56,8 @@ enum Origin {
     Server,
     /// Bytes that are not what they should be.
     Integrity,
+    /// A lock that a guard held.
+    Lease,
 }
 
 /// An error of the SDK: what the caller must do about it, and what is known of it.
@@ -182,6 +184,20 @@ impl Error {
         Self::new(ErrorKind::Internal, Origin::Local, message).caused_by(source)
     }
 
+    /// Makes the error of a lock that its guard takes for lost.
+    pub(crate) fn lock_lost(reason: Option<LostReason>, message: impl Into<String>) -> Self {
+        let mut error = Self::new(Code::LockLost.kind(), Origin::Lease, message);
+        error.0.code = Some(ErrorCode::Known(Code::LockLost));
+        error.0.facts.reason = reason;
+        error
+    }
+
+    /// Says that what was under way may have happened.
+    pub(crate) fn while_under_way(mut self) -> Self {
+        self.0.ambiguous = true;
+        self
+    }
+
     /// Makes the error that a server's refusing answer tells.
     pub(crate) fn refused(head: &Parts, body: &[u8]) -> Self {
         let status = head.status.as_u16();
@@ -240,6 +256,19 @@ impl Error {
     #[must_use]
     pub fn is(&self, code: Code) -> bool {
         self.0.code == Some(ErrorCode::Known(code))
+    }
+
+    /// Tells whether somebody else's lock is in the way; [`Error::facts`] says whose, for how long, and where in the
+    /// queue the caller stands.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.is(Code::Locked)
+    }
+
+    /// Tells whether a lock that the caller had is held no longer; the `reason` of [`Error::facts`] says why.
+    #[must_use]
+    pub fn is_lock_lost(&self) -> bool {
+        self.is(Code::LockLost)
     }
 
     /// Returns what went wrong in this very case, for people.

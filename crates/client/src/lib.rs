@@ -34,6 +34,7 @@ pub mod blocking;
 mod client;
 mod config;
 mod error;
+mod lock;
 mod transfer;
 mod transport;
 pub mod webhook;
@@ -44,24 +45,27 @@ pub use api::hooks::Hooks;
 pub use api::jobs::{JobFilter, Jobs};
 pub use api::keys::Keys;
 pub use api::listing::Listing;
+pub use api::locks::{LockOwner, Locks};
 pub use api::notes::Notes;
 pub use api::versions::NodeQuery;
 pub use api::workspaces::Workspaces;
 pub use client::Client;
 pub use config::{Builder, DEFAULT_CONCURRENCY, DEFAULT_URL, Timeouts};
 pub use error::{Error, ErrorCode, Result};
+pub use lock::guard::{HoldOptions, LockGuard};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    After, Comparison, CopyNode, CreateHook, CreateKey, CreateNote, CreateWorkspace, Delivery,
-    DeliveryAttempt, DeliveryState, Event, EventPage, Facts, Hook, HookDisabled, Job, JobError, JobProgress,
-    JobState, Key, Labels, Me, Metadata, MetadataPatch, NewHook, NewKey, NoText, Node, NodeKind, Note,
-    OnConflict, Purged, Redeliver, RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs,
-    UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateWorkspace,
-    Version, Who, Workspace, WorkspaceSettings,
+    AcquireLock, AcquireLocks, After, Comparison, CopyNode, CreateHook, CreateKey, CreateNote,
+    CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Event, EventPage, Facts, Hook, HookDisabled,
+    Job, JobError, JobProgress, JobState, Key, Labels, LockGrant, LockGrants, LockRenewal, LostReason, Me,
+    Metadata, MetadataPatch, NewHook, NewKey, NoText, Node, NodeKind, NodeLock, Note, OnConflict, Purged,
+    Redeliver, RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs, UndoChange,
+    UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Who,
+    Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
-    Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, Name, NodeId, NoteId, Timestamp, VersionId,
-    WorkspaceId, WorkspacePath as Path,
+    Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, LockId, LockToken, Name, NodeId, NoteId,
+    Timestamp, VersionId, WorkspaceId, WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::destination::Destination;

@@ -30,6 +30,6 @@ pub use id::{
     DatabaseId, DeliveryId, EventId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PrincipalId,
     VersionId, WaitTicket, WorkspaceId,
 };
-pub use key::{ApiKey, LockToken};
+pub use key::{ApiKey, LockToken, MalformedKey};
 pub use path::{Name, PathError, WorkspacePath};
 pub use time::Timestamp;

@@ -318,14 +318,12 @@ impl Act<'_> {
 
     /// Refuses a lock that was named in vain: its owner believes to be safe and is not.
     fn ensure_locks_used(&self) -> Result<()> {
-        match self.held.iter().find(|held| !held.used) {
-            None => Ok(()),
-            Some(held) => {
-                let detail =
-                    format!("{} is on {}, which this does not touch", held.grant.id, held.grant.node);
-                Err(Error::new(Code::LockElsewhere, detail))
-            }
-        }
+        let vain: Vec<NodeLock> =
+            self.held.iter().filter(|held| !held.used).map(|held| held.grant.lock()).collect();
+        let Some(first) = vain.first() else { return Ok(()) };
+        let detail = format!("{} is on {}, which this does not touch", first.id, first.node_id);
+        let facts = Facts { locks: vain, ..Facts::default() };
+        Err(Error::new(Code::LockElsewhere, detail).with_facts(facts))
     }
 }
 

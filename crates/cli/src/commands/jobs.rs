@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Subcommand, ValueEnum};
 use longshore::{Code, Job, JobFilter, JobId, JobState};
 
+use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::moment::duration;
 use crate::output::{Output, or_dash, time};
@@ -41,8 +42,8 @@ pub(crate) enum Jobs {
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
         /// Wait no longer than this for each, such as 30s or 10m; else for ever
-        #[arg(long, value_name = "DURATION")]
-        timeout: Option<String>,
+        #[arg(long, value_name = "DURATION", value_parser = duration::argument)]
+        timeout: Option<Duration>,
     },
     /// End jobs: at once where they wait, else as soon as their worker has heard of it
     Cancel {
@@ -99,8 +100,7 @@ impl Jobs {
             }
             Self::Show { id } => output.object(&jobs.get(parse(id)?).await?, show)?,
             Self::Wait { ids, timeout } => {
-                let timeout = timeout.as_deref().map(duration).transpose()?;
-                exit = wait(session, &parse_all(ids)?, timeout, output).await?;
+                exit = wait(session, &parse_all(ids)?, *timeout, output).await?;
             }
             Self::Cancel { ids } => {
                 for id in parse_all(ids)? {

@@ -12,6 +12,7 @@ mod errors;
 mod files;
 mod folders;
 mod generated;
+mod guards;
 mod help;
 mod histories;
 mod hooks;
@@ -19,6 +20,7 @@ mod jobs;
 mod keys;
 mod kill;
 mod lock_faults;
+mod locks;
 #[expect(clippy::print_stdout, reason = "it says that it was skipped")]
 #[path = "../../../engine/tests/it/postgres.rs"]
 mod postgres;

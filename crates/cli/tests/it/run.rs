@@ -99,6 +99,11 @@ impl Server {
         command
     }
 
+    /// Sends a signal to the server.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
     /// Runs a verb in the folder to work in.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         run(self.command(), arguments)

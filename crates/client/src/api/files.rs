@@ -68,6 +68,14 @@ impl From<NodeId> for Folder {
 }
 
 impl Folder {
+    /// Returns the folder's id, where it is known.
+    pub(crate) const fn id(self) -> Option<NodeId> {
+        match self {
+            Self::Root(_) => None,
+            Self::Id(id) => Some(id),
+        }
+    }
+
     /// Returns the folder's part of a route, and the query that goes with it.
     pub(crate) fn route(self) -> (String, String) {
         match self {
@@ -292,16 +300,18 @@ impl Files {
         let Place { workspace, path } = place.into();
         let workspace = self.client.workspace(workspace).await?;
         let route = format!("/v1/workspaces/{workspace}/folders");
-        let call = Call::new(Method::POST, route, Repeat::Always);
+        let call = Call::new(Method::POST, route, Repeat::Always).locks(self.client.locks_on([]));
         self.client.json(call.json(&CreateFolder { path })?).await
     }
 
     /// Makes a folder below another; a name that is taken is an error.
     pub async fn create_folder(&self, parent: impl Into<Folder>, name: Name) -> Result<Node> {
-        let (id, query) = parent.into().route();
+        let parent = parent.into();
+        let (id, query) = parent.route();
         let mark = if query.is_empty() { "" } else { "?" };
         let route = format!("/v1/files/{id}/children{mark}{query}");
-        let call = Call::new(Method::POST, route, Repeat::IfUndone);
+        let locks = self.client.locks_on(parent.id());
+        let call = Call::new(Method::POST, route, Repeat::IfUndone).locks(locks);
         let body = CreateChild { kind: NodeKind::Folder, name };
         self.client.json(call.json(&body)?).await
     }
@@ -311,6 +321,7 @@ impl Files {
         let path = format!("/v1/files/{node}");
         let call = Call::new(Method::PATCH, path, Repeat::IfUndone)
             .json(change)?
+            .locks(self.client.locks_on([node].into_iter().chain(change.parent_id)))
             .if_match(if_match.map(IfMatch::header));
         self.client.json(call).await
     }
@@ -320,6 +331,7 @@ impl Files {
         let path = format!("/v1/files/{node}/copy");
         let call = Call::new(Method::POST, path, Repeat::IfUndone)
             .json(copy)?
+            .locks(self.client.locks_on(copy.parent_id))
             .if_match(if_match.map(IfMatch::header));
         self.client.json(call).await
     }
@@ -327,7 +339,9 @@ impl Files {
     /// Puts a node, with all below it, into the trash.
     pub async fn trash(&self, node: NodeId, if_match: Option<IfMatch>) -> Result<Node> {
         let path = format!("/v1/files/{node}");
-        let call = Call::new(Method::DELETE, path, Repeat::IfUndone).if_match(if_match.map(IfMatch::header));
+        let call = Call::new(Method::DELETE, path, Repeat::IfUndone)
+            .locks(self.client.locks_on([node]))
+            .if_match(if_match.map(IfMatch::header));
         self.client.json(call).await
     }
 
@@ -344,7 +358,8 @@ impl Files {
     /// Takes a node back from the trash.
     pub async fn restore(&self, node: NodeId, restore: &RestoreNode) -> Result<Node> {
         let path = format!("/v1/files/{node}/restore");
-        let call = Call::new(Method::POST, path, Repeat::IfUndone).json(restore)?;
+        let locks = self.client.locks_on([node].into_iter().chain(restore.parent_id));
+        let call = Call::new(Method::POST, path, Repeat::IfUndone).json(restore)?.locks(locks);
         self.client.json(call).await
     }
 
@@ -373,7 +388,9 @@ impl Files {
         if_match: Option<IfMatch>,
     ) -> Result<Node> {
         let path = format!("/v1/files/{file}/versions/{version}/restore");
-        let call = Call::new(Method::POST, path, Repeat::IfUndone).if_match(if_match.map(IfMatch::header));
+        let call = Call::new(Method::POST, path, Repeat::IfUndone)
+            .locks(self.client.locks_on([file]))
+            .if_match(if_match.map(IfMatch::header));
         self.client.json(call).await
     }
 }

@@ -8,15 +8,16 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_M
 use http::{HeaderValue, Method, Request};
 use longshore_core::path::encode_segment;
 use longshore_core::wire::{Node, OnConflict};
-use longshore_core::{Algorithm, Code, Digest, ErrorKind};
+use longshore_core::{Algorithm, Code, Digest, ErrorKind, LockToken};
 
 use super::plan::{Settled, Write, is_whole, settle};
 use super::progress::{ProgressSink, Report};
 use super::reader::{self, Hashed, Opened};
 use super::source::{ByteStream, Source, Target};
 use crate::api::files::{IfMatch, file_route};
-use crate::client::{Call, Client, Repeat, read};
+use crate::client::{Call, Client, LOCK_TOKEN, Repeat, read};
 use crate::error::{Error, Result};
+use crate::lock::Named;
 use crate::transport::body::{Body, Sending};
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
@@ -39,6 +40,8 @@ pub struct UploadOptions {
     pub if_none_match: bool,
     /// The media type to state; left out, the server finds out by itself.
     pub media_type: Option<String>,
+    /// The lock to write under, in place of those that the client holds; it must cover the target.
+    pub lock: Option<LockToken>,
     /// The content's digest, where the caller knows it; the server verifies it.
     pub digest: Option<Digest>,
     /// What is told of progress.
@@ -78,6 +81,7 @@ struct Upload<'a> {
     content: Ready,
     method: Method,
     route: String,
+    locks: Named,
 }
 
 /// One attempt's failure.
@@ -113,7 +117,13 @@ impl<'a> Upload<'a> {
             Ready::Stream(_, length) => *length,
         });
         let (method, route) = route(client, target, options.on_conflict).await?;
-        Ok(Self { client, target, options, report, content, method, route })
+        let locks = match (&options.lock, target) {
+            (Some(lock), _) => client.locks_named(lock),
+            (None, Target::Version { node }) => client.locks_on([*node]),
+            (None, Target::Child { parent, .. }) => client.locks_on(parent.id()),
+            (None, Target::Path(_)) => client.locks_on([]),
+        };
+        Ok(Self { client, target, options, report, content, method, route, locks })
     }
 
     async fn run(mut self) -> Result<Node> {
@@ -123,6 +133,10 @@ impl<'a> Upload<'a> {
                 Ok(node) => return Ok(node),
                 Err(failed) => failed,
             };
+            if self.locks.leave_out(&failed.error) && !matches!(self.content, Ready::Stream(None, _)) {
+                self.report.retried(&tries.at_once(failed.error), failed.bytes);
+                continue;
+            }
             let ambiguous = failed.error.may_have_happened() && failed.error.is_retryable();
             // What never left whole cannot have been carried out, whatever the connection did.
             let sent = failed.sent.filter(|_| ambiguous);
@@ -241,6 +255,9 @@ impl<'a> Upload<'a> {
         }
         if let Some(if_match) = self.options.if_match {
             headers.insert(IF_MATCH, if_match.header());
+        }
+        if let Some(locks) = self.locks.header()? {
+            headers.insert(LOCK_TOKEN, locks);
         }
         if self.options.if_none_match {
             headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));

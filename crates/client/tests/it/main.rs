@@ -9,6 +9,7 @@ mod blocking;
 mod downloads;
 mod events;
 mod fake;
+mod locks;
 mod requests;
 mod retries;
 mod tls;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Node, is_default};
 use crate::id::{LockId, NodeId, PrincipalId, VersionId, WaitTicket};
+use crate::key::{LockToken, MalformedKey};
 use crate::time::Timestamp;
 
 /// The shortest lease in seconds.
@@ -133,6 +134,13 @@ pub struct LockGrant {
     pub max_until: Timestamp,
     /// The node as it is now.
     pub node: Node,
+}
+
+impl LockGrant {
+    /// Returns the token, in a form that no print shows.
+    pub fn lock_token(&self) -> Result<LockToken, MalformedKey> {
+        self.token.parse()
+    }
 }
 
 impl std::fmt::Debug for LockGrant {

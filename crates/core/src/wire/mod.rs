@@ -98,7 +98,7 @@ pub struct Facts {
     /// Where the caller stands in the queue, for `locked`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueuePlace>,
-    /// The locks that are in the way of a batch, for `locked`.
+    /// The locks that are in the way of a batch, for `locked`; those that were named in vain, for `lock_elsewhere`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locks: Vec<NodeLock>,
     /// What became of the lock, for `lock_lost`.

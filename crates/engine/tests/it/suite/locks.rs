@@ -112,10 +112,10 @@ pub(super) async fn no_write_path_passes_a_lock(world: &World) {
     );
     assert_eq!(written.await.unwrap().node.fence, held.lock.fence);
     let renamed = || UpdateNode { name: Some(name("third")), ..UpdateNode::default() };
-    refused(
-        engine.update_node(&world.owner, other.id, renamed(), under(&[&elsewhere, &held])).await,
-        Code::LockElsewhere,
-    );
+    let vain = engine.update_node(&world.owner, other.id, renamed(), under(&[&elsewhere, &held])).await;
+    let vain = vain.expect_err("one of the locks covers nothing here");
+    assert_eq!(vain.code(), Code::LockElsewhere);
+    assert!(vain.facts().unwrap().locks.iter().eq([&held.lock]), "it says which");
     engine.update_node(&world.owner, other.id, renamed(), under(&[&elsewhere])).await.unwrap();
     // A locked file is restored from the trash by its holder alone.
     engine.trash_node(&world.owner, file.id, under(&[&held])).await.unwrap();
