@@ -8,18 +8,7 @@ use crate::failure::Failure;
 
 /// Reads a duration: 30s, 5m, 12h, 30d.
 pub(crate) fn duration(text: &str) -> Result<Duration, Failure> {
-    let read = || {
-        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let seconds: u64 = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 60 * 60,
-            "d" => 24 * 60 * 60,
-            _ => return None,
-        };
-        Some(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?))
-    };
-    read()
+    crate::duration::duration(text)
         .ok_or_else(|| Failure::invalid(format!("{text:?} is no duration")).hint("write 30s, 5m, 12h or 30d"))
 }
 

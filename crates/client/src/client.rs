@@ -304,7 +304,7 @@ impl Client {
     }
 
     pub(crate) fn retry(&self) -> RetryPolicy {
-        self.0.retry
+        self.inner.retry
     }
 
     pub(crate) fn tries(&self) -> Tries<'_> {

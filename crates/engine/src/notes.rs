@@ -139,7 +139,7 @@ impl Engine {
 
 async fn write_note(act: &mut Act<'_>, node: NodeId, wanted: CreateNote) -> Result<Note> {
     let (row, place) = live_node(act.tx, act.log.actor(), node).await?;
-    act.check_stated(Some(&row))?;
+    act.check_stated(Some(&row)).await?;
     act.use_locks(&place);
     if let Some(version) = wanted.version_id {
         db::versions::get(act.tx, node, version).await?.ok_or_else(|| no_version(version))?;
@@ -166,7 +166,7 @@ async fn own_note(act: &mut Act<'_>, id: NoteId, kind: &'static str) -> Result<(
     let note = db::notes::get(act.tx, id).await?.ok_or_else(|| not_found(id))?;
     let row = visible_node(act.tx, act.log.actor(), note.node_id).await?;
     let place = db::nodes::place(act.tx, note.node_id).await?;
-    act.check_stated(Some(&row))?;
+    act.check_stated(Some(&row)).await?;
     act.use_locks(&place);
     if note.author != act.actor().principal && act.actor().role < Role::Admin {
         return Err(Error::new(Code::Forbidden, "only its author and admins change a note"));

@@ -60,7 +60,7 @@ fn counted(change: Change, purged: Purged) -> Change {
 async fn doomed(act: &mut Act<'_>, id: NodeId) -> Result<(NodeRow, Place)> {
     let row = visible_node(act.tx, act.log.actor(), id).await?;
     let place = db::nodes::place(act.tx, id).await?;
-    act.check(Some(&row))?;
+    act.check(Some(&row)).await?;
     if row.parent.is_none() {
         return Err(root_refused());
     }
@@ -205,7 +205,7 @@ impl Engine {
         let most = self.settings().copied_nodes as u64;
         self.act(ask, (), move |act, ()| {
             Box::pin(async move {
-                act.check_stated(None)?;
+                act.check_stated(None).await?;
                 let Some(entries) = entries_up_to(act, most).await? else {
                     return retention::purge_later(act, None).await;
                 };

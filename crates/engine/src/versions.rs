@@ -48,7 +48,7 @@ pub struct Retained {
 /// Finds a version of a live file for a change.
 async fn version_of(act: &mut Act<'_>, file: NodeId, id: VersionId) -> Result<(NodeRow, Place, Version)> {
     let (row, place) = live_file(act.tx, act.log.actor(), file).await?;
-    act.check(Some(&row))?;
+    act.check(Some(&row)).await?;
     act.permit(&place)?;
     let version = db::versions::get(act.tx, file, id).await?.ok_or_else(|| no_version(id))?;
     Ok((row, place, version))

@@ -5,10 +5,10 @@ use longshore::{
     Code, CreateHook, Delivery, DeliveryAttempt, DeliveryId, DeliveryState, Hook, HookDisabled, HookId,
     Hooks as Verbs, Job, NewHook, Path, Redeliver, UpdateHook,
 };
-use longshore_core::{Clock, IdError, SystemClock, Timestamp};
+use longshore_core::{Clock, IdError, SystemClock};
 
-use super::keys::duration;
 use crate::failure::{Exit, Failure};
+use crate::moment::ago;
 use crate::output::{Output, columns, or_dash, time};
 use crate::session::Session;
 
@@ -234,16 +234,6 @@ impl Again {
         output.object(&job, |job: &Job| job.id.to_string())?;
         Ok(())
     }
-}
-
-/// Reads a point in time, or how long ago one was.
-fn ago(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    if let Ok(duration) = duration(text) {
-        return Ok(now.minus(duration));
-    }
-    text.parse().map_err(|_| {
-        Failure::invalid(format!("{text:?} is no time")).hint("write 12h, 30d, or 2027-01-31T00:00:00Z")
-    })
 }
 
 fn id<T: std::str::FromStr<Err = IdError>>(text: &str, what: &str, where_from: &str) -> Result<T, Failure> {

@@ -7,7 +7,6 @@ use longshore::{Code, Job, JobFilter, JobId, JobState};
 
 use crate::duration;
 use crate::failure::{Exit, Failure};
-use crate::moment::duration;
 use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 

@@ -4,7 +4,6 @@ use clap::{Subcommand, ValueEnum};
 use longshore::{CreateKey, Key, KeyId, NewKey, Role};
 use longshore_core::{Clock, SystemClock};
 
-use crate::duration::duration;
 use crate::failure::{Exit, Failure};
 use crate::moment::ahead;
 use crate::output::{Output, columns, or_dash, time};
@@ -141,35 +140,5 @@ pub(super) const fn role(role: Role) -> &'static str {
         Role::Viewer => "viewer",
         Role::Editor => "editor",
         Role::Admin => "admin",
-    }
-}
-
-/// Reads a point in time, or a duration from now.
-fn when(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    if let Some(duration) = duration(text) {
-        return Ok(now.plus(duration));
-    }
-    text.parse().map_err(|_| {
-        Failure::invalid(format!("{text:?} is no time")).hint("write 12h, 30d, or 2027-01-31T00:00:00Z")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use longshore::Timestamp;
-
-    use super::when;
-
-    #[test]
-    fn times_are_durations_or_points() {
-        let now = Timestamp::from_micros(0);
-        let seconds = |text: &str| when(text, now).unwrap().as_micros() / 1_000_000;
-        assert_eq!(seconds("5m"), 300);
-        assert_eq!(seconds("2h"), 7_200);
-        assert_eq!(seconds("30d"), 30 * 86_400);
-        assert_eq!(seconds("1970-01-02T00:00:00Z"), 86_400);
-        for bad in ["", "d", "5", "-1d", "5w", "soon", "99999999999999999999d", "5é"] {
-            assert!(when(bad, now).is_err(), "{bad:?}");
-        }
     }
 }

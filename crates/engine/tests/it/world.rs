@@ -153,11 +153,21 @@ impl World {
         self.engine.workspace(&self.owner, self.id()).await.expect("the workspace").seq
     }
 
+    /// Returns all the events after a place.
+    pub(crate) async fn events_after(&self, seq: u64) -> Vec<Event> {
+        self.events(EventQuery { after: Some(seq.into()), ..EventQuery::default() }).await
+    }
+
     /// Returns all the events that a query wants, page by page.
-    pub(crate) async fn events(&self, mut query: EventQuery) -> Vec<Event> {
+    pub(crate) async fn events(&self, query: EventQuery) -> Vec<Event> {
+        self.events_of(self.id(), query).await
+    }
+
+    /// Returns all the events of a workspace that a query wants.
+    pub(crate) async fn events_of(&self, workspace: WorkspaceId, mut query: EventQuery) -> Vec<Event> {
         let mut events = Vec::new();
         loop {
-            let page = self.engine.events(&self.owner, self.id(), query.clone()).await.expect("events");
+            let page = self.engine.events(&self.owner, workspace, query.clone()).await.expect("events");
             query.after = Some(page.reached().into());
             events.extend(page.items);
             if page.next_cursor.is_none() {

@@ -68,7 +68,7 @@ pub(super) async fn what_is_purged_is_gone(world: &World) {
     assert!(world.read(world.node_at("/copy/deep/big").await.unwrap().id).await.unwrap() == big);
     let again = world.put("/a/deep/big", b"again").await;
     assert_ne!(again.id, file.id);
-    let event = world.engine.list_events(&world.owner, world.id(), events as u64, 1).await.unwrap().items;
+    let event = world.events_after(events as u64).await;
     assert_eq!(event[0].data["path"], "/a");
     assert_eq!((&event[0].data["nodes"], &event[0].data["versions"]), (&4.into(), &4.into()));
 }
@@ -108,8 +108,7 @@ pub(super) async fn what_is_old_leaves_the_trash(world: &World) {
     let done = world.engine.purge_trash(world.id()).await.unwrap();
     assert_eq!((done.purged.nodes, done.purged.versions, done.locked), (2, 1, 0));
     assert_eq!(trashed(world).await, ["/young"]);
-    let last =
-        world.engine.list_events(&world.owner, world.id(), 0, 1_000).await.unwrap().items.pop().unwrap();
+    let last = world.events_after(0).await.pop().unwrap();
     assert_eq!((last.r#type.as_str(), last.actor), ("node.purged", PrincipalId::LONGSHORE));
     world
         .engine
@@ -160,7 +159,7 @@ pub(super) async fn five_thousand_nodes_go_step_by_step(world: &World) {
     assert_eq!(ended.result, Some(told));
     refused(world.engine.node(&world.owner, top.id).await, Code::NodeNotFound);
     refused(world.engine.node(&world.owner, heavy.id).await, Code::NodeNotFound);
-    let events = world.engine.list_events(&world.owner, world.id(), before, 1_000).await.unwrap().items;
+    let events = world.events_after(before).await;
     let (last, steps) = events.split_last().unwrap();
     assert_eq!(last.r#type, "node.purged");
     assert!(steps.len() > 5 && steps.iter().all(|event| event.r#type == "node.purged_in_part"));

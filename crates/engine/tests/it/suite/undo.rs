@@ -103,7 +103,7 @@ pub(super) async fn every_kind_of_change_is_undone_and_redone(world: &World) {
     assert_eq!(change.steps, [UndoStep::Content, UndoStep::Metadata]);
     assert_eq!((change.undoes, change.to_version), (start + 1, file.version_id));
     assert_eq!(types_after(world, before).await, ["version.restored", "node.metadata_changed"]);
-    let events = world.engine.list_events(&world.owner, world.id(), before, 10).await.unwrap().items;
+    let events = world.events_after(before).await;
     assert!(events.iter().all(|event| event.act == before + 1 && event.data["undoes"] == start + 1));
 
     // The undo of the undo brings all of it back.

@@ -136,8 +136,7 @@ impl Play<'_> {
     }
 
     async fn events(&self) -> Vec<Event> {
-        let events = self.world.engine.list_events(&self.world.owner, self.workspace, 0, 1_000);
-        events.await.unwrap().items
+        self.world.events_of(self.workspace, longshore_engine::EventQuery::default()).await
     }
 
     /// What all was before an event.

@@ -137,7 +137,7 @@ pub(super) async fn versions_are_kept_as_the_rules_say(world: &World) {
     assert_eq!((numbers(world, file.id).await, numbers(world, single.id).await), (vec![5], vec![1]));
     assert_eq!(world.read(file.id).await.unwrap(), b"5");
 
-    let events = world.engine.list_events(&world.owner, world.id(), 0, 1_000).await.unwrap().items;
+    let events = world.events_after(0).await;
     let purged: Vec<_> = events.iter().filter(|event| event.r#type == "version.purged").collect();
     assert_eq!(purged.len(), 3);
     assert_eq!((purged[2].actor, purged[2].key_id), (PrincipalId::LONGSHORE, None));
