@@ -16,39 +16,78 @@ pub(crate) async fn take_turn(tx: &mut Tx, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Returns the job to claim next, with its fence: of the lanes with the fewest running, that which comes next after `after` in a
-/// round; of that lane, the job that waits longest. The age of jobs does not choose between lanes: a lane with many
-/// old and quick jobs, hardly ever seen running, would go first until it is empty.
+/// How many lanes are compared with each other: what a claim costs does not grow with the number of lanes.
+const LANES_AT_ONCE: u32 = 50;
+
+/// Returns the job to claim next, with its fence: of the lanes that come next after `after` in a round, one with the
+/// fewest running; of that lane, the job that waits longest. The age of jobs does not choose between lanes: a lane
+/// with many old and quick jobs, hardly ever seen running, would go first until it is empty.
 ///
-/// `kinds` holds the kinds that the caller can run, each between spaces. The walk goes from lane to lane by the index
-/// and looks at the head of each, so what it costs is the number of lanes, however many jobs wait in them.
+/// `kinds` holds the kinds that the caller can run, each between spaces.
 pub(crate) async fn next_due(
     tx: &mut Tx,
     kinds: &str,
     after: &str,
     now: Timestamp,
 ) -> Result<Option<(JobId, u64)>> {
+    let mut from = after.to_owned();
+    let mut is_first_round = !after.is_empty();
+    loop {
+        let (found, last) = next_due_near(tx, kinds, &from, now).await?;
+        match last {
+            _ if found.is_some() => return Ok(found),
+            Some(last) => from = last,
+            // From the first lane on, once.
+            None if is_first_round => {
+                is_first_round = false;
+                from.clear();
+            }
+            None => return Ok(None),
+        }
+    }
+}
+
+/// Looks at some lanes after a lane; returns what was found there, and the last of them where there may be more.
+///
+/// The walk goes from lane to lane by the index and looks at the head of each, however many jobs wait in it.
+async fn next_due_near(
+    tx: &mut Tx,
+    kinds: &str,
+    after: &str,
+    now: Timestamp,
+) -> Result<(Option<(JobId, u64)>, Option<String>)> {
     let row = tx
         .query_opt(
             "WITH RECURSIVE lanes (lane) AS (
-                 SELECT (SELECT MIN(j.lane) FROM jobs j WHERE j.state = 'queued')
+                 SELECT (SELECT MIN(j.lane) FROM jobs j WHERE j.state = 'queued' AND j.lane > $3)
                  UNION ALL
                  SELECT (SELECT MIN(j.lane) FROM jobs j WHERE j.state = 'queued' AND j.lane > lanes.lane)
                  FROM lanes WHERE lanes.lane IS NOT NULL
+             ), near (lane) AS (
+                 SELECT lane FROM lanes WHERE lane IS NOT NULL LIMIT $4
              ), heads (id, running) AS (
                  SELECT (SELECT j.id FROM jobs j
-                         WHERE j.state = 'queued' AND j.lane = lanes.lane AND j.run_at <= $1
+                         WHERE j.state = 'queued' AND j.lane = near.lane AND j.run_at <= $1
                          ORDER BY j.run_at, j.id LIMIT 1),
-                        (SELECT COUNT(*) FROM jobs j WHERE j.state = 'running' AND j.lane = lanes.lane)
-                 FROM lanes WHERE lanes.lane IS NOT NULL
+                        (SELECT COUNT(*) FROM jobs j WHERE j.state = 'running' AND j.lane = near.lane)
+                 FROM near
+             ), best (id, fence) AS (
+                 SELECT head.id, head.fence FROM heads JOIN jobs head ON head.id = heads.id
+                 WHERE heads.running < head.lane_limit AND CAST($2 AS TEXT) LIKE '% ' || head.kind || ' %'
+                 ORDER BY heads.running, head.lane LIMIT 1
              )
-             SELECT head.id, head.fence FROM heads JOIN jobs head ON head.id = heads.id
-             WHERE heads.running < head.lane_limit AND CAST($2 AS TEXT) LIKE '% ' || head.kind || ' %'
-             ORDER BY heads.running, CASE WHEN head.lane > $3 THEN 0 ELSE 1 END, head.lane LIMIT 1",
-            &[now.into(), kinds.into(), after.into()],
+             SELECT (SELECT MAX(lane) FROM near), (SELECT COUNT(*) FROM near), (SELECT id FROM best),
+                    (SELECT fence FROM best)",
+            &[now.into(), kinds.into(), after.into(), LANES_AT_ONCE.into()],
         )
         .await?;
-    row.map(|row| Ok((row.parse(0)?, row.count(1)?))).transpose()
+    let Some(row) = row else { return Ok((None, None)) };
+    let found = match row.opt_parse(2)? {
+        Some(id) => Some((id, row.count(3)?)),
+        None => None,
+    };
+    let is_full = row.count(1)? == u64::from(LANES_AT_ONCE);
+    Ok((found, row.opt_text(0)?.filter(|_| is_full).map(str::to_owned)))
 }
 
 /// A job that its worker has just claimed.
