@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::LEASE;
-use super::model::{Act, Id, Saw};
+use super::model::{Act, Id, Loss, Saw};
 use super::record::Record;
 use crate::cluster::Cluster;
 use crate::dice::Dice;
@@ -117,7 +117,7 @@ impl<'a> Client<'a> {
             .header("Lock-Token", &grant.token);
         self.ask(Act::Renew(grant.op), request, |client, _, answer| match answer.status {
             200 => Some(Saw::Fence(answer.json()["fence"].as_u64().unwrap())),
-            410 => Some(client.lost()),
+            410 => client.lost(answer),
             _ => None,
         });
     }
@@ -127,10 +127,10 @@ impl<'a> Client<'a> {
         let request = request.header("Lock-Token", &grant.token);
         self.ask(Act::Release(grant.op), request, |client, _, answer| match answer.status {
             204 => {
-                client.lost();
+                client.let_go();
                 Some(Saw::Done)
             }
-            410 => Some(client.lost()),
+            410 => client.lost(answer),
             _ => None,
         });
     }
@@ -141,7 +141,7 @@ impl<'a> Client<'a> {
         let request = request.json(&json!({"reason": "a test"}));
         self.ask(Act::Break(grant.op), request, |_, _, answer| match answer.status {
             204 => Some(Saw::Done),
-            410 => Some(Saw::Lost),
+            410 => lost(answer),
             _ => None,
         });
     }
@@ -154,7 +154,7 @@ impl<'a> Client<'a> {
         self.ask(Act::Write(grant.map(|grant| grant.op)), request, |client, _, answer| match answer.status {
             200 => Some(Saw::Fence(answer.header("Lock-Fence").unwrap().parse().unwrap())),
             423 => Some(Saw::Locked),
-            412 if answer.code() == "lock_lost" => Some(client.lost()),
+            412 if answer.code() == "lock_lost" => client.lost(answer),
             _ => None,
         });
     }
@@ -167,9 +167,13 @@ impl<'a> Client<'a> {
         });
     }
 
-    fn lost(&mut self) -> Saw {
+    fn let_go(&mut self) {
         self.old = self.mine.take().or_else(|| self.old.take());
-        Saw::Lost
+    }
+
+    fn lost(&mut self, answer: &Answer) -> Option<Saw> {
+        self.let_go();
+        lost(answer)
     }
 
     /// Asks for something and records it. An answer may be lost on the way; who asked then goes on, or asks again
@@ -258,4 +262,9 @@ impl<'a> Client<'a> {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Reads why a grant is no more.
+fn lost(answer: &Answer) -> Option<Saw> {
+    Loss::named(answer.json()["reason"].as_str()?).map(Saw::Lost)
 }

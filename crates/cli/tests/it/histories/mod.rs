@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use crate::cluster::Cluster;
 use crate::dice::Dice;
 use client::{Client, Shared};
-use model::{Act, Op, Saw, is_linearizable};
+use model::{Act, Loss, Op, Saw, is_linearizable};
 use record::{Entry, Record, history};
 
 /// The shortest lease there is.
@@ -172,7 +172,7 @@ fn until_then(entries: &[Entry], until: Instant) -> Vec<Entry> {
             Saw::Nothing | Saw::Fence(_) | Saw::Granted | Saw::Done => {
                 Some(Entry { op: Op { saw: Saw::Nothing, ..entry.op }, answered: None, ..*entry })
             }
-            Saw::Undone | Saw::Locked | Saw::Queued | Saw::Lost | Saw::Content(_) => None,
+            Saw::Undone | Saw::Locked | Saw::Queued | Saw::Lost(_) | Saw::Content(_) => None,
         }
     });
     then.collect()
@@ -191,7 +191,10 @@ fn tally(entries: &[Entry], seen: &mut BTreeMap<String, usize>) {
             Saw::Undone => "not answered and not done",
             Saw::Locked => "refused as locked",
             Saw::Queued => "refused as queued",
-            Saw::Lost => "refused as lost",
+            Saw::Lost(Loss::Expired) => "refused as expired",
+            Saw::Lost(Loss::Broken) => "refused as broken",
+            Saw::Lost(Loss::Released) => "refused as released",
+            Saw::Lost(Loss::Superseded) => "refused as superseded",
             Saw::Fence(_) | Saw::Granted | Saw::Done | Saw::Content(_) => "done",
         };
         *seen.entry(format!("{act} {saw}")).or_default() += 1;

@@ -37,9 +37,30 @@ pub(super) enum Saw {
     /// No lock is in the way, but somebody who waits for it.
     Queued,
     /// The grant is no more.
-    Lost,
+    Lost(Loss),
     /// The content of this write; none was ever written.
     Content(Option<Id>),
+}
+
+/// Why a grant is no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    Expired,
+    Broken,
+    Released,
+    Superseded,
+}
+
+impl Loss {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "expired" => Some(Self::Expired),
+            "broken" => Some(Self::Broken),
+            "released" => Some(Self::Released),
+            "superseded" => Some(Self::Superseded),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +104,15 @@ pub(super) struct File {
 }
 
 impl File {
+    fn loss(&self, grant: Id) -> Loss {
+        match self.held {
+            Some(held) if held.grant == grant => Loss::Expired,
+            _ if self.broken.has(grant) => Loss::Broken,
+            _ if self.given_back.has(grant) => Loss::Released,
+            _ => Loss::Superseded,
+        }
+    }
+
     /// Does what is asked and says what that shows.
     fn step(&mut self, op: Op) -> Saw {
         let live = self.held.filter(|held| !held.is_over).map(|held| held.grant);
@@ -110,8 +140,8 @@ impl File {
                 Saw::Done
             }
             Act::Break(grant) if self.broken.has(grant) => Saw::Done,
-            Act::Renew(_) | Act::Release(_) | Act::Break(_) => Saw::Lost,
-            Act::Write(Some(grant)) if live != Some(grant) => Saw::Lost,
+            Act::Renew(grant) | Act::Release(grant) | Act::Break(grant) => Saw::Lost(self.loss(grant)),
+            Act::Write(Some(grant)) if live != Some(grant) => Saw::Lost(self.loss(grant)),
             Act::Write(None) if live.is_some() => Saw::Locked,
             Act::Write(_) => {
                 self.content = Some(op.id);

@@ -136,8 +136,8 @@ fn over_by(grant: Id, lease: Option<Option<Instant>>, entries: &[Entry]) -> Opti
     let granted = fence(entries.iter().find(|entry| entry.op.id == grant)?);
     let is_over = |entry: &&Entry| match (entry.op.act, entry.op.saw) {
         (Act::Acquire, Saw::Fence(next)) => granted.is_some_and(|granted| next > granted),
-        (Act::Release(of), Saw::Done) | (Act::Break(of), Saw::Done | Saw::Lost) => of == grant,
-        (Act::Renew(of) | Act::Release(of) | Act::Write(Some(of)), Saw::Lost) => {
+        (Act::Release(of), Saw::Done) | (Act::Break(of), Saw::Done | Saw::Lost(_)) => of == grant,
+        (Act::Renew(of) | Act::Release(of) | Act::Write(Some(of)), Saw::Lost(_)) => {
             of == grant && lease.is_some()
         }
         (Act::Renew(of), Saw::Fence(_)) => {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::LEASE;
-use super::model::{Act, Op, Saw, is_linearizable};
+use super::model::{Act, Loss, Op, Saw, is_linearizable};
 use super::record::{Entry, history};
 
 /// Makes entries out of what happened from one tenth of a second to another; an answer at 0 never came.
@@ -26,6 +26,7 @@ fn accepts(all: &[(u64, u64, Act, Saw)]) -> bool {
 }
 
 use Act::{Acquire, Break, Read, Release, Renew, Write};
+use Loss::{Broken, Expired, Released, Superseded};
 use Saw::{Content, Done, Fence, Locked, Lost, Nothing};
 
 #[test]
@@ -38,14 +39,14 @@ fn the_checker_takes_what_a_file_may_do() {
         (9, 10, Release(0), Done),
         (11, 12, Release(0), Done),
         (13, 14, Acquire, Fence(2)),
-        (15, 16, Write(Some(0)), Lost),
+        (15, 16, Write(Some(0)), Lost(Released)),
         (17, 18, Break(6), Done),
-        (19, 20, Renew(6), Lost),
+        (19, 20, Renew(6), Lost(Broken)),
         (21, 22, Write(None), Fence(3)),
         (23, 24, Read, Content(Some(10))),
         (25, 26, Acquire, Fence(4)),
         // Five seconds later its lease is over.
-        (77, 78, Write(Some(12)), Lost),
+        (77, 78, Write(Some(12)), Lost(Expired)),
         // Nobody else has it yet, so that it can still be broken.
         (79, 80, Break(12), Done),
         (81, 82, Break(12), Done),
@@ -54,7 +55,7 @@ fn the_checker_takes_what_a_file_may_do() {
     // A body that came slowly has renewed the lease.
     let write = (20, 40, Write(Some(0)), Fence(1));
     assert!(accepts(&[(1, 2, Acquire, Fence(1)), write, (60, 61, Renew(0), Fence(1))]));
-    assert!(accepts(&[(1, 2, Acquire, Fence(1)), write, (60, 61, Renew(0), Lost)]));
+    assert!(accepts(&[(1, 2, Acquire, Fence(1)), write, (60, 61, Renew(0), Lost(Expired))]));
     // At the same time, in either order.
     for (first, second) in [(Fence(1), Locked), (Locked, Fence(1))] {
         assert!(accepts(&[(1, 5, Acquire, first), (2, 4, Acquire, second)]));
@@ -95,7 +96,8 @@ fn the_checker_refuses_two_holders() {
 fn the_checker_refuses_what_comes_late() {
     let over = [(1, 2, Acquire, Fence(1)), (60, 61, Acquire, Fence(2))];
     let and = |more| accepts(&[over[0], over[1], more]);
-    assert!(and((62, 63, Write(Some(0)), Lost)));
+    assert!(and((62, 63, Write(Some(0)), Lost(Superseded))));
+    assert!(!and((62, 63, Write(Some(0)), Lost(Expired))), "for that reason");
     assert!(!and((62, 63, Write(Some(0)), Fence(1))), "under its own fence");
     assert!(!and((62, 63, Write(Some(0)), Fence(2))), "or under the next one's");
     assert!(!and((62, 63, Renew(0), Fence(1))));
