@@ -30,6 +30,7 @@ pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
         |gate| gate.python(),
         |gate| gate.cargo("build", &["build", "--workspace", "--locked"], &[]),
         |gate| gate.generated(),
+        |gate| gate.foreign_webhooks(),
         |gate| gate.doctests(),
         |gate| {
             // Libraries: the binary's pages would land on those of the SDK, which has its name.
@@ -44,6 +45,11 @@ pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Has libraries of others verify what the built binary delivers. False when one does not.
+pub fn webhooks(root: &Path, out: &mut dyn Write) -> Result<bool> {
+    Gate { root, out, times: Vec::new() }.foreign_webhooks()
 }
 
 struct Gate<'a> {
@@ -105,6 +111,12 @@ impl Gate<'_> {
                 same &= generated::run(root, &longshore, group, Mode::Check, out)?;
             }
             Ok(same)
+        })
+    }
+
+    fn foreign_webhooks(&mut self) -> Result<bool> {
+        self.step("webhooks verified by others", |root, out| {
+            python::foreign_webhooks(root, &built(root)?, &target(root)?.join("webhook-tools"), out)
         })
     }
 

@@ -1,4 +1,5 @@
-//! `cargo xtask`: the gate (`ci`), the house rules (`tidy`) and the generated files (`openapi`, `docs`).
+//! `cargo xtask`: the gate (`ci`), the house rules (`tidy`), the generated files (`openapi`, `docs`) and a part
+//! of the gate alone (`webhooks`).
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ cargo xtask COMMAND
   tidy                the house rules: arrows between crates, doors, file sizes, links
   openapi [--check]   writes docs/openapi.json from the code, or compares it
   docs [--check]      writes the other generated documents, or compares them
+  webhooks            has libraries of others verify what the built binary delivers
 ";
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn run(args: &[String]) -> Result<bool> {
             let root = tidy::workspace_root()?;
             generated::run(&root, &Longshore::ByCargo, group, mode, &mut out)
         }
+        ["webhooks"] => ci::webhooks(&tidy::workspace_root()?, &mut out),
         [] | ["help" | "--help" | "-h"] => {
             out.write_all(HELP.as_bytes()).context("cannot print the help")?;
             Ok(!args.is_empty())

@@ -1,18 +1,22 @@
-//! Lints and types of the Python programs in `bench/`, by tools of a stated version.
+//! The Python programs in `bench/`: their lints and types, by tools of a stated version, and the one that has
+//! libraries of others verify webhooks.
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 const PROGRAMS: &str = "bench";
 const REQUIREMENTS: &str = "bench/requirements-lint.txt";
+const FOREIGN: &str = "bench/requirements-webhooks.txt";
+/// What npm installs beside it, by a version of its own.
+const FOREIGN_NPM: &str = "standardwebhooks@1.1.1";
 
 /// Checks the programs below `root` with tools installed in `tools`. False when something was found.
 pub fn check(root: &Path, tools: &Path, out: &mut dyn Write) -> Result<bool> {
-    install(root, tools, out)?;
+    install(root, REQUIREMENTS, tools, out)?;
     let mut passed = true;
     for (tool, args) in
         [("ruff", ["check", "--no-cache"].as_slice()), ("ruff", &["format", "--check", "--no-cache"])]
@@ -27,23 +31,62 @@ pub fn check(root: &Path, tools: &Path, out: &mut dyn Write) -> Result<bool> {
     Ok(passed)
 }
 
+/// Has libraries of others verify webhooks that `longshore` delivers, with what is installed in `tools`. False when one
+/// refuses what it should take, or takes what it should refuse.
+///
+/// The libraries are no part of Longshore: where a registry cannot be reached, that is said and the step passes.
+pub fn foreign_webhooks(root: &Path, longshore: &Path, tools: &Path, out: &mut dyn Write) -> Result<bool> {
+    if let Err(error) = install(root, FOREIGN, tools, out) {
+        writeln!(out, "   skipped: {error:#}")?;
+        return Ok(true);
+    }
+    let mut program = Command::new(tools.join("bin/python"));
+    program.arg("bench/foreign_webhooks.py").arg("--longshore").arg(longshore).current_dir(root);
+    match install_npm(tools, out) {
+        Ok(modules) => program.arg("--node-modules").arg(modules),
+        Err(error) => {
+            writeln!(out, "   without npm's library: {error:#}")?;
+            &mut program
+        }
+    };
+    out.flush()?;
+    succeeds(&mut program)
+}
+
+/// Installs npm's library below `tools`, unless it is there; returns where.
+fn install_npm(tools: &Path, out: &mut dyn Write) -> Result<PathBuf> {
+    let (modules, installed) = (tools.join("node_modules"), tools.join("installed-npm.txt"));
+    if fs::read_to_string(&installed).is_ok_and(|found| found == FOREIGN_NPM) && modules.is_dir() {
+        return Ok(modules);
+    }
+    writeln!(out, "   installing {FOREIGN_NPM}")?;
+    out.flush()?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(tools);
+    if !succeeds(npm.arg(FOREIGN_NPM))? {
+        bail!("npm could not install {FOREIGN_NPM}");
+    }
+    fs::write(&installed, FOREIGN_NPM).context("cannot note what is installed")?;
+    Ok(modules)
+}
+
 /// Makes the virtual environment, unless it holds these very requirements.
-fn install(root: &Path, tools: &Path, out: &mut dyn Write) -> Result<()> {
-    let wanted = fs::read_to_string(root.join(REQUIREMENTS)).context(REQUIREMENTS)?;
+fn install(root: &Path, requirements: &str, tools: &Path, out: &mut dyn Write) -> Result<()> {
+    let wanted = fs::read_to_string(root.join(requirements)).with_context(|| requirements.to_owned())?;
     let installed = tools.join("installed.txt");
     if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
-    writeln!(out, "   installing {REQUIREMENTS}")?;
+    writeln!(out, "   installing {requirements}")?;
     out.flush()?;
     let made = succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(tools))?;
     if !made {
         bail!("python3 makes no virtual environment (Debian: apt-get install python3-venv)");
     }
     let mut pip = Command::new(tools.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement", REQUIREMENTS]);
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement", requirements]);
     if !succeeds(pip.current_dir(root))? {
-        bail!("pip could not install {REQUIREMENTS}");
+        bail!("pip could not install {requirements}");
     }
     fs::write(&installed, wanted).context("cannot note what is installed")
 }
