@@ -90,7 +90,7 @@ fn events_are_shown_and_followed() {
         "--type",
         "file.*",
         "--type",
-        "node.moved",
+        "node.renamed",
         "--path",
         "/a/f",
     ]);
