@@ -46,7 +46,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
         let guard = self.take(session).await?;
-        let mut child = match self.start(&guard) {
+        let mut child = match self.start(session, &guard) {
             Ok(child) => child,
             Err(failure) => {
                 guard.release().await?;
@@ -74,11 +74,13 @@ impl Run {
         Ok(taken.map_err(|error| about(&self.locks.join(", "), &error))?)
     }
 
-    fn start(&self, guard: &LockGuard) -> Result<Child, Failure> {
+    fn start(&self, session: &Session, guard: &LockGuard) -> Result<Child, Failure> {
         let [program, arguments @ ..] = &self.command[..] else {
             return Err(Failure::invalid("there is no command to run"));
         };
-        let tokens: Vec<_> = guard.tokens().iter().map(LockToken::reveal).collect();
+        // What was given to this command goes on to the next: it may run below another `longshore run`.
+        let tokens = session.resolved.locks.iter().chain(guard.tokens());
+        let tokens: Vec<_> = tokens.map(LockToken::reveal).collect();
         let fences: Vec<_> = guard.locks().iter().map(|lock| lock.fence.to_string()).collect();
         let mut command = Command::new(program);
         command

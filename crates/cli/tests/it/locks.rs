@@ -112,6 +112,9 @@ fn a_command_runs_under_its_locks() {
     assert!(ended.text().ends_with("1,1\n2\n"), "{}", ended.text());
     assert_eq!(server.ok(&["locks"]), "", "they are given back");
     assert_eq!(server.ok(&["versions", "/notes/a.txt"]).lines().count(), 2);
+    let inner = ["run", "--lock", "/notes/a.txt", "--", longshore, "up", "a", "/notes/a.txt"];
+    let outer = ["run", "--lock", "/notes", "--", longshore].into_iter().chain(inner);
+    server.run(&outer.collect::<Vec<_>>()).exits(0);
     server.run(&["run", "--lock", "/other", "--", "/no/such/program"]).exits(4);
     assert_eq!(server.ok(&["locks"]), "");
 }
