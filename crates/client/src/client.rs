@@ -281,6 +281,14 @@ impl Client {
         Named::new(self.held().others(nodes), &self.under)
     }
 
+    /// Returns the locks that a write to any nodes of a workspace may be under.
+    pub(crate) fn locks_in(&self, workspace: WorkspaceId) -> Named {
+        let mut perhaps = self.held().of_workspace(workspace);
+        perhaps
+            .extend(self.under.iter().filter(|token| !perhaps.contains(token)).cloned().collect::<Vec<_>>());
+        Named::new(Vec::new(), &perhaps)
+    }
+
     /// Returns the locks that this lock alone, named by who writes, makes together with those of [`Self::under`].
     pub(crate) fn locks_named(&self, lock: &LockToken) -> Named {
         Named::new(vec![lock.clone()], &self.under)

@@ -235,7 +235,8 @@ impl Locks {
         let token = granted.lock_token();
         let token = token.map_err(|error| Error::unreadable(format!("the lock token: {error}"), 201))?;
         let until = Instant::now() + Duration::from_secs(granted.expires_in);
-        self.client.held().put(granted.lock.node_id, token, until);
+        let (node, workspace) = (granted.lock.node_id, granted.node.workspace_id);
+        self.client.held().put(node, workspace, token, until);
         Ok(())
     }
 

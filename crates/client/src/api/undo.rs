@@ -6,6 +6,7 @@ use longshore_core::wire::{UndoActs, Undone};
 
 use crate::client::{Call, Client, Repeat};
 use crate::error::Result;
+use crate::lock::Named;
 
 impl Client {
     /// Undoes one act, or one principal's acts since a place in the log or a time, as one new act.
@@ -16,7 +17,12 @@ impl Client {
     pub async fn undo(&self, workspace: Option<WorkspaceId>, acts: &UndoActs) -> Result<Undone> {
         let workspace = self.workspace(workspace).await?;
         let route = format!("/v1/workspaces/{workspace}/undo");
-        let repeat = if acts.preview { Repeat::Always } else { Repeat::IfUndone };
-        self.json(Call::new(Method::POST, route, repeat).json(acts)?).await
+        // A preview touches nothing, so no lock covers it.
+        let (repeat, locks) = match acts.preview {
+            true => (Repeat::Always, Named::default()),
+            false => (Repeat::IfUndone, self.locks_in(workspace)),
+        };
+        let call = Call::new(Method::POST, route, repeat).json(acts)?;
+        self.json(call.locks(locks)).await
     }
 }

@@ -47,7 +47,7 @@ impl Files {
         label: Option<String>,
     ) -> Result<Version> {
         let path = format!("/v1/files/{file}/versions/{version}");
-        let call = Call::new(Method::PATCH, path, Repeat::Always);
+        let call = Call::new(Method::PATCH, path, Repeat::Always).locks(self.client.locks_on([file]));
         self.client.json(call.json(&UpdateVersion { label })?).await
     }
 
@@ -65,7 +65,8 @@ impl Files {
     /// Removes an old version for good; the current one stays. Only admins may.
     pub async fn delete_version(&self, file: NodeId, version: VersionId) -> Result<()> {
         let path = format!("/v1/files/{file}/versions/{version}");
-        self.client.done(Call::new(Method::DELETE, path, Repeat::IfUndone)).await
+        let call = Call::new(Method::DELETE, path, Repeat::IfUndone);
+        self.client.done(call.locks(self.client.locks_on([file]))).await
     }
 
     /// Removes a node of the trash for good, with all below it. Only admins may.
@@ -73,7 +74,9 @@ impl Files {
     /// What is too much for one request is left to a job, which the answer names; then nothing is gone yet.
     pub async fn purge(&self, node: NodeId, if_match: Option<IfMatch>) -> Result<Purged> {
         let path = format!("/v1/files/{node}?purge=true");
-        let call = Call::new(Method::DELETE, path, Repeat::IfUndone).if_match(if_match.map(IfMatch::header));
+        let call = Call::new(Method::DELETE, path, Repeat::IfUndone)
+            .locks(self.client.locks_on([node]))
+            .if_match(if_match.map(IfMatch::header));
         self.client.json(call).await
     }
 
@@ -81,7 +84,8 @@ impl Files {
     pub async fn empty_trash(&self, workspace: Option<WorkspaceId>) -> Result<Purged> {
         let workspace = self.client.workspace(workspace).await?;
         let path = format!("/v1/workspaces/{workspace}/trash");
-        self.client.json(Call::new(Method::DELETE, path, Repeat::Always)).await
+        let call = Call::new(Method::DELETE, path, Repeat::Always);
+        self.client.json(call.locks(self.client.locks_in(workspace))).await
     }
 
     /// Finds nodes by metadata, labels, a part of the name and the folder that they are below.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_core::wire::{LockGrant, LockRenewal, RenewLock};
-use longshore_core::{LockToken, random};
+use longshore_core::{Code, LockToken, random};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
@@ -149,7 +149,8 @@ impl Held {
     async fn release(&self) -> Result<()> {
         let releases = self.tokens.iter().map(|token| async move {
             match self.client.done(locks::return_of(token)?).await {
-                Err(error) if error.is_lock_lost() => {
+                // A node that was purged took its lock along.
+                Err(error) if error.is_lock_lost() || error.is(Code::LockNotFound) => {
                     tracing::warn!(lock = %token.id(), %error, "a lock was lost before it was given back");
                     Ok(())
                 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use longshore_core::{LockId, LockToken, NodeId};
+use longshore_core::{LockId, LockToken, NodeId, WorkspaceId};
 use tokio::time::Instant;
 
 /// No lock outlives its grant by more than this, however often it is renewed.
@@ -22,6 +22,7 @@ const NAMED: usize = 50;
 pub(crate) struct Table(Mutex<HashMap<NodeId, Held>>);
 
 struct Held {
+    workspace: WorkspaceId,
     token: LockToken,
     granted: Instant,
     until: Instant,
@@ -32,12 +33,12 @@ impl Table {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn put(&self, node: NodeId, token: LockToken, until: Instant) {
+    pub(crate) fn put(&self, node: NodeId, workspace: WorkspaceId, token: LockToken, until: Instant) {
         let mut held = self.lock();
         if held.len() >= MANY {
             held.retain(|_, held| held.granted.elapsed() < LONGEST_LIFE);
         }
-        held.insert(node, Held { token, granted: Instant::now(), until });
+        held.insert(node, Held { workspace, token, granted: Instant::now(), until });
     }
 
     pub(crate) fn prolong(&self, lock: LockId, until: Instant) {
@@ -55,6 +56,13 @@ impl Table {
         self.lock().get(&node).map(|held| held.token.clone())
     }
 
+    /// Returns the tokens of a workspace's locks that hold as far as is known here.
+    pub(crate) fn of_workspace(&self, workspace: WorkspaceId) -> Vec<LockToken> {
+        let (held, now) = (self.lock(), Instant::now());
+        let own = held.values().filter(|held| held.until > now && held.workspace == workspace);
+        own.map(|held| held.token.clone()).take(NAMED).collect()
+    }
+
     /// Returns the tokens of those that hold as far as is known here, but for those on `wanted`.
     pub(crate) fn others(&self, wanted: &[NodeId]) -> Vec<LockToken> {
         let (held, now) = (self.lock(), Instant::now());
@@ -67,7 +75,7 @@ impl Table {
 mod tests {
     use std::time::Duration;
 
-    use longshore_core::{LockToken, NodeId, Timestamp};
+    use longshore_core::{LockToken, NodeId, Timestamp, WorkspaceId};
     use tokio::time::Instant;
 
     use super::Table;
@@ -78,14 +86,16 @@ mod tests {
         let [one, two, three] = [1, 2, 3].map(|number| NodeId::new(Timestamp::from_micros(number)));
         let token = || LockToken::generate(Timestamp::from_micros(1));
         let (lost, held) = (token(), token());
-        table.put(one, lost.clone(), Instant::now());
-        table.put(two, held.clone(), Instant::now() + Duration::from_secs(9));
+        let [here, there] = [1, 2].map(|number| WorkspaceId::new(Timestamp::from_micros(number)));
+        table.put(one, here, lost.clone(), Instant::now());
+        table.put(two, there, held.clone(), Instant::now() + Duration::from_secs(9));
         assert_eq!(table.token(one), Some(lost.clone()), "else its holder would write without a lock");
         let named = table.others(&[three]);
         assert!(named.iter().eq([&held]), "a lock is not asked for under one that is lost");
         assert!(table.others(&[two]).is_empty());
+        assert!(table.of_workspace(there).iter().eq([&held]) && table.of_workspace(here).is_empty());
         // Who locked the node anew keeps that lock when the old one is given back.
-        table.put(one, held.clone(), Instant::now());
+        table.put(one, here, held.clone(), Instant::now());
         table.remove(lost.id());
         assert_eq!(table.token(one), Some(held.clone()));
         table.remove(held.id());

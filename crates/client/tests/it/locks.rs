@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Response};
 use longshore::core::LockToken;
-use longshore::core::wire::{BreakLock, Problem};
+use longshore::core::wire::{BreakLock, Problem, UndoActs};
 use longshore::{
     AcquireLock, Client, Code, CopyNode, HoldOptions, LockGrant, LockOwner, LostReason, Name, NodeId,
     NodeLock, Path, RestoreNode, Source, Target, UpdateNode, UploadOptions,
@@ -315,6 +315,20 @@ async fn writes_name_the_locks_that_the_client_took() {
     assert_eq!(named(), both);
     files.restore_version(file, version(), None).await.unwrap();
     assert_eq!(named(), on_file.reveal());
+    files.purge(file, None).await.unwrap_err(); // the answer of this server is none of a purge
+    assert_eq!(named(), on_file.reveal());
+    files.label_version(file, version(), None).await.unwrap_err();
+    assert_eq!(named(), on_file.reveal());
+    files.delete_version(file, version()).await.unwrap();
+    assert_eq!(named(), on_file.reveal());
+    // Nobody knows what lies in the trash: what turns out not to be in it is left out.
+    files.empty_trash(None).await.unwrap_err();
+    assert!(named().contains(on_file.reveal()) && named().contains(on_folder.reveal()));
+    let undo = |preview| UndoActs { act: Some(1), preview, ..UndoActs::default() };
+    client.undo(None, &undo(false)).await.unwrap_err();
+    assert!(named().contains(on_file.reveal()) && named().contains(on_folder.reveal()));
+    client.undo(None, &undo(true)).await.unwrap_err();
+    assert_eq!(named(), "");
     // Copying from a locked file changes nothing of it; a lock named in vain is refused.
     files.copy(file, &CopyNode { parent_id: Some(folder), name: None }, None).await.unwrap();
     assert_eq!(named(), on_folder.reveal());
