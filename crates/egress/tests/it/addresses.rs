@@ -140,7 +140,7 @@ fn egress_guard_reads_ipv4_in_every_spelling() {
 }
 
 #[test]
-fn egress_guard_unwraps_mapped_nat64_and_6to4_forms() {
+fn row_23_egress_guard_unwraps_mapped_nat64_and_6to4_forms() {
     for host in [
         "[::ffff:127.0.0.1]",
         "[::ffff:7f00:1]",

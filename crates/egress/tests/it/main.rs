@@ -1,4 +1,4 @@
-//! The guard against what it exists for. Named after the places where others got it wrong: CVE-2026-27826,
+//! The guard against what it exists for (row 23 of the bugs of peers). Named after the places where others got it wrong: CVE-2026-27826,
 //! CVE-2026-33480 (`::ffff:`), names that change between look and dial, redirects to a metadata service.
 
 #![expect(

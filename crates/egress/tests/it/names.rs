@@ -16,7 +16,7 @@ fn settings() -> Settings {
 }
 
 #[tokio::test]
-async fn egress_guard_dials_the_address_it_checked_though_the_name_changes() {
+async fn row_23_egress_guard_dials_the_address_it_checked_though_the_name_changes() {
     let listener = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
     let public = Peer::start_at(listener, |mut stream, _| async move {
         tokio::io::AsyncWriteExt::write_all(&mut stream, OK.as_bytes()).await

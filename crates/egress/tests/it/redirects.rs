@@ -26,7 +26,7 @@ async fn egress_guard_follows_no_redirect_unless_asked_to() {
 }
 
 #[tokio::test]
-async fn egress_guard_refuses_a_302_to_a_metadata_service() {
+async fn row_23_egress_guard_refuses_a_302_to_a_metadata_service() {
     for place in [
         "http://169.254.169.254/latest/meta-data/iam/",
         "http://[::ffff:169.254.169.254]/",

@@ -153,7 +153,8 @@ pub(super) async fn a_filter_lets_through_what_it_says(world: &World) {
     workers.stop().await;
 }
 
-pub(super) async fn immunity_14_nobody_touches_hooks_of_another_workspace(world: &World) {
+/// Row 14, CVE-2026-40937 (RustFS): any user edits the targets that events are sent to.
+pub(super) async fn row_14_nobody_touches_hooks_of_another_workspace(world: &World) {
     let engine = &world.engine;
     let peer = Peer::answering(TAKEN).await;
     let mine = hook(world, to(&peer)).await.hook;

@@ -156,7 +156,7 @@ cases![
     HOOKS:
     hooks::an_event_reaches_its_receiver_signed,
     hooks::a_filter_lets_through_what_it_says,
-    hooks::immunity_14_nobody_touches_hooks_of_another_workspace,
+    hooks::row_14_nobody_touches_hooks_of_another_workspace,
     hooks::what_may_not_be_dialled_is_refused_when_it_is_set,
     hooks::rotation_signs_with_both_secrets_for_a_while,
     hooks::a_secret_is_in_the_answer_that_made_it_and_nowhere_else,
