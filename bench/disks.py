@@ -56,6 +56,10 @@ def why_not(kind: str) -> str:
         if not shutil.which(program):
             package = "xfsprogs" if kind == "xfs" else "e2fsprogs, mount and util-linux"
             return f"{program} is not there (Debian: apt-get install {package})"
+    # Root in a container may not be allowed what root is.
+    for probe in (["unshare", "--mount", "--propagation", "private", "true"], ["losetup", "--find"]):
+        if subprocess.run(probe, capture_output=True, check=False).returncode != 0:
+            return f"`{' '.join(probe)}` is refused"
     return ""
 
 
