@@ -19,12 +19,15 @@ mod hooks;
 mod init;
 mod jobs;
 mod keys;
+mod label;
 mod lock;
 mod locks;
 mod ls;
 mod man;
+mod meta;
 mod mkdir;
 mod mv;
+mod notes;
 mod openapi;
 mod restore;
 mod rm;
@@ -56,6 +59,7 @@ pub(crate) enum Command {
     Rm(rm::Rm),
     Trash(trash::Trash),
     Restore(restore::Restore),
+    #[command(subcommand)]
     Versions(versions::Versions),
     Undo(undo::Undo),
     Events(events::Events),
@@ -63,6 +67,11 @@ pub(crate) enum Command {
     Unlock(unlock::Unlock),
     Locks(locks::Locks),
     Run(run::Run),
+    #[command(subcommand)]
+    Meta(meta::Meta),
+    Label(label::Label),
+    #[command(subcommand)]
+    Notes(notes::Notes),
     #[command(subcommand)]
     Workspaces(workspaces::Workspaces),
     #[command(subcommand)]
@@ -119,6 +128,9 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Unlock(verb) => verb.run(&session, output).await,
             Command::Locks(verb) => verb.run(&session, output).await,
             Command::Run(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Meta(verb) => verb.run(&session, output).await,
+            Command::Label(verb) => verb.run(&session, output).await,
+            Command::Notes(verb) => verb.run(&session, output).await,
             Command::Workspaces(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Jobs(verb) => verb.run(&session, output).await,

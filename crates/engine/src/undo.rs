@@ -184,6 +184,12 @@ async fn bring_back(act: &mut Act<'_>, goal: &Goal) -> Result<Option<u64>> {
         let change = Change::of("node.metadata_changed", &row, &goal.to_path).after(&before);
         changes.push(change.with("metadata", json!(row.metadata)));
     }
+    if goal.to.labels != row.labels {
+        let before = row.clone();
+        row.labels.clone_from(&goal.to.labels);
+        let change = Change::of("node.labels_changed", &row, &goal.to_path).after(&before);
+        changes.push(change.with("labels", json!(row.labels)));
+    }
     if let Some(kind) = kind_of_move(goal) {
         let before = row.clone();
         row.parent = goal.to.parent_id;

@@ -27,7 +27,7 @@ impl Restore {
         for path in &self.paths {
             let id = match path.parse::<NodeId>() {
                 Ok(id) => id,
-                Err(_) => self.last_at(session, path).await?,
+                Err(_) => last_at(session, path).await?,
             };
             let mut place = RestoreNode::default();
             if let Some(to) = &self.to {
@@ -47,18 +47,18 @@ impl Restore {
         list.end()?;
         Ok(Exit::Ok)
     }
+}
 
-    /// Finds what was last deleted at a path.
-    async fn last_at(&self, session: &Session, text: &str) -> Result<NodeId, Failure> {
-        let path = workspace_path(text)?;
-        let mut nodes = session.client.files().trashed(Some(session.workspace().await?.id));
-        while let Some(node) = nodes.next().await {
-            let node = node?;
-            if node.path == path {
-                return Ok(node.id);
-            }
+/// Finds what was last deleted at a path.
+pub(super) async fn last_at(session: &Session, text: &str) -> Result<NodeId, Failure> {
+    let path = workspace_path(text)?;
+    let mut nodes = session.client.files().trashed(Some(session.workspace().await?.id));
+    while let Some(node) = nodes.next().await {
+        let node = node?;
+        if node.path == path {
+            return Ok(node.id);
         }
-        Err(Failure::of_code(Code::NodeNotFound, format!("{text} is not in the trash"))
-            .hint("`longshore trash` lists what is"))
     }
+    Err(Failure::of_code(Code::NodeNotFound, format!("{text} is not in the trash"))
+        .hint("`longshore trash` lists what is"))
 }

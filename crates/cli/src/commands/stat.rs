@@ -45,5 +45,6 @@ fn describe(node: &Node) -> String {
     lines.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let mut lines: Vec<_> = lines.iter().map(|(name, value)| format!("{name:<10} {value}")).collect();
     lines.extend(node.metadata.iter().map(|(key, value)| format!("{:<10} {key}={value}", "metadata")));
+    lines.extend(node.labels.iter().map(|label| format!("{:<10} {label}", "label")));
     lines.join("\n")
 }

@@ -129,6 +129,7 @@ fn line(change: &UndoChange) -> String {
         UndoStep::Move => "move",
         UndoStep::Content => "content",
         UndoStep::Metadata => "metadata",
+        UndoStep::Labels => "labels",
     });
     let steps = steps.collect::<Vec<_>>().join(", ");
     if change.path == change.to_path {

@@ -1,9 +1,9 @@
 //! `longshore versions`: what a file has held.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
-use longshore::{Code, Content, DownloadOptions, Node, Version, VersionId};
+use clap::Subcommand;
+use longshore::{Code, Comparison, Content, DownloadOptions, NoText, Node, Version, VersionId};
 
 use super::cat;
 use crate::failure::{Exit, Failure};
@@ -11,90 +11,179 @@ use crate::output::{Output, size, time};
 use crate::session::{Session, about};
 use crate::transfer::landing::Spot;
 
-/// List the versions of a file, read an old one, or make it the newest again
+/// List the versions of a file, read, name, compare and remove them, or make one the newest again
 ///
-/// With --json: {"items": [version, …]}; with --restore the node.
-#[derive(Args)]
-pub(crate) struct Versions {
-    /// The file, by path or id
-    path: String,
-    /// Make this version, by number or id, the newest again
-    #[arg(long, value_name = "VERSION")]
-    restore: Option<String>,
-    /// Print the content of this version, by number or id
-    #[arg(long, value_name = "VERSION", conflicts_with = "restore")]
-    get: Option<String>,
-    /// Write it to this file instead
-    #[arg(long, short, value_name = "FILE", requires = "get")]
-    output: Option<PathBuf>,
+/// A version is named by its number or its id.
+#[derive(Subcommand)]
+pub(crate) enum Versions {
+    /// List the versions of a file, newest first; with --json: {"items": [version, …]}
+    List {
+        /// The file, by path or id
+        path: String,
+    },
+    /// Print the content of a version
+    Get {
+        /// The file, by path or id
+        path: String,
+        /// The version
+        #[arg(value_name = "VERSION")]
+        which: String,
+        /// Write it to this file instead
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Make a version the newest again; with --json the node
+    Restore {
+        /// The file, by path or id
+        path: String,
+        /// The version
+        #[arg(value_name = "VERSION")]
+        which: String,
+    },
+    /// Name a version, which then is kept whatever the workspace's rules; with --json the version
+    Label {
+        /// The file, by path or id
+        path: String,
+        /// The version
+        #[arg(value_name = "VERSION")]
+        which: String,
+        /// Its name; left out, it has none any more
+        label: Option<String>,
+    },
+    /// Compare two versions, line by line where both are text; with --json the comparison
+    Diff {
+        /// The file, by path or id
+        path: String,
+        /// The version to begin with
+        from: String,
+        /// The version to compare with; left out, the current one
+        to: Option<String>,
+    },
+    /// Remove old versions for good; the current one stays
+    Rm {
+        /// The file, by path or id
+        path: String,
+        /// The versions
+        #[arg(required = true, value_name = "VERSION")]
+        versions: Vec<String>,
+    },
 }
 
 impl Versions {
     pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
-        let node = session.node(&self.path).await?;
+        let path = match self {
+            Self::List { path }
+            | Self::Get { path, .. }
+            | Self::Restore { path, .. }
+            | Self::Label { path, .. }
+            | Self::Diff { path, .. }
+            | Self::Rm { path, .. } => path,
+        };
+        let node = session.node(path).await?;
         let files = session.client.files();
-        if let Some(version) = &self.restore {
-            let version = self.find(session, &node, version).await?;
-            let restored = files.restore_version(node.id, version, None).await;
-            let restored = restored.map_err(|error| about(&self.path, &error))?;
-            output.object(&restored, |node| format!("{} is again what it was in {version}", node.path))?;
-        } else if let Some(version) = &self.get {
-            let version = self.find(session, &node, version).await?;
-            let content = Content::Version(node.id, version);
-            match &self.output {
-                None => cat::print(session, content, &self.path, output).await?,
-                Some(file) => {
-                    // There is no --force here to hint at.
-                    let plain = |failure| Failure { hint: None, ..failure };
-                    let spot = Spot::named(file, false).map_err(plain)?;
-                    let options = DownloadOptions { replace: false, ..DownloadOptions::default() };
-                    let done = files.download_to(content, spot.to.clone(), &options).await;
-                    done.map_err(|error| plain(spot.failed(&error)))?;
+        let failed = |error: longshore::Error| about(path, &error);
+        match self {
+            Self::List { .. } => {
+                let mut versions = files.versions(node.id);
+                let mut list = output.list()?;
+                while let Some(version) = versions.next().await {
+                    list.item(&version.map_err(failed)?, |version| line(version, &node))?;
+                }
+                list.end()?;
+            }
+            Self::Get { which, output: file, .. } => {
+                let content = Content::Version(node.id, find(session, &node, which).await?);
+                match file {
+                    None => cat::print(session, content, path, output).await?,
+                    Some(file) => download(session, content, file).await?,
                 }
             }
-        } else {
-            self.list(session, &node, output).await?;
+            Self::Restore { which, .. } => {
+                let version = find(session, &node, which).await?;
+                let restored = files.restore_version(node.id, version, None).await.map_err(failed)?;
+                output
+                    .object(&restored, |node| format!("{} is again what it was in {version}", node.path))?;
+            }
+            Self::Label { which, label, .. } => {
+                let version = find(session, &node, which).await?;
+                let version = files.label_version(node.id, version, label.clone()).await.map_err(failed)?;
+                output.object(&version, |version| line(version, &node))?;
+            }
+            Self::Diff { from, to, .. } => {
+                let from = find(session, &node, from).await?;
+                let to = match to {
+                    Some(to) => find(session, &node, to).await?,
+                    None => node.version_id.unwrap_or(from),
+                };
+                let compared = files.compare_versions(node.id, from, to).await.map_err(failed)?;
+                output.object(&compared, difference)?;
+                if compared.text.is_some_and(|text| text.truncated) {
+                    output.note("note: the difference is longer than 1 MiB, and cut off there");
+                }
+            }
+            Self::Rm { versions, .. } => {
+                let mut found = Vec::with_capacity(versions.len());
+                for version in versions {
+                    found.push(find(session, &node, version).await?);
+                }
+                let mut list = output.list()?;
+                for version in found {
+                    files.delete_version(node.id, version).await.map_err(failed)?;
+                    list.item(&version, |version| format!("{version} of {} is gone", node.path))?;
+                }
+                list.end()?;
+            }
         }
         Ok(Exit::Ok)
     }
+}
 
-    async fn list(&self, session: &Session, node: &Node, output: Output) -> anyhow::Result<()> {
-        let mut versions = session.client.files().versions(node.id);
-        let mut list = output.list()?;
-        while let Some(version) = versions.next().await {
-            let version = version.map_err(|error| about(&self.path, &error))?;
-            list.item(&version, |version| line(version, node))?;
-        }
-        list.end()?;
-        Ok(())
-    }
+async fn download(session: &Session, content: Content, file: &Path) -> anyhow::Result<()> {
+    // There is no --force here to hint at.
+    let plain = |failure| Failure { hint: None, ..failure };
+    let spot = Spot::named(file, false).map_err(plain)?;
+    let options = DownloadOptions { replace: false, ..DownloadOptions::default() };
+    let done = session.client.files().download_to(content, spot.to.clone(), &options).await;
+    done.map_err(|error| plain(spot.failed(&error)))?;
+    Ok(())
+}
 
-    async fn find(&self, session: &Session, node: &Node, text: &str) -> Result<VersionId, Failure> {
-        if let Ok(id) = text.parse::<VersionId>() {
-            return Ok(id);
-        }
-        let number = text.parse::<u64>().map_err(|_| {
-            Failure::of_code(Code::InvalidId, format!("{text:?} is neither a version's number nor an id"))
-        })?;
-        let mut versions = session.client.files().versions(node.id);
-        while let Some(version) = versions.next().await {
-            let version = version?;
-            if version.number == number {
-                return Ok(version.id);
-            }
-        }
-        let message = format!("{} has no version {number}", node.path);
-        Err(Failure::of_code(Code::VersionNotFound, message).hint("`longshore versions PATH` lists them"))
+async fn find(session: &Session, node: &Node, text: &str) -> Result<VersionId, Failure> {
+    if let Ok(id) = text.parse::<VersionId>() {
+        return Ok(id);
     }
+    let number = text.parse::<u64>().map_err(|_| {
+        Failure::of_code(Code::InvalidId, format!("{text:?} is neither a version's number nor an id"))
+    })?;
+    let mut versions = session.client.files().versions(node.id);
+    while let Some(version) = versions.next().await {
+        let version = version?;
+        if version.number == number {
+            return Ok(version.id);
+        }
+    }
+    let message = format!("{} has no version {number}", node.path);
+    Err(Failure::of_code(Code::VersionNotFound, message).hint("`longshore versions list PATH` lists them"))
 }
 
 fn line(version: &Version, node: &Node) -> String {
     let mark = if node.version_id == Some(version.id) { "*" } else { " " };
+    let label = version.label.as_ref().map(|label| format!("  {label}")).unwrap_or_default();
     format!(
-        "{mark} {:>5}  {}  {:>10}  {}",
+        "{mark} {:>5}  {}  {:>10}  {}{label}",
         version.number,
         time(version.created_at),
         size(version.size),
         version.id
     )
+}
+
+fn difference(compared: &Comparison) -> String {
+    let why = match (&compared.text, compared.no_text) {
+        _ if compared.same_content => return "the contents are the same".to_owned(),
+        (Some(text), _) => return text.unified.trim_end_matches('\n').to_owned(),
+        (None, Some(NoText::TooLarge)) => "the contents differ; one is too large to compare line by line",
+        (None, _) => "the contents differ, and are not both text",
+    };
+    format!("{why} ({} and {})", size(compared.from.size), size(compared.to.size))
 }

@@ -1,14 +1,22 @@
 //! `longshore workspaces`: the trees of a server.
 
-use clap::Subcommand;
-use longshore::{Name, Workspace};
+use std::num::NonZeroU32;
+
+use clap::{Subcommand, ValueEnum};
+use longshore::{Name, UpdateWorkspace, Workspace, WorkspaceSettings};
 
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, columns, time};
 use crate::profiles::Profiles;
 use crate::session::Session;
 
-/// List, make, rename and choose workspaces
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+/// List, make, rename and choose workspaces, and set their rules
 #[derive(Subcommand)]
 pub(crate) enum Workspaces {
     /// List the workspaces the key reaches; with --json: {"items": [workspace, …]}
@@ -26,6 +34,24 @@ pub(crate) enum Workspaces {
         workspace: String,
         /// Its new name
         name: String,
+    },
+    /// Show the rules of the workspace that is used, or set some of them; with --json the rules
+    Settings {
+        /// Whether a change of a file that is there needs the version that it replaces
+        #[arg(long, value_enum, value_name = "ON|OFF")]
+        require_preconditions: Option<Switch>,
+        /// How many of a file's newest versions are kept, or `all`
+        #[arg(long, value_name = "N|all")]
+        versions_kept: Option<String>,
+        /// For how many days every version is kept, or `all`: then age is no reason to keep or remove any
+        #[arg(long, value_name = "N|all")]
+        versions_days: Option<String>,
+        /// For how many days the trash keeps what is in it, or `all`: for ever
+        #[arg(long, value_name = "N|all")]
+        trash_days: Option<String>,
+        /// For how many days events are kept, or `all`: for ever
+        #[arg(long, value_name = "N|all")]
+        events_days: Option<String>,
     },
     /// Choose the workspace to use from now on, in the profile; with --json the workspace
     Use {
@@ -61,6 +87,30 @@ impl Workspaces {
                 let name = Name::new(name.as_str()).map_err(Failure::from)?;
                 output.object(&workspaces.rename(found.id, name).await?, describe)?;
             }
+            Self::Settings {
+                require_preconditions,
+                versions_kept,
+                versions_days,
+                trash_days,
+                events_days,
+            } => {
+                let workspace = session.workspace().await?;
+                let mut settings = workspace.settings.clone();
+                if let Some(switch) = require_preconditions {
+                    settings.require_preconditions = matches!(switch, Switch::On);
+                }
+                set_limit(&mut settings.versions_kept, versions_kept.as_deref())?;
+                set_limit(&mut settings.versions_days, versions_days.as_deref())?;
+                set_limit(&mut settings.trash_days, trash_days.as_deref())?;
+                let mut kept = settings.events_days.map(NonZeroU32::get);
+                set_limit(&mut kept, events_days.as_deref())?;
+                settings.events_days = kept.map(|days| days.try_into().map_err(|_| none())).transpose()?;
+                if settings != workspace.settings {
+                    let change = UpdateWorkspace { name: None, settings: Some(settings) };
+                    settings = workspaces.update(workspace.id, &change).await?.settings;
+                }
+                output.object(&settings, rules)?;
+            }
             Self::Use { workspace } => {
                 let found = session.find_workspace(workspace).await?;
                 choose(session, &found, output)?;
@@ -69,6 +119,36 @@ impl Workspaces {
         }
         Ok(Exit::Ok)
     }
+}
+
+fn none() -> Failure {
+    Failure::invalid("events are kept for a day at least")
+}
+
+/// Takes a number, or `all` for none.
+fn set_limit(limit: &mut Option<u32>, text: Option<&str>) -> Result<(), Failure> {
+    match text {
+        None => {}
+        Some("all") => *limit = None,
+        Some(text) => {
+            let number =
+                text.parse().map_err(|_| Failure::invalid(format!("{text:?} is no number, nor `all`")))?;
+            *limit = Some(number);
+        }
+    }
+    Ok(())
+}
+
+fn rules(settings: &WorkspaceSettings) -> String {
+    let limit = |limit: Option<u32>| limit.map_or_else(|| "all".to_owned(), |number| number.to_string());
+    let switch = if settings.require_preconditions { "on" } else { "off" };
+    format!(
+        "require-preconditions  {switch}\nversions-kept          {}\nversions-days          {}\ntrash-days             {}\nevents-days            {}",
+        limit(settings.versions_kept),
+        limit(settings.versions_days),
+        limit(settings.trash_days),
+        limit(settings.events_days.map(NonZeroU32::get))
+    )
 }
 
 fn describe(workspace: &Workspace) -> String {

@@ -83,18 +83,18 @@ fn versions_are_listed_read_and_brought_back() {
     let server = with_notes();
     write(server.path("a"), "second\n");
     server.ok(&["up", "a", "/notes/a.txt"]);
-    let versions = server.json(&["versions", "/notes/a.txt"]);
+    let versions = server.json(&["versions", "list", "/notes/a.txt"]);
     let first = &versions["items"][1];
     assert_eq!(first["number"], 1);
-    assert_eq!(server.ok(&["versions", "/notes/a.txt", "--get", "1"]), "first\n");
-    server.ok(&["versions", "/notes/a.txt", "--get", first["id"].as_str().unwrap(), "-o", "old"]);
+    assert_eq!(server.ok(&["versions", "get", "/notes/a.txt", "1"]), "first\n");
+    server.ok(&["versions", "get", "/notes/a.txt", first["id"].as_str().unwrap(), "-o", "old"]);
     assert_eq!(std::fs::read(server.path("old")).unwrap(), b"first\n");
-    server.run(&["versions", "/notes/a.txt", "--get", "1", "-o", "old"]).exits(5);
-    server.ok(&["versions", "/notes/a.txt", "--restore", "1"]);
+    server.run(&["versions", "get", "/notes/a.txt", "1", "-o", "old"]).exits(5);
+    server.ok(&["versions", "restore", "/notes/a.txt", "1"]);
     assert_eq!(server.ok(&["cat", "/notes/a.txt"]), "first\n");
-    assert_eq!(server.ok(&["versions", "/notes/a.txt"]).lines().count(), 3);
-    server.run(&["versions", "/notes/a.txt", "--get", "9"]).exits(4);
-    server.run(&["versions", "/notes/a.txt", "--get", "x"]).exits(8);
+    assert_eq!(server.ok(&["versions", "list", "/notes/a.txt"]).lines().count(), 3);
+    server.run(&["versions", "get", "/notes/a.txt", "9"]).exits(4);
+    server.run(&["versions", "get", "/notes/a.txt", "x"]).exits(8);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod cluster;
+mod describe;
 mod dice;
 mod errors;
 mod files;

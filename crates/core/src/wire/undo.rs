@@ -73,6 +73,8 @@ pub enum UndoStep {
     Content,
     /// Its former metadata stands again.
     Metadata,
+    /// Its former labels stand again.
+    Labels,
 }
 
 /// A node that an undo changes.

@@ -70,6 +70,7 @@ impl Goal {
             (UndoStep::Move, self.moves()),
             (UndoStep::Content, self.content().is_some()),
             (UndoStep::Metadata, self.to.metadata != self.row.metadata),
+            (UndoStep::Labels, self.to.labels != self.row.labels),
             (UndoStep::Trash, self.goes_to_trash()),
         ];
         steps.into_iter().filter(|(_, due)| *due).map(|(step, _)| step).collect()

@@ -61,6 +61,7 @@ cases![
     nodes::metadata_keeps_its_rules,
     nodes::names_of_every_script,
     undo::every_kind_of_change_is_undone_and_redone,
+    undo::labels_are_undone_and_found_as_before,
     undo::swapped_names_are_swapped_back,
     undo::folders_that_went_into_each_other_come_apart,
     undo::folders_made_on_the_way_go_with_their_file,

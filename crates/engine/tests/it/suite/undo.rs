@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use longshore_core::wire::{
     AcquireLock, CopyNode, Metadata, Node, RestoreNode, Role, UndoActs, UndoObstacle, UndoStep, Undone,
-    UpdateNode, Who,
+    UpdateNode, UpdateVersion, Who,
 };
 use longshore_core::{Clock as _, Code, NodeId};
-use longshore_engine::{Actor, Error, Premises, Result, UploadOptions};
+use longshore_engine::{Actor, Error, NodeFilter, PageRequest, Premises, Result, UploadOptions};
 
 use super::locks::{take, under};
 use crate::world::{World, name, path, refused};
@@ -109,6 +109,32 @@ pub(super) async fn every_kind_of_change_is_undone_and_redone(world: &World) {
     // The undo of the undo brings all of it back.
     undo(world, act(undone.act.unwrap())).await;
     check("/a/file", b"2", Some("draft")).await;
+}
+
+pub(super) async fn labels_are_undone_and_found_as_before(world: &World) {
+    let file = world.put("/file", b"x").await;
+    let labels = |labels: &[&str]| UpdateNode {
+        labels: Some(labels.iter().map(|label| (*label).to_owned()).collect()),
+        ..UpdateNode::default()
+    };
+    update(world, file.id, labels(&["draft"])).await;
+    let start = seq(world).await;
+    update(world, file.id, labels(&["final", "q1"])).await;
+    let found = async |label: &str| {
+        let filter = NodeFilter { labels: vec![label.to_owned()], ..NodeFilter::default() };
+        let found = world.engine.find_nodes(&world.owner, world.id(), filter, PageRequest::default());
+        found.await.unwrap().items.len()
+    };
+    assert_eq!((found("draft").await, found("q1").await), (0, 1));
+    // What is no change of the node is not in the way, and stays.
+    let wanted = UpdateVersion { label: Some("sent".to_owned()) };
+    let version = file.version_id.unwrap();
+    world.engine.update_version(&world.owner, file.id, version, wanted, Premises::default()).await.unwrap();
+    let undone = undo(world, act(start + 1)).await;
+    assert_eq!(undone.changes[0].steps, [UndoStep::Labels]);
+    assert_eq!((found("draft").await, found("q1").await), (1, 0));
+    let version = world.engine.version(&world.owner, file.id, version).await.unwrap();
+    assert_eq!(version.label.as_deref(), Some("sent"));
 }
 
 pub(super) async fn swapped_names_are_swapped_back(world: &World) {
