@@ -71,14 +71,11 @@ pub struct EventQuery {
 
 impl EventQuery {
     fn filter(&self) -> Filter {
-        let below = |path: &WorkspacePath| match path.names() {
-            [] => "/".to_owned(),
-            _ => format!("{path}/"),
-        };
         Filter {
             actor: self.actor,
             types: self.types.as_ref().map(|EventTypes(types)| types.clone()),
-            below: self.path.as_ref().map(below),
+            // Below the root is everything, what has no path too; so it is with the filter of a webhook.
+            below: self.path.as_ref().filter(|path| !path.is_root()).map(|path| format!("{path}/")),
         }
     }
 }

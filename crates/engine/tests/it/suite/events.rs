@@ -107,6 +107,9 @@ pub(super) async fn a_reader_chooses_by_type_path_and_actor(world: &World) {
     );
     assert_eq!(chosen(below("/two")).await, [r#"node.moved "/two""#]);
     assert_eq!(chosen(below("/A")).await.len(), 0);
+    // What happens to the workspace itself has no path; below the root is everything.
+    let change = UpdateWorkspace { name: Some(name("renamed")), ..UpdateWorkspace::default() };
+    world.engine.update_workspace(&world.owner, world.id(), change, Premises::default()).await.unwrap();
     assert_eq!(chosen(below("/")).await.len(), world.event_types().await.len());
     let by_agent = EventQuery { actor: Some(agent.principal), ..none() };
     assert_eq!(chosen(by_agent.clone()).await.len(), 2);
