@@ -146,6 +146,7 @@ def fill(world: World) -> None:
 
 
 def list_page(world: World, limit: int) -> None:
+    """List the first page of the large folder."""
     site = world.site
     page = site.ask("GET", f"/v1/workspaces/{world.workspace}/tree/flat?limit={limit}")
     if len(page["items"]) != min(limit, world.flat):
