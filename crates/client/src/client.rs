@@ -40,7 +40,7 @@ const GONE: Duration = Duration::from_secs(10);
 
 /// The header in which a write names its locks.
 pub(crate) const LOCK_TOKEN: HeaderName = HeaderName::from_static("lock-token");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The Longshore client. Clones share connections, pauses and settings.
 ///
@@ -67,13 +67,24 @@ struct Inner {
     idle_limit: Duration,
 }
 
-/// Whether a request may be sent again after a failure that leaves open whether it was carried out.
+/// What makes it safe to send a request again after a failure that leaves open whether it was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
     /// Carried out twice, it has the effect of once.
     Always,
-    /// Only when the server surely did nothing.
-    IfUndone,
+    /// It carries a key, by which the server knows it again.
+    ByKey,
+}
+
+/// Makes the key of a new request: one that nobody else ever sends.
+pub(crate) fn new_key() -> HeaderValue {
+    let mut bits = [0; 16];
+    random::fill(&mut bits);
+    let mut key = HeaderValue::try_from(format!("{:032x}", u128::from_le_bytes(bits)))
+        .unwrap_or(HeaderValue::from_static("0"));
+    // It opens the answer that the server keeps, and that may hold a secret.
+    key.set_sensitive(true);
+    key
 }
 
 /// A request with a small body or none.
@@ -85,7 +96,6 @@ pub(crate) struct Call {
     pub(crate) if_match: Option<HeaderValue>,
     pub(crate) locks: Named,
     pub(crate) idempotency: Option<HeaderValue>,
-    pub(crate) repeat: Repeat,
 }
 
 impl Call {
@@ -94,7 +104,8 @@ impl Call {
     }
 
     pub(crate) fn new(method: Method, path: String, repeat: Repeat) -> Self {
-        Self { method, path, json: None, if_match: None, locks: Named::default(), idempotency: None, repeat }
+        let idempotency = (repeat == Repeat::ByKey).then(new_key);
+        Self { method, path, json: None, if_match: None, locks: Named::default(), idempotency }
     }
 
     pub(crate) fn json(mut self, body: &impl Serialize) -> Result<Self> {
@@ -113,11 +124,6 @@ impl Call {
         self.locks = locks;
         self
     }
-
-    pub(crate) fn idempotency(mut self, key: HeaderValue) -> Self {
-        self.idempotency = Some(key);
-        self
-    }
 }
 
 /// The attempts of one verb.
@@ -131,9 +137,8 @@ impl Tries<'_> {
     ///
     /// When one verb has used up its attempts without a connection, the others of this client try but once for
     /// a while: ten thousand uploads to a server that is gone are to fail in seconds, not each with patience.
-    pub(crate) async fn again(&mut self, error: Error, repeat: Repeat) -> Result<Retried> {
-        let safe = repeat == Repeat::Always || !error.may_have_happened();
-        if !error.is_retryable() || !safe {
+    pub(crate) async fn again(&mut self, error: Error) -> Result<Retried> {
+        if !error.is_retryable() {
             return Err(error);
         }
         let unconnected = error.is_network() && !error.may_have_happened();
@@ -384,7 +389,7 @@ impl Client {
                     if call.locks.leave_out(&error) {
                         continue;
                     }
-                    tries.again(error, call.repeat).await?;
+                    tries.again(error).await?;
                 }
             }
         }

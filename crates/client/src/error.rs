@@ -344,12 +344,6 @@ impl Error {
     pub fn cause(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|cause| cause as _)
     }
-
-    /// Returns this error with `note` added to its message.
-    pub(crate) fn noted(mut self, note: &str) -> Self {
-        self.0.message = format!("{}; {note}", self.0.message);
-        self
-    }
 }
 
 fn read_code(text: &str) -> ErrorCode {

@@ -250,22 +250,27 @@ impl Engine {
     }
 
     /// Revokes a key; from now on it is refused here.
-    pub async fn revoke_key(&self, actor: &Actor, id: KeyId) -> Result<()> {
+    pub async fn revoke_key(&self, actor: &Actor, id: KeyId, idempotency: Option<Idempotency>) -> Result<()> {
         actor.needs(Role::Admin)?;
-        let (clock, scope, asking) = (self.clock(), actor.workspace, actor.key);
+        let (clock, scope, asking, principal) = (self.clock(), actor.workspace, actor.key, actor.principal);
         self.db()
             .write(move |tx| {
-                let now = clock.now();
+                let (clock, idempotency) = (clock.clone(), idempotency.clone());
                 Box::pin(async move {
+                    let now = clock.now();
                     if let Some(asking) = asking {
                         db::access::ensure_valid_now(tx, asking, now).await?;
                     }
-                    let known = db::access::key_with_hash(tx, id).await?;
-                    let visible = known.is_some_and(|(key, _)| scope.is_none() || key.workspace_id == scope);
-                    if !visible {
-                        return Err(Error::new(Code::KeyNotFound, format!("no key {id}")));
-                    }
-                    db::access::revoke_key(tx, id, now).await
+                    once(tx, idempotency, principal, clock.as_ref(), async |tx| {
+                        let known = db::access::key_with_hash(tx, id).await?;
+                        let visible =
+                            known.is_some_and(|(key, _)| scope.is_none() || key.workspace_id == scope);
+                        if !visible {
+                            return Err(Error::new(Code::KeyNotFound, format!("no key {id}")));
+                        }
+                        db::access::revoke_key(tx, id, now).await
+                    })
+                    .await
                 })
             })
             .await?;

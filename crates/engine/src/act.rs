@@ -7,7 +7,7 @@
 
 use futures_util::future::BoxFuture;
 use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, Role};
-use longshore_core::{Code, LockId, LockToken, NodeId, NoteId, Timestamp, VersionId, WorkspaceId};
+use longshore_core::{Code, ErrorKind, LockId, LockToken, NodeId, NoteId, Timestamp, VersionId, WorkspaceId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -352,10 +352,18 @@ impl Engine {
                 let (actor, premises, clock, input) =
                     (actor.clone(), premises.clone(), clock.clone(), input.clone());
                 Box::pin(async move {
-                    let workspace = scope.workspace(tx, &actor).await?;
                     let principal = actor.principal;
+                    let idempotency = premises.idempotency.map(|key| key.within(actor.workspace));
+                    let workspace = match (scope.workspace(tx, &actor).await, &idempotency) {
+                        // What this very request has removed is not there for its repeat.
+                        (Err(gone), Some(key)) if gone.kind() == ErrorKind::NotFound => {
+                            let done = idempotency::done(tx, key, principal).await?;
+                            return done.map(|answer| (answer, true)).ok_or(gone);
+                        }
+                        (found, _) => found?,
+                    };
                     let log = Log::open(tx, workspace, actor, clock.as_ref()).await?;
-                    let open = match premises.idempotency {
+                    let open = match idempotency {
                         None => None,
                         Some(idempotency) => {
                             match idempotency::begin(tx, idempotency, principal, log.now()).await? {

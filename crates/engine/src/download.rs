@@ -16,7 +16,7 @@ use crate::db::{self, Tx};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::nodes::{follow, live_node, visible_node};
-use crate::upload::no_version;
+use crate::versions::no_version;
 use crate::workspaces;
 
 /// Pieces of content in order.

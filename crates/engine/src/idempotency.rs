@@ -4,15 +4,18 @@
 //! a secret that is shown once (a lock's token, a key), so it is kept sealed (ChaCha20-Poly1305) with a key made
 //! of the idempotency key's text and a salt; the text itself is not kept, only its hash.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use longshore_core::{Clock, Code, PrincipalId, Timestamp, random};
+use longshore_core::{Clock, Code, PrincipalId, Timestamp, WorkspaceId, random};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use crate::db::idempotency::Done;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -26,11 +29,24 @@ const PRUNED: u32 = 1_000;
 /// What separates this use of BLAKE3 from every other.
 const CONTEXT: &str = "longshore 2026-11-20 sealed idempotent answer";
 
+/// Tells whether a request got the answer of an earlier one. Clones tell the same.
+#[derive(Clone, Debug, Default)]
+pub struct Replayed(Arc<AtomicBool>);
+
+impl Replayed {
+    /// Tells it, once the request is answered.
+    #[must_use]
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// An `Idempotency-Key`, and what tells the request from another one with the same key.
 #[derive(Clone)]
 pub struct Idempotency {
     key: String,
     fingerprint: [u8; 32],
+    replayed: Replayed,
 }
 
 impl std::fmt::Debug for Idempotency {
@@ -50,7 +66,13 @@ impl Idempotency {
             let detail = "`Idempotency-Key` has 1 to 255 visible ASCII characters";
             return Err(Error::new(Code::InvalidHeader, detail));
         }
-        Ok(Self { key: key.to_owned(), fingerprint: [0; 32] })
+        Ok(Self { key: key.to_owned(), fingerprint: [0; 32], replayed: Replayed::default() })
+    }
+
+    /// Has `replayed` tell whether the request was done before.
+    #[must_use]
+    pub fn telling(self, replayed: Replayed) -> Self {
+        Self { replayed, ..self }
     }
 
     /// Makes a part of the request count: a repeat has the same parts in the same order.
@@ -59,6 +81,14 @@ impl Idempotency {
         hash.update(self.fingerprint);
         hash.update(part);
         self.fingerprint = hash.finalize().into();
+    }
+
+    /// Makes what the asking key reaches count: an answer about one workspace is not for a key of another.
+    pub(crate) fn within(mut self, workspace: Option<WorkspaceId>) -> Self {
+        if let Some(workspace) = workspace {
+            self.mix(workspace.to_string().as_bytes());
+        }
+        self
     }
 
     fn hash(&self) -> Bytes {
@@ -72,6 +102,18 @@ impl Idempotency {
         material.extend_from_slice(self.key.as_bytes());
         let key = blake3::derive_key(CONTEXT, &material);
         UnboundKey::new(&CHACHA20_POLY1305, &key).map(LessSafeKey::new).map_err(|_| unreadable())
+    }
+
+    /// Opens the answer of the request that had the key before, if that was the same request.
+    fn answer<T: DeserializeOwned>(&self, done: &Done) -> Result<T> {
+        if done.fingerprint != self.fingerprint.as_slice() {
+            let detail = "this `Idempotency-Key` came before with another request: use a new one";
+            return Err(Error::new(Code::IdempotencyMismatch, detail));
+        }
+        let sealed = done.sealed.as_ref().ok_or_else(unreadable)?;
+        let answer = self.unseal(&done.salt, sealed)?;
+        self.replayed.0.store(true, Ordering::Relaxed);
+        serde_json::from_slice(&answer).map_err(Error::corrupt)
     }
 
     fn seal(&self, salt: &[u8], answer: Vec<u8>) -> Result<Bytes> {
@@ -122,18 +164,35 @@ pub(crate) async fn begin<T: DeserializeOwned>(
     random::fill(&mut salt);
     let salt = Bytes::copy_from_slice(&salt);
     let fingerprint = Bytes::copy_from_slice(&idempotency.fingerprint);
-    let taken =
-        db::idempotency::take(tx, principal, idempotency.hash(), fingerprint.clone(), salt.clone(), now);
+    let taken = db::idempotency::take(tx, principal, idempotency.hash(), fingerprint, salt.clone(), now);
     let Some(done) = taken.await? else {
+        // A transaction may run more than once: its last run decides.
+        idempotency.replayed.0.store(false, Ordering::Relaxed);
         return Ok(Turn::Open(Open { idempotency, principal, salt }));
     };
-    if done.fingerprint != fingerprint {
-        let detail = "this `Idempotency-Key` came before with another request: use a new one";
-        return Err(Error::new(Code::IdempotencyMismatch, detail));
+    idempotency.answer(&done).map(Turn::Done)
+}
+
+/// Finds the answer that was given under a key, without taking it.
+pub(crate) async fn done<T: DeserializeOwned>(
+    tx: &mut Tx,
+    idempotency: &Idempotency,
+    principal: PrincipalId,
+) -> Result<Option<T>> {
+    let done = db::idempotency::get(tx, principal, idempotency.hash()).await?;
+    done.map(|done| idempotency.answer(&done)).transpose()
+}
+
+/// Tells whether a key was taken by a write that is done.
+pub(crate) async fn is_taken(
+    tx: &mut Tx,
+    idempotency: Option<&Idempotency>,
+    principal: PrincipalId,
+) -> Result<bool> {
+    match idempotency {
+        None => Ok(false),
+        Some(key) => Ok(db::idempotency::get(tx, principal, key.hash()).await?.is_some()),
     }
-    let sealed = done.sealed.ok_or_else(unreadable)?;
-    let answer = idempotency.unseal(&done.salt, &sealed)?;
-    serde_json::from_slice(&answer).map(Turn::Done).map_err(Error::corrupt)
 }
 
 impl Open {

@@ -43,7 +43,7 @@ pub use engine::{Engine, Settings};
 pub use error::{Error, Result};
 pub use events::{EventQuery, EventTypes};
 pub use feed::Follower;
-pub use idempotency::Idempotency;
+pub use idempotency::{Idempotency, Replayed};
 pub use jobs::{
     Handled, JobBacklog, JobContext, JobCount, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome,
     WorkerSettings,

@@ -15,8 +15,8 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::PageRequest;
 use crate::nodes::{live_node, visible_node};
-use crate::upload::no_version;
 use crate::versions::characters;
+use crate::versions::no_version;
 
 /// The most characters of a note.
 const TEXT: usize = 4_000;

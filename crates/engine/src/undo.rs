@@ -15,7 +15,7 @@ use crate::db::nodes::NodeRow;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::upload::set_content;
+use crate::versions::set_content;
 use crate::workspaces::not_found;
 
 /// How many acts an answer names.
@@ -85,7 +85,10 @@ fn check(wanted: &UndoActs) -> Result<()> {
 async fn pick(tx: &mut Tx, actor: &Actor, workspace: WorkspaceId, wanted: &UndoActs) -> Result<Picked> {
     if let Some(act) = wanted.act {
         let picked = history::act(tx, workspace, act).await?;
-        return picked.ok_or_else(|| Error::new(Code::ActNotFound, format!("the log has no act {act}")));
+        let picked =
+            picked.ok_or_else(|| Error::new(Code::ActNotFound, format!("the log has no act {act}")))?;
+        ensure_kept(tx, workspace, picked.from).await?;
+        return Ok(picked);
     }
     let from = match (wanted.since_seq, wanted.since) {
         (Some(seq), _) => seq.saturating_add(1),
@@ -95,16 +98,24 @@ async fn pick(tx: &mut Tx, actor: &Actor, workspace: WorkspaceId, wanted: &UndoA
         }
         (None, None) => 1,
     };
-    let oldest = history::oldest(tx, workspace).await?;
-    if let Some(oldest) = oldest.filter(|oldest| from < *oldest) {
-        let detail = format!("the log begins with {oldest}: what happened before cannot be undone");
-        return Err(Error::new(Code::ActNotFound, detail));
-    }
+    ensure_kept(tx, workspace, from).await?;
     let actor = match wanted.actor {
         Some(Who::Principal(id)) => id,
         _ => actor.principal,
     };
     Ok(Picked { workspace, actor, from, until: u64::MAX })
+}
+
+/// Refuses what begins before the log does: half of it would be undone, and nobody would know.
+async fn ensure_kept(tx: &mut Tx, workspace: WorkspaceId, from: u64) -> Result<()> {
+    let oldest = history::oldest(tx, workspace).await?;
+    match oldest.filter(|oldest| from < *oldest) {
+        None => Ok(()),
+        Some(oldest) => {
+            let detail = format!("the log begins with {oldest}: what happened before cannot be undone");
+            Err(Error::new(Code::ActNotFound, detail))
+        }
+    }
 }
 
 fn told(acts: Vec<u64>, goals: &[Goal]) -> Undone {

@@ -18,6 +18,7 @@ use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
+use crate::idempotency::is_taken;
 use crate::nodes::{Target, follow, live_node, make_folders, name_taken, root};
 use crate::workspaces;
 
@@ -156,6 +157,11 @@ impl Engine {
             .read(move |tx| {
                 let input = input.clone();
                 Box::pin(async move {
+                    // A repeat is not measured by what it did itself the first time.
+                    let idempotency = input.options.premises.idempotency.as_ref();
+                    if is_taken(tx, idempotency, input.actor.principal).await? {
+                        return Ok(());
+                    }
                     let found = match &input.target {
                         Target::Node(id) => Some(live_file(tx, &input.actor, *id).await?.0),
                         Target::Child { parent, name } => {
@@ -429,13 +435,18 @@ impl Engine {
         };
         let actor = input.actor.clone();
         let ask = Ask { actor: &actor, role: Role::Editor, scope, premises };
-        let written =
-            self.act(ask, (input, received), |act, (input, received)| Box::pin(commit(act, input, received)));
-        let written = written.await;
-        if let (Err(error), Some(id)) = (&written, stored) {
-            self.discard(id, error.kind()).await;
+        let written = self
+            .act_or_replay(ask, (input, received), |act, (input, received)| {
+                Box::pin(commit(act, input, received))
+            })
+            .await;
+        match (&written, stored) {
+            (Err(error), Some(id)) => self.discard(id, error.kind()).await,
+            // The bytes of the first time are the version's; these came for nothing.
+            (Ok((_, true)), Some(id)) => self.discard(id, ErrorKind::Conflict).await,
+            _ => {}
         }
-        written
+        Ok(written?.0)
     }
 
     /// Removes the blob of a write that was refused. After a fault nobody knows whether the commit held, so
@@ -448,54 +459,4 @@ impl Engine {
             tracing::warn!(%error, blob = %id, "a refused write's blob stays until it is swept");
         }
     }
-
-    /// Makes an old version's content the current one, as a new version.
-    pub async fn restore_version(
-        &self,
-        actor: &Actor,
-        file: NodeId,
-        version: VersionId,
-        premises: Premises,
-    ) -> Result<Node> {
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(file), premises };
-        self.act(ask, (), move |act, ()| {
-            Box::pin(async move {
-                let (mut row, place) = live_file(act.tx, act.log.actor(), file).await?;
-                act.check(Some(&row)).await?;
-                act.permit(&place)?;
-                let before = row.clone();
-                set_content(act, &mut row, version).await?;
-                row.touch(&act.log);
-                db::nodes::update(act.tx, &row).await?;
-                let change = Change::of("version.restored", &row, &place.path)
-                    .after(&before)
-                    .with("restored_from", json!(version))
-                    .with("previous_version_id", json!(before.version));
-                act.record(change).await?;
-                Ok(row.into_node(place, act.now()))
-            })
-        })
-        .await
-    }
-}
-
-/// Makes a new version of a file with the content of an old one; the bytes are shared.
-pub(crate) async fn set_content(act: &mut Act<'_>, row: &mut NodeRow, version: VersionId) -> Result<()> {
-    let old = db::versions::with_blob(act.tx, row.id, version).await?;
-    let (old, blob) = old.ok_or_else(|| no_version(version))?;
-    let restored = Version {
-        id: VersionId::new(act.now()),
-        number: row.version_number + 1,
-        created_at: act.now(),
-        created_by: act.actor().principal,
-        fence: row.fence,
-        label: None,
-        ..old
-    };
-    row.set_version(&restored);
-    db::versions::insert(act.tx, &restored, &blob).await
-}
-
-pub(crate) fn no_version(id: VersionId) -> Error {
-    Error::new(Code::VersionNotFound, format!("the file has no version {id}"))
 }

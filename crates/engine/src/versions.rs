@@ -1,7 +1,7 @@
 //! Old versions: what they are called, how they differ, and how they go.
 
 use futures_util::TryStreamExt;
-use longshore_core::wire::{Comparison, NoText, Role, TextDiff, UpdateVersion, Version};
+use longshore_core::wire::{Comparison, NoText, Node, Role, TextDiff, UpdateVersion, Version};
 use longshore_core::{Code, NodeId, Timestamp, VersionId, WorkspaceId};
 use serde_json::json;
 use similar::{ChangeTag, TextDiff as Lines};
@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::nodes::check_label;
 use crate::purge::{END, by_rule, days};
-use crate::upload::{live_file, no_version};
+use crate::upload::live_file;
 
 /// The most characters of a version's label.
 const LABEL: usize = 200;
@@ -55,6 +55,35 @@ async fn version_of(act: &mut Act<'_>, file: NodeId, id: VersionId) -> Result<(N
 }
 
 impl Engine {
+    /// Makes an old version's content the current one, as a new version.
+    pub async fn restore_version(
+        &self,
+        actor: &Actor,
+        file: NodeId,
+        version: VersionId,
+        premises: Premises,
+    ) -> Result<Node> {
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(file), premises };
+        self.act(ask, (), move |act, ()| {
+            Box::pin(async move {
+                let (mut row, place) = live_file(act.tx, act.log.actor(), file).await?;
+                act.check(Some(&row)).await?;
+                act.permit(&place)?;
+                let before = row.clone();
+                set_content(act, &mut row, version).await?;
+                row.touch(&act.log);
+                db::nodes::update(act.tx, &row).await?;
+                let change = Change::of("version.restored", &row, &place.path)
+                    .after(&before)
+                    .with("restored_from", json!(version))
+                    .with("previous_version_id", json!(before.version));
+                act.record(change).await?;
+                Ok(row.into_node(place, act.now()))
+            })
+        })
+        .await
+    }
+
     /// Says what a version is called from now on, or that it is called nothing.
     pub async fn update_version(
         &self,
@@ -305,3 +334,24 @@ pub(crate) async fn characters(content: &Content) -> Result<Option<u64>> {
 
 #[cfg(test)]
 mod tests;
+
+/// Makes a new version of a file with the content of an old one; the bytes are shared.
+pub(crate) async fn set_content(act: &mut Act<'_>, row: &mut NodeRow, version: VersionId) -> Result<()> {
+    let old = db::versions::with_blob(act.tx, row.id, version).await?;
+    let (old, blob) = old.ok_or_else(|| no_version(version))?;
+    let restored = Version {
+        id: VersionId::new(act.now()),
+        number: row.version_number + 1,
+        created_at: act.now(),
+        created_by: act.actor().principal,
+        fence: row.fence,
+        label: None,
+        ..old
+    };
+    row.set_version(&restored);
+    db::versions::insert(act.tx, &restored, &blob).await
+}
+
+pub(crate) fn no_version(id: VersionId) -> Error {
+    Error::new(Code::VersionNotFound, format!("the file has no version {id}"))
+}

@@ -311,7 +311,7 @@ impl Files {
         let mark = if query.is_empty() { "" } else { "?" };
         let route = format!("/v1/files/{id}/children{mark}{query}");
         let locks = self.client.locks_on(parent.id());
-        let call = Call::new(Method::POST, route, Repeat::IfUndone).locks(locks);
+        let call = Call::new(Method::POST, route, Repeat::ByKey).locks(locks);
         let body = CreateChild { kind: NodeKind::Folder, name };
         self.client.json(call.json(&body)?).await
     }
@@ -319,7 +319,7 @@ impl Files {
     /// Renames a node, moves it, or changes its metadata or labels.
     pub async fn update(&self, node: NodeId, change: &UpdateNode, if_match: Option<IfMatch>) -> Result<Node> {
         let path = format!("/v1/files/{node}");
-        let call = Call::new(Method::PATCH, path, Repeat::IfUndone)
+        let call = Call::new(Method::PATCH, path, Repeat::ByKey)
             .json(change)?
             .locks(self.client.locks_on([node].into_iter().chain(change.parent_id)))
             .if_match(if_match.map(IfMatch::header));
@@ -329,7 +329,7 @@ impl Files {
     /// Copies a file, or a folder with all below it.
     pub async fn copy(&self, node: NodeId, copy: &CopyNode, if_match: Option<IfMatch>) -> Result<Node> {
         let path = format!("/v1/files/{node}/copy");
-        let call = Call::new(Method::POST, path, Repeat::IfUndone)
+        let call = Call::new(Method::POST, path, Repeat::ByKey)
             .json(copy)?
             .locks(self.client.locks_on(copy.parent_id))
             .if_match(if_match.map(IfMatch::header));
@@ -339,7 +339,7 @@ impl Files {
     /// Puts a node, with all below it, into the trash.
     pub async fn trash(&self, node: NodeId, if_match: Option<IfMatch>) -> Result<Node> {
         let path = format!("/v1/files/{node}");
-        let call = Call::new(Method::DELETE, path, Repeat::IfUndone)
+        let call = Call::new(Method::DELETE, path, Repeat::ByKey)
             .locks(self.client.locks_on([node]))
             .if_match(if_match.map(IfMatch::header));
         self.client.json(call).await
@@ -359,7 +359,7 @@ impl Files {
     pub async fn restore(&self, node: NodeId, restore: &RestoreNode) -> Result<Node> {
         let path = format!("/v1/files/{node}/restore");
         let locks = self.client.locks_on([node].into_iter().chain(restore.parent_id));
-        let call = Call::new(Method::POST, path, Repeat::IfUndone).json(restore)?.locks(locks);
+        let call = Call::new(Method::POST, path, Repeat::ByKey).json(restore)?.locks(locks);
         self.client.json(call).await
     }
 
@@ -388,7 +388,7 @@ impl Files {
         if_match: Option<IfMatch>,
     ) -> Result<Node> {
         let path = format!("/v1/files/{file}/versions/{version}/restore");
-        let call = Call::new(Method::POST, path, Repeat::IfUndone)
+        let call = Call::new(Method::POST, path, Repeat::ByKey)
             .locks(self.client.locks_on([file]))
             .if_match(if_match.map(IfMatch::header));
         self.client.json(call).await

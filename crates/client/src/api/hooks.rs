@@ -42,7 +42,7 @@ impl Hooks {
 
     /// Makes a hook. Its secret is in the answer, and nowhere else ever again.
     pub async fn create(&self, hook: &CreateHook) -> Result<NewHook> {
-        let call = self.post("", Repeat::IfUndone).await?;
+        let call = self.post("", Repeat::ByKey).await?;
         self.client.json(call.json(hook)?).await
     }
 
@@ -66,19 +66,19 @@ impl Hooks {
     /// Removes a hook with all its deliveries.
     pub async fn delete(&self, hook: HookId) -> Result<()> {
         let path = self.path(&format!("/{hook}")).await?;
-        self.client.done(Call::new(Method::DELETE, path, Repeat::IfUndone)).await
+        self.client.done(Call::new(Method::DELETE, path, Repeat::ByKey)).await
     }
 
     /// Gives a hook a new secret. For `overlap_hours` (0 to 168; nothing means 24) deliveries carry a signature of the
     /// old one too.
     pub async fn rotate(&self, hook: HookId, overlap_hours: Option<u32>) -> Result<NewHook> {
-        let call = self.post(&format!("/{hook}/rotate"), Repeat::IfUndone).await?;
+        let call = self.post(&format!("/{hook}/rotate"), Repeat::ByKey).await?;
         self.client.json(call.json(&RotateHook { overlap_hours })?).await
     }
 
     /// Sends a test to the hook's receiver.
     pub async fn test(&self, hook: HookId) -> Result<Delivery> {
-        self.client.json(self.post(&format!("/{hook}/test"), Repeat::IfUndone).await?).await
+        self.client.json(self.post(&format!("/{hook}/test"), Repeat::ByKey).await?).await
     }
 
     /// Lists a hook's deliveries with their attempts, newest first: all, or those in one state.
@@ -97,12 +97,12 @@ impl Hooks {
     /// Sends one delivery again.
     pub async fn redeliver_one(&self, hook: HookId, delivery: DeliveryId) -> Result<Delivery> {
         let rest = format!("/{hook}/deliveries/{delivery}/redeliver");
-        self.client.json(self.post(&rest, Repeat::IfUndone).await?).await
+        self.client.json(self.post(&rest, Repeat::ByKey).await?).await
     }
 
     /// Sends many deliveries again, by a job: all that were given up, or all events since a place or a time.
     pub async fn redeliver(&self, hook: HookId, what: &Redeliver) -> Result<Job> {
-        let call = self.post(&format!("/{hook}/redeliver"), Repeat::IfUndone).await?;
+        let call = self.post(&format!("/{hook}/redeliver"), Repeat::ByKey).await?;
         self.client.json(call.json(what)?).await
     }
 }

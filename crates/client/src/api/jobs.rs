@@ -83,6 +83,6 @@ impl Jobs {
 
     /// Queues a job that failed or was cancelled once more, with all its attempts before it.
     pub async fn retry(&self, job: JobId) -> Result<Job> {
-        self.client.json(Call::new(Method::POST, format!("/v1/jobs/{job}/retry"), Repeat::IfUndone)).await
+        self.client.json(Call::new(Method::POST, format!("/v1/jobs/{job}/retry"), Repeat::ByKey)).await
     }
 }

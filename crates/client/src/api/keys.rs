@@ -21,7 +21,7 @@ impl Keys {
 
     /// Makes a key. Its secret is in the answer, and nowhere else ever again.
     pub async fn create(&self, key: &CreateKey) -> Result<NewKey> {
-        let call = Call::new(Method::POST, "/v1/keys".to_owned(), Repeat::IfUndone);
+        let call = Call::new(Method::POST, "/v1/keys".to_owned(), Repeat::ByKey);
         self.client.json(call.json(key)?).await
     }
 

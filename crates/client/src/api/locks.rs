@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, Method};
+use http::Method;
 use longshore_core::wire::{
     AcquireLock, AcquireLocks, BreakLock, LONGEST_WAIT, LockGrant, LockGrants, LockRenewal, NodeLock,
     RenewLock,
@@ -41,17 +41,6 @@ pub enum LockOwner {
 #[derive(Clone, Debug)]
 pub struct Locks {
     client: Client,
-}
-
-/// Returns a key that makes a request's repeat the same request.
-fn idempotency_key() -> Result<HeaderValue> {
-    let mut bytes = [0; 16];
-    random::fill(&mut bytes);
-    let mut value = HeaderValue::try_from(format!("{:032x}", u128::from_be_bytes(bytes)))
-        .map_err(|_| Error::invalid("the idempotency key makes no header"))?;
-    // It opens the answer that the server keeps, and that has the token.
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// Makes the request that renews a lock.
@@ -163,7 +152,7 @@ impl Locks {
     /// A grant whose answer was lost on the way is asked for again, and is the same grant.
     pub async fn acquire(&self, node: NodeId, wanted: &AcquireLock) -> Result<LockGrant> {
         let path = format!("/v1/files/{node}/lock");
-        let call = Call::new(Method::POST, path, Repeat::Always).json(wanted)?;
+        let call = Call::new(Method::POST, path, Repeat::ByKey).json(wanted)?;
         let granted: LockGrant = self.ask(call, &[node]).await?;
         self.remember(&granted)?;
         Ok(granted)
@@ -171,7 +160,7 @@ impl Locks {
 
     /// Takes the locks of many nodes of one workspace: all of them or none.
     pub async fn acquire_many(&self, wanted: &AcquireLocks) -> Result<LockGrants> {
-        let call = Call::new(Method::POST, "/v1/locks:batch".to_owned(), Repeat::Always).json(wanted)?;
+        let call = Call::new(Method::POST, "/v1/locks:batch".to_owned(), Repeat::ByKey).json(wanted)?;
         let granted: LockGrants = self.ask(call, &wanted.files).await?;
         granted.locks.iter().try_for_each(|granted| self.remember(granted))?;
         Ok(granted)
@@ -220,7 +209,6 @@ impl Locks {
 
     /// Asks for locks under those that are held, by which the server knows a circle of waiters.
     async fn ask<T: serde::de::DeserializeOwned>(&self, call: Call, wanted: &[NodeId]) -> Result<T> {
-        let call = call.idempotency(idempotency_key()?);
         let held = self.client.others_held(wanted);
         match self.client.json(call.clone().locks(held)).await {
             // One of them is another workspace's, or was lost; that is no reason not to have this one.

@@ -21,7 +21,7 @@ impl Notes {
 
     /// Writes a note on a node. Locks are not in its way: a note is no change of the node.
     pub async fn create(&self, node: NodeId, note: &CreateNote) -> Result<Note> {
-        let call = Call::new(Method::POST, format!("/v1/files/{node}/notes"), Repeat::IfUndone);
+        let call = Call::new(Method::POST, format!("/v1/files/{node}/notes"), Repeat::ByKey);
         self.client.json(call.json(note)?).await
     }
 
@@ -40,6 +40,6 @@ impl Notes {
     /// Removes a note. Its author and admins may.
     pub async fn delete(&self, note: NoteId) -> Result<()> {
         let path = format!("/v1/notes/{note}");
-        self.client.done(Call::new(Method::DELETE, path, Repeat::IfUndone)).await
+        self.client.done(Call::new(Method::DELETE, path, Repeat::ByKey)).await
     }
 }

@@ -20,7 +20,7 @@ impl Client {
         // A preview touches nothing, so no lock covers it.
         let (repeat, locks) = match acts.preview {
             true => (Repeat::Always, Named::default()),
-            false => (Repeat::IfUndone, self.locks_in(workspace)),
+            false => (Repeat::ByKey, self.locks_in(workspace)),
         };
         let call = Call::new(Method::POST, route, repeat).json(acts)?;
         self.json(call.locks(locks)).await

@@ -65,7 +65,7 @@ impl Files {
     /// Removes an old version for good; the current one stays. Only admins may.
     pub async fn delete_version(&self, file: NodeId, version: VersionId) -> Result<()> {
         let path = format!("/v1/files/{file}/versions/{version}");
-        let call = Call::new(Method::DELETE, path, Repeat::IfUndone);
+        let call = Call::new(Method::DELETE, path, Repeat::ByKey);
         self.client.done(call.locks(self.client.locks_on([file]))).await
     }
 
@@ -74,7 +74,7 @@ impl Files {
     /// What is too much for one request is left to a job, which the answer names; then nothing is gone yet.
     pub async fn purge(&self, node: NodeId, if_match: Option<IfMatch>) -> Result<Purged> {
         let path = format!("/v1/files/{node}?purge=true");
-        let call = Call::new(Method::DELETE, path, Repeat::IfUndone)
+        let call = Call::new(Method::DELETE, path, Repeat::ByKey)
             .locks(self.client.locks_on([node]))
             .if_match(if_match.map(IfMatch::header));
         self.client.json(call).await

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::lease::{Lease, Loss, held_until};
 use crate::api::locks;
-use crate::client::{Client, Repeat};
+use crate::client::Client;
 use crate::error::{Error, Result};
 
 /// How long giving locks back is tried for.
@@ -61,7 +61,7 @@ impl Held {
                     (self.sent, self.length) = (sent, length);
                     return Ok(());
                 }
-                Err(error) => drop(tries.again(error, Repeat::Always).await?),
+                Err(error) => drop(tries.again(error).await?),
             }
         }
     }

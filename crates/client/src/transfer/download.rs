@@ -18,7 +18,7 @@ use super::plan::is_whole;
 use super::progress::{ProgressSink, Report};
 use super::reader::{self, finish};
 use crate::api::files::{Content, file_route};
-use crate::client::{Client, Repeat};
+use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::transport::answer::Answer;
 use crate::transport::body::Body;
@@ -212,7 +212,7 @@ pub(crate) async fn open(
         match open_once(client, content, options, hashed).await {
             Ok(download) => return Ok(download),
             Err(error) => {
-                tries.again(error, Repeat::Always).await?;
+                tries.again(error).await?;
             }
         }
     }
@@ -262,7 +262,7 @@ pub(crate) async fn bytes(client: &Client, content: &Content, options: &Download
         match bytes_once(client, content, options).await {
             Ok(bytes) => return Ok(bytes),
             Err(error) => {
-                tries.again(error, Repeat::Always).await?;
+                tries.again(error).await?;
             }
         }
     }
@@ -314,7 +314,7 @@ pub(crate) async fn to_file(
         let attempt = to_file_once(client, content, destination, options, &report, &mut started, &mut moved);
         match attempt.await {
             Ok(done) => break Ok(done),
-            Err(error) => match tries.again(error, Repeat::Always).await {
+            Err(error) => match tries.again(error).await {
                 Ok(retried) => report.retried(&retried, moved),
                 Err(error) => break Err(error),
             },

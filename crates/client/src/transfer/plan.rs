@@ -22,59 +22,19 @@ pub(crate) fn next_chunk(rest: u64) -> usize {
     usize::try_from(rest).map_or(CHUNK, |rest| rest.min(CHUNK))
 }
 
-/// What kind of write was sent, as far as it matters for sending it again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Write {
-    /// Makes the file, and never touches one that is there.
-    Create,
-    /// Makes a new version of what is there; only of this one, where it is named.
-    Replace(Option<VersionId>),
-    /// Takes a free name of the server's choice.
-    Rename,
-}
-
-impl Write {
-    pub(crate) fn new(on_conflict: OnConflict, if_none_match: bool, if_match: Option<VersionId>) -> Self {
-        match on_conflict {
-            _ if if_none_match => Self::Create,
-            OnConflict::Error => Self::Create,
-            OnConflict::Version => Self::Replace(if_match),
-            OnConflict::Rename => Self::Rename,
-        }
-    }
-}
-
-/// What is to be done about a write whose answer never came although all of it was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Settled {
-    /// The content stands there: the write is as good as made.
-    Landed,
-    /// Sending it again can do no harm.
-    Repeat,
-    /// Nobody can say; the caller must look.
-    Unknown,
-}
-
-/// Decides what is to be done about a write that was `sent`, when `found` stands at its target now.
+/// Tells whether what stands at a write's target can show that the write landed.
 ///
-/// - A **replacing** write landed when its content stands there: the caller wanted that content there, and it
-///   is. If it was there before as well, no second version of the same bytes is made. If it names the version
-///   it replaces and that one still stands, the write did not land. If other content stands there it is sent
-///   again: with `If-Match` the server refuses it when somebody else has written; without, the last write
-///   wins, as the caller chose.
-/// - A **creating** write is sent again while nothing stands there, or something else does, which the server
-///   then refuses. The same bytes prove nothing: two programs that create a file to be the only one would both
-///   believe they had.
-/// - A **renaming** write may have landed under any name.
-pub(crate) fn settle(write: Write, sent: Digest, found: Option<&Node>) -> Settled {
-    let same = found.is_some_and(|node| node.digest == Some(sent));
-    match write {
-        Write::Rename => Settled::Unknown,
-        Write::Create if same => Settled::Unknown,
-        Write::Replace(replaced) if same => {
-            let stands = found.and_then(|node| node.version_id);
-            if replaced.is_some() && stands == replaced { Settled::Repeat } else { Settled::Landed }
-        }
-        Write::Create | Write::Replace(_) => Settled::Repeat,
-    }
+/// The same bytes prove nothing where a file must be made: two programs that create it to be the only one would
+/// both believe they had. A write that takes any free name may have landed anywhere.
+pub(crate) fn shows_itself(on_conflict: OnConflict, if_none_match: bool) -> bool {
+    on_conflict == OnConflict::Version && !if_none_match
+}
+
+/// Tells whether a write that was `sent`, and whose answer never came, landed, when `found` stands at its target now.
+///
+/// It did when its content stands there: the caller wanted that content there, and it is. If it was there before as
+/// well, no second version of the same bytes is made. If the write names the version that it replaces and that one
+/// still stands, it did not.
+pub(crate) fn has_landed(replaced: Option<VersionId>, sent: Digest, found: &Node) -> bool {
+    found.digest == Some(sent) && (replaced.is_none() || found.version_id != replaced)
 }

@@ -10,12 +10,12 @@ use longshore_core::path::encode_segment;
 use longshore_core::wire::{Node, OnConflict};
 use longshore_core::{Algorithm, Code, Digest, ErrorKind, LockToken};
 
-use super::plan::{Settled, Write, is_whole, settle};
+use super::plan::{has_landed, is_whole, shows_itself};
 use super::progress::{ProgressSink, Report};
 use super::reader::{self, Hashed, Opened};
 use super::source::{ByteStream, Source, Target};
 use crate::api::files::{IfMatch, file_route};
-use crate::client::{Call, Client, LOCK_TOKEN, Repeat, read};
+use crate::client::{Call, Client, IDEMPOTENCY_KEY, LOCK_TOKEN, new_key, read};
 use crate::error::{Error, Result};
 use crate::lock::Named;
 use crate::transport::body::{Body, Sending};
@@ -27,9 +27,8 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// An upload that fails is sent again when the server says that nothing happened (429, 503), when no
 /// connection came about, or when one broke before all of the content had left. When it broke after that, or
 /// the server says that it lost sight of its own commit ([`Code::OutcomeUnknown`]), the client first looks what
-/// stands at the target: the same content is the answer, other content or none is written again (guarded by `if_match` where it is given). Uploads that must create their file
-/// ([`OnConflict::Error`], `if_none_match`) or may take another name ([`OnConflict::Rename`]) then fail with
-/// an error whose `may_have_happened` is true, unless it is certain that nothing was made.
+/// stands at the target: the same content is the answer. Else all of it is sent again under the same key, by
+/// which the server knows it: what had been stored the first time is then the answer, and not stored twice.
 #[derive(Clone, Debug, Default)]
 pub struct UploadOptions {
     /// What happens where the name is taken by a file.
@@ -81,6 +80,8 @@ struct Upload<'a> {
     content: Ready,
     method: Method,
     route: String,
+    /// By which the server knows the same content again: sent twice, it makes one version.
+    key: HeaderValue,
     locks: Named,
 }
 
@@ -123,7 +124,8 @@ impl<'a> Upload<'a> {
             (None, Target::Child { parent, .. }) => client.locks_on(parent.id()),
             (None, Target::Path(_)) => client.locks_on([]),
         };
-        Ok(Self { client, target, options, report, content, method, route, locks })
+        let key = new_key();
+        Ok(Self { client, target, options, report, content, method, route, key, locks })
     }
 
     async fn run(mut self) -> Result<Node> {
@@ -144,23 +146,18 @@ impl<'a> Upload<'a> {
                 // It cannot be sent again, but perhaps it need not be.
                 return match sent {
                     Some(sent) => match look(self.client, self.target, self.options, sent).await {
-                        Ok((Settled::Landed, Some(node))) => Ok(node),
+                        Ok(Some(node)) => Ok(node),
                         _ => Err(failed.error),
                     },
                     None => Err(failed.error),
                 };
             }
-            let retried = tries.again(failed.error, Repeat::Always).await?;
-            if let Some(sent) = sent {
-                match look(self.client, self.target, self.options, sent).await {
-                    Ok((Settled::Landed, Some(node))) => return Ok(node),
-                    // The first error stays: it alone says that the write may have been made.
-                    Ok((Settled::Unknown, _)) | Err(_) => {
-                        let note = "all of the content was sent, and whether it was stored is not known";
-                        return Err(retried.error.noted(note));
-                    }
-                    Ok(_) => {}
-                }
+            let retried = tries.again(failed.error).await?;
+            // The key makes it safe to send all of it again; a look may spare that.
+            if let Some(sent) = sent
+                && let Ok(Some(node)) = look(self.client, self.target, self.options, sent).await
+            {
+                return Ok(node);
             }
             self.report.retried(&retried, failed.bytes);
         }
@@ -244,6 +241,7 @@ impl<'a> Upload<'a> {
         let empty = matches!(&body, Body::Whole(bytes) if bytes.is_empty());
         let mut request = self.client.request(self.method.clone(), &self.route, body)?;
         let headers = request.headers_mut();
+        headers.insert(IDEMPOTENCY_KEY, self.key.clone());
         if empty {
             // Without this hyper states no length at all, and some servers then ask for one (411).
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -269,27 +267,26 @@ impl<'a> Upload<'a> {
     }
 }
 
-/// Looks what stands at the target, after all of the content was sent and no answer came.
+/// Looks whether a write landed, after all of its content was sent and no answer came; nothing where that cannot be
+/// seen from what stands at the target.
 async fn look(
     client: &Client,
     target: &Target,
     options: &UploadOptions,
     sent: Digest,
-) -> Result<(Settled, Option<Node>)> {
-    let version = match options.if_match {
+) -> Result<Option<Node>> {
+    let replaced = match options.if_match {
         Some(IfMatch::Version(version)) => Some(version),
         _ => None,
     };
-    let write = match target {
-        Target::Version { .. } => Write::Replace(version),
-        _ => Write::new(options.on_conflict, options.if_none_match, version),
-    };
-    let found = match find(client, target).await {
-        Ok(node) => Some(node),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    Ok((settle(write, sent, found.as_ref()), found))
+    if !shows_itself(options.on_conflict, options.if_none_match) {
+        return Ok(None);
+    }
+    match find(client, target).await {
+        Ok(node) => Ok(has_landed(replaced, sent, &node).then_some(node)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 async fn find(client: &Client, target: &Target) -> Result<Node> {

@@ -36,6 +36,11 @@ pub(crate) async fn take(
     if taken == 1 {
         return Ok(None);
     }
+    get(tx, principal, key_hash).await
+}
+
+/// Returns what was done under a key.
+pub(crate) async fn get(tx: &mut Tx, principal: PrincipalId, key_hash: Bytes) -> Result<Option<Done>> {
     let row = tx
         .query_opt(
             "SELECT fingerprint, salt, sealed FROM idempotency WHERE principal_id = $1 AND key_hash = $2",

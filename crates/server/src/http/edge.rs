@@ -22,6 +22,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body::{Frame, SizeHint};
 use longshore_core::{Code, random};
+use longshore_engine::Replayed;
 use tower::{Layer, Service};
 use tracing::Instrument;
 
@@ -32,6 +33,8 @@ use crate::measures;
 use crate::problem::{self, Failure};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The most characters of a request id that a caller may bring.
 const REQUEST_ID_CHARACTERS: usize = 64;
@@ -115,6 +118,10 @@ where
         let record = Record::begin(&request, Arc::clone(&id), leftover.clone());
         let refused = refusal(&request, &app);
         request.extensions_mut().insert(RequestId(Arc::clone(&id)));
+        let replayed = request.headers().contains_key(IDEMPOTENCY_KEY).then(Replayed::default);
+        if let Some(replayed) = &replayed {
+            request.extensions_mut().insert(replayed.clone());
+        }
         // A level that is on whenever anything is logged: a warning is of little use without its request.
         let span = tracing::error_span!("request", id = &*id);
         let answering = match refused {
@@ -137,6 +144,9 @@ where
             let headers = response.headers_mut();
             if let Ok(id) = HeaderValue::from_str(&id) {
                 headers.insert(X_REQUEST_ID, id);
+            }
+            if replayed.is_some_and(|replayed| replayed.get()) {
+                headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
             }
             if !reusable || app.is_closing() {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));

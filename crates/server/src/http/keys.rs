@@ -10,7 +10,7 @@ use super::app::App;
 use super::document::AdminProblems;
 use super::extract::{At, Caller, Nothing, Paging, Query};
 use super::json::Order;
-use super::premise::WriteHeaders;
+use super::premise::{Premises, WriteHeaders};
 use crate::problem::Failure;
 
 /// Lists the keys, oldest first: all, or those of the caller's one workspace.
@@ -38,14 +38,15 @@ pub(super) async fn create(
 
 /// Revokes a key.
 #[utoipa::path(delete, path = "/v1/keys/{key}", operation_id = "revoke_key", tag = "keys",
-    params(("key" = KeyId, Path, description = "The key's id.")),
+    params(("key" = KeyId, Path, description = "The key's id."), WriteHeaders),
     responses((status = 204, description = "The key is refused from now on."), AdminProblems))]
 pub(super) async fn revoke(
     State(app): State<App>,
     caller: Caller,
     At(key): At<KeyId>,
     _: Query<Nothing>,
+    Premises(premises): Premises,
 ) -> Result<StatusCode, Failure> {
-    app.engine().revoke_key(&caller, key).await?;
+    app.engine().revoke_key(&caller, key, premises.idempotency).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,7 @@ use axum::http::header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 use longshore_core::{Code, LockToken, VersionId};
-use longshore_engine::{Idempotency, Preconditions};
+use longshore_engine::{Idempotency, Preconditions, Replayed};
 
 use super::app::App;
 use crate::problem::Failure;
@@ -77,7 +77,7 @@ pub(super) struct WriteHeaders {
     /// The tokens of the locks under which the caller writes, with commas between them.
     #[param(rename = "Lock-Token")]
     lock_token: Option<String>,
-    /// The same key with the same request within 24 h gives the first answer again.
+    /// The same key with the same request within 24 h gives the first answer again, with `Idempotency-Replayed: true`.
     #[param(rename = "Idempotency-Key")]
     idempotency_key: Option<String>,
 }
@@ -144,6 +144,9 @@ fn idempotency(head: &Parts) -> Result<Option<Idempotency>, Failure> {
         return Ok(None);
     };
     let mut idempotency = Idempotency::new(key.to_str().unwrap_or_default())?;
+    if let Some(replayed) = head.extensions.get::<Replayed>() {
+        idempotency = idempotency.telling(replayed.clone());
+    }
     idempotency.mix(head.method.as_str().as_bytes());
     idempotency.mix(head.uri.to_string().as_bytes());
     Ok(Some(idempotency))

@@ -174,7 +174,7 @@ async fn keys_that_are_not_good() {
         answer.outcome()
     };
     assert_eq!(ask(format!("Bearer {}", revoked.secret)).await, "200");
-    world.engine.revoke_key(&owner, revoked.key.id).await.unwrap();
+    world.engine.revoke_key(&owner, revoked.key.id, None).await.unwrap();
     assert_eq!(ask(format!("bearer {}", short.secret)).await, "200");
     world.clock.advance(Duration::from_secs(61));
     for (field, outcome) in [

@@ -10,7 +10,7 @@ fn document() -> Value {
     serde_json::to_value(longshore_server::openapi()).unwrap()
 }
 
-fn operations() -> Vec<(String, String, Value)> {
+pub(crate) fn operations() -> Vec<(String, String, Value)> {
     let document = document();
     let mut all = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {

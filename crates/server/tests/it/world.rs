@@ -38,7 +38,8 @@ pub(crate) struct World {
     editor: String,
     admin: String,
     foreign: String,
-    _folder: tempfile::TempDir,
+    store: Store,
+    folder: tempfile::TempDir,
 }
 
 /// An answer that has come whole.
@@ -81,6 +82,19 @@ impl Answer {
     }
 }
 
+const LIMITS: Limits = Limits {
+    header_bytes: 16_384,
+    json_bytes: 65_536,
+    idle: Duration::from_millis(300),
+    heartbeat: Duration::from_millis(100),
+};
+
+async fn open(folder: &std::path::Path, store: Store, clock: &ManualClock) -> Engine {
+    let database = Database::Sqlite(folder.join("longshore.db"));
+    let settings = Settings { largest_file: Some(1_000_000), ..Settings::default() };
+    Engine::open(settings, &database, store, Arc::new(clock.clone())).await.unwrap()
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         Self::over(Store::memory()).await
@@ -88,10 +102,8 @@ impl World {
 
     pub(crate) async fn over(store: Store) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = Database::Sqlite(folder.path().join("longshore.db"));
         let clock = ManualClock::new(Timestamp::from_micros(1_763_613_468_000_000));
-        let settings = Settings { largest_file: Some(1_000_000), ..Settings::default() };
-        let engine = Engine::open(settings, &database, store, Arc::new(clock.clone())).await.unwrap();
+        let engine = open(folder.path(), store.clone(), &clock).await;
         let first = engine.initialise().await.unwrap().unwrap();
         let owner = engine.authenticate(&first.secret).await.unwrap();
         let workspace = engine.current_workspace(&owner).await.unwrap();
@@ -111,14 +123,8 @@ impl World {
             clock.advance(Duration::from_millis(1));
             engine.create_key(&owner, wanted, None).await.unwrap().secret
         };
-        let limits = Limits {
-            header_bytes: 16_384,
-            json_bytes: 65_536,
-            idle: Duration::from_millis(300),
-            heartbeat: Duration::from_millis(100),
-        };
         Self {
-            router: longshore_server::router(engine.clone(), limits),
+            router: longshore_server::router(engine.clone(), LIMITS),
             viewer: key(Role::Viewer, None).await,
             editor: key(Role::Editor, None).await,
             admin: first.secret,
@@ -127,8 +133,16 @@ impl World {
             clock,
             owner,
             workspace,
-            _folder: folder,
+            store,
+            folder,
         }
+    }
+
+    /// Closes all, and opens it again over the same database and store.
+    pub(crate) async fn restart(&mut self) {
+        self.engine.close().await;
+        self.engine = open(self.folder.path(), self.store.clone(), &self.clock).await;
+        self.router = longshore_server::router(self.engine.clone(), LIMITS);
     }
 
     pub(crate) fn id(&self) -> WorkspaceId {

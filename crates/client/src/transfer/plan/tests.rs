@@ -4,7 +4,7 @@ use longshore_core::{
 };
 use proptest::prelude::*;
 
-use super::{CHUNK, Settled, Write, next_chunk, settle};
+use super::{CHUNK, has_landed, next_chunk, shows_itself};
 
 const NOW: Timestamp = Timestamp::from_micros(1_763_613_468_000_000);
 
@@ -38,33 +38,26 @@ fn node(digest: Digest, version: VersionId) -> Node {
 }
 
 #[test]
-fn each_ambiguous_write_is_settled_as_documented() {
+fn a_write_landed_when_its_content_stands_there() {
     let (mine, other) = (digest(1), digest(2));
     let (old, new) = (VersionId::new(NOW), VersionId::new(NOW));
-    let landed = node(mine, new);
-    let foreign = node(other, new);
-    let same_as_before = node(mine, old);
-    for (write, found, expected) in [
-        (Write::Replace(None), None, Settled::Repeat),
-        (Write::Replace(None), Some(&landed), Settled::Landed),
-        (Write::Replace(None), Some(&foreign), Settled::Repeat),
-        (Write::Replace(Some(old)), Some(&landed), Settled::Landed),
-        (Write::Replace(Some(old)), Some(&same_as_before), Settled::Repeat),
-        (Write::Replace(Some(old)), Some(&foreign), Settled::Repeat),
-        (Write::Create, None, Settled::Repeat),
-        (Write::Create, Some(&foreign), Settled::Repeat),
-        (Write::Create, Some(&landed), Settled::Unknown),
-        (Write::Rename, None, Settled::Unknown),
-        (Write::Rename, Some(&landed), Settled::Unknown),
+    for (replaced, found, expected) in [
+        (None, node(mine, new), true),
+        (None, node(other, new), false),
+        (Some(old), node(mine, new), true),
+        (Some(old), node(mine, old), false),
+        (Some(old), node(other, new), false),
     ] {
-        assert_eq!(settle(write, mine, found), expected, "{write:?}");
+        assert_eq!(has_landed(replaced, mine, &found), expected, "{replaced:?} {found:?}");
     }
 }
 
 #[test]
-fn if_none_match_makes_any_write_a_creating_one() {
+fn a_write_that_must_create_or_takes_any_name_does_not_show_itself() {
+    assert!(shows_itself(OnConflict::Version, false));
+    assert!(!shows_itself(OnConflict::Error, false) && !shows_itself(OnConflict::Rename, false));
     for on_conflict in [OnConflict::Version, OnConflict::Error, OnConflict::Rename] {
-        assert_eq!(Write::new(on_conflict, true, None), Write::Create);
+        assert!(!shows_itself(on_conflict, true));
     }
 }
 

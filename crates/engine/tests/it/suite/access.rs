@@ -36,10 +36,10 @@ pub(super) async fn bad_keys_are_told_apart(world: &World) {
 
     let doomed = engine.create_key(&world.owner, key(Role::Editor), None).await.unwrap();
     engine.authenticate(&doomed.secret).await.unwrap();
-    engine.revoke_key(&world.owner, doomed.key.id).await.unwrap();
+    engine.revoke_key(&world.owner, doomed.key.id, None).await.unwrap();
     refused(engine.authenticate(&doomed.secret).await, Code::KeyRevoked);
     let nobody = KeyId::new(longshore_core::Clock::now(&world.clock));
-    refused(engine.revoke_key(&world.owner, nobody).await, Code::KeyNotFound);
+    refused(engine.revoke_key(&world.owner, nobody, None).await, Code::KeyNotFound);
     let past = CreateKey { expires_at: Some(soon), ..key(Role::Viewer) };
     refused(engine.create_key(&world.owner, past, None).await, Code::InvalidBody);
 }
@@ -92,7 +92,7 @@ pub(super) async fn a_key_reaches_its_workspace_alone(world: &World) {
     let keys = engine.list_keys(&guest, PageRequest::default()).await.unwrap().items;
     assert!(keys.iter().all(|key| key.workspace_id == Some(other.id)));
     let first = world.owner.key.unwrap();
-    refused(engine.revoke_key(&guest, first).await, Code::KeyNotFound);
+    refused(engine.revoke_key(&guest, first, None).await, Code::KeyNotFound);
 }
 
 pub(super) async fn a_revoked_key_writes_nothing_more(world: &World) {
@@ -101,13 +101,13 @@ pub(super) async fn a_revoked_key_writes_nothing_more(world: &World) {
     let agent = engine.authenticate(&made.secret).await.unwrap();
     let mut upload = engine.begin_upload(&agent, world.at("/late"), UploadOptions::default()).await.unwrap();
     upload.write(bytes::Bytes::from_static(b"too late")).await.unwrap();
-    engine.revoke_key(&world.owner, made.key.id).await.unwrap();
+    engine.revoke_key(&world.owner, made.key.id, None).await.unwrap();
     refused(upload.finish().await, Code::KeyRevoked);
     refused(
         engine.create_folder(&agent, world.root(), name("f"), Premises::default()).await,
         Code::KeyRevoked,
     );
     refused(engine.create_key(&agent, key(Role::Admin), None).await, Code::KeyRevoked);
-    refused(engine.revoke_key(&agent, world.owner.key.unwrap()).await, Code::KeyRevoked);
+    refused(engine.revoke_key(&agent, world.owner.key.unwrap(), None).await, Code::KeyRevoked);
     assert!(world.paths().await.is_empty());
 }

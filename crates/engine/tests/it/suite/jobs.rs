@@ -307,7 +307,7 @@ pub(super) async fn who_sees_and_steers_which_job(world: &World) {
     refused(engine.job(&world.owner, none).await, Code::JobNotFound);
     refused(engine.job_when_ended(&bound, there, Duration::from_secs(9)).await, Code::JobNotFound);
     // A key that was revoked steers nothing more.
-    engine.revoke_key(&world.owner, editor.key.unwrap()).await.unwrap();
+    engine.revoke_key(&world.owner, editor.key.unwrap(), None).await.unwrap();
     refused(engine.retry_job(&editor, here, None).await, Code::KeyRevoked);
 
     let of =

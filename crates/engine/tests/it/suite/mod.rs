@@ -7,6 +7,7 @@ mod deliveries;
 mod describe;
 mod events;
 mod hooks;
+mod idempotency;
 mod jobs;
 mod listing;
 mod lock_races;
@@ -60,6 +61,11 @@ cases![
     nodes::a_copy_is_bounded,
     nodes::metadata_keeps_its_rules,
     nodes::names_of_every_script,
+    idempotency::concurrent_repeats_have_one_effect,
+    idempotency::a_key_is_its_principals_own_and_lasts_a_day,
+    idempotency::every_change_of_a_file_takes_a_premise,
+    idempotency::a_copied_folders_file_names_no_event,
+    idempotency::what_is_gone_still_answers_its_repeat,
     undo::every_kind_of_change_is_undone_and_redone,
     undo::labels_are_undone_and_found_as_before,
     undo::swapped_names_are_swapped_back,
@@ -73,6 +79,8 @@ cases![
     undo::since_a_time_is_since_its_first_event,
     undo::one_undo_is_bounded,
     undo::a_locked_node_is_not_undone,
+    undo::what_was_purged_does_not_come_back,
+    undo::labels_and_metadata_come_back_together,
     undo_property::random_acts_are_undone_exactly,
     listing::pages_of_every_size_give_the_same_tree,
     listing::a_walk_survives_changes,

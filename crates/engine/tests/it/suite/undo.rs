@@ -407,3 +407,44 @@ pub(super) async fn a_locked_node_is_not_undone(world: &World) {
     }
     assert_eq!(world.read(world.node_at("/a/file").await.unwrap().id).await.unwrap(), b"1");
 }
+
+pub(super) async fn labels_and_metadata_come_back_together(world: &World) {
+    let file = world.put("/file", b"1").await;
+    let start = seq(world).await;
+    let metadata = Metadata::from([("stage".to_owned(), "draft".to_owned())]);
+    let labels = longshore_core::wire::Labels::from(["new".to_owned()]);
+    let wanted =
+        UpdateNode { labels: Some(labels.clone()), metadata: Some(metadata), ..UpdateNode::default() };
+    update(world, file.id, wanted).await;
+    let undone = undo(world, mine_since(start)).await;
+    assert_eq!(undone.changes[0].steps, [UndoStep::Metadata, UndoStep::Labels]);
+    assert_eq!(types_after(world, start + 1).await, ["node.metadata_changed", "node.labels_changed"]);
+    let node = world.node_at("/file").await.unwrap();
+    assert!(node.labels.is_empty() && node.metadata.is_empty());
+    undo(world, act(undone.act.unwrap())).await;
+    let node = world.node_at("/file").await.unwrap();
+    assert_eq!((node.labels, node.metadata.len()), (labels, 1));
+}
+
+pub(super) async fn what_was_purged_does_not_come_back(world: &World) {
+    let old = world.put("/file", b"1").await;
+    let gone = world.put("/gone", b"g").await;
+    let start = seq(world).await;
+    world.put("/file", b"2").await;
+    let (engine, owner) = (&world.engine, &world.owner);
+    engine.delete_version(owner, old.id, old.version_id.unwrap(), Premises::default()).await.unwrap();
+    let error = undo_as(world, owner, mine_since(start)).await.unwrap_err();
+    assert_eq!(obstacles(&error), [(old.id, UndoObstacle::VersionPurged)]);
+    // A node that was trashed and then purged is gone for good; one that was made and then purged is as before.
+    trash(world, owner, gone.id).await;
+    let number = seq(world).await;
+    engine.purge_node(owner, gone.id, Premises::default()).await.unwrap();
+    let error = undo_as(world, owner, act(number)).await.unwrap_err();
+    assert_eq!(obstacles(&error), [(gone.id, UndoObstacle::NodePurged)]);
+    assert_eq!(error.facts().unwrap().conflicts[0].path, path("/gone"));
+    let made = world.put("/made", b"m").await;
+    let number = seq(world).await;
+    trash(world, owner, made.id).await;
+    engine.purge_node(owner, made.id, Premises::default()).await.unwrap();
+    assert_eq!(undo(world, act(number)).await.act, None);
+}

@@ -11,7 +11,7 @@ use longshore_engine::{Actor, Depth, PageRequest, Premises, Result, Target, Uplo
 
 use crate::world::{World, name, noise, path};
 
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 12;
 const ACTS: usize = 30;
 
 /// What a node is by itself: the folders above it left out.
@@ -112,16 +112,20 @@ impl Play<'_> {
         let (engine, owner) = (&self.world.engine, &self.world.owner);
         let page = || PageRequest::new(Some(1_000), None);
         let tree = engine.tree(owner, self.root, Depth::All, page()).await.unwrap().items;
-        for node in tree {
+        for node in &tree {
             if !self.known.contains(&node.id) {
                 self.known.push(node.id);
             }
         }
         let trash = engine.trash(owner, self.workspace, page()).await.unwrap().items;
         let trashed: BTreeSet<_> = trash.iter().map(|node| node.id).collect();
+        let live: BTreeMap<_, _> = tree.into_iter().map(|node| (node.id, node)).collect();
         let mut picture = Picture::new();
         for id in &self.known {
-            let node = engine.node(owner, *id).await.unwrap();
+            let node = match live.get(id) {
+                Some(node) => node.clone(),
+                None => engine.node(owner, *id).await.unwrap(),
+            };
             let own = Own {
                 parent: node.parent_id,
                 name: node.name,
@@ -273,5 +277,5 @@ pub(super) async fn random_acts_are_undone_exactly(world: &World) {
         println!("seed {seed}");
         *ends.entry(play(world, seed, [&one, &two]).await).or_insert(0) += 1;
     }
-    assert!(ends["done"] >= 6 && ends["refused"] >= 6, "the plays are too much alike: {ends:?}");
+    assert!(ends["done"] >= 3 && ends["refused"] >= 3, "the plays are too much alike: {ends:?}");
 }
