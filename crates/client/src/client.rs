@@ -269,8 +269,12 @@ impl Client {
     #[must_use]
     pub fn under(&self, locks: impl IntoIterator<Item = LockToken>) -> Self {
         let mut under = self.under.to_vec();
-        under.extend(locks);
-        under.dedup();
+        for lock in locks {
+            // A lock that is named twice is covered by one of the two, and the other is named in vain.
+            if !under.contains(&lock) {
+                under.push(lock);
+            }
+        }
         Self { inner: self.inner.clone(), under: under.into() }
     }
 

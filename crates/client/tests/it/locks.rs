@@ -363,7 +363,7 @@ async fn a_lock_that_covers_nothing_of_a_write_is_left_out() {
         Reply::Answer(json(200, &node("/x", &seen.body)))
     });
     let fake = fake.await;
-    let client: Client = fake.client().under([covering.clone(), vain.clone()]);
+    let client: Client = fake.client().under([covering.clone(), vain.clone()]).under([covering.clone()]);
     let last = || fake.seen().last().unwrap().header("lock-token").map(str::to_owned);
     client.files().mkdir(Path::new("/x").unwrap()).await.unwrap();
     assert_eq!(last().as_deref(), Some(covering.reveal()));
