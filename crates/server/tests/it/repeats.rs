@@ -121,7 +121,11 @@ async fn what_is_sent_again_after_a_lost_answer_happens_once() {
     let (files, workspaces) = (setting.client.files(), setting.client.workspaces());
     let options = UploadOptions::default();
     let (file, events) = setting
-        .cut(files.upload(bytes::Bytes::from_static(b"1"), Target::path("/file").unwrap(), &options))
+        .cut(Box::pin(files.upload(
+            bytes::Bytes::from_static(b"1"),
+            Target::path("/file").unwrap(),
+            &options,
+        )))
         .await;
     assert_eq!(events, 1);
     assert_eq!(setting.cut(files.create_folder(longshore::Folder::Root(None), name("f"))).await.1, 1);
@@ -160,11 +164,11 @@ async fn an_upload_that_must_create_or_takes_another_name_is_safe_to_repeat() {
     let target = || Target::path("/file").unwrap();
     let create = UploadOptions { if_none_match: true, ..UploadOptions::default() };
     let large = bytes::Bytes::from(vec![7; 600_000]);
-    let (file, events) = setting.cut(files.upload(large.clone(), target(), &create)).await;
+    let (file, events) = setting.cut(Box::pin(files.upload(large.clone(), target(), &create))).await;
     assert_eq!((events, file.size), (1, 600_000));
     // Without a lost answer the same is refused: it is another upload.
     assert!(files.upload(large.clone(), target(), &create).await.is_err());
     let rename = UploadOptions { on_conflict: OnConflict::Rename, ..UploadOptions::default() };
-    let (second, events) = setting.cut(files.upload(large, target(), &rename)).await;
+    let (second, events) = setting.cut(Box::pin(files.upload(large, target(), &rename))).await;
     assert_eq!((events, second.name.as_str()), (1, "file (2)"));
 }
