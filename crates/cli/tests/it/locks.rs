@@ -40,7 +40,7 @@ fn a_lock_is_taken_shown_and_given_back() {
         &["up", "a", "/notes/a.txt"][..],
         &["mv", "/notes/a.txt", "/b"],
         &["rm", "/notes"],
-        &["versions", "/notes/a.txt", "--restore", "1"],
+        &["versions", "restore", "/notes/a.txt", "1"],
         &["lock", "/notes/a.txt"],
     ] {
         let code = if refused[0] == "up" { 3 } else { 75 };
@@ -54,7 +54,7 @@ fn a_lock_is_taken_shown_and_given_back() {
     };
     under(&["up", "a", "/notes/a.txt"]);
     under(&["up", "a", "/elsewhere"]);
-    under(&["versions", "/notes/a.txt", "--restore", "1"]);
+    under(&["versions", "restore", "/notes/a.txt", "1"]);
     under(&["rm", "/notes/a.txt"]);
     under(&["restore", "/notes/a.txt"]);
     server.ok(&["mv", "/notes/a.txt", "/notes/b.txt", "--lock-token", token]);
@@ -111,7 +111,7 @@ fn a_command_runs_under_its_locks() {
     let ended = run(command, &both).exits(42);
     assert!(ended.text().ends_with("1,1\n2\n"), "{}", ended.text());
     assert_eq!(server.ok(&["locks"]), "", "they are given back");
-    assert_eq!(server.ok(&["versions", "/notes/a.txt"]).lines().count(), 2);
+    assert_eq!(server.ok(&["versions", "list", "/notes/a.txt"]).lines().count(), 2);
     let inner = ["run", "--lock", "/notes/a.txt", "--", longshore, "up", "a", "/notes/a.txt"];
     let outer = ["run", "--lock", "/notes", "--", longshore].into_iter().chain(inner);
     server.run(&outer.collect::<Vec<_>>()).exits(0);

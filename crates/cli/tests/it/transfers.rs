@@ -107,7 +107,7 @@ fn what_is_there_already() {
     server.ok(&["up", "f", "/f"]);
     write(server.path("f"), "two");
     server.ok(&["up", "f", "/f"]);
-    assert_eq!(server.json(&["versions", "/f"])["items"].as_array().unwrap().len(), 2);
+    assert_eq!(server.json(&["versions", "list", "/f"])["items"].as_array().unwrap().len(), 2);
     let ended = server.run(&["up", "--json", "--on-conflict", "error", "f", "/f"]).exits(3);
     assert_eq!(ended.json()["failures"][0]["code"], "name_taken");
     server.ok(&["up", "--on-conflict", "rename", "f", "/f"]);
