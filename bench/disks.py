@@ -92,6 +92,19 @@ class Disk:
         device = Path(run("losetup", "--associated", self.image, "--noheadings", "--output", "NAME").strip())
         self.stat = Path("/sys/block") / device.name / "stat"
 
+    def _unmount(self) -> None:
+        # A process that was killed and reaped may still have its files closed for it by the kernel.
+        patience = time.monotonic() + 20
+        while True:
+            try:
+                run("umount", self.mounted_at)
+            except BenchError:
+                if time.monotonic() > patience:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
     def _writes(self) -> tuple[int, int]:
         fields = self.stat.read_text().split()
         return int(fields[WRITES_DONE]), int(fields[IN_FLIGHT])
@@ -122,7 +135,7 @@ class Disk:
 
     def become_the_copy(self) -> None:
         """Take the disk away and put the last copy in its place, as it is after the power is back."""
-        run("umount", self.mounted_at)
+        self._unmount()
         self.image.unlink()
         self.cuts += 1
         self.image = self.image.with_suffix(f".{self.cuts}")
@@ -130,6 +143,6 @@ class Disk:
 
     def remove(self) -> None:
         """Unmount and delete it."""
-        run("umount", self.mounted_at)
+        self._unmount()
         self.image.unlink()
         self.mounted_at.rmdir()
