@@ -1,6 +1,5 @@
 //! The log of a workspace: reading it from any place, waiting for more of it, forgetting what is old.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use longshore_core::wire::{After, EventPage};
@@ -13,6 +12,7 @@ use crate::db::events::Filter;
 use crate::db::workspaces::LogEnds;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::event_types::EventTypes;
 use crate::listing::PageRequest;
 use crate::workspaces;
 
@@ -20,39 +20,7 @@ use crate::workspaces;
 const PRUNED: u32 = 1_000;
 /// How many workspaces are looked at at a time.
 const WORKSPACES: u32 = 100;
-/// How many types one reader may name.
-const MOST_TYPES: usize = 32;
-
 const DAY: Duration = Duration::from_hours(24);
-
-/// Types of events: `file.created` exactly, or `node.*` for all that begin with `node.`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventTypes(String);
-
-impl FromStr for EventTypes {
-    type Err = Error;
-
-    /// Reads types with commas between them.
-    fn from_str(text: &str) -> Result<Self> {
-        let types: Vec<&str> = text.split(',').collect();
-        if types.len() > MOST_TYPES {
-            return Err(Error::new(Code::InvalidQuery, format!("at most {MOST_TYPES} types can be named")));
-        }
-        if let Some(wrong) = types.iter().find(|name| !is_type(name)) {
-            let detail = format!("{wrong:?} is no type of events, such as `file.created` or `node.*`");
-            return Err(Error::new(Code::InvalidQuery, detail));
-        }
-        Ok(Self(format!(" {} ", types.join(" "))))
-    }
-}
-
-fn is_type(text: &str) -> bool {
-    let is_word = |word: &str| {
-        !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-    };
-    let Some((family, name)) = text.split_once('.') else { return false };
-    is_word(family) && (name == "*" || is_word(name))
-}
 
 /// Which events a reader wants.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +41,7 @@ impl EventQuery {
     fn filter(&self) -> Filter {
         Filter {
             actor: self.actor,
-            types: self.types.as_ref().map(|EventTypes(types)| types.clone()),
+            types: self.types.as_ref().map(EventTypes::spaced),
             // Below the root is everything, what has no path too; so it is with the filter of a webhook.
             below: self.path.as_ref().filter(|path| !path.is_root()).map(|path| format!("{path}/")),
         }

@@ -16,6 +16,7 @@ mod db;
 mod download;
 mod engine;
 mod error;
+mod event_types;
 mod events;
 mod feed;
 mod hooks;
@@ -41,7 +42,8 @@ pub use db::Database;
 pub use download::{Content, ContentStream};
 pub use engine::{Engine, Settings};
 pub use error::{Error, Result};
-pub use events::{EventQuery, EventTypes};
+pub use event_types::EventTypes;
+pub use events::EventQuery;
 pub use feed::Follower;
 pub use idempotency::{Idempotency, Replayed};
 pub use jobs::{
