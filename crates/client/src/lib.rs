@@ -60,8 +60,8 @@ pub use longshore_core::wire::{
     Job, JobError, JobProgress, JobState, Key, Labels, LockGrant, LockGrants, LockRenewal, LostReason, Me,
     Metadata, MetadataPatch, NewHook, NewKey, NoText, Node, NodeKind, NodeLock, Note, OnConflict, Purged,
     Redeliver, RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs, UndoChange,
-    UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Who,
-    Workspace, WorkspaceSettings,
+    UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateSettings, UpdateWorkspace,
+    Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
     Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, LockId, LockToken, Name, NodeId, NoteId,

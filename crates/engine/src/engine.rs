@@ -41,6 +41,8 @@ pub struct Settings {
     pub key_cache: Duration,
     /// How many may follow a workspace's events at once (1,024).
     pub followers: usize,
+    /// How many of them one principal may have (256).
+    pub followers_each: usize,
     /// How many events one reading looks at, however few of them its filter lets pass (10,000).
     pub events_looked_at: u32,
 }
@@ -59,6 +61,7 @@ impl Default for Settings {
             hook_backlog: 10_000,
             key_cache: Duration::from_secs(1),
             followers: 1_024,
+            followers_each: 256,
             events_looked_at: 10_000,
         }
     }
@@ -92,7 +95,7 @@ impl Engine {
         store: Store,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let feeds = Feeds::new(settings.followers);
+        let feeds = Feeds::new(settings.followers, settings.followers_each);
         let guard = Guard::new(settings.egress.clone())
             .map_err(|error| Error::caused(Code::Internal, format!("what may be dialled: {error}"), error))?;
         // What a lease's holder was told once must stay true, whatever becomes of the machine's clock.

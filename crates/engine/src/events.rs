@@ -113,9 +113,12 @@ impl Engine {
         mut query: EventQuery,
         wait: Duration,
     ) -> Result<EventPage> {
-        if wait.is_zero() {
-            return self.events(actor, workspace, query).await;
+        // Who need not wait takes nobody's place.
+        let page = self.events(actor, workspace, query.clone()).await?;
+        if wait.is_zero() || !page.items.is_empty() {
+            return Ok(page);
         }
+        query.after = Some(page.reached().into());
         let mut follower = self.follow(actor, workspace).await?;
         let end = Instant::now() + wait;
         loop {

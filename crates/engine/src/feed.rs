@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use longshore_core::wire::EventPage;
-use longshore_core::{Code, WorkspaceId};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use longshore_core::{Code, PrincipalId, WorkspaceId};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::actor::Actor;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events::EventQuery;
+use crate::places::{Place, Places};
 
 /// How often a workspace's log is looked at for what other processes have written.
 const LOOK: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ pub(crate) struct Feeds(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    slots: Arc<Semaphore>,
+    places: Places,
     feeds: Mutex<HashMap<WorkspaceId, Feed>>,
 }
 
@@ -44,9 +45,9 @@ struct Feed {
 }
 
 impl Feeds {
-    pub(crate) fn new(followers: usize) -> Self {
-        let slots = Arc::new(Semaphore::new(followers.min(Semaphore::MAX_PERMITS)));
-        Self(Arc::new(Inner { slots, feeds: Mutex::default() }))
+    /// Makes room for so many followers, and for so many of one principal.
+    pub(crate) fn new(most: usize, most_each: usize) -> Self {
+        Self(Arc::new(Inner { places: Places::new(most, most_each), feeds: Mutex::default() }))
     }
 
     fn feeds(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Feed>> {
@@ -82,10 +83,11 @@ impl Feeds {
         }
     }
 
-    fn subscribe(&self, workspace: WorkspaceId) -> Result<Subscription> {
-        let Ok(slot) = Arc::clone(&self.0.slots).try_acquire_owned() else {
-            return Err(Error::new(Code::Overloaded, "as many follow events as this server takes"));
+    fn subscribe(&self, principal: PrincipalId, workspace: WorkspaceId) -> Result<Subscription> {
+        let full = || {
+            Error::new(Code::Overloaded, "as many follow events as this server, or this principal, may have")
         };
+        let place = self.0.places.take(principal).ok_or_else(full)?;
         let mut feeds = self.feeds();
         let feed = feeds.entry(workspace).or_insert_with(|| Feed {
             newest: watch::Sender::new(0),
@@ -94,11 +96,11 @@ impl Feeds {
         });
         feed.followers += 1;
         let newest = feed.newest.subscribe();
-        Ok(Subscription { feeds: self.clone(), workspace, newest, _slot: slot })
+        Ok(Subscription { feeds: self.clone(), workspace, newest, _place: place })
     }
 
     fn followers(&self) -> usize {
-        self.feeds().values().map(|feed| feed.followers).sum()
+        self.0.places.count()
     }
 }
 
@@ -108,7 +110,7 @@ struct Subscription {
     feeds: Feeds,
     workspace: WorkspaceId,
     newest: watch::Receiver<u64>,
-    _slot: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Drop for Subscription {
@@ -160,12 +162,14 @@ impl Follower {
 }
 
 impl Engine {
-    /// Begins to follow a workspace's log. There is room for so many followers ([`Settings::followers`]).
+    /// Begins to follow a workspace's log. There is room for so many followers ([`Settings::followers`]),
+    /// and for so many of one principal ([`Settings::followers_each`]).
     ///
     /// [`Settings::followers`]: crate::Settings::followers
+    /// [`Settings::followers_each`]: crate::Settings::followers_each
     pub async fn follow(&self, actor: &Actor, workspace: WorkspaceId) -> Result<Follower> {
         self.workspace(actor, workspace).await?;
-        let subscription = self.feeds().subscribe(workspace)?;
+        let subscription = self.feeds().subscribe(actor.principal, workspace)?;
         Ok(Follower { engine: self.clone(), actor: actor.clone(), subscription, is_behind: true })
     }
 

@@ -26,6 +26,7 @@ mod listing;
 mod locks;
 mod nodes;
 mod notes;
+mod places;
 mod purge;
 mod retention;
 mod search;

@@ -1,6 +1,6 @@
 //! Workspaces: making, naming, finding.
 
-use longshore_core::wire::{Page, Role, UpdateWorkspace, Workspace, WorkspaceSettings};
+use longshore_core::wire::{Page, Role, UpdateSettings, UpdateWorkspace, Workspace, WorkspaceSettings};
 use longshore_core::{Clock, Code, Name, WorkspaceId, WorkspacePath};
 use serde_json::json;
 
@@ -25,13 +25,13 @@ fn exists(name: &Name) -> Error {
 /// The most days that a rule of a workspace may name: a hundred years.
 const MOST_DAYS: u32 = 36_500;
 
-fn check_settings(settings: &WorkspaceSettings) -> Result<()> {
+fn check_settings(settings: &UpdateSettings) -> Result<()> {
     let refuse = |detail: &str| Err(Error::new(Code::InvalidBody, detail));
-    if settings.versions_kept == Some(0) {
+    if settings.versions_kept == Some(Some(0)) {
         return refuse("`versions_kept` is at least 1: the current version always stays");
     }
     let days = [settings.versions_days, settings.trash_days];
-    if days.into_iter().flatten().any(|days| days == 0 || days > MOST_DAYS) {
+    if days.into_iter().flatten().flatten().any(|days| days == 0 || days > MOST_DAYS) {
         return refuse("a rule names 1 to 36,500 days, or `null`");
     }
     Ok(())
@@ -104,14 +104,22 @@ impl Engine {
         found.await?.ok_or_else(|| not_found(id))
     }
 
-    /// Returns the key's own workspace, or the oldest that it reaches.
+    /// Returns the key's own workspace, or the only one there is.
+    ///
+    /// Of several none is guessed: a key that reaches all would write into another one than before as soon as
+    /// somebody makes a second.
     pub async fn current_workspace(&self, actor: &Actor) -> Result<Workspace> {
         if let Some(own) = actor.workspace {
             return self.workspace(actor, own).await;
         }
-        let oldest = self.db().read(move |tx| Box::pin(async move { db::workspaces::list(tx, "", 1).await }));
-        let none = || Error::new(Code::WorkspaceNotFound, "there is no workspace yet");
-        oldest.await?.into_iter().next().ok_or_else(none)
+        let some = self.db().read(move |tx| Box::pin(async move { db::workspaces::list(tx, "", 2).await }));
+        let mut some = some.await?.into_iter();
+        let none = |detail| Error::new(Code::WorkspaceNotFound, detail);
+        match (some.next(), some.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => Err(none("the key reaches several workspaces: name one of them")),
+            (None, _) => Err(none("there is no workspace yet")),
+        }
     }
 
     /// Lists the workspaces that the actor reaches, oldest first.
@@ -130,7 +138,7 @@ impl Engine {
         page.answer(items, |workspace| workspace.id.to_string())
     }
 
-    /// Renames a workspace, or replaces its rules, as one act.
+    /// Renames a workspace, or changes its rules, as one act.
     pub async fn update_workspace(
         &self,
         actor: &Actor,
@@ -152,7 +160,7 @@ impl Engine {
                     workspace.name = name.to_string();
                 }
                 if let Some(settings) = wanted.settings {
-                    workspace.settings = settings;
+                    workspace.settings = settings.apply(&before.settings);
                 }
                 db::workspaces::update(act.tx, &workspace).await?;
                 if workspace.name != before.name {

@@ -28,6 +28,7 @@ pub(crate) async fn open(config: &Config, alone: Alone) -> Result<Engine> {
     let settings = Settings {
         largest_file: config.limits.max_file_bytes,
         followers: config.events.max_followers,
+        followers_each: config.events.max_followers_each,
         orphan_grace: Duration::from_secs(config.sweep.orphan_grace_seconds),
         egress: config.egress.settings(),
         sweep_interval: Duration::from_secs(config.sweep.interval_seconds),

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use clap::{Subcommand, ValueEnum};
-use longshore::{Name, UpdateWorkspace, Workspace, WorkspaceSettings};
+use longshore::{Name, UpdateSettings, UpdateWorkspace, Workspace, WorkspaceSettings};
 
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, columns, time};
@@ -95,18 +95,17 @@ impl Workspaces {
                 events_days,
             } => {
                 let workspace = session.workspace().await?;
+                // What is not named stays as it is by then, even if somebody else sets it meanwhile.
+                let change = UpdateSettings {
+                    require_preconditions: require_preconditions.map(|switch| matches!(switch, Switch::On)),
+                    versions_kept: versions_kept.as_deref().map(limit).transpose()?,
+                    versions_days: versions_days.as_deref().map(limit).transpose()?,
+                    trash_days: trash_days.as_deref().map(limit).transpose()?,
+                    events_days: events_days.as_deref().map(limit).transpose()?,
+                };
                 let mut settings = workspace.settings.clone();
-                if let Some(switch) = require_preconditions {
-                    settings.require_preconditions = matches!(switch, Switch::On);
-                }
-                set_limit(&mut settings.versions_kept, versions_kept.as_deref())?;
-                set_limit(&mut settings.versions_days, versions_days.as_deref())?;
-                set_limit(&mut settings.trash_days, trash_days.as_deref())?;
-                let mut kept = settings.events_days.map(NonZeroU32::get);
-                set_limit(&mut kept, events_days.as_deref())?;
-                settings.events_days = kept.map(|days| days.try_into().map_err(|_| none())).transpose()?;
-                if settings != workspace.settings {
-                    let change = UpdateWorkspace { name: None, settings: Some(settings) };
+                if change != UpdateSettings::default() {
+                    let change = UpdateWorkspace { name: None, settings: Some(change) };
                     settings = workspaces.update(workspace.id, &change).await?.settings;
                 }
                 output.object(&settings, rules)?;
@@ -121,22 +120,14 @@ impl Workspaces {
     }
 }
 
-fn none() -> Failure {
-    Failure::invalid("events are kept for a day at least")
-}
-
-/// Takes a number, or `all` for none.
-fn set_limit(limit: &mut Option<u32>, text: Option<&str>) -> Result<(), Failure> {
-    match text {
-        None => {}
-        Some("all") => *limit = None,
-        Some(text) => {
-            let number =
-                text.parse().map_err(|_| Failure::invalid(format!("{text:?} is no number, nor `all`")))?;
-            *limit = Some(number);
-        }
+/// Reads a number from 1, or `all` for no limit.
+fn limit<N: From<NonZeroU32>>(text: &str) -> Result<Option<N>, Failure> {
+    if text == "all" {
+        return Ok(None);
     }
-    Ok(())
+    let number: Result<NonZeroU32, _> = text.parse();
+    let failed = |_| Failure::invalid(format!("{text:?} is no number from 1, nor `all`"));
+    number.map(|number| Some(number.into())).map_err(failed)
 }
 
 fn rules(settings: &WorkspaceSettings) -> String {

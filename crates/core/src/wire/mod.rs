@@ -38,7 +38,7 @@ pub use node::{
 pub use note::{CreateNote, Note, TextRange, UpdateNote};
 pub use undo::{UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, Who};
 pub use version::{Comparison, NoText, Purged, TextDiff, UpdateVersion};
-pub use workspace::{CreateWorkspace, UpdateWorkspace, Workspace, WorkspaceSettings};
+pub use workspace::{CreateWorkspace, UpdateSettings, UpdateWorkspace, Workspace, WorkspaceSettings};
 
 /// The most items one page of a list may have.
 pub const MAX_PAGE: u32 = 1_000;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::{NodeId, PrincipalId, WorkspaceId};
 use crate::path::Name;
@@ -84,7 +84,89 @@ pub struct UpdateWorkspace {
     /// The workspace's new name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// The rules that replace those that stand.
+    /// The rules that change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<WorkspaceSettings>,
+    pub settings: Option<UpdateSettings>,
+}
+
+/// Changes to the rules of a workspace. What is left out stays; `null` takes a limit away.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateSettings {
+    /// Whether a change of a file that is there needs `If-Match`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_preconditions: Option<bool>,
+    /// How many of a file's newest versions are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
+    pub versions_kept: Option<Option<u32>>,
+    /// For how many days every version is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1, maximum = 36500))]
+    pub versions_days: Option<Option<u32>>,
+    /// For how many days the trash keeps what is put there.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1, maximum = 36500))]
+    pub trash_days: Option<Option<u32>>,
+    /// For how many days events are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
+    pub events_days: Option<Option<NonZeroU32>>,
+}
+
+impl UpdateSettings {
+    /// Returns the rules as they are after this change.
+    #[must_use]
+    pub fn apply(&self, to: &WorkspaceSettings) -> WorkspaceSettings {
+        WorkspaceSettings {
+            require_preconditions: self.require_preconditions.unwrap_or(to.require_preconditions),
+            versions_kept: self.versions_kept.unwrap_or(to.versions_kept),
+            versions_days: self.versions_days.unwrap_or(to.versions_days),
+            trash_days: self.trash_days.unwrap_or(to.trash_days),
+            events_days: self.events_days.unwrap_or(to.events_days),
+        }
+    }
+}
+
+/// The change after which these rules stand, whatever stood before.
+impl From<WorkspaceSettings> for UpdateSettings {
+    fn from(all: WorkspaceSettings) -> Self {
+        Self {
+            require_preconditions: Some(all.require_preconditions),
+            versions_kept: Some(all.versions_kept),
+            versions_days: Some(all.versions_days),
+            trash_days: Some(all.trash_days),
+            events_days: Some(all.events_days),
+        }
+    }
+}
+
+/// Reads a field that is there, so that `null` differs from a field that is not.
+fn stated<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{UpdateSettings, WorkspaceSettings};
+
+    #[test]
+    fn what_a_change_of_rules_leaves_out_stays_and_null_takes_away() {
+        let before = WorkspaceSettings { versions_kept: Some(3), trash_days: None, ..Default::default() };
+        let change: UpdateSettings =
+            serde_json::from_str(r#"{"versions_kept":null,"versions_days":9}"#).unwrap();
+        let after = change.apply(&before);
+        assert_eq!(
+            after,
+            WorkspaceSettings { versions_kept: None, versions_days: Some(9), ..before.clone() }
+        );
+        assert_eq!(serde_json::to_string(&change).unwrap(), r#"{"versions_kept":null,"versions_days":9}"#);
+        assert_eq!(UpdateSettings::from(after.clone()).apply(&before), after);
+        assert_eq!(UpdateSettings::default().apply(&before), before);
+    }
 }

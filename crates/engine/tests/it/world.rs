@@ -48,6 +48,7 @@ impl World {
             copied_nodes: 200,
             purge_step: 100,
             followers: 20,
+            followers_each: 17,
             events_looked_at: 50,
             // Receivers of tests are on this machine.
             egress: longshore_egress::testing::local(),

@@ -177,6 +177,9 @@ pub struct EventsConfig {
     /// The most clients that wait for events at once, by long-poll or stream. Further ones are refused.
     #[config(env = "LONGSHORE_EVENTS_MAX_FOLLOWERS", default = 1024)]
     pub max_followers: usize,
+    /// The most of them that one principal may have, with all its keys.
+    #[config(env = "LONGSHORE_EVENTS_MAX_FOLLOWERS_EACH", default = 256)]
+    pub max_followers_each: usize,
     /// After how long without an event a stream gives a sign of life. Shorter than what stands between server and
     /// client keeps a silent connection open.
     #[config(env = "LONGSHORE_EVENTS_HEARTBEAT_SECONDS", default = 15)]

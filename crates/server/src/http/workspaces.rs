@@ -41,7 +41,7 @@ pub(super) async fn create(
     ))
 }
 
-/// Gives the key's own workspace, or the oldest that it reaches.
+/// Gives the key's own workspace, or the only one there is.
 #[utoipa::path(get, path = "/v1/workspaces/current", operation_id = "get_current_workspace", tag = "workspaces",
     responses((status = 200, description = "The workspace.", body = Workspace), ReadProblems))]
 pub(super) async fn current(

@@ -1,6 +1,6 @@
 //! What is said of files: labels of versions, notes, metadata, labels; and what is removed for good.
 
-use longshore_core::wire::{Comparison, Node, Note, Page, Purged, Version, Workspace};
+use longshore_core::wire::{Comparison, Node, Note, Page, Purged, Version, Workspace, WorkspaceSettings};
 
 use crate::world::{User, World};
 
@@ -137,6 +137,9 @@ async fn the_rules_of_a_workspace_are_shown_and_set() {
     let rules = r#"{"versions_kept":5,"versions_days":10,"trash_days":null}"#;
     let after: Workspace = set(rules).await.read();
     assert_eq!((after.settings.versions_kept, after.settings.trash_days), (Some(5), None));
+    // What is left out stays, and `null` takes a limit away.
+    let later: Workspace = set(r#"{"versions_kept":null}"#).await.read();
+    assert_eq!(later.settings, WorkspaceSettings { versions_kept: None, ..after.settings });
     for bad in
         [r#"{"versions_kept":0}"#, r#"{"versions_kept":-1}"#, r#"{"trash_days":99999}"#, r#"{"typo":1}"#]
     {

@@ -22,7 +22,7 @@ pub(crate) fn operations() -> Vec<(String, String, Value)> {
 }
 
 /// What callers rely on, by path: a route that goes away or changes its name breaks them.
-const CONTRACT: &[&str] = &[
+pub(crate) const CONTRACT: &[&str] = &[
     "GET /healthz",
     "GET /metrics",
     "GET /openapi.json",

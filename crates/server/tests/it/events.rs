@@ -451,7 +451,7 @@ async fn settings_that_keep_events_for_ever_are_the_same_in_the_sdk() {
     let client = client(&served.url, served.key.reveal());
     let id = client.workspaces().current().await.unwrap().id;
     let settings = WorkspaceSettings { events_days: None, ..WorkspaceSettings::default() };
-    let change = UpdateWorkspace { settings: Some(settings.clone()), ..UpdateWorkspace::default() };
+    let change = UpdateWorkspace { settings: Some(settings.clone().into()), ..UpdateWorkspace::default() };
     client.workspaces().update(id, &change).await.unwrap();
     assert_eq!(client.workspaces().get(id).await.unwrap().settings, settings);
     let filter = EventFilter { types: vec!["workspace.*".to_owned()], ..EventFilter::default() };

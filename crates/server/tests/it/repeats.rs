@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use longshore::{
     Client, CopyNode, CreateKey, Name, OnConflict, Path, RestoreNode, RetryPolicy, Role, Target, UndoActs,
-    UpdateNode, UploadOptions,
+    UpdateNode, UploadOptions, WorkspaceId,
 };
 use longshore_flow::Tasks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -79,6 +79,7 @@ struct Setting {
     _served: Served,
     cutter: Cutter,
     client: Client,
+    workspace: WorkspaceId,
 }
 
 impl Setting {
@@ -90,11 +91,12 @@ impl Setting {
         let client = client.build().unwrap();
         // The current workspace is asked for once, and that answer is not the one to be lost.
         client.files().mkdir(Path::new("/made").unwrap()).await.unwrap();
-        Self { client, cutter, _served: served }
+        let workspace = client.workspaces().current().await.unwrap().id;
+        Self { client, cutter, workspace, _served: served }
     }
 
     async fn seq(&self) -> u64 {
-        self.client.workspaces().current().await.unwrap().seq
+        self.client.workspaces().get(self.workspace).await.unwrap().seq
     }
 
     /// Does something whose first two answers are lost, and returns how many events it made.

@@ -6,7 +6,7 @@ use crate::feed::Feeds;
 
 async fn open(folder: &tempfile::TempDir) -> Result<Db> {
     let database = Database::Sqlite(folder.path().join("longshore.db"));
-    Ok(Db::open(&database, &ManualClock::new(Timestamp::from_micros(0)), Feeds::new(1)).await?.0)
+    Ok(Db::open(&database, &ManualClock::new(Timestamp::from_micros(0)), Feeds::new(1, 1)).await?.0)
 }
 
 /// Opens a database twice, with a change to its history between.

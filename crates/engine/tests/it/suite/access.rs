@@ -83,6 +83,8 @@ pub(super) async fn a_key_reaches_its_workspace_alone(world: &World) {
     refused(engine.copy_node(&world.owner, file.id, copy, Premises::default()).await, Code::NodeNotFound);
 
     assert_eq!(engine.current_workspace(&guest).await.unwrap().id, other.id);
+    // A key that reaches both has none of its own.
+    refused(engine.current_workspace(&world.owner).await, Code::WorkspaceNotFound);
     let listed = engine.list_workspaces(&guest, PageRequest::default()).await.unwrap();
     assert_eq!(listed.items.iter().map(|workspace| workspace.id).collect::<Vec<_>>(), [other.id]);
     refused(engine.create_workspace(&guest, name("third"), None).await, Code::Forbidden);

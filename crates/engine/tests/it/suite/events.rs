@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use longshore_core::wire::{After, Event, Role, UpdateNode, UpdateWorkspace, WorkspaceSettings};
+use longshore_core::wire::{After, Event, Role, UpdateNode, UpdateSettings, UpdateWorkspace};
 use longshore_core::{Code, WorkspaceId};
 use longshore_engine::{Actor, EventQuery, EventTypes, PageRequest, Premises, Target, UploadOptions};
 
@@ -195,7 +195,7 @@ pub(super) async fn old_events_go_and_readers_are_told(world: &World) {
     let (engine, owner, id) = (&world.engine, &world.owner, world.id());
     let keep = async |days: Option<u32>| {
         let events_days = days.and_then(NonZeroU32::new);
-        let settings = Some(WorkspaceSettings { events_days, ..WorkspaceSettings::default() });
+        let settings = Some(UpdateSettings { events_days: Some(events_days), ..UpdateSettings::default() });
         let change = UpdateWorkspace { settings, ..UpdateWorkspace::default() };
         engine.update_workspace(owner, id, change, Premises::default()).await.unwrap().seq
     };
@@ -244,17 +244,25 @@ pub(super) async fn old_events_go_and_readers_are_told(world: &World) {
 
 pub(super) async fn followers_are_bounded_and_let_go(world: &World) {
     let follow = || world.engine.follow(&world.owner, world.id());
-    let mut followers = join_all((0..20).map(|_| follow())).await;
+    let mut followers = join_all((0..17).map(|_| follow())).await;
     assert!(followers.iter().all(Result::is_ok));
+    // One principal does not take all the room, with whatever key.
     refused(follow().await, Code::Overloaded);
+    let agent = world.user(Role::Viewer, None).await;
+    followers.extend(join_all((0..3).map(|_| world.engine.follow(&agent, world.id()))).await);
+    assert!(followers.iter().all(Result::is_ok));
+    refused(world.engine.follow(&agent, world.id()).await, Code::Overloaded);
     let query = EventQuery { after: Some(After::Now), ..EventQuery::default() };
     let wait = Duration::from_secs(1);
     refused(world.engine.await_events(&world.owner, world.id(), query.clone(), wait).await, Code::Overloaded);
-    // Who does not wait takes nobody's place.
+    // Who does not wait, or need not, takes nobody's place.
     world.engine.await_events(&world.owner, world.id(), query.clone(), Duration::ZERO).await.unwrap();
+    let all = world.engine.await_events(&world.owner, world.id(), EventQuery::default(), wait).await.unwrap();
+    assert_ne!(all.items.len(), 0);
+    // The last to come is the first to go: one of the agent's.
     followers.truncate(19);
     // One that goes away while it waits gives its place up too.
-    let going = world.engine.await_events(&world.owner, world.id(), query, Duration::from_secs(30));
+    let going = world.engine.await_events(&agent, world.id(), query, Duration::from_secs(30));
     assert!(tokio::time::timeout(Duration::from_millis(100), going).await.is_err());
     assert_eq!(world.engine.followers(), 19);
     drop(followers);

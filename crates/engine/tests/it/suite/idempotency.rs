@@ -177,7 +177,7 @@ pub(super) async fn every_change_of_a_file_takes_a_premise(world: &World) {
     assert_eq!(world.event_types().await.len(), before, "nothing happened");
 
     let settings = WorkspaceSettings { require_preconditions: true, ..WorkspaceSettings::default() };
-    let rule = UpdateWorkspace { settings: Some(settings), ..UpdateWorkspace::default() };
+    let rule = UpdateWorkspace { settings: Some(settings.into()), ..UpdateWorkspace::default() };
     world.engine.update_workspace(&world.owner, world.id(), rule, Premises::default()).await.unwrap();
     for (how, error) in change_everywhere(world, &file, Premises::default).await {
         if how == "write much" && error.code() == Code::PreconditionFailed {

@@ -24,7 +24,7 @@ async fn numbers(world: &World, file: longshore_core::NodeId) -> Vec<u64> {
 }
 
 pub(crate) async fn set_rules(world: &World, settings: WorkspaceSettings) -> Result<()> {
-    let wanted = UpdateWorkspace { name: None, settings: Some(settings) };
+    let wanted = UpdateWorkspace { name: None, settings: Some(settings.into()) };
     world.engine.update_workspace(&world.owner, world.id(), wanted, Premises::default()).await.map(|_| ())
 }
 

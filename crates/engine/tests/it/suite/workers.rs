@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use longshore_core::wire::{JobState, UpdateWorkspace, WorkspaceSettings};
+use longshore_core::wire::{JobState, UpdateSettings, UpdateWorkspace};
 use longshore_core::{Clock, JobId};
 use longshore_engine::{JobFilter, JobKind, Kinds, NewJob, Outcome, PageRequest, Premises, WorkerSettings};
 use longshore_flow::RetryPolicy;
@@ -324,7 +324,7 @@ pub(super) async fn ended_jobs_and_orphans_go_away_by_themselves(world: &World) 
     };
     engine.cancel_job(&world.owner, ids[0], None).await.unwrap();
     world.put("/old", b"x").await;
-    let five_days = WorkspaceSettings { events_days: NonZeroU32::new(5), ..WorkspaceSettings::default() };
+    let five_days = UpdateSettings { events_days: Some(NonZeroU32::new(5)), ..UpdateSettings::default() };
     let change = UpdateWorkspace { settings: Some(five_days), ..UpdateWorkspace::default() };
     engine.update_workspace(&world.owner, world.id(), change, Premises::default()).await.unwrap();
     world.clock.advance(DAY * 6);
