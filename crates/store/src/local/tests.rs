@@ -25,7 +25,7 @@ fn path(text: &str) -> StorePath {
 }
 
 #[tokio::test]
-async fn no_link_is_followed_with_or_without_openat2() {
+async fn row_02_links_lead_nowhere_with_or_without_openat2() {
     let outside = TempDir::new().unwrap();
     std::fs::write(outside.path().join("secret"), "secret").unwrap();
     for by_component in [false, true] {
