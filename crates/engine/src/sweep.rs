@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use longshore_core::Timestamp;
+use longshore_store::List;
 use serde_json::json;
 
 use crate::blob::{BlobId, FOLDER};
@@ -49,7 +50,7 @@ impl Engine {
     async fn sweep_with(&self, said: impl Fn(&Swept)) -> Result<Swept> {
         let oldest_kept = self.now().minus(self.settings().orphan_grace);
         let mut swept = Swept::default();
-        let mut blobs = self.store().list_files(FOLDER, true).map_err(store_failed)?;
+        let mut blobs = self.store().list_files(FOLDER, &List::ALL).map_err(store_failed)?;
         while let Some(file) = blobs.try_next().await.map_err(store_failed)? {
             swept.seen += 1;
             if swept.seen.is_multiple_of(STEP) {

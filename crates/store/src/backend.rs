@@ -1,5 +1,6 @@
 //! What a backend does. A store is one of these and a prefix.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::pin::Pin;
 
@@ -23,7 +24,7 @@ pub type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
 /// [`Store`](crate::Store) checks paths and capabilities before it calls, and adds path and backend to errors
 /// afterwards. The rules of every verb stand there; `testing::conformance` tests them. Nothing
 /// happens before a future is polled, and a dropped one leaves no half-visible state.
-pub trait Backend: Debug + Send + Sync + 'static {
+pub trait Backend: Any + Debug + Send + Sync {
     /// Returns the name of this kind of backend, for errors and logs.
     fn name(&self) -> &'static str;
 
@@ -67,6 +68,16 @@ pub trait Backend: Debug + Send + Sync + 'static {
         to: &'a StorePath,
         overwrite: bool,
     ) -> BoxFuture<'a, Result<()>>;
+
+    /// Returns how the storage itself names a path.
+    fn native_path(&self, path: &StorePath) -> String {
+        path.as_str().to_owned()
+    }
+
+    /// Returns the path of what the storage itself names so, or nothing if it does not lie here.
+    fn path_of_native(&self, native: &str) -> Option<StorePath> {
+        StorePath::parse(native).ok()
+    }
 
     /// Tries whether the storage answers.
     fn ping(&self) -> BoxFuture<'_, Result<()>>;

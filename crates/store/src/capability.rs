@@ -39,6 +39,10 @@ capabilities! {
     AtomicMove,
     /// `if_match` is honoured when reading.
     ConditionalRead,
+    /// Metadata is kept with a file.
+    Metadata,
+    /// A media type is kept with a file.
+    MediaType,
     /// What was acknowledged survives a loss of power.
     Durable,
 }

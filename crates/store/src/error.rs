@@ -17,6 +17,10 @@ pub enum ErrorKind {
     PermissionDenied,
     /// The path breaks a rule, or names a thing of another type: mend the path.
     InvalidPath,
+    /// What was asked for breaks a rule (metadata, a pattern): mend it. Nothing was tried.
+    InvalidInput,
+    /// The content is not what was asked for (no UTF-8, another digest): read it in another way, or mend it.
+    InvalidContent,
     /// This backend cannot do this at all: look at its capabilities first. Nothing was tried.
     Unsupported,
     /// The folder has content and deleting it was not asked for: empty it, or ask for it.

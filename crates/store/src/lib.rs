@@ -9,23 +9,33 @@
 #![warn(missing_docs)]
 
 mod backend;
+mod batch;
 mod capability;
+mod digest;
 mod error;
 mod info;
 mod listing;
 mod local;
 mod memory;
 mod path;
+mod ranges;
 mod read;
+mod select;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod whole;
 mod write;
 
 pub use backend::{Backend, BoxFuture, BoxStream, WriteSink};
+pub use batch::{Outcome, Progress};
 pub use capability::{Capability, CapabilitySet};
+pub use digest::{Algorithm, Digest};
 pub use error::{Error, ErrorKind, Result};
-pub use info::{ByteRange, Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions, WriteResult};
+pub use info::{
+    ByteRange, Entry, FileInfo, FolderInfo, FolderSummary, List, ListOptions, Metadata, ReadOptions,
+    ResultSource, WriteOptions, WriteResult,
+};
 pub use listing::Listing;
 pub use local::{Durability, LocalOptions};
 pub use path::StorePath;

@@ -13,7 +13,7 @@ use futures_util::stream;
 use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
-use crate::info::{Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
+use crate::info::{Entry, FileInfo, FolderInfo, ListOptions, Metadata, ReadOptions, WriteOptions};
 use crate::path::StorePath;
 use crate::read::Read;
 
@@ -35,15 +35,18 @@ struct File {
     content: Bytes,
     last_modified: SystemTime,
     etag: u64,
+    media_type: Option<String>,
+    metadata: Metadata,
 }
 
 impl File {
     fn info(&self, path: StorePath) -> FileInfo {
         FileInfo {
-            path,
-            size: self.content.len() as u64,
             last_modified: Some(self.last_modified),
             etag: Some(self.etag.to_string()),
+            media_type: self.media_type.clone(),
+            metadata: self.metadata.clone(),
+            ..FileInfo::new(path, self.content.len() as u64)
         }
     }
 }
@@ -84,15 +87,21 @@ impl Files {
         Ok(())
     }
 
-    fn put(&mut self, path: &StorePath, content: Bytes, overwrite: bool) -> Result<FileInfo> {
-        self.check_target(path, overwrite)?;
+    fn put(&mut self, path: &StorePath, content: Bytes, options: &WriteOptions) -> Result<FileInfo> {
+        self.check_target(path, options.overwrite)?;
         self.contents += 1;
         #[expect(
             clippy::disallowed_methods,
             reason = "this stands for the time a disk stamps on a file; nothing is decided by it"
         )]
         let last_modified = SystemTime::now();
-        let file = File { content, last_modified, etag: self.contents };
+        let file = File {
+            content,
+            last_modified,
+            etag: self.contents,
+            media_type: options.media_type.clone(),
+            metadata: options.metadata.clone(),
+        };
         let info = file.info(path.clone());
         self.by_path.insert(path.as_str().to_owned(), file);
         Ok(info)
@@ -104,10 +113,15 @@ impl Files {
         let mut cursor = after;
         let mut entries = Vec::new();
         loop {
+            let past;
             let start = match &cursor {
                 Cursor::Begin => Bound::Included(below.as_str()),
                 Cursor::After(key) => Bound::Excluded(key.as_str()),
-                Cursor::AtLeast(key) => Bound::Included(key.as_str()),
+                Cursor::Past(folder) => {
+                    // Everything of the folder sorts before its name with the character after `/`.
+                    past = format!("{folder}0");
+                    Bound::Included(past.as_str())
+                }
             };
             let next = self.by_path.range::<str, _>((start, Bound::Unbounded));
             let Some((key, file)) = next.into_iter().next() else {
@@ -116,27 +130,26 @@ impl Files {
             let Some(rest) = key.strip_prefix(&below) else {
                 return (entries, None);
             };
-            if !options.recursive
-                && let Some((name, _)) = rest.split_once('/')
-            {
-                if options.folders {
-                    entries.push(folder_entry(&format!("{below}{name}")));
-                }
-                // Everything of the folder sorts before its name with the character after `/`.
-                cursor = Cursor::AtLeast(format!("{below}{name}0"));
-            } else {
-                if options.recursive && options.folders {
-                    let seen = match &cursor {
-                        Cursor::After(key) => key.as_str(),
-                        _ => "",
-                    };
-                    for (end, _) in rest.match_indices('/') {
-                        let folder = &key[..below.len() + end];
-                        if !seen.starts_with(&key[..=folder.len()]) {
-                            entries.push(folder_entry(folder));
-                        }
+            // Where the path goes deeper than is wanted: the end of the last folder that is given.
+            let cut = options.max_depth.and_then(|most| rest.match_indices('/').nth(most));
+            if options.folders {
+                let seen = match &cursor {
+                    Cursor::Begin => String::new(),
+                    Cursor::After(key) => key.clone(),
+                    Cursor::Past(folder) => format!("{folder}/"),
+                };
+                for (end, _) in
+                    rest.match_indices('/').take_while(|(end, _)| cut.is_none_or(|(cut, _)| *end <= cut))
+                {
+                    let folder = &key[..below.len() + end];
+                    if !seen.starts_with(&key[..=folder.len()]) {
+                        entries.push(folder_entry(folder));
                     }
                 }
+            }
+            if let Some((end, _)) = cut {
+                cursor = Cursor::Past(key[..below.len() + end].to_owned());
+            } else {
                 if options.files
                     && let Ok(path) = StorePath::parse(key)
                 {
@@ -158,7 +171,8 @@ fn folder_entry(path: &str) -> Entry {
 enum Cursor {
     Begin,
     After(String),
-    AtLeast(String),
+    /// Past all that is in this folder.
+    Past(String),
 }
 
 impl Memory {
@@ -198,8 +212,9 @@ impl Memory {
 
     fn copy_now(&self, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<FileInfo> {
         let mut files = self.files();
-        let content = files.file(from)?.content.clone();
-        files.put(to, content, overwrite)
+        let file = files.file(from)?.clone();
+        let options = WriteOptions { overwrite, media_type: file.media_type, metadata: file.metadata };
+        files.put(to, file.content, &options)
     }
 
     fn move_now(&self, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<()> {
@@ -233,7 +248,7 @@ impl Backend for Memory {
         let sink: Box<dyn WriteSink> = Box::new(MemorySink {
             memory: self.clone(),
             path: path.clone(),
-            overwrite: options.overwrite,
+            options: options.clone(),
             first: Bytes::new(),
             rest: BytesMut::new(),
         });
@@ -315,7 +330,7 @@ impl Debug for Memory {
 struct MemorySink {
     memory: Memory,
     path: StorePath,
-    overwrite: bool,
+    options: WriteOptions,
     /// The first chunk is kept as it came: content of one chunk is never copied.
     first: Bytes,
     rest: BytesMut,
@@ -337,7 +352,7 @@ impl WriteSink for MemorySink {
     fn finish(self: Box<Self>) -> BoxFuture<'static, Result<FileInfo>> {
         Box::pin(async move {
             let content = if self.rest.is_empty() { self.first } else { self.rest.freeze() };
-            self.memory.files().put(&self.path, content, self.overwrite)
+            self.memory.files().put(&self.path, content, &self.options)
         })
     }
 

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use crate::backend::Backend;
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
-use crate::info::{Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions, WriteResult};
-use crate::listing::Listing;
+use crate::info::{
+    Entry, FileInfo, FolderInfo, ReadOptions, ResultSource, WriteOptions, WriteResult, check_metadata,
+};
 use crate::local::{Local, LocalOptions};
 use crate::memory::Memory;
 use crate::path::StorePath;
@@ -45,8 +46,8 @@ use crate::write::{Body, Content, Writer};
 /// taken out again; a replaced file may show the new content, though the call failed.
 #[derive(Clone)]
 pub struct Store {
-    backend: Arc<dyn Backend>,
-    prefix: StorePath,
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) prefix: StorePath,
     child: bool,
 }
 
@@ -105,6 +106,25 @@ impl Store {
         self.backend.capabilities()
     }
 
+    /// Returns the backend, where it is of this type.
+    #[must_use]
+    pub fn backend_as<B: Backend>(&self) -> Option<&B> {
+        let backend: &dyn std::any::Any = &*self.backend;
+        backend.downcast_ref()
+    }
+
+    /// Returns how the storage itself names a path: on the local disk the whole path there.
+    pub fn native_path(&self, path: &str) -> Result<String> {
+        let asked = self.at(path, StorePath::parse(path))?;
+        Ok(self.backend.native_path(&self.prefix.join(&asked)))
+    }
+
+    /// Returns the path here of what the storage itself names so, or nothing if it does not lie in this store.
+    #[must_use]
+    pub fn path_of_native(&self, native: &str) -> Option<StorePath> {
+        self.backend.path_of_native(native)?.relative_to(&self.prefix)
+    }
+
     /// Returns whether the backend has a capability. A verb that needs a missing one is `Unsupported`, before
     /// any I/O.
     #[must_use]
@@ -133,6 +153,13 @@ impl Store {
     /// Begins a file. It is not visible until the writer's `finish`.
     pub async fn open_write(&self, path: &str, options: WriteOptions) -> Result<Writer> {
         let target = self.file(path, Capability::Write)?;
+        if !options.metadata.is_empty() {
+            self.demand(path, Capability::Metadata)?;
+            self.at(path, check_metadata(&options.metadata))?;
+        }
+        if options.media_type.is_some() {
+            self.demand(path, Capability::MediaType)?;
+        }
         let sink = self.backend.open_write(&target.full, &options).await;
         let sink = self.at(path, sink)?;
         Ok(Writer::new(sink, target.asked, self.name()))
@@ -186,7 +213,7 @@ impl Store {
 
     /// Returns what a write of the file, as it stands, would have returned.
     pub async fn head(&self, path: &str) -> Result<WriteResult> {
-        self.file_info(path).await.map(WriteResult::from)
+        self.file_info(path).await.map(|file| WriteResult::of(file, ResultSource::Sidecar))
     }
 
     /// Returns whether a file or a folder stands at a path.
@@ -214,52 +241,6 @@ impl Store {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound) => Ok(None),
             Err(error) => self.at(path, Err(error)),
         }
-    }
-
-    /// Lists the files of a folder. A missing folder is empty; errors of storage come from the stream.
-    pub fn list_files(&self, path: &str, recursive: bool) -> Result<Listing<FileInfo>> {
-        let options = ListOptions { recursive, files: true, folders: false };
-        self.listing(path, options, |entry| match entry {
-            Entry::File(file) => Some(file),
-            Entry::Folder(_) => None,
-        })
-    }
-
-    /// Lists the folders of a folder.
-    pub fn list_folders(&self, path: &str, recursive: bool) -> Result<Listing<FolderInfo>> {
-        let options = ListOptions { recursive, files: false, folders: true };
-        self.listing(path, options, |entry| match entry {
-            Entry::Folder(folder) => Some(folder),
-            Entry::File(_) => None,
-        })
-    }
-
-    /// Lists the files and folders of a folder.
-    pub fn list(&self, path: &str, recursive: bool) -> Result<Listing<Entry>> {
-        let options = ListOptions { recursive, files: true, folders: true };
-        self.listing(path, options, Some)
-    }
-
-    fn listing<T: Send + 'static>(
-        &self,
-        path: &str,
-        options: ListOptions,
-        mut pick: impl FnMut(Entry) -> Option<T> + Send + 'static,
-    ) -> Result<Listing<T>> {
-        use futures_util::TryStreamExt as _;
-
-        let target = self.target(path, Capability::List)?;
-        let (asked, backend) = (path.to_owned(), self.name());
-        let batches = self.backend.list(&target.full, options);
-        let located = batches.map_err(move |error| error.located(&asked, backend));
-        let prefix = self.prefix.clone();
-        Ok(Listing::new(Box::pin(located), move |mut entry| {
-            if !prefix.is_root() {
-                let relative = entry.path().relative_to(&prefix)?;
-                *entry.path_mut() = relative;
-            }
-            pick(entry)
-        }))
     }
 
     /// Deletes a file. If `missing_ok`, a missing one is no error.
@@ -315,7 +296,7 @@ impl Store {
         self.at("", self.backend.close().await)
     }
 
-    fn demand(&self, path: &str, capability: Capability) -> Result<()> {
+    pub(crate) fn demand(&self, path: &str, capability: Capability) -> Result<()> {
         if self.supports(capability) {
             return Ok(());
         }
@@ -323,13 +304,13 @@ impl Store {
         Err(Error::new(ErrorKind::Unsupported, message).located(path, self.name()))
     }
 
-    fn target(&self, path: &str, capability: Capability) -> Result<Target> {
+    pub(crate) fn target(&self, path: &str, capability: Capability) -> Result<Target> {
         self.demand(path, capability)?;
         let asked = self.at(path, StorePath::parse(path))?;
         Ok(Target { full: self.prefix.join(&asked), asked })
     }
 
-    fn file(&self, path: &str, capability: Capability) -> Result<Target> {
+    pub(crate) fn file(&self, path: &str, capability: Capability) -> Result<Target> {
         let target = self.target(path, capability)?;
         if target.asked.is_root() {
             return Err(self.refuse(path, ErrorKind::InvalidPath, "the path must not be empty"));
@@ -337,11 +318,11 @@ impl Store {
         Ok(target)
     }
 
-    fn refuse(&self, path: &str, kind: ErrorKind, message: &'static str) -> Error {
+    pub(crate) fn refuse(&self, path: &str, kind: ErrorKind, message: &'static str) -> Error {
         Error::new(kind, message).located(path, self.name())
     }
 
-    fn at<T>(&self, path: &str, result: Result<T>) -> Result<T> {
+    pub(crate) fn at<T>(&self, path: &str, result: Result<T>) -> Result<T> {
         result.map_err(|error| error.located(path, self.name()))
     }
 
@@ -355,9 +336,9 @@ impl Store {
 }
 
 /// A path as it was asked for, and as the backend knows it.
-struct Target {
-    asked: StorePath,
-    full: StorePath,
+pub(crate) struct Target {
+    pub(crate) asked: StorePath,
+    pub(crate) full: StorePath,
 }
 
 fn forgive(result: Result<()>, missing_ok: bool) -> Result<()> {

@@ -7,7 +7,7 @@ use futures_util::{Stream, StreamExt};
 
 use crate::backend::{BoxStream, WriteSink};
 use crate::error::{Error, ErrorKind, Result};
-use crate::info::WriteResult;
+use crate::info::{ResultSource, WriteResult};
 use crate::path::StorePath;
 
 /// The content of a file to write: bytes in memory, or a stream of them.
@@ -98,7 +98,7 @@ impl Writer {
         let result = self.sink.finish().await;
         let mut info = result.map_err(|error| error.located(&self.path, self.backend))?;
         info.path = self.path;
-        Ok(info.into())
+        Ok(WriteResult::of(info, ResultSource::Native))
     }
 
     /// Takes everything back, and waits until that is done.

@@ -179,7 +179,7 @@ impl World {
 
     /// Returns how many blobs the store has.
     pub(crate) async fn blobs(&self) -> usize {
-        let listed = self.store.list_files("blobs", true).expect("a listing");
+        let listed = self.store.list_files("blobs", &longshore_store::List::ALL).expect("a listing");
         listed.try_fold(0, |count, _| async move { Ok(count + 1) }).await.expect("the list")
     }
 }

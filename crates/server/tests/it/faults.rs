@@ -26,7 +26,8 @@ async fn a_full_disk_is_told_and_leaves_nothing() {
         let answer = world.edit(&put, vec![1; 200_000]).await;
         assert_eq!(answer.outcome(), "507 storage_full", "{op:?}");
         assert_eq!(answer.json()["detail"], "the storage is full; nothing was stored");
-        let left: Vec<_> = store.list_files("", true).unwrap().try_collect().await.unwrap();
+        let left: Vec<_> =
+            store.list_files("", &longshore_store::List::ALL).unwrap().try_collect().await.unwrap();
         // What ties the store to its database is no blob.
         assert!(left.iter().all(|file| file.path.as_str() == MARK), "{op:?}: {left:?}");
     }

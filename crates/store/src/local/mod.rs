@@ -4,6 +4,7 @@
 //! what is visible durable; `read` and `walk` give content and entries; `temporary` sweeps up after crashes;
 //! `disk` has the calls that tests make fail. Async code here only hands work to blocking threads.
 
+mod attributes;
 mod disk;
 mod errno;
 mod folders;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::stream;
-use rustix::fs::{AtFlags, FileType, Statx};
+use rustix::fs::{AtFlags, FileType, OFlags, Statx};
 use rustix::io::Errno;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -80,6 +81,8 @@ struct Shared {
     root: Root,
     folders: Folders,
     options: LocalOptions,
+    /// Whether the file system keeps attributes of files.
+    keeps_attributes: bool,
     /// How many jobs are on blocking threads, or waiting for one.
     running: watch::Sender<usize>,
 }
@@ -143,10 +146,12 @@ impl Local {
         let older_than = options.sweep_older_than;
         let root = Root::open(root, disk)?;
         temporary::sweep(&root, older_than)?;
+        let keeps_attributes = attributes::are_kept(&root.temporary);
         Ok(Self(Arc::new(Shared {
             root,
             folders: Folders::default(),
             options,
+            keeps_attributes,
             running: watch::Sender::new(0),
         })))
     }
@@ -166,7 +171,19 @@ fn etag_of(stat: &Statx) -> String {
 }
 
 fn info_of(path: StorePath, stat: &Statx) -> FileInfo {
-    FileInfo { path, size: stat.stx_size, last_modified: modified_at(stat), etag: Some(etag_of(stat)) }
+    FileInfo {
+        last_modified: modified_at(stat),
+        etag: Some(etag_of(stat)),
+        ..FileInfo::new(path, stat.stx_size)
+    }
+}
+
+/// Adds what callers have said of an open file.
+fn described(shared: &Shared, file: impl std::os::fd::AsFd, mut info: FileInfo) -> Result<FileInfo> {
+    if shared.keeps_attributes {
+        attributes::read(file, &mut info)?;
+    }
+    Ok(info)
 }
 
 fn modified_at(stat: &Statx) -> Option<SystemTime> {
@@ -192,8 +209,12 @@ fn entry_of(path: StorePath, stat: &Statx) -> Option<Entry> {
 fn stat(shared: &Shared, path: &StorePath) -> Result<Entry> {
     Root::check(path)?;
     let missing = || errno::error(Errno::NOENT, "");
-    match shared.root.stat(path) {
-        Ok(stat) => entry_of(path.clone(), &stat).ok_or_else(missing),
+    let opened = shared.root.open_at(path, OFlags::PATH);
+    match opened.and_then(|file| Ok((root::stat_open(&file)?, file))) {
+        Ok((stat, file)) => match entry_of(path.clone(), &stat).ok_or_else(missing)? {
+            Entry::File(info) => described(shared, file, info).map(Entry::File),
+            folder @ Entry::Folder(_) => Ok(folder),
+        },
         Err(Errno::LOOP) => Err(missing()),
         Err(errno) => Err(errno::lookup_error(errno, "looking")),
     }
@@ -216,12 +237,14 @@ fn require_file(shared: &Shared, path: &StorePath) -> Result<()> {
 }
 
 fn copy_file(shared: &Arc<Shared>, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<FileInfo> {
-    let (source, _) = read::open(shared, from)?;
+    let (source, stat) = read::open(shared, from)?;
+    let info = described(shared, &source, info_of(from.clone(), &stat))?;
     Root::check(to)?;
     check_target(shared, to, overwrite)?;
     let mut stage = Stage::create(shared)?;
     stage.copy_from(&source)?;
-    stage.commit(to, overwrite)
+    let options = WriteOptions { overwrite, media_type: info.media_type, metadata: info.metadata };
+    stage.commit(to, &options)
 }
 
 fn move_file(shared: &Shared, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<()> {
@@ -261,8 +284,14 @@ impl Backend for Local {
     }
 
     fn capabilities(&self) -> CapabilitySet {
-        let all = CapabilitySet::of(Capability::ALL);
-        if self.0.options.durability == Durability::Full { all } else { all.without(Capability::Durable) }
+        let mut all = CapabilitySet::of(Capability::ALL);
+        if self.0.options.durability != Durability::Full {
+            all = all.without(Capability::Durable);
+        }
+        if !self.0.keeps_attributes {
+            all = all.without(Capability::Metadata).without(Capability::MediaType);
+        }
+        all
     }
 
     fn read<'a>(&'a self, path: &'a StorePath, options: &'a ReadOptions) -> BoxFuture<'a, Result<Read>> {
@@ -275,7 +304,7 @@ impl Backend for Local {
         options: &'a WriteOptions,
     ) -> BoxFuture<'a, Result<Box<dyn WriteSink>>> {
         let sink = Root::check(path).map(|()| -> Box<dyn WriteSink> {
-            Box::new(LocalSink::new(Arc::clone(&self.0), path.clone(), options.overwrite))
+            Box::new(LocalSink::new(Arc::clone(&self.0), path.clone(), options.clone()))
         });
         Box::pin(std::future::ready(sink))
     }
@@ -331,6 +360,15 @@ impl Backend for Local {
     ) -> BoxFuture<'a, Result<()>> {
         let (from, to) = (from.clone(), to.clone());
         Box::pin(self.run(move |shared| move_file(shared, &from, &to, overwrite)))
+    }
+
+    fn native_path(&self, path: &StorePath) -> String {
+        self.0.root.path.join(path.as_str()).to_string_lossy().into_owned()
+    }
+
+    fn path_of_native(&self, native: &str) -> Option<StorePath> {
+        let below = Path::new(native).strip_prefix(&self.0.root.path).ok()?;
+        StorePath::parse(below.to_str()?).ok()
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<()>> {

@@ -23,6 +23,8 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOF
 
 #[derive(Debug)]
 pub(super) struct Root {
+    /// Where it was opened, for names that others understand; nothing is found by it.
+    pub(super) path: PathBuf,
     folder: OwnedFd,
     pub(super) temporary: OwnedFd,
     pub(super) disk: Disk,
@@ -42,6 +44,7 @@ impl Root {
             disk.make_folder(&folder, TEMPORARY)?;
             let temporary = rustix::fs::openat(&folder, TEMPORARY, FOLDER, Mode::empty())?;
             Ok(Self {
+                path: path.to_path_buf(),
                 folder,
                 temporary,
                 disk,

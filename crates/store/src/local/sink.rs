@@ -13,7 +13,7 @@ use super::stage::{Stage, check_target};
 use super::{Shared, joined};
 use crate::backend::{BoxFuture, WriteSink};
 use crate::error::Result;
-use crate::info::FileInfo;
+use crate::info::{FileInfo, WriteOptions};
 use crate::path::StorePath;
 
 const BATCH: usize = 1024 * 1024;
@@ -24,7 +24,7 @@ const SMALL: usize = 8 * 1024;
 pub(super) struct LocalSink {
     shared: Arc<Shared>,
     path: StorePath,
-    overwrite: bool,
+    options: WriteOptions,
     gathered: Gathered,
     /// A batch that is being written, or was. Its result is the file so far.
     last: Option<JoinHandle<Result<Stage>>>,
@@ -65,8 +65,8 @@ impl Gathered {
 }
 
 impl LocalSink {
-    pub(super) fn new(shared: Arc<Shared>, path: StorePath, overwrite: bool) -> Self {
-        Self { shared, path, overwrite, gathered: Gathered::default(), last: None }
+    pub(super) fn new(shared: Arc<Shared>, path: StorePath, options: WriteOptions) -> Self {
+        Self { shared, path, options, gathered: Gathered::default(), last: None }
     }
 
     /// Waits until the disk has taken the last batch.
@@ -82,7 +82,7 @@ impl LocalSink {
 
     async fn hand_over(&mut self) -> Result<()> {
         let stage = self.settle().await?;
-        let (path, overwrite) = (self.path.clone(), self.overwrite);
+        let (path, overwrite) = (self.path.clone(), self.options.overwrite);
         let batch = self.gathered.take();
         self.last = Some(self.shared.start(move |shared| {
             let mut stage = match stage {
@@ -120,7 +120,7 @@ impl WriteSink for LocalSink {
     fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<FileInfo>> {
         Box::pin(async move {
             let stage = self.settle().await?;
-            let (path, overwrite) = (std::mem::take(&mut self.path), self.overwrite);
+            let (path, options) = (std::mem::take(&mut self.path), std::mem::take(&mut self.options));
             let batch = self.gathered.take();
             let job = self.shared.start(move |shared| {
                 let mut stage = match stage {
@@ -128,7 +128,7 @@ impl WriteSink for LocalSink {
                     None => Stage::create(shared)?,
                 };
                 stage.append(&batch)?;
-                stage.commit(&path, overwrite)
+                stage.commit(&path, &options)
             });
             joined(job.await)
         })

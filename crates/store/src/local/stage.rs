@@ -13,9 +13,9 @@ use rustix::fs::{Advice, AtFlags, FileType};
 use rustix::io::Errno;
 
 use super::root::{stat_entry, stat_open};
-use super::{Durability, Shared, errno, info_of};
+use super::{Durability, Shared, attributes, errno, info_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::info::FileInfo;
+use crate::info::{FileInfo, WriteOptions};
 use crate::path::StorePath;
 
 /// How many parts one `writev` takes at most (`IOV_MAX`).
@@ -140,12 +140,14 @@ impl Stage {
     }
 
     /// Makes the file visible at `path`, durably. On any error nothing is, and the temporary file goes.
-    pub(super) fn commit(mut self, path: &StorePath, overwrite: bool) -> Result<FileInfo> {
+    pub(super) fn commit(mut self, path: &StorePath, options: &WriteOptions) -> Result<FileInfo> {
+        let overwrite = options.overwrite;
         let shared = Arc::clone(&self.shared);
         let root = &shared.root;
         let durability = shared.options.durability;
         let (parent, name) = path.split();
         let mut folder = open_target(&shared, parent)?;
+        attributes::write(&self.file, options)?;
         if durability != Durability::None {
             // Not tried again on failure: see `Disk::sync_file`.
             root.disk
@@ -182,7 +184,8 @@ impl Stage {
             }
             return Err(errno::error(errno, "making the folder durable"));
         }
-        Ok(info_of(path.clone(), &stat))
+        let (media_type, metadata) = (options.media_type.clone(), options.metadata.clone());
+        Ok(FileInfo { media_type, metadata, ..info_of(path.clone(), &stat) })
     }
 
     /// Takes a file that was just made visible out again, unless another stands there by now.

@@ -13,7 +13,7 @@ use super::stage::Stage;
 use super::{Disk, Local, LocalOptions, Shared, temporary};
 use crate::backend::Backend as _;
 use crate::error::ErrorKind;
-use crate::info::ReadOptions;
+use crate::info::{ReadOptions, WriteOptions};
 use crate::path::StorePath;
 
 fn local(folder: &TempDir) -> Local {
@@ -52,7 +52,7 @@ async fn row_02_links_lead_nowhere_with_or_without_openat2() {
         assert_eq!(&kept.bytes().await.unwrap()[..], b"x");
         let target = path("ancestor/new");
         let stage = Stage::create(&local.0).unwrap();
-        let error = stage.commit(&target, true).unwrap_err();
+        let error = stage.commit(&target, &WriteOptions::OVERWRITE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidPath);
         assert!(!outside.path().join("new").exists());
         let gone = local.delete_folder(&path("ancestor"), true).await;
@@ -85,7 +85,7 @@ fn a_sweep_between_making_and_locking_takes_no_file_from_its_writer() {
             threads.spawn(move || {
                 for number in 0..1000 {
                     let stage = Stage::create(&local.0).unwrap();
-                    let done = stage.commit(&path(&format!("{writer}-{number}")), false);
+                    let done = stage.commit(&path(&format!("{writer}-{number}")), &WriteOptions::default());
                     if let Err(error) = done {
                         writing.fetch_sub(1, Ordering::Relaxed);
                         panic!("{error}");
@@ -111,7 +111,7 @@ fn a_sweep_spares_the_young_and_the_living() {
     assert_eq!(temporary::sweep(root, Duration::from_secs(3600)).unwrap(), 0);
     assert_eq!(temporary::sweep(root, Duration::ZERO).unwrap(), 1);
     assert!(!left.exists());
-    living.commit(&path("file"), false).unwrap();
+    living.commit(&path("file"), &WriteOptions::default()).unwrap();
     assert!(folder.path().join("file").exists());
 }
 

@@ -39,7 +39,9 @@ impl Walk {
             }
         }
         let mut entries = Vec::new();
-        while let Some((folder, dir)) = self.open.last_mut() {
+        loop {
+            let depth = self.open.len().saturating_sub(1);
+            let Some((folder, dir)) = self.open.last_mut() else { break };
             if entries.len() >= BATCH {
                 return Ok((entries, true));
             }
@@ -74,7 +76,7 @@ impl Walk {
                     Err(errno) => return Err(failed(errno)),
                 },
                 FileType::Directory => {
-                    let below = if self.options.recursive {
+                    let below = if self.options.max_depth.is_none_or(|most| depth < most) {
                         match open_folder(parent, name) {
                             Ok(folder) => Some(Dir::new(folder).map_err(failed)?),
                             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,

@@ -344,6 +344,14 @@ impl Backend for ChaosBackend {
         Box::pin(self.chaos.around(Op::Move, inner))
     }
 
+    fn native_path(&self, path: &StorePath) -> String {
+        self.inner.native_path(path)
+    }
+
+    fn path_of_native(&self, native: &str) -> Option<StorePath> {
+        self.inner.path_of_native(native)
+    }
+
     fn ping(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.chaos.around(Op::Ping, self.inner.ping()))
     }

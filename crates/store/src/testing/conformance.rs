@@ -11,6 +11,7 @@
 mod change;
 mod list;
 mod read;
+mod whole;
 mod write;
 
 use std::fmt::Debug;
@@ -50,7 +51,7 @@ impl Case {
 /// Returns every case.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    [read::CASES, write::CASES, list::CASES, change::CASES].concat()
+    [read::CASES, write::CASES, list::CASES, change::CASES, whole::CASES].concat()
 }
 
 /// Names the cases of a module, with what each needs besides reading and writing.

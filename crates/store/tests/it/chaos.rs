@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use longshore_store::testing::chaos::{Chaos, Op};
-use longshore_store::{ErrorKind, LocalOptions, ReadOptions, Store, WriteOptions};
+use longshore_store::{ErrorKind, List, LocalOptions, ReadOptions, Store, WriteOptions};
 use tempfile::TempDir;
 
 crate::trials! {
@@ -36,7 +36,7 @@ async fn each_step_fails_when_told() {
     chaos.fail_next(Op::Move, ErrorKind::Internal);
     assert!(store.move_file("file", "there", true).await.is_err());
     chaos.fail_next(Op::List, ErrorKind::Unavailable);
-    let mut listing = store.list_files("", true).unwrap();
+    let mut listing = store.list_files("", &List::ALL).unwrap();
     assert!(listing.next_entry().await.is_err());
     chaos.fail_next(Op::Ping, ErrorKind::Unavailable);
     assert!(store.ping().await.is_err());

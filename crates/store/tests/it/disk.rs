@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use longshore_store::testing::disk::{DiskFaults, DiskOp, faulty_local};
-use longshore_store::{ByteRange, Durability, ErrorKind, LocalOptions, ReadOptions, Store, WriteOptions};
+use longshore_store::{
+    ByteRange, Durability, ErrorKind, List, LocalOptions, ReadOptions, Store, WriteOptions,
+};
 use tempfile::TempDir;
 
 crate::trials! {
@@ -233,7 +235,7 @@ async fn the_store_s_own_folder_cannot_be_named() {
             assert_eq!(error.kind(), ErrorKind::InvalidPath, "{path}");
         }
     }
-    assert!(store.list("", true).unwrap().next_entry().await.unwrap().is_none());
+    assert!(store.list("", &List::ALL).unwrap().next_entry().await.unwrap().is_none());
 }
 
 async fn what_a_crash_left_is_swept_at_opening() {
@@ -279,7 +281,7 @@ async fn pipes_and_links_are_not_there() {
     for path in ["pipe", "link"] {
         assert!(!store.exists(path).await.unwrap());
     }
-    assert!(store.list("", true).unwrap().next_entry().await.unwrap().is_none());
+    assert!(store.list("", &List::ALL).unwrap().next_entry().await.unwrap().is_none());
     // Replacing a link replaces the link.
     store.write("link", "x", WriteOptions::OVERWRITE).await.unwrap();
     assert!(store.is_file("link").await.unwrap());

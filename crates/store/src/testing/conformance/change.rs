@@ -3,7 +3,7 @@
 use super::{Outcome, fails, pattern, promises, same};
 use crate::capability::Capability;
 use crate::error::ErrorKind;
-use crate::info::WriteOptions;
+use crate::info::{List, WriteOptions};
 use crate::store::Store;
 
 promises! {
@@ -180,7 +180,7 @@ async fn what_a_backend_cannot_do_is_refused(store: Store) -> Outcome {
         fails(moved, ErrorKind::Unsupported)?;
     }
     if !store.supports(Capability::List) {
-        fails(store.list_files("", true), ErrorKind::Unsupported)?;
+        fails(store.list_files("", &List::ALL), ErrorKind::Unsupported)?;
     }
     same(&store.read_bytes("file").await?[..], b"x")
 }

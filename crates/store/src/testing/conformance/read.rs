@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 
 use super::{Outcome, fails, pattern, promises, same};
 use crate::error::ErrorKind;
-use crate::info::{ByteRange, ReadOptions, WriteOptions};
+use crate::info::{ByteRange, List, ReadOptions, ResultSource, WriteOptions, WriteResult};
 use crate::store::Store;
 
 promises! {
@@ -33,7 +33,7 @@ async fn what_is_written_is_read(store: Store) -> Outcome {
         let info = store.file_info(&path).await?;
         same(info.size, size as u64)?;
         same(&info.etag, &made.etag)?;
-        same(store.head(&path).await?, made)?;
+        same(store.head(&path).await?, WriteResult { source: ResultSource::Sidecar, ..made })?;
         same(info.path.name(), size.to_string().as_str())?;
     }
     Ok(())
@@ -198,7 +198,7 @@ async fn names_of_many_scripts_come_back(store: Store) -> Outcome {
         store.write(&format!("names/{name}"), name, WriteOptions::default()).await?;
     }
     let mut found = Vec::new();
-    let mut listing = store.list_files("names", false)?;
+    let mut listing = store.list_files("names", &List::CHILDREN)?;
     while let Some(file) = listing.next_entry().await? {
         found.push(file.path.name().to_owned());
     }
@@ -226,7 +226,7 @@ async fn a_child_sees_its_folder_alone(store: Store) -> Outcome {
     same(made.path.as_str(), "deep/er")?;
     same(store.is_file("data/deep/er").await?, true)?;
     let mut found = Vec::new();
-    let mut listing = child.list_files("", true)?;
+    let mut listing = child.list_files("", &List::ALL)?;
     while let Some(file) = listing.next_entry().await? {
         found.push(file.path.to_string());
     }

@@ -7,7 +7,7 @@ use futures_util::stream;
 
 use super::{Outcome, broken_source, fails, pattern, promises, same};
 use crate::error::ErrorKind;
-use crate::info::WriteOptions;
+use crate::info::{List, WriteOptions};
 use crate::store::Store;
 use crate::write::Content;
 
@@ -48,7 +48,7 @@ async fn a_standing_file_is_replaced_when_asked(store: Store) -> Outcome {
 async fn has_files(store: &Store, wanted: &[&str]) -> Outcome {
     store.close().await?;
     let mut found = Vec::new();
-    let mut listing = store.list_files("", true)?;
+    let mut listing = store.list_files("", &List::ALL)?;
     while let Some(file) = listing.next_entry().await? {
         found.push(file.path.to_string());
     }
@@ -133,7 +133,7 @@ async fn files_and_folders_do_not_mix(store: Store) -> Outcome {
     let options = WriteOptions::OVERWRITE;
     store.write("folder/file", "x", options.clone()).await?;
     for overwrite in [false, true] {
-        let options = WriteOptions { overwrite };
+        let options = WriteOptions { overwrite, ..WriteOptions::default() };
         let onto_folder = store.write("folder", "y", options.clone()).await;
         fails(onto_folder, ErrorKind::InvalidPath)?;
         let below_file = store.write("folder/file/below", "y", options.clone()).await;

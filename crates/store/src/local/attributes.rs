@@ -1,0 +1,74 @@
+//! What callers say of a file, kept in one extended attribute of it: it moves with the file and is durable with it.
+//!
+//! The attribute holds the media type and then each key and value, with a NUL after each; none of them has one.
+
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd as _;
+
+use rustix::fs::XattrFlags;
+use rustix::io::Errno;
+
+use super::errno;
+use crate::error::{Error, ErrorKind, Result};
+use crate::info::{FileInfo, Metadata, WriteOptions};
+
+const NAME: &str = "user.longshore.described";
+
+/// The most that metadata and a media type can need.
+const MOST: usize = 4 * 1_024;
+
+/// Tells whether the file system keeps attributes, by trying with a folder that is the store's own.
+pub(super) fn are_kept(folder: impl AsFd) -> bool {
+    let name = "user.longshore.probe";
+    let set = rustix::fs::fsetxattr(&folder, name, b"", XattrFlags::empty());
+    // It is only a probe: left behind it does no harm.
+    rustix::fs::fremovexattr(&folder, name).ok();
+    set.is_ok()
+}
+
+/// Keeps what `options` say with an open file.
+pub(super) fn write(file: impl AsFd, options: &WriteOptions) -> Result<()> {
+    if options.media_type.is_none() && options.metadata.is_empty() {
+        return Ok(());
+    }
+    let mut text = options.media_type.clone().unwrap_or_default();
+    text.push('\0');
+    for part in options.metadata.iter().flat_map(|(key, value)| [key, value]) {
+        text.push_str(part);
+        text.push('\0');
+    }
+    if text.len() > MOST {
+        return Err(Error::new(ErrorKind::InvalidInput, "metadata and media type are too long"));
+    }
+    rustix::fs::fsetxattr(file, NAME, text.as_bytes(), XattrFlags::empty())
+        .map_err(|errno| errno::error(errno, "keeping the metadata"))
+}
+
+/// Adds what is kept with an open file, which may be open for looking at alone.
+pub(super) fn read(file: impl AsFd, info: &mut FileInfo) -> Result<()> {
+    let mut buffer = vec![0_u8; MOST];
+    let mut got = rustix::fs::fgetxattr(&file, NAME, buffer.as_mut_slice());
+    if got == Err(Errno::BADF) {
+        // A descriptor for looking alone has attributes only by its name in `/proc`.
+        let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+        got = rustix::fs::getxattr(path, NAME, buffer.as_mut_slice());
+    }
+    match got {
+        Ok(size) => buffer.truncate(size),
+        Err(Errno::NODATA | Errno::NOTSUP) => return Ok(()),
+        Err(errno) => return Err(errno::error(errno, "looking at the metadata")),
+    }
+    let spoilt = || Error::new(ErrorKind::Internal, "the metadata of the file cannot be read");
+    let text = String::from_utf8(buffer).map_err(|error| spoilt().with_source(error))?;
+    let (media_type, mut rest) = text.split_once('\0').ok_or_else(spoilt)?;
+    info.media_type = (!media_type.is_empty()).then(|| media_type.to_owned());
+    let mut metadata = Metadata::new();
+    while !rest.is_empty() {
+        let (key, after) = rest.split_once('\0').ok_or_else(spoilt)?;
+        let (value, after) = after.split_once('\0').ok_or_else(spoilt)?;
+        metadata.insert(key.to_owned(), value.to_owned());
+        rest = after;
+    }
+    info.metadata = metadata;
+    Ok(())
+}
