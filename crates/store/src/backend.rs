@@ -69,6 +69,11 @@ pub trait Backend: Any + Debug + Send + Sync {
         overwrite: bool,
     ) -> BoxFuture<'a, Result<()>>;
 
+    /// Returns the backend that this one stands in front of, if it does.
+    fn inner(&self) -> Option<&dyn Backend> {
+        None
+    }
+
     /// Returns how the storage itself names a path.
     fn native_path(&self, path: &StorePath) -> String {
         path.as_str().to_owned()

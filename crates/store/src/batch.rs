@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, TryStreamExt as _};
+use longshore_flow::fan_out;
 
 use crate::capability::Capability;
 use crate::error::Result;
@@ -38,12 +39,10 @@ fn many<'s, T: 's, F>(
 where
     F: Future<Output = Result<T>> + 's,
 {
-    stream::iter(paths)
-        .map(move |path| {
-            let doing = each(path.clone());
-            async move { Outcome { path, result: doing.await } }
-        })
-        .buffer_unordered(at_once.max(1))
+    fan_out(paths, at_once, move |path| {
+        let doing = each(path.clone());
+        async move { Outcome { path, result: doing.await } }
+    })
 }
 
 impl Store {
@@ -73,12 +72,10 @@ impl Store {
         overwrite: bool,
         at_once: usize,
     ) -> impl Stream<Item = Outcome<FileInfo>> + 's {
-        stream::iter(pairs)
-            .map(move |(from, to)| async move {
-                let result = self.copy_file(&from, &to, overwrite).await;
-                Outcome { path: from, result }
-            })
-            .buffer_unordered(at_once.max(1))
+        fan_out(pairs, at_once, move |(from, to)| async move {
+            let result = self.copy_file(&from, &to, overwrite).await;
+            Outcome { path: from, result }
+        })
     }
 
     /// Copies a file into another store, or within this one, where the storage does it by itself if it can.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 /// A result of the store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -55,6 +56,7 @@ struct Detail {
     message: Cow<'static, str>,
     path: Option<String>,
     backend: Option<&'static str>,
+    retry_after: Option<Duration>,
     source: Option<Source>,
 }
 
@@ -62,13 +64,27 @@ impl Error {
     /// Makes an error. The store adds path and backend on the way out.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Detail { kind, message: message.into(), path: None, backend: None, source: None }))
+        Self(Box::new(Detail {
+            kind,
+            message: message.into(),
+            path: None,
+            backend: None,
+            retry_after: None,
+            source: None,
+        }))
     }
 
     /// Adds the error underneath.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// Adds how long the storage asked to be left alone.
+    #[must_use]
+    pub fn with_retry_after(mut self, pause: Duration) -> Self {
+        self.0.retry_after = Some(pause);
         self
     }
 
@@ -102,6 +118,12 @@ impl Error {
     #[must_use]
     pub const fn backend(&self) -> Option<&'static str> {
         self.0.backend
+    }
+
+    /// Returns how long the storage asked to be left alone.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     /// Returns whether doing the same again, later, may succeed without anybody mending anything.

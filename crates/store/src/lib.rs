@@ -14,6 +14,7 @@ mod capability;
 mod digest;
 mod error;
 mod info;
+mod layer;
 mod listing;
 mod local;
 mod memory;
@@ -36,8 +37,10 @@ pub use info::{
     ByteRange, Entry, FileInfo, FolderInfo, FolderSummary, List, ListOptions, Metadata, ReadOptions,
     ResultSource, WriteOptions, WriteResult,
 };
+pub use layer::{Observation, Op, Timeouts};
 pub use listing::Listing;
 pub use local::{Durability, LocalOptions};
+pub use longshore_flow::RetryPolicy;
 pub use path::StorePath;
 pub use read::Read;
 pub use store::Store;

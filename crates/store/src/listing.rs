@@ -29,7 +29,7 @@ impl<T: Send + 'static> Listing<T> {
             };
             futures_util::stream::iter(picked)
         });
-        Self(Box::pin(entries))
+        Self(Box::pin(entries.fuse()))
     }
 
     /// Returns the next entry, or nothing at the end.

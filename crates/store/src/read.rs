@@ -31,7 +31,7 @@ impl Read {
         range: Range<u64>,
         chunks: impl Stream<Item = Result<Bytes>> + Send + 'static,
     ) -> Self {
-        Self { info, range, chunks: Box::pin(chunks), origin: None }
+        Self { info, range, chunks: Box::pin(chunks.fuse()), origin: None }
     }
 
     pub(crate) fn located(mut self, path: &str, backend: &'static str) -> Self {

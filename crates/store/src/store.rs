@@ -79,9 +79,9 @@ impl Store {
         Self { backend, prefix, child: false }
     }
 
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn into_parts(self) -> (Arc<dyn Backend>, StorePath) {
-        (self.backend, self.prefix)
+    /// Returns this store with another backend, made of its own.
+    pub(crate) fn replaced(self, with: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>) -> Self {
+        Self { backend: with(self.backend), ..self }
     }
 
     /// Returns the store of the folder `subpath` of this one. Both share one backend; closing the child does
@@ -106,11 +106,17 @@ impl Store {
         self.backend.capabilities()
     }
 
-    /// Returns the backend, where it is of this type.
+    /// Returns the backend, where it is of this type, also from behind what stands in front of it.
     #[must_use]
     pub fn backend_as<B: Backend>(&self) -> Option<&B> {
-        let backend: &dyn std::any::Any = &*self.backend;
-        backend.downcast_ref()
+        let mut backend: &dyn Backend = &*self.backend;
+        loop {
+            let any: &dyn std::any::Any = backend;
+            match any.downcast_ref() {
+                Some(found) => return Some(found),
+                None => backend = backend.inner()?,
+            }
+        }
     }
 
     /// Returns how the storage itself names a path: on the local disk the whole path there.

@@ -1,49 +1,19 @@
 //! A store that fails, waits and tears on demand, or by a seed.
 
 use std::collections::VecDeque;
-use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
-use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
-use crate::capability::CapabilitySet;
+use crate::backend::{Backend, BoxFuture, WriteSink};
 use crate::error::{Error, ErrorKind, Result};
-use crate::info::{Entry, FileInfo, ListOptions, ReadOptions, WriteOptions};
+pub use crate::layer::Op;
+use crate::layer::{Layer, Opened};
 use crate::path::StorePath;
 use crate::read::Read;
 use crate::store::Store;
-
-/// A step of a store at which it can fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Op {
-    /// Opening a file for reading.
-    Read,
-    /// Giving a chunk of a file that is read.
-    ReadChunk,
-    /// Beginning a file.
-    OpenWrite,
-    /// Taking a chunk of a file that is written.
-    Write,
-    /// Making a written file visible.
-    Finish,
-    /// Looking at a path.
-    Stat,
-    /// Giving a batch of a listing.
-    List,
-    /// Deleting a file.
-    Delete,
-    /// Deleting a folder.
-    DeleteFolder,
-    /// Copying a file.
-    Copy,
-    /// Moving a file.
-    Move,
-    /// Asking whether the storage answers.
-    Ping,
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -64,10 +34,8 @@ impl Chaos {
     /// Wraps a store; the handle says what goes wrong. Until it is told to, nothing does.
     #[must_use]
     pub fn wrap(store: Store) -> (Store, ChaosHandle) {
-        let (inner, prefix) = store.into_parts();
         let handle = ChaosHandle(Arc::default());
-        let backend = ChaosBackend { inner, chaos: handle.clone() };
-        (Store::over(Arc::new(backend), prefix), handle)
+        (store.layered(handle.clone()), handle)
     }
 }
 
@@ -228,31 +196,6 @@ impl Drop for State {
     }
 }
 
-struct ChaosBackend {
-    inner: Arc<dyn Backend>,
-    chaos: ChaosHandle,
-}
-
-impl Debug for ChaosBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Chaos").field(&self.inner).finish()
-    }
-}
-
-impl ChaosBackend {
-    async fn torn_read(&self, path: &StorePath, options: &ReadOptions) -> Result<Read> {
-        let inner = self.inner.read(path, options);
-        let read = self.chaos.around(Op::Read, inner).await?;
-        let (info, range) = (read.info().clone(), read.range());
-        let chaos = self.chaos.clone();
-        let chunks = read.then(move |chunk| {
-            let chaos = chaos.clone();
-            async move { torn_chunk(&chaos, chunk).await }
-        });
-        Ok(Read::new(info, range, chunks.flatten()))
-    }
-}
-
 async fn torn_chunk(
     chaos: &ChaosHandle,
     chunk: Result<Bytes>,
@@ -274,128 +217,49 @@ async fn torn_chunk(
     stream::iter(items)
 }
 
-impl Backend for ChaosBackend {
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-
-    fn capabilities(&self) -> CapabilitySet {
-        self.inner.capabilities()
-    }
-
-    fn read<'a>(&'a self, path: &'a StorePath, options: &'a ReadOptions) -> BoxFuture<'a, Result<Read>> {
-        Box::pin(self.torn_read(path, options))
-    }
-
-    fn open_write<'a>(
+impl Layer for ChaosHandle {
+    fn step<'a, T: Send + 'a>(
         &'a self,
-        path: &'a StorePath,
-        options: &'a WriteOptions,
-    ) -> BoxFuture<'a, Result<Box<dyn WriteSink>>> {
-        Box::pin(async move {
-            let inner = self.inner.open_write(path, options);
-            let sink: Box<dyn WriteSink> = Box::new(ChaosSink {
-                inner: self.chaos.around(Op::OpenWrite, inner).await?,
-                chaos: self.chaos.clone(),
-            });
-            Ok(sink)
-        })
+        op: Op,
+        _: &'a StorePath,
+        step: BoxFuture<'a, Result<T>>,
+    ) -> BoxFuture<'a, Result<T>> {
+        Box::pin(self.around(op, step))
     }
 
-    fn stat<'a>(&'a self, path: &'a StorePath) -> BoxFuture<'a, Result<Entry>> {
-        Box::pin(self.chaos.around(Op::Stat, self.inner.stat(path)))
+    fn stream(self: &Arc<Self>, _: &Arc<dyn Backend>, _: Opened, read: Read) -> Read {
+        let (info, range) = (read.info().clone(), read.range());
+        let chaos = Arc::clone(self);
+        let chunks = read.then(move |chunk| {
+            let chaos = Arc::clone(&chaos);
+            async move { torn_chunk(&chaos, chunk).await }
+        });
+        Read::new(info, range, chunks.flatten())
     }
 
-    fn list(&self, path: &StorePath, options: ListOptions) -> BoxStream<'static, Result<Vec<Entry>>> {
-        let chaos = self.chaos.clone();
-        let batches = self.inner.list(path, options);
-        Box::pin(batches.and_then(move |batch| {
-            let chaos = chaos.clone();
-            async move { chaos.around(Op::List, std::future::ready(Ok(batch))).await }
-        }))
-    }
-
-    fn delete<'a>(&'a self, path: &'a StorePath) -> BoxFuture<'a, Result<()>> {
-        Box::pin(self.chaos.around(Op::Delete, self.inner.delete(path)))
-    }
-
-    fn delete_folder<'a>(&'a self, path: &'a StorePath, recursive: bool) -> BoxFuture<'a, Result<()>> {
-        let inner = self.inner.delete_folder(path, recursive);
-        Box::pin(self.chaos.around(Op::DeleteFolder, inner))
-    }
-
-    fn copy_file<'a>(
+    fn write<'a>(
         &'a self,
-        from: &'a StorePath,
-        to: &'a StorePath,
-        overwrite: bool,
-    ) -> BoxFuture<'a, Result<FileInfo>> {
-        let inner = self.inner.copy_file(from, to, overwrite);
-        Box::pin(self.chaos.around(Op::Copy, inner))
-    }
-
-    fn move_file<'a>(
-        &'a self,
-        from: &'a StorePath,
-        to: &'a StorePath,
-        overwrite: bool,
+        _: &'a StorePath,
+        sink: &'a mut Box<dyn WriteSink>,
+        chunk: Bytes,
     ) -> BoxFuture<'a, Result<()>> {
-        let inner = self.inner.move_file(from, to, overwrite);
-        Box::pin(self.chaos.around(Op::Move, inner))
-    }
-
-    fn native_path(&self, path: &StorePath) -> String {
-        self.inner.native_path(path)
-    }
-
-    fn path_of_native(&self, native: &str) -> Option<StorePath> {
-        self.inner.path_of_native(native)
-    }
-
-    fn ping(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.chaos.around(Op::Ping, self.inner.ping()))
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<()>> {
-        self.inner.close()
-    }
-}
-
-struct ChaosSink {
-    inner: Box<dyn WriteSink>,
-    chaos: ChaosHandle,
-}
-
-impl WriteSink for ChaosSink {
-    fn write(&mut self, chunk: Bytes) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            match self.chaos.draw(Op::Write) {
-                None => self.inner.write(chunk).await,
+            match self.draw(Op::Write) {
+                None => sink.write(chunk).await,
                 Some(Fault::Delay(delay)) => {
                     tokio::time::sleep(delay).await;
-                    self.inner.write(chunk).await
+                    sink.write(chunk).await
                 }
-                Some(Fault::Fail(kind)) => Err(self.chaos.error(Op::Write, kind)),
+                Some(Fault::Fail(kind)) => Err(self.error(Op::Write, kind)),
                 Some(Fault::LoseAnswer(kind)) => {
-                    self.inner.write(chunk).await?;
-                    Err(self.chaos.error(Op::Write, kind))
+                    sink.write(chunk).await?;
+                    Err(self.error(Op::Write, kind))
                 }
                 Some(Fault::Tear(kind)) => {
-                    self.inner.write(chunk.slice(..chunk.len() / 2)).await?;
-                    Err(self.chaos.error(Op::Write, kind))
+                    sink.write(chunk.slice(..chunk.len() / 2)).await?;
+                    Err(self.error(Op::Write, kind))
                 }
             }
         })
-    }
-
-    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<FileInfo>> {
-        Box::pin(async move {
-            let Self { inner, chaos } = *self;
-            chaos.around(Op::Finish, inner.finish()).await
-        })
-    }
-
-    fn abort(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
-        self.inner.abort()
     }
 }

@@ -5,6 +5,8 @@ mod chaos;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod layers;
+#[cfg(test)]
 mod suite;
 
 fn main() -> std::process::ExitCode {
@@ -15,6 +17,7 @@ fn main() -> std::process::ExitCode {
         trials.extend(suite::trials());
         trials.extend(disk::trials());
         trials.extend(chaos::trials());
+        trials.extend(layers::trials());
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

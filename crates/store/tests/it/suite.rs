@@ -3,13 +3,13 @@
 use libtest_mimic::Trial;
 use longshore_store::testing::chaos::Chaos;
 use longshore_store::testing::conformance::cases;
-use longshore_store::{Capability, Durability, LocalOptions, Store};
+use longshore_store::{Capability, Durability, LocalOptions, RetryPolicy, Store, Timeouts};
 use tempfile::TempDir;
 
 /// Makes a store, the empty part of it to test, and what both must not outlive.
 type Make = fn() -> ((Store, Store), Option<TempDir>);
 
-const STORES: [(&str, Make); 5] = [
+const STORES: [(&str, Make); 6] = [
     ("memory", || (twice(Store::memory()), None)),
     ("local", || local(LocalOptions::default())),
     ("local-unflushed", || {
@@ -21,6 +21,10 @@ const STORES: [(&str, Make); 5] = [
         ((store.0, child), folder)
     }),
     // A wrapper must not change what it wraps.
+    ("layered", || {
+        let store = Store::memory().with_limit(2).with_timeouts(Timeouts::default());
+        (twice(store.with_retry(RetryPolicy::default()).observed(drop)), None)
+    }),
     ("calm-chaos", || (twice(Chaos::wrap(Store::memory()).0), None)),
 ];
 
