@@ -186,6 +186,24 @@ pub(crate) fn locked(lock: &NodeLock, now: Timestamp) -> Error {
     })
 }
 
+/// How many locks an error tells of, and of how many bytes: who meets one must be able to read it.
+pub(crate) const TOLD_LOCKS: usize = 100;
+const TOLD_BYTES: usize = 24 * 1_024;
+/// How many bytes a lock has besides what its owner says.
+const LOCK_BYTES: usize = 240;
+
+/// Returns the first of some locks: as many as an error tells of.
+pub(crate) fn told(locks: Vec<NodeLock>) -> Vec<NodeLock> {
+    let mut left = TOLD_BYTES;
+    let fits = |lock: &NodeLock| {
+        let words = [&lock.purpose, &lock.owner_label].into_iter().flatten().map(String::len);
+        let before = left;
+        left = left.saturating_sub(LOCK_BYTES + words.sum::<usize>());
+        before > 0
+    };
+    locks.into_iter().take(TOLD_LOCKS).take_while(fits).collect()
+}
+
 /// Refuses early what [`Act::permit`] will refuse later: before a gigabyte has come for nothing.
 pub(crate) async fn permit_early(
     tx: &mut Tx,
@@ -274,11 +292,9 @@ impl Act<'_> {
         if row.kind == NodeKind::File || !self.log.may_be_locked() {
             return Ok(());
         }
-        let now = self.now();
-        for id in db::locks::below(self.tx, self.log.workspace(), row.id, now).await? {
-            let Some(lock) = db::nodes::get(self.tx, id).await?.and_then(|row| row.lock) else {
-                continue;
-            };
+        // One more than the caller can have named: where there is one of somebody else, it is seen.
+        let (now, most) = (self.now(), self.held.len() + 1);
+        for lock in db::locks::below(self.tx, self.log.workspace(), &[row.id], now, most).await? {
             match self.held.iter_mut().find(|held| held.grant.id == lock.id) {
                 Some(held) => held.used = true,
                 None => return Err(locked(&lock, now)),
@@ -322,7 +338,7 @@ impl Act<'_> {
             self.held.iter().filter(|held| !held.used).map(|held| held.grant.lock()).collect();
         let Some(first) = vain.first() else { return Ok(()) };
         let detail = format!("{} is on {}, which this does not touch", first.id, first.node_id);
-        let facts = Facts { locks: vain, ..Facts::default() };
+        let facts = Facts { locks: told(vain), ..Facts::default() };
         Err(Error::new(Code::LockElsewhere, detail).with_facts(facts))
     }
 }

@@ -7,17 +7,18 @@
 mod queue;
 mod signals;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use longshore_core::wire::{
     AcquireLock, AcquireLocks, Facts, LONGEST_LEASE, LONGEST_WAIT, LockGrant, LockGrants, LockRenewal,
-    LostReason, MOST_LOCKS, NodeLock, Page, RenewLock, Role, SHORTEST_LEASE,
+    LostReason, MOST_LOCKS, NodeKind, NodeLock, Page, RenewLock, Role, SHORTEST_LEASE,
 };
 use longshore_core::{Code, LockId, LockToken, NodeId, PrincipalId, Timestamp, WorkspaceId};
 use serde_json::json;
 
 pub(crate) use self::signals::Signals;
-use crate::act::{Act, Ask, Premises, Scope, grant_of, hash_of, locked, no_lock};
+use crate::act::{Act, Ask, Premises, Scope, TOLD_LOCKS, grant_of, hash_of, locked, no_lock, told};
 use crate::actor::Actor;
 use crate::db;
 use crate::db::events::Change;
@@ -71,25 +72,33 @@ impl Terms {
     }
 }
 
-/// Returns the locks that keep a node from being locked: on it, above it, below it.
+/// Returns the locks that keep nodes from being locked: those on them and above them, and so many of those below.
 async fn in_the_way(
     act: &mut Act<'_>,
-    row: &NodeRow,
-    place: &Place,
+    nodes: &[(NodeRow, Place)],
     held: &[LockId],
+    most: usize,
 ) -> Result<Vec<NodeLock>> {
     if !act.log.may_be_locked() {
         return Ok(Vec::new());
     }
     let now = act.now();
-    let mut found: Vec<NodeLock> = place.locks.clone();
-    for id in db::locks::below(act.tx, act.log.workspace(), row.id, now).await? {
-        found.extend(db::nodes::get(act.tx, id).await?.and_then(|row| row.lock));
+    let mut found = BTreeMap::new();
+    for (row, place) in nodes {
+        // Who holds a folder may lock what is in it; who holds a node may not lock it once more.
+        let blocks = |lock: &&NodeLock| {
+            is_live(lock.expires_at, now) && (lock.node_id == row.id || !held.contains(&lock.id))
+        };
+        found.extend(place.locks.iter().filter(blocks).map(|lock| (lock.id, lock.clone())));
     }
-    // Who holds a folder may lock what is in it; who holds a node may not lock it once more.
-    found
-        .retain(|lock| is_live(lock.expires_at, now) && (lock.node_id == row.id || !held.contains(&lock.id)));
-    Ok(found)
+    let folders: Vec<NodeId> =
+        nodes.iter().filter(|(row, _)| row.kind == NodeKind::Folder).map(|(row, _)| row.id).collect();
+    if !folders.is_empty() {
+        let most = most + held.len();
+        let below = db::locks::below(act.tx, act.log.workspace(), &folders, now, most).await?;
+        found.extend(below.into_iter().filter(|lock| !held.contains(&lock.id)).map(|lock| (lock.id, lock)));
+    }
+    Ok(found.into_values().collect())
 }
 
 /// Grants the lock of a node that nothing keeps from being locked.
@@ -148,22 +157,18 @@ async fn grant_all(act: &mut Act<'_>, files: Vec<NodeId>, terms: Terms) -> Resul
     ensure_room(act).await?;
     let mut sorted = files.clone();
     sorted.sort_unstable();
-    let (mut nodes, mut blockers) = (Vec::new(), Vec::<NodeLock>::new());
+    let mut nodes = Vec::with_capacity(sorted.len());
     for id in sorted {
         let (row, place) = live_node(act.tx, act.log.actor(), id).await?;
         if row.workspace != act.log.workspace() {
             return Err(Error::new(Code::NodeNotFound, format!("no folder or file {id} in this workspace")));
         }
-        for lock in in_the_way(act, &row, &place, &held).await? {
-            if blockers.iter().all(|known| known.id != lock.id) {
-                blockers.push(lock);
-            }
-        }
         nodes.push((row, place));
     }
+    let blockers = in_the_way(act, &nodes, &held, TOLD_LOCKS).await?;
     if let Some(first) = blockers.first() {
-        let facts = Facts { lock: Some(first.clone()), locks: blockers.clone(), ..Facts::default() };
-        return Err(locked(first, act.now()).adding(facts));
+        let refusal = locked(first, act.now());
+        return Err(refusal.adding(Facts { locks: told(blockers), ..Facts::default() }));
     }
     let mut locks = Vec::with_capacity(nodes.len());
     for (row, place) in nodes {

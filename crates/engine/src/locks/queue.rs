@@ -15,7 +15,6 @@ use super::{Terms, ensure_room, grant, in_the_way, still_waiting_since};
 use crate::act::{Act, Ask, Preconditions, Premises, Scope, locked, name_event};
 use crate::actor::Actor;
 use crate::db;
-use crate::db::nodes::is_live;
 use crate::db::waiters::Waiter;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -36,8 +35,8 @@ const APART: Duration = Duration::from_millis(20);
 /// The most waiters of a workspace.
 const MOST_WAITERS: u64 = 10_000;
 
-/// How many waiters with locks of their own are looked at for a circle.
-const CIRCLE: u32 = 1_000;
+/// How many waiters with locks of their own are looked at for a circle, and how many locks below what one waits for.
+const CIRCLE: usize = 1_000;
 
 /// One who asks for a lock.
 #[derive(Clone, Debug)]
@@ -84,9 +83,11 @@ async fn attempt(act: &mut Act<'_>, request: Request) -> Result<Attempt> {
     let since = still_waiting_since(act.now());
     db::waiters::forget(act.tx, act.log.workspace(), since).await?;
     let own = own_place(act, &request).await?;
-    let ahead = db::waiters::ahead(act.tx, row.id, own.as_ref(), since).await?;
-    let in_the_way = in_the_way(act, &row, &place, &held).await?;
+    let ahead = db::waiters::ahead(act.tx, request.node, own.as_ref(), since).await?;
+    let asked = [(row, place)];
+    let in_the_way = in_the_way(act, &asked, &held, CIRCLE).await?;
     if in_the_way.is_empty() && ahead == 0 {
+        let [(row, place)] = asked;
         ensure_room(act).await?;
         if let Some(own) = own {
             db::waiters::delete(act.tx, own.ticket).await?;
@@ -128,13 +129,12 @@ async fn queue_up(act: &mut Act<'_>, node: NodeId, holds: Vec<LockId>) -> Result
 }
 
 /// Refuses to wait for somebody who, over whatever corners, waits for a lock that the caller holds.
-async fn ensure_no_circle(act: &mut Act<'_>, in_the_way: &[NodeLock], held: &[LockId]) -> Result<()> {
+async fn ensure_no_circle(act: &mut Act<'_>, blockers: &[NodeLock], held: &[LockId]) -> Result<()> {
     if held.is_empty() {
         return Ok(());
     }
-    let now = act.now();
     let mut waiters = db::waiters::holders(act.tx, act.log.workspace(), CIRCLE).await?;
-    let mut open: Vec<LockId> = in_the_way.iter().map(|lock| lock.id).collect();
+    let mut open: Vec<LockId> = blockers.iter().map(|lock| lock.id).collect();
     while let Some(lock) = open.pop() {
         if held.contains(&lock) {
             let detail =
@@ -146,9 +146,11 @@ async fn ensure_no_circle(act: &mut Act<'_>, in_the_way: &[NodeLock], held: &[Lo
             waiters.into_iter().partition(|waiter| waiter.holds.contains(&lock));
         waiters = others;
         for waiter in waiting {
+            // What was purged meanwhile is in nobody's way.
+            let Some(row) = db::nodes::get(act.tx, waiter.node).await? else { continue };
             let place = db::nodes::place(act.tx, waiter.node).await?;
-            let blocking = place.locks.into_iter().filter(|lock| is_live(lock.expires_at, now));
-            open.extend(blocking.map(|lock| lock.id).filter(|id| !waiter.holds.contains(id)));
+            let blockers = in_the_way(act, &[(row, place)], &waiter.holds, CIRCLE).await?;
+            open.extend(blockers.into_iter().map(|lock| lock.id));
         }
     }
     Ok(())

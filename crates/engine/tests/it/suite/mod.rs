@@ -11,6 +11,7 @@ mod idempotency;
 mod jobs;
 mod listing;
 mod lock_races;
+mod lock_reach;
 mod locks;
 mod nodes;
 mod notes;
@@ -103,6 +104,9 @@ cases![
     lock_races::a_break_and_a_commit_come_one_after_the_other,
     lock_races::what_was_lost_stays_lost_when_the_clock_steps_back,
     lock_races::a_file_made_anew_at_a_path_has_a_lock_of_its_own,
+    lock_reach::a_hundred_locks_of_ones_own_hide_no_other,
+    lock_reach::a_batch_names_no_more_than_can_be_read,
+    lock_reach::a_circle_over_a_folder_is_refused,
     versions::a_label_stays_with_its_version,
     versions::the_current_version_is_never_deleted,
     versions::versions_are_compared_line_by_line,

@@ -1,0 +1,111 @@
+//! How far locks reach: folders with many locks in them, what an event says of them, and what outlives a lock.
+
+use std::time::Duration;
+
+use futures_util::future::join;
+use longshore_core::wire::{
+    AcquireLock, AcquireLocks, LockGrant, LockGrants, LostReason, MOST_LOCKS, RestoreNode, UpdateNode,
+};
+use longshore_core::{Code, LockToken, NodeId, Timestamp};
+use longshore_engine::{
+    Error, EventQuery, Idempotency, Preconditions, Premises, Result, UploadOptions,
+};
+
+use super::locks::{lost, take, token, under};
+use crate::world::{World, name, path, refused};
+
+async fn batch(world: &World, files: &[NodeId], premises: Premises) -> Result<LockGrants> {
+    let wanted =
+        AcquireLocks { files: files.to_vec(), ttl_seconds: 60, purpose: None, owner_label: None };
+    world.engine.lock_nodes(&world.owner, wanted, premises).await
+}
+
+async fn lock(world: &World, node: NodeId) -> LockGrant {
+    take(world, node, AcquireLock::default()).await.expect("the lock is free")
+}
+
+fn keyed(key: &str) -> Premises {
+    Premises { idempotency: Some(Idempotency::new(key).unwrap()), ..Premises::default() }
+}
+
+fn writing(granted: &[&LockGrant]) -> UploadOptions {
+    UploadOptions { premises: under(granted), ..UploadOptions::default() }
+}
+
+pub(super) async fn a_hundred_locks_of_ones_own_hide_no_other(world: &World) {
+    let (engine, owner) = (&world.engine, &world.owner);
+    let mut files = Vec::new();
+    for number in 0..=MOST_LOCKS {
+        files.push(world.put(&format!("/f/{number}"), b"x").await.id);
+    }
+    files.sort_unstable();
+    let folder = world.node_at("/f").await.unwrap();
+    // The locks are found in the order of their nodes: the foreign one is the last.
+    let foreign = files.pop().unwrap();
+    let own = batch(world, &files, Premises::default()).await.unwrap().locks;
+    let foreign = lock(world, foreign).await;
+    let mine = || under(&own.iter().collect::<Vec<_>>());
+    let elsewhere = UpdateNode { name: Some(name("g")), ..UpdateNode::default() };
+    for done in [
+        engine.trash_node(owner, folder.id, mine()).await,
+        engine.update_node(owner, folder.id, elsewhere, mine()).await,
+    ] {
+        let error = done.expect_err("somebody else's lock is below");
+        assert_eq!(error.code(), Code::Locked, "{error}");
+        assert_eq!(error.facts().unwrap().lock.as_ref().unwrap().id, foreign.lock.id);
+    }
+    let wanted = AcquireLock::default();
+    refused(engine.lock_node(owner, folder.id, wanted.clone(), mine()).await, Code::Locked);
+    // Once it is in the trash, under the other's lock too, it is not purged without that one.
+    engine.release_lock(owner, foreign.lock.id, token(&foreign)).await.unwrap();
+    engine.trash_node(owner, folder.id, mine()).await.unwrap();
+    engine.restore_node(owner, folder.id, RestoreNode::default(), mine()).await.unwrap();
+    let foreign = lock(world, foreign.lock.node_id).await;
+    world.clock.advance(Duration::from_millis(1));
+    refused(engine.trash_node(owner, folder.id, mine()).await, Code::Locked);
+    engine.release_lock(owner, foreign.lock.id, token(&foreign)).await.unwrap();
+    engine.lock_node(owner, folder.id, wanted, mine()).await.expect("all that is below is the caller's own");
+}
+
+pub(super) async fn a_batch_names_no_more_than_can_be_read(world: &World) {
+    let mut folders = Vec::new();
+    for folder in 0..2 {
+        let mut files = Vec::new();
+        for number in 0..80 {
+            files.push(world.put(&format!("/{folder}/{number}"), b"x").await.id);
+        }
+        let wanted = AcquireLocks {
+            files,
+            ttl_seconds: 60,
+            purpose: Some("ü".repeat(200)),
+            owner_label: Some("ß".repeat(200)),
+        };
+        world.engine.lock_nodes(&world.owner, wanted, Premises::default()).await.unwrap();
+        folders.push(world.node_at(&format!("/{folder}")).await.unwrap().id);
+    }
+    let error = batch(world, &folders, Premises::default()).await.unwrap_err();
+    assert_eq!(error.code(), Code::Locked);
+    let facts = error.facts().unwrap();
+    assert!(!facts.locks.is_empty());
+    assert!(facts.locks.contains(facts.lock.as_ref().unwrap()));
+    let length = serde_json::to_string(facts).unwrap().len();
+    assert!(length < 32 * 1_024, "{length} bytes");
+}
+
+pub(super) async fn a_circle_over_a_folder_is_refused(world: &World) {
+    for folder_is_asked_for_first in [true, false] {
+        let at = |text: &str| format!("/{folder_is_asked_for_first}{text}");
+        let x = lock(world, world.put(&at("/f/x"), b"x").await.id).await;
+        let g = lock(world, world.put(&at("/g"), b"x").await.id).await;
+        let folder = world.node_at(&at("/f")).await.unwrap().id;
+        let wait = async |node: NodeId, held: &LockGrant| {
+            let wanted = AcquireLock { wait_seconds: 1, ..AcquireLock::default() };
+            world.engine.lock_node(&world.owner, node, wanted, under(&[held])).await
+        };
+        // The first is given up after a second, and its place is kept for the other to see.
+        let steps = [(folder, &g), (g.lock.node_id, &x)];
+        let (first, second) = if folder_is_asked_for_first { (0, 1) } else { (1, 0) };
+        refused(wait(steps[first].0, steps[first].1).await, Code::Locked);
+        refused(wait(steps[second].0, steps[second].1).await, Code::Deadlock);
+    }
+}
