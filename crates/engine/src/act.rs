@@ -35,6 +35,11 @@ pub struct Preconditions {
 }
 
 impl Preconditions {
+    /// Tells whether nothing is asked.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.if_match.is_none() && !self.if_none_match
+    }
+
     /// Checks what is asked against the node that was found.
     pub(crate) fn check(&self, found: Option<&NodeRow>) -> Result<()> {
         let current = found.and_then(|row| row.version);
@@ -240,10 +245,9 @@ impl Act<'_> {
 
     /// Refuses a change of a file without a premise, where the workspace takes none.
     fn ensure_conditional(&self, found: Option<&NodeRow>) -> Result<()> {
-        let unconditional = self.preconditions.if_match.is_none() && !self.preconditions.if_none_match;
         match found {
             Some(row)
-                if unconditional
+                if self.preconditions.is_empty()
                     && row.kind == NodeKind::File
                     && self.log.settings().require_preconditions =>
             {

@@ -264,7 +264,11 @@ impl Engine {
         self.act(ask, name, move |act, name| {
             Box::pin(async move {
                 let (_, place) = destination(act, parent).await?;
-                ensure_free(act.tx, parent, name.as_str()).await?;
+                let found = db::nodes::child(act.tx, parent, name.as_str()).await?;
+                act.check_stated(found.as_ref()).await?;
+                if found.is_some() {
+                    return Err(name_taken(name.as_str()));
+                }
                 let row = insert_folder(act, parent, &place, &name).await?;
                 let place = place.below(&row)?;
                 Ok(row.into_node(place, act.now()))
@@ -285,6 +289,9 @@ impl Engine {
         self.act(ask, path, |act, path| {
             Box::pin(async move {
                 let (row, place, made) = make_folders(act, &path).await?;
+                // What was made for a premise that does not hold goes with the refusal.
+                act.check_stated(Some(&row).filter(|_| !made)).await?;
+                act.use_locks(&place);
                 Ok((row.into_node(place, act.now()), made))
             })
         })

@@ -63,12 +63,9 @@ impl Engine {
                     };
                     return Err(Error::new(Code::NotInTrash, detail));
                 }
-                // A lock that was taken before it went to the trash still holds.
-                act.permit_whole(
-                    &row,
-                    &Place { ids: vec![id], locks: row.lock.iter().cloned().collect(), ..at },
-                )
-                .await?;
+                // A lock that was taken before it went to the trash still holds, and that of a folder keeps what is
+                // in its trash.
+                act.permit_whole(&row, &at).await?;
                 let before = row.clone();
                 let parent = wanted.parent_id.or(row.parent).ok_or_else(root_refused)?;
                 let (_, folder) = destination(act, parent).await?;

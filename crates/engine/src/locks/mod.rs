@@ -197,7 +197,7 @@ async fn prolong(act: &mut Act<'_>, mut grant: Grant, ttl: Option<u32>) -> Resul
     grant.ttl = ttl.map_or(grant.ttl, u64::from);
     grant.expires_at = now.plus(Duration::from_secs(grant.ttl)).min(grant.max_until);
     let row = db::nodes::get(act.tx, grant.node).await?;
-    let mut row = row.ok_or_else(|| Error::corrupt("a lock without its node"))?;
+    let mut row = row.ok_or_else(|| no_lock(grant.id))?;
     row.lock = Some(grant.lock());
     db::nodes::set_lock(act.tx, &row).await?;
     db::locks::renew(act.tx, &grant).await?;
@@ -212,7 +212,7 @@ async fn prolong(act: &mut Act<'_>, mut grant: Grant, ttl: Option<u32>) -> Resul
 /// Ends a lock that stands, with its event.
 async fn end(act: &mut Act<'_>, grant: &Grant, reason: LostReason, why: Option<&str>) -> Result<()> {
     let row = db::nodes::get(act.tx, grant.node).await?;
-    let mut row = row.ok_or_else(|| Error::corrupt("a lock without its node"))?;
+    let mut row = row.ok_or_else(|| no_lock(grant.id))?;
     let place = db::nodes::place(act.tx, grant.node).await?;
     db::locks::end(act.tx, grant.id, reason, act.now()).await?;
     row.lock = None;
@@ -293,6 +293,10 @@ impl Engine {
         sorted.sort_unstable();
         if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Error::new(Code::InvalidBody, "`files` names a node twice"));
+        }
+        if !premises.preconditions.is_empty() {
+            let detail = "`If-Match` and `If-None-Match` are about one node, and this takes many locks";
+            return Err(Error::new(Code::InvalidHeader, detail));
         }
         let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(first), premises };
         self.act(ask, (files, terms), |act, (files, terms)| Box::pin(grant_all(act, files, terms))).await

@@ -92,6 +92,47 @@ pub(super) async fn a_batch_names_no_more_than_can_be_read(world: &World) {
     assert!(length < 32 * 1_024, "{length} bytes");
 }
 
+pub(super) async fn of_two_who_make_a_folder_one_wins(world: &World) {
+    let (engine, owner) = (&world.engine, &world.owner);
+    let new = || Premises::from(Preconditions { if_none_match: true, ..Preconditions::default() });
+    let at = |text: &str, premises| engine.create_folders(owner, world.id(), path(text), premises);
+    let (one, two) = join(at("/by/path", new()), at("/by/path", new())).await;
+    let won = usize::from(one.is_ok()) + usize::from(two.is_ok());
+    assert_eq!(won, 1);
+    refused(one.and(two), Code::PreconditionFailed);
+    let inside = |premises| engine.create_folder(owner, world.root(), name("child"), premises);
+    let (one, two) = join(inside(new()), inside(new())).await;
+    assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1);
+    refused(one.and(two), Code::PreconditionFailed);
+    // Who asks for what is there makes nothing.
+    let there = || Premises::from(Preconditions { if_match: Some(None), ..Preconditions::default() });
+    let count = world.event_count().await;
+    refused(at("/a/b", there()).await, Code::PreconditionFailed);
+    refused(
+        engine.create_folder(owner, world.root(), name("b"), there()).await,
+        Code::PreconditionFailed,
+    );
+    assert_eq!(world.event_count().await, count, "nothing was made on the way");
+    assert!(!at("/by/path", there()).await.unwrap().1);
+    refused(inside(there()).await, Code::NameTaken);
+    // A batch of locks has no one node that a premise could be about.
+    let node = world.node_at("/by").await.unwrap().id;
+    refused(batch(world, &[node], new()).await, Code::InvalidHeader);
+    refused(batch(world, &[node], there()).await, Code::InvalidHeader);
+}
+
+pub(super) async fn a_locked_folder_that_is_there_is_found(world: &World) {
+    world.put("/f/g/x", b"x").await;
+    let folder = world.node_at("/f/g").await.unwrap();
+    let held = lock(world, folder.id).await;
+    let at = |text: &str| world.engine.create_folders(&world.owner, world.id(), path(text), under(&[&held]));
+    let (found, made) = at("/f/g").await.expect("the lock is the folder's own");
+    assert_eq!((found.id, made), (folder.id, false));
+    assert!(at("/f/g/h").await.unwrap().1);
+    assert!(!at("/f/g/h").await.unwrap().1);
+    refused(at("/f").await, Code::LockElsewhere);
+}
+
 pub(super) async fn a_circle_over_a_folder_is_refused(world: &World) {
     for folder_is_asked_for_first in [true, false] {
         let at = |text: &str| format!("/{folder_is_asked_for_first}{text}");
@@ -108,4 +149,39 @@ pub(super) async fn a_circle_over_a_folder_is_refused(world: &World) {
         refused(wait(steps[first].0, steps[first].1).await, Code::Locked);
         refused(wait(steps[second].0, steps[second].1).await, Code::Deadlock);
     }
+}
+
+pub(super) async fn nothing_is_restored_out_of_a_locked_folder(world: &World) {
+    let (engine, owner) = (&world.engine, &world.owner);
+    let file = world.put("/folder/sub/file", b"x").await;
+    let folder = world.node_at("/folder").await.unwrap();
+    engine.trash_node(owner, file.id, Premises::default()).await.unwrap();
+    let held = lock(world, folder.id).await;
+    let to = |parent| RestoreNode { parent_id: parent, ..RestoreNode::default() };
+    let out = Some(world.root());
+    refused(engine.restore_node(owner, file.id, to(out), Premises::default()).await, Code::Locked);
+    refused(engine.restore_node(owner, file.id, to(None), Premises::default()).await, Code::Locked);
+    let back = engine.restore_node(owner, file.id, to(out), under(&[&held])).await;
+    assert_eq!(back.expect("the folder's lock is named").path.to_string(), "/file");
+}
+
+pub(super) async fn a_purge_ends_what_was_locked(world: &World) {
+    let (engine, owner) = (&world.engine, &world.owner);
+    let lapsed = lock(world, world.put("/folder/lapsed", b"x").await.id).await;
+    let second = lock(world, world.put("/folder/second", b"x").await.id).await;
+    let folder = world.node_at("/folder").await.unwrap().id;
+    world.clock.advance(Duration::from_secs(61));
+    let held = lock(world, world.put("/folder/held", b"x").await.id).await;
+    engine.trash_node(owner, folder, under(&[&held])).await.unwrap();
+    engine.purge_node(owner, folder, under(&[&held])).await.unwrap();
+    lost(engine.release_lock(owner, lapsed.lock.id, token(&lapsed)).await, LostReason::Expired);
+    lost(engine.break_lock(owner, second.lock.id, "it hung").await, LostReason::Expired);
+    engine.release_lock(owner, held.lock.id, token(&held)).await.expect("it ended with what it was on");
+    // Where no lock of the workspace holds any more it is the same.
+    let last = lock(world, world.put("/last", b"x").await.id).await;
+    world.clock.advance(Duration::from_secs(61));
+    engine.trash_node(owner, last.lock.node_id, Premises::default()).await.unwrap();
+    engine.purge_node(owner, last.lock.node_id, Premises::default()).await.unwrap();
+    lost(engine.break_lock(owner, last.lock.id, "it hung").await, LostReason::Expired);
+    lost(engine.release_lock(owner, last.lock.id, token(&last)).await, LostReason::Expired);
 }
