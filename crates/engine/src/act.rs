@@ -5,6 +5,8 @@
 //! touches it must first [`permit`](Act::permit): that is where a lock of somebody else stops it. What it changes
 //! it must first [`check`](Act::check): that is where a stale premise stops it.
 
+use std::collections::HashMap;
+
 use futures_util::future::BoxFuture;
 use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, Role};
 use longshore_core::{Code, ErrorKind, LockId, LockToken, NodeId, NoteId, Timestamp, VersionId, WorkspaceId};
@@ -14,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::actor::Actor;
-use crate::db::events::{Change, Log};
+use crate::db::events::{Change, Cover, Log};
 use crate::db::locks::Grant;
 use crate::db::nodes::{NodeRow, Place, is_live};
 use crate::db::{self, Tx};
@@ -127,6 +129,8 @@ pub(crate) struct Act<'x> {
     pub(crate) log: Log,
     preconditions: Preconditions,
     held: Vec<HeldLock>,
+    /// Under which of them each place is written to: the nearest.
+    covers: HashMap<NodeId, Cover>,
     is_provisional: bool,
 }
 
@@ -275,6 +279,11 @@ impl Act<'_> {
         for held in &mut self.held {
             held.used |= place.ids.contains(&held.grant.node);
         }
+        let on = |id| self.held.iter().find(|held| held.grant.node == id);
+        if let Some(nearest) = place.ids.iter().find_map(|id| on(*id)) {
+            let cover = Cover { lock: nearest.grant.id, fence: nearest.grant.fence };
+            self.covers.entry(place.ids[0]).or_insert(cover);
+        }
     }
 
     /// Asks whether the caller may write at a place: refused where somebody else's lock is on it or above it.
@@ -320,7 +329,7 @@ impl Act<'_> {
 
     /// Appends an event; returns its place.
     pub(crate) async fn record(&mut self, change: Change) -> Result<u64> {
-        self.log.append(self.tx, change).await
+        self.log.append(self.tx, change.covered(&self.covers)).await
     }
 
     /// Looks at the locks that the request names: each must hold now.
@@ -330,7 +339,6 @@ impl Act<'_> {
             if let Some(reason) = grant.lost(self.now()) {
                 return Err(grant.lost_error(reason));
             }
-            self.log.lock.get_or_insert(grant.id);
             self.held.push(HeldLock { grant, used: false });
         }
         Ok(())
@@ -400,6 +408,7 @@ impl Engine {
                         log,
                         preconditions: premises.preconditions,
                         held: Vec::new(),
+                        covers: HashMap::new(),
                         is_provisional: false,
                     };
                     act.take_up(&premises.locks).await?;

@@ -106,7 +106,7 @@ async fn grant(act: &mut Act<'_>, mut row: NodeRow, place: Place, terms: &Terms)
     let now = act.now();
     if let Some(old) = db::locks::standing(act.tx, row.id).await? {
         db::locks::end(act.tx, old.id, LostReason::Superseded, now).await?;
-        let change = Change::of("lock.expired", &row, &place.path);
+        let change = Change::of("lock.expired", &row, &place.path).under(old.id, old.fence);
         act.record(change.with("lock", json!(old.lock()))).await?;
     }
     let token = LockToken::generate(now);
@@ -130,8 +130,8 @@ async fn grant(act: &mut Act<'_>, mut row: NodeRow, place: Place, terms: &Terms)
     row.lock = Some(granted.lock());
     db::locks::insert(act.tx, &granted).await?;
     db::nodes::set_lock(act.tx, &row).await?;
-    let change = Change::of("lock.acquired", &row, &place.path).with("lock", json!(granted.lock()));
-    act.record(change).await?;
+    let change = Change::of("lock.acquired", &row, &place.path).under(granted.id, granted.fence);
+    act.record(change.with("lock", json!(granted.lock()))).await?;
     Ok(LockGrant {
         lock: granted.lock(),
         token: token.reveal().to_owned(),
@@ -224,7 +224,8 @@ async fn end(act: &mut Act<'_>, grant: &Grant, reason: LostReason, why: Option<&
         _ => "lock.released",
     };
     db::nodes::set_lock(act.tx, &row).await?;
-    let mut change = Change::of(kind, &row, &place.path).with("lock", json!(grant.lock()));
+    let change = Change::of(kind, &row, &place.path).under(grant.id, row.fence);
+    let mut change = change.with("lock", json!(grant.lock()));
     if let Some(why) = why {
         change = change.with("reason", json!(why));
     }

@@ -185,3 +185,42 @@ pub(super) async fn a_purge_ends_what_was_locked(world: &World) {
     lost(engine.break_lock(owner, last.lock.id, "it hung").await, LostReason::Expired);
     lost(engine.release_lock(owner, last.lock.id, token(&last)).await, LostReason::Expired);
 }
+
+pub(super) async fn an_event_names_the_lock_that_covers_its_node(world: &World) {
+    let (engine, owner) = (&world.engine, &world.owner);
+    let file = world.put("/folder/file", b"x").await;
+    let other = world.put("/other", b"x").await;
+    let folder = world.node_at("/folder").await.unwrap();
+    // The folder's fence and the file's are numbers of their own.
+    for _ in 0..2 {
+        let held = lock(world, folder.id).await;
+        engine.release_lock(owner, held.lock.id, token(&held)).await.unwrap();
+    }
+    let outer = lock(world, folder.id).await;
+    let others = lock(world, other.id).await;
+    let last = async || world.events(EventQuery::default()).await.pop().unwrap();
+    let said = async || last().await.lock_id.zip(last().await.fence);
+    let of = |held: &LockGrant| Some((held.lock.id, held.lock.fence));
+    assert_eq!(said().await, of(&others), "an event of a lock is about that lock");
+    world.put_with("/folder/file", b"y", writing(&[&outer])).await.unwrap();
+    assert_eq!(said().await, of(&outer));
+    world.put_with("/folder/a/new", b"y", writing(&[&outer])).await.unwrap();
+    let made = world.events(EventQuery::default()).await;
+    for event in &made[made.len() - 2..] {
+        assert_eq!(event.lock_id.zip(event.fence), of(&outer), "{}", event.r#type);
+    }
+    // Of two locks that are named each says of its own.
+    let inner = engine.lock_node(owner, file.id, AcquireLock::default(), under(&[&outer])).await.unwrap().0;
+    assert_eq!(said().await, of(&inner));
+    world.put_with("/folder/file", b"z", writing(&[&outer, &inner])).await.unwrap();
+    assert_eq!(said().await, of(&inner), "the nearest one");
+    let into = UpdateNode { parent_id: Some(folder.id), ..UpdateNode::default() };
+    engine.update_node(owner, other.id, into, under(&[&outer, &others])).await.unwrap();
+    assert_eq!(said().await, of(&others));
+    let stray = world.put("/stray", b"x").await;
+    let written = last().await;
+    assert_eq!((written.lock_id, written.fence), (None, None), "nothing covers it");
+    let into = UpdateNode { parent_id: Some(folder.id), ..UpdateNode::default() };
+    engine.update_node(owner, stray.id, into, under(&[&outer])).await.unwrap();
+    assert_eq!(said().await, of(&outer), "the lock of where it goes");
+}

@@ -111,6 +111,7 @@ cases![
     lock_reach::a_circle_over_a_folder_is_refused,
     lock_reach::nothing_is_restored_out_of_a_locked_folder,
     lock_reach::a_purge_ends_what_was_locked,
+    lock_reach::an_event_names_the_lock_that_covers_its_node,
     versions::a_label_stays_with_its_version,
     versions::the_current_version_is_never_deleted,
     versions::versions_are_compared_line_by_line,
