@@ -151,6 +151,12 @@ pub(crate) async fn name_event(tx: &mut Tx, found: Option<&NodeRow>, held: Resul
     Err(error.clone().with_facts(facts))
 }
 
+/// The error of who comes with a token that is not what it is given for.
+pub(crate) fn token_wrong(lock: LockId, detail: &str) -> Error {
+    let facts = Facts { lock_ids: vec![lock], ..Facts::default() };
+    Error::new(Code::LockTokenWrong, detail).with_facts(facts)
+}
+
 /// Returns what is kept of a token.
 pub(crate) fn hash_of(token: &LockToken) -> bytes::Bytes {
     bytes::Bytes::copy_from_slice(&Sha256::digest(token.reveal()))
@@ -158,10 +164,18 @@ pub(crate) fn hash_of(token: &LockToken) -> bytes::Bytes {
 
 /// Finds the grant that a token belongs to.
 pub(crate) async fn grant_of(tx: &mut Tx, workspace: WorkspaceId, token: &LockToken) -> Result<Grant> {
-    let wrong = || Error::new(Code::LockTokenWrong, "the lock token belongs to no lock of this workspace");
+    let wrong = || token_wrong(token.id(), "the lock token belongs to no lock of this workspace");
     let grant = db::locks::get(tx, token.id()).await?.filter(|grant| grant.workspace == workspace);
     let grant = grant.ok_or_else(wrong)?;
     if bool::from(hash_of(token).ct_eq(&grant.token_hash)) { Ok(grant) } else { Err(wrong()) }
+}
+
+async fn grants_of(tx: &mut Tx, workspace: WorkspaceId, tokens: &[LockToken]) -> Result<Vec<Grant>> {
+    let mut grants = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        grants.push(grant_of(tx, workspace, token).await?);
+    }
+    Ok(grants)
 }
 
 impl Grant {
@@ -178,9 +192,17 @@ impl Grant {
             LostReason::Released => "it was released",
             LostReason::Superseded => "its time was over and another holds the node",
         };
-        let facts = Facts { reason: Some(reason), ..Facts::default() };
+        let facts = Facts { reason: Some(reason), lock_ids: vec![self.id], ..Facts::default() };
         Error::new(Code::LockLost, format!("{} holds no longer: {how}", self.id)).with_facts(facts)
     }
+}
+
+/// Refuses who comes with grants of which any holds no longer; says which.
+pub(crate) fn ensure_hold(grants: &[Grant], now: Timestamp) -> Result<()> {
+    let lost: Vec<_> = grants.iter().filter_map(|grant| Some((grant, grant.lost(now)?))).collect();
+    let Some((first, reason)) = lost.first() else { return Ok(()) };
+    let lock_ids = lost.iter().map(|(grant, _)| grant.id).collect();
+    Err(first.lost_error(*reason).adding(Facts { lock_ids, ..Facts::default() }))
 }
 
 /// The error of who meets somebody else's lock.
@@ -220,12 +242,8 @@ pub(crate) async fn permit_early(
     tokens: &[LockToken],
     now: Timestamp,
 ) -> Result<()> {
-    for token in tokens {
-        let grant = grant_of(tx, row.workspace, token).await?;
-        if let Some(reason) = grant.lost(now) {
-            return Err(grant.lost_error(reason));
-        }
-    }
+    let grants = grants_of(tx, row.workspace, tokens).await?;
+    ensure_hold(&grants, now)?;
     let place = db::nodes::place(tx, row.id).await?;
     let foreign =
         |lock: &&NodeLock| is_live(lock.expires_at, now) && !tokens.iter().any(|token| token.id() == lock.id);
@@ -334,13 +352,9 @@ impl Act<'_> {
 
     /// Looks at the locks that the request names: each must hold now.
     async fn take_up(&mut self, tokens: &[LockToken]) -> Result<()> {
-        for token in tokens {
-            let grant = grant_of(self.tx, self.log.workspace(), token).await?;
-            if let Some(reason) = grant.lost(self.now()) {
-                return Err(grant.lost_error(reason));
-            }
-            self.held.push(HeldLock { grant, used: false });
-        }
+        let grants = grants_of(self.tx, self.log.workspace(), tokens).await?;
+        ensure_hold(&grants, self.now())?;
+        self.held = grants.into_iter().map(|grant| HeldLock { grant, used: false }).collect();
         Ok(())
     }
 
@@ -350,7 +364,8 @@ impl Act<'_> {
             self.held.iter().filter(|held| !held.used).map(|held| held.grant.lock()).collect();
         let Some(first) = vain.first() else { return Ok(()) };
         let detail = format!("{} is on {}, which this does not touch", first.id, first.node_id);
-        let facts = Facts { locks: told(vain), ..Facts::default() };
+        let lock_ids = vain.iter().map(|lock| lock.id).collect();
+        let facts = Facts { locks: told(vain), lock_ids, ..Facts::default() };
         Err(Error::new(Code::LockElsewhere, detail).with_facts(facts))
     }
 }

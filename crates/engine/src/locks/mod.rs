@@ -18,7 +18,7 @@ use longshore_core::{Code, LockId, LockToken, NodeId, PrincipalId, Timestamp, Wo
 use serde_json::json;
 
 pub(crate) use self::signals::Signals;
-use crate::act::{Act, Ask, Premises, Scope, TOLD_LOCKS, grant_of, hash_of, locked, no_lock, told};
+use crate::act::{Act, Ask, Premises, Scope, TOLD_LOCKS, ensure_hold, grant_of, hash_of, locked, no_lock, told, token_wrong};
 use crate::actor::Actor;
 use crate::db;
 use crate::db::events::Change;
@@ -184,8 +184,13 @@ async fn own(act: &mut Act<'_>, id: LockId, token: &LockToken) -> Result<Grant> 
     if grant.id == id {
         Ok(grant)
     } else {
-        Err(Error::new(Code::LockTokenWrong, "the token is another lock's"))
+        Err(token_wrong(grant.id, "the token is another lock's"))
     }
+}
+
+/// The length of a lease as an answer has it.
+fn seconds(ttl: u64) -> u32 {
+    u32::try_from(ttl).unwrap_or(LONGEST_LEASE)
 }
 
 /// Prolongs a lock that holds.
@@ -203,7 +208,7 @@ async fn prolong(act: &mut Act<'_>, mut grant: Grant, ttl: Option<u32>) -> Resul
     db::locks::renew(act.tx, &grant).await?;
     Ok(LockRenewal {
         lock: grant.lock(),
-        ttl_seconds: u32::try_from(grant.ttl).unwrap_or(LONGEST_LEASE),
+        ttl_seconds: seconds(grant.ttl),
         expires_in: grant.expires_at.since(now).as_secs(),
         max_until: grant.max_until,
     })
@@ -259,21 +264,32 @@ impl Engine {
         };
         let wait = Duration::from_secs(u64::from(wanted.wait_seconds));
         let (granted, is_replay) = self.wait_for_lock(actor, request, wait, premises).await?;
-        if is_replay { Ok((self.granted_before(granted).await?, true)) } else { Ok((granted, false)) }
+        let granted = if is_replay { self.granted_before(vec![granted]).await?.remove(0) } else { granted };
+        Ok((granted, is_replay))
     }
 
-    /// Brings the answer of an earlier request up to date: the lock may have been renewed since, or lost.
-    async fn granted_before(&self, granted: LockGrant) -> Result<LockGrant> {
-        let (id, now) = (granted.lock.id, self.now());
-        let found = self.db().read(move |tx| Box::pin(async move { db::locks::get(tx, id).await }));
-        let grant = found.await?.ok_or_else(|| no_lock(id))?;
-        match grant.lost(now) {
-            Some(reason) => Err(grant.lost_error(reason)),
-            None => {
-                let expires_in = grant.expires_at.since(now).as_secs();
-                Ok(LockGrant { lock: grant.lock(), expires_in, ..granted })
-            }
-        }
+    /// Brings the answer of an earlier request up to date: a lock may have been renewed since, or lost.
+    async fn granted_before(&self, granted: Vec<LockGrant>) -> Result<Vec<LockGrant>> {
+        let (ids, now): (Vec<_>, _) = (granted.iter().map(|granted| granted.lock.id).collect(), self.now());
+        let found = self.db().read(move |tx| {
+            let ids = ids.clone();
+            Box::pin(async move {
+                let mut grants = Vec::with_capacity(ids.len());
+                for id in ids {
+                    grants.push(db::locks::get(tx, id).await?.ok_or_else(|| no_lock(id))?);
+                }
+                Ok((grants, now))
+            })
+        });
+        let (grants, now) = found.await?;
+        ensure_hold(&grants, now)?;
+        let renewed = granted.into_iter().zip(grants).map(|(granted, grant)| LockGrant {
+            lock: grant.lock(),
+            ttl_seconds: seconds(grant.ttl),
+            expires_in: grant.expires_at.since(now).as_secs(),
+            ..granted
+        });
+        Ok(renewed.collect())
     }
 
     /// Takes the locks of many nodes of one workspace: all of them or none.
@@ -300,7 +316,11 @@ impl Engine {
             return Err(Error::new(Code::InvalidHeader, detail));
         }
         let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(first), premises };
-        self.act(ask, (files, terms), |act, (files, terms)| Box::pin(grant_all(act, files, terms))).await
+        let run = self.act_or_replay(ask, (files, terms), |act, (files, terms)| {
+            Box::pin(grant_all(act, files, terms))
+        });
+        let (LockGrants { locks }, is_replay) = run.await?;
+        Ok(LockGrants { locks: if is_replay { self.granted_before(locks).await? } else { locks } })
     }
 
     /// Prolongs a lock; its fence stays.

@@ -224,3 +224,39 @@ pub(super) async fn an_event_names_the_lock_that_covers_its_node(world: &World) 
     engine.update_node(owner, stray.id, into, under(&[&outer])).await.unwrap();
     assert_eq!(said().await, of(&outer), "the lock of where it goes");
 }
+
+pub(super) async fn a_batch_that_was_lost_is_not_given_again(world: &World) {
+    let (engine, owner) = (&world.engine, &world.owner);
+    let files = [world.put("/a", b"x").await.id, world.put("/b", b"x").await.id];
+    let ask = async || batch(world, &files, keyed("once")).await;
+    let first = ask().await.unwrap().locks;
+    world.clock.advance(Duration::from_secs(10));
+    let again = ask().await.unwrap().locks;
+    assert_eq!(again[0].token, first[0].token);
+    assert!(again.iter().all(|granted| granted.expires_in == 50));
+    engine.release_lock(owner, first[1].lock.id, token(&first[1])).await.unwrap();
+    lost(ask().await, LostReason::Released);
+    let error = ask().await.unwrap_err();
+    assert_eq!(error.facts().unwrap().lock_ids, [first[1].lock.id], "which of them");
+    world.clock.advance(Duration::from_secs(60));
+    lost(ask().await, LostReason::Expired);
+}
+
+pub(super) async fn a_refusal_says_which_lock_is_meant(world: &World) {
+    let (engine, owner) = (&world.engine, &world.owner);
+    let (file, other) = (world.put("/file", b"x").await, world.put("/other", b"x").await);
+    let (held, others) = (lock(world, file.id).await, lock(world, other.id).await);
+    let which = |error: Error| (error.code(), error.facts().expect("facts").lock_ids.clone());
+    let forged = LockToken::generate(Timestamp::from_micros(1));
+    let mut premises = under(&[&held]);
+    premises.locks.push(forged.clone());
+    let options = UploadOptions { premises, ..UploadOptions::default() };
+    let error = world.put_with("/file", b"y", options).await.unwrap_err();
+    assert_eq!(which(error), (Code::LockTokenWrong, vec![forged.id()]));
+    engine.release_lock(owner, others.lock.id, token(&others)).await.unwrap();
+    let error = world.put_with("/file", b"y", writing(&[&held, &others])).await.unwrap_err();
+    assert_eq!(which(error), (Code::LockLost, vec![others.lock.id]));
+    let stray = lock(world, other.id).await;
+    let error = world.put_with("/file", b"y", writing(&[&held, &stray])).await.unwrap_err();
+    assert_eq!(which(error), (Code::LockElsewhere, vec![stray.lock.id]));
+}

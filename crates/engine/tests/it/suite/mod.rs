@@ -112,6 +112,8 @@ cases![
     lock_reach::nothing_is_restored_out_of_a_locked_folder,
     lock_reach::a_purge_ends_what_was_locked,
     lock_reach::an_event_names_the_lock_that_covers_its_node,
+    lock_reach::a_batch_that_was_lost_is_not_given_again,
+    lock_reach::a_refusal_says_which_lock_is_meant,
     versions::a_label_stays_with_its_version,
     versions::the_current_version_is_never_deleted,
     versions::versions_are_compared_line_by_line,
