@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::hooks;
 use crate::idempotency::{self, Idempotency, Turn};
 use crate::nodes::visible_node;
+use crate::read_clock::ReadClock;
 use crate::{notes, workspaces};
 
 /// What a write asks of the node it finds.
@@ -240,8 +241,9 @@ pub(crate) async fn permit_early(
     tx: &mut Tx,
     row: &NodeRow,
     tokens: &[LockToken],
-    now: Timestamp,
+    mut clock: ReadClock,
 ) -> Result<()> {
+    let now = clock.now(tx, row.workspace).await?;
     let grants = grants_of(tx, row.workspace, tokens).await?;
     ensure_hold(&grants, now)?;
     let place = db::nodes::place(tx, row.id).await?;

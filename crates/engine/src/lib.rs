@@ -27,6 +27,7 @@ mod locks;
 mod nodes;
 mod notes;
 mod purge;
+mod read_clock;
 mod retention;
 mod search;
 mod sweep;

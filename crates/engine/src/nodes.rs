@@ -223,14 +223,14 @@ async fn insert_folder(act: &mut Act<'_>, parent: NodeId, above: &Place, name: &
 impl Engine {
     /// Returns a node, be it in the trash or not.
     pub async fn node(&self, actor: &Actor, id: NodeId) -> Result<Node> {
-        let (actor, now) = (actor.clone(), self.now());
+        let (actor, clock) = (actor.clone(), self.read_clock());
         self.db()
             .read(move |tx| {
-                let actor = actor.clone();
+                let (actor, mut clock) = (actor.clone(), clock.clone());
                 Box::pin(async move {
                     let row = visible_node(tx, &actor, id).await?;
                     let place = db::nodes::place(tx, id).await?;
-                    Ok(row.into_node(place, now))
+                    clock.node(tx, row, place).await
                 })
             })
             .await
@@ -238,15 +238,15 @@ impl Engine {
 
     /// Returns the live node at a path.
     pub async fn node_at(&self, actor: &Actor, workspace: WorkspaceId, path: WorkspacePath) -> Result<Node> {
-        let (root, now) = (self.workspace(actor, workspace).await?.root_id, self.now());
+        let (root, clock) = (self.workspace(actor, workspace).await?.root_id, self.read_clock());
         self.db()
             .read(move |tx| {
-                let path = path.clone();
+                let (path, mut clock) = (path.clone(), clock.clone());
                 Box::pin(async move {
                     let row = follow(tx, root, &path).await?;
                     let row =
                         row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
-                    Ok(row.into_node(Place { path, ..Place::default() }, now))
+                    clock.node(tx, row, Place { path, ..Place::default() }).await
                 })
             })
             .await

@@ -152,10 +152,10 @@ impl Engine {
 
     /// Looks at the target as it is now. Only the commit decides, but a gigabyte should not come for nothing.
     async fn check_early(&self, input: Input) -> Result<()> {
-        let now = self.now();
+        let clock = self.read_clock();
         self.db()
             .read(move |tx| {
-                let input = input.clone();
+                let (input, clock) = (input.clone(), clock.clone());
                 Box::pin(async move {
                     // A repeat is not measured by what it did itself the first time.
                     let idempotency = input.options.premises.idempotency.as_ref();
@@ -177,7 +177,7 @@ impl Engine {
                     let held = input.options.premises.preconditions.check(found.as_ref());
                     name_event(tx, found.as_ref(), held).await?;
                     match found {
-                        Some(row) => permit_early(tx, &row, &input.options.premises.locks, now).await,
+                        Some(row) => permit_early(tx, &row, &input.options.premises.locks, clock).await,
                         None => Ok(()),
                     }
                 })

@@ -270,15 +270,20 @@ impl Engine {
 
     /// Brings the answer of an earlier request up to date: a lock may have been renewed since, or lost.
     async fn granted_before(&self, granted: Vec<LockGrant>) -> Result<Vec<LockGrant>> {
-        let (ids, now): (Vec<_>, _) = (granted.iter().map(|granted| granted.lock.id).collect(), self.now());
+        // The locks of one answer are of one workspace.
+        let Some(workspace) = granted.first().map(|granted| granted.node.workspace_id) else {
+            return Ok(granted);
+        };
+        let ids: Vec<_> = granted.iter().map(|granted| granted.lock.id).collect();
+        let clock = self.read_clock();
         let found = self.db().read(move |tx| {
-            let ids = ids.clone();
+            let (ids, mut clock) = (ids.clone(), clock.clone());
             Box::pin(async move {
                 let mut grants = Vec::with_capacity(ids.len());
                 for id in ids {
                     grants.push(db::locks::get(tx, id).await?.ok_or_else(|| no_lock(id))?);
                 }
-                Ok((grants, now))
+                Ok((grants, clock.now(tx, workspace).await?))
             })
         });
         let (grants, now) = found.await?;
@@ -390,11 +395,12 @@ impl Engine {
 
     /// Returns the lock that covers a node: its own, or that of the nearest folder above it.
     pub async fn lock_of(&self, actor: &Actor, node: NodeId) -> Result<NodeLock> {
-        let (actor, now) = (actor.clone(), self.now());
+        let (actor, clock) = (actor.clone(), self.read_clock());
         let found = self.db().read(move |tx| {
-            let actor = actor.clone();
+            let (actor, mut clock) = (actor.clone(), clock.clone());
             Box::pin(async move {
-                visible_node(tx, &actor, node).await?;
+                let row = visible_node(tx, &actor, node).await?;
+                let now = clock.now(tx, row.workspace).await?;
                 let place = db::nodes::place(tx, node).await?;
                 Ok(place.locks.into_iter().find(|lock| is_live(lock.expires_at, now)))
             })
@@ -411,12 +417,15 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<NodeLock>> {
         self.workspace(actor, workspace).await?;
-        let (limit, after, now) = (page.limit(), page.after()?, self.now());
+        let (limit, after, clock) = (page.limit(), page.after()?, self.read_clock());
         let grants = self
             .db()
             .read(move |tx| {
-                let after = after.clone();
-                Box::pin(async move { db::locks::live(tx, workspace, owner, now, &after, limit).await })
+                let (after, mut clock) = (after.clone(), clock.clone());
+                Box::pin(async move {
+                    let now = clock.now(tx, workspace).await?;
+                    db::locks::live(tx, workspace, owner, now, &after, limit).await
+                })
             })
             .await?;
         page.answer(grants.iter().map(Grant::lock).collect(), |lock| lock.id.to_string())

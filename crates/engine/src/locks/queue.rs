@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use longshore_core::wire::{Facts, LockGrant, NodeLock, QueuePlace, Role};
-use longshore_core::{Code, LockId, NodeId, VersionId, WaitTicket};
+use longshore_core::{Code, LockId, NodeId, Timestamp, VersionId, WaitTicket};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -57,6 +57,8 @@ enum Attempt {
         /// The lock that is in the way; nothing where only others are ahead in the queue.
         lock: Option<NodeLock>,
         place: QueuePlace,
+        /// When it was so.
+        at: Timestamp,
     },
 }
 
@@ -107,7 +109,7 @@ async fn attempt(act: &mut Act<'_>, request: Request) -> Result<Attempt> {
         None => None,
     };
     let place = QueuePlace { position: ahead + 1, ticket };
-    Ok(Attempt::Queued { lock: in_the_way.into_iter().next(), place })
+    Ok(Attempt::Queued { lock: in_the_way.into_iter().next(), place, at: act.now() })
 }
 
 async fn queue_up(act: &mut Act<'_>, node: NodeId, holds: Vec<LockId>) -> Result<WaitTicket> {
@@ -156,10 +158,10 @@ async fn ensure_no_circle(act: &mut Act<'_>, blockers: &[NodeLock], held: &[Lock
     Ok(())
 }
 
-fn refused(lock: Option<&NodeLock>, place: QueuePlace, engine: &Engine, node: NodeId) -> Error {
+fn refused(lock: Option<&NodeLock>, place: QueuePlace, at: Timestamp, node: NodeId) -> Error {
     let facts = Facts { queue: Some(place), ..Facts::default() };
     match lock {
-        Some(lock) => locked(lock, engine.now()).adding(facts),
+        Some(lock) => locked(lock, at).adding(facts),
         None => {
             let ahead = place.position - 1;
             let detail = format!("{node} is free, and {ahead} who came earlier wait for it");
@@ -183,13 +185,13 @@ impl Engine {
             let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(node), premises };
             let run =
                 self.act_or_replay(ask, request.clone(), |act, request| Box::pin(attempt(act, request)));
-            let (lock, place) = match run.await? {
+            let (lock, place, at) = match run.await? {
                 (Attempt::Granted(granted), is_replay) => return Ok((*granted, is_replay)),
-                (Attempt::Queued { lock, place }, _) => (lock, place),
+                (Attempt::Queued { lock, place, at }, _) => (lock, place, at),
             };
             request.ticket = place.ticket;
             if Instant::now() >= deadline {
-                return Err(refused(lock.as_ref(), place, self, node));
+                return Err(refused(lock.as_ref(), place, at, node));
             }
             self.sleep_until_free(node, lock.as_ref(), place, deadline).await?;
             // Where clocks disagree on whether a lease is over, this is all that keeps attempts apart.
@@ -223,9 +225,13 @@ impl Engine {
 
     /// Tells whether the lock that was in the way has ended, and nobody is ahead any more.
     async fn seems_free(&self, node: NodeId, lock: Option<LockId>, place: QueuePlace) -> Result<bool> {
-        let now = self.now();
+        let clock = self.read_clock();
         let read = self.db().read(move |tx| {
+            let mut clock = clock.clone();
             Box::pin(async move {
+                // The next attempt says what has become of a node that is gone.
+                let Some(row) = db::nodes::get(tx, node).await? else { return Ok(true) };
+                let now = clock.now(tx, row.workspace).await?;
                 let own = match place.ticket {
                     Some(ticket) => db::waiters::get(tx, ticket).await?,
                     None => None,
