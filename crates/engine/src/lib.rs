@@ -52,6 +52,7 @@ pub use jobs::{
     WorkerSettings,
 };
 pub use listing::{Depth, PageRequest};
+pub use locks::PrunedLocks;
 pub use nodes::Target;
 pub use purge::TrashPurged;
 pub use search::NodeFilter;

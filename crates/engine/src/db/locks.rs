@@ -194,6 +194,59 @@ pub(crate) async fn end(tx: &mut Tx, id: LockId, reason: LostReason, now: Timest
     Ok(())
 }
 
+/// Says of a grant that ended by time that another holds its node now.
+pub(crate) async fn supersede(tx: &mut Tx, id: LockId) -> Result<()> {
+    let sql = "UPDATE locks SET ended = 'superseded' WHERE id = $1 AND ended = 'expired'";
+    tx.execute(sql, &[id.into()]).await?;
+    Ok(())
+}
+
+/// Returns the next workspace, by id, with grants that nobody has ended and whose time is over.
+pub(crate) async fn next_with_lapsed(
+    tx: &mut Tx,
+    now: Timestamp,
+    after: &str,
+) -> Result<Option<WorkspaceId>> {
+    let row = tx
+        .query_opt(
+            "SELECT workspace_id FROM locks
+             WHERE ended_at IS NULL AND workspace_id > $1 AND (expires_at <= $2 OR expires_at > $3)
+             ORDER BY workspace_id LIMIT 1",
+            &[after.into(), now.into(), longest_lease(now).into()],
+        )
+        .await?;
+    row.map(|row| row.parse(0)).transpose()
+}
+
+/// Lists some of a workspace's grants that nobody has ended and whose time is over.
+pub(crate) async fn lapsed(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Grant>> {
+    let rows = tx
+        .query(
+            select_locks!(
+                "WHERE ended_at IS NULL AND workspace_id = $1 AND (expires_at <= $2 OR expires_at > $3)
+                 ORDER BY expires_at, id LIMIT $4"
+            ),
+            &[workspace.into(), now.into(), longest_lease(now).into(), (limit as u64).into()],
+        )
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Removes at most `limit` grants that ended before a time, and returns how many.
+pub(crate) async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64> {
+    tx.execute(
+        "DELETE FROM locks WHERE id IN (
+            SELECT id FROM locks WHERE ended_at IS NOT NULL AND ended_at < $1 ORDER BY ended_at LIMIT $2)",
+        &[before.into(), limit.into()],
+    )
+    .await
+}
+
 /// Lists locks that hold below any of some folders, but not on them.
 ///
 /// It walks up from each lock of the workspace that holds, as there are few locks and many nodes.

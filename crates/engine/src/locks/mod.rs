@@ -4,6 +4,7 @@
 //! ([`Act::permit`]), with the clock that all of them share, so a holder that lost its lease cannot write, even
 //! late. Who has the secret token owns the lock. Each grant and each break raises the node's fence by one.
 
+mod prune;
 mod queue;
 mod signals;
 
@@ -17,8 +18,12 @@ use longshore_core::wire::{
 use longshore_core::{Code, LockId, LockToken, NodeId, PrincipalId, Timestamp, WorkspaceId};
 use serde_json::json;
 
+pub(crate) use self::prune::INTERVAL;
+pub use self::prune::PrunedLocks;
 pub(crate) use self::signals::Signals;
-use crate::act::{Act, Ask, Premises, Scope, TOLD_LOCKS, ensure_hold, grant_of, hash_of, locked, no_lock, told, token_wrong};
+use crate::act::{
+    Act, Ask, Premises, Scope, TOLD_LOCKS, ensure_hold, grant_of, hash_of, locked, no_lock, token_wrong, told,
+};
 use crate::actor::Actor;
 use crate::db;
 use crate::db::events::Change;
@@ -101,13 +106,28 @@ async fn in_the_way(
     Ok(found.into_values().collect())
 }
 
+/// Ends a lease that has run out, with its event: once somebody notices.
+async fn lapse(
+    act: &mut Act<'_>,
+    old: &Grant,
+    reason: LostReason,
+    row: &NodeRow,
+    place: &Place,
+) -> Result<()> {
+    db::locks::end(act.tx, old.id, reason, act.now()).await?;
+    let change = Change::of("lock.expired", row, &place.path).under(old.id, old.fence);
+    act.record(change.with("lock", json!(old.lock()))).await?;
+    Ok(())
+}
+
 /// Grants the lock of a node that nothing keeps from being locked.
 async fn grant(act: &mut Act<'_>, mut row: NodeRow, place: Place, terms: &Terms) -> Result<LockGrant> {
     let now = act.now();
-    if let Some(old) = db::locks::standing(act.tx, row.id).await? {
-        db::locks::end(act.tx, old.id, LostReason::Superseded, now).await?;
-        let change = Change::of("lock.expired", &row, &place.path).under(old.id, old.fence);
-        act.record(change.with("lock", json!(old.lock()))).await?;
+    match (db::locks::standing(act.tx, row.id).await?, &row.lock) {
+        (Some(old), _) => lapse(act, &old, LostReason::Superseded, &row, &place).await?,
+        // It was noticed by the clock.
+        (None, Some(old)) => db::locks::supersede(act.tx, old.id).await?,
+        (None, None) => {}
     }
     let token = LockToken::generate(now);
     let ttl = Duration::from_secs(u64::from(terms.ttl));
@@ -181,11 +201,7 @@ async fn grant_all(act: &mut Act<'_>, files: Vec<NodeId>, terms: Terms) -> Resul
 /// Finds the grant that a token makes the caller's own.
 async fn own(act: &mut Act<'_>, id: LockId, token: &LockToken) -> Result<Grant> {
     let grant = grant_of(act.tx, act.log.workspace(), token).await?;
-    if grant.id == id {
-        Ok(grant)
-    } else {
-        Err(token_wrong(grant.id, "the token is another lock's"))
-    }
+    if grant.id == id { Ok(grant) } else { Err(token_wrong(grant.id, "the token is another lock's")) }
 }
 
 /// The length of a lease as an answer has it.
@@ -321,9 +337,8 @@ impl Engine {
             return Err(Error::new(Code::InvalidHeader, detail));
         }
         let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(first), premises };
-        let run = self.act_or_replay(ask, (files, terms), |act, (files, terms)| {
-            Box::pin(grant_all(act, files, terms))
-        });
+        let run = self
+            .act_or_replay(ask, (files, terms), |act, (files, terms)| Box::pin(grant_all(act, files, terms)));
         let (LockGrants { locks }, is_replay) = run.await?;
         Ok(LockGrants { locks: if is_replay { self.granted_before(locks).await? } else { locks } })
     }

@@ -119,7 +119,8 @@ fn a_server_whose_clock_is_wrong_sees_locks_as_all_others_do() {
                 upload.finish().await
             };
             let file = write(Vec::new()).await.unwrap().node.id;
-            let keyed = || Premises { idempotency: Some(Idempotency::new("x").unwrap()), ..Premises::default() };
+            let keyed =
+                || Premises { idempotency: Some(Idempotency::new("x").unwrap()), ..Premises::default() };
             let lock = async || engine.lock_node(&owner, file, AcquireLock::default(), keyed()).await;
             let held = lock().await.unwrap().0;
             // What everybody else sees: whether the node is shown as locked, by whom, in which list.
@@ -130,7 +131,8 @@ fn a_server_whose_clock_is_wrong_sees_locks_as_all_others_do() {
                 let tree = engine.tree(&owner, workspace.root_id, Depth::All, page()).await.unwrap();
                 let content = engine.open_content(&owner, file, None).await.unwrap();
                 let of = engine.lock_of(&owner, file).await.is_ok();
-                let all = engine.list_locks(&owner, workspace.id, None, page()).await.unwrap().items.len() == 1;
+                let all =
+                    engine.list_locks(&owner, workspace.id, None, page()).await.unwrap().items.len() == 1;
                 [
                     node,
                     at.unwrap().lock.is_some(),

@@ -8,15 +8,14 @@ use longshore_core::wire::{
 };
 use longshore_core::{Code, LockToken, NodeId, Timestamp};
 use longshore_engine::{
-    Error, EventQuery, Idempotency, Preconditions, Premises, Result, UploadOptions,
+    Error, EventQuery, Idempotency, Preconditions, Premises, PrunedLocks, Result, UploadOptions,
 };
 
 use super::locks::{lost, take, token, under};
 use crate::world::{World, name, path, refused};
 
 async fn batch(world: &World, files: &[NodeId], premises: Premises) -> Result<LockGrants> {
-    let wanted =
-        AcquireLocks { files: files.to_vec(), ttl_seconds: 60, purpose: None, owner_label: None };
+    let wanted = AcquireLocks { files: files.to_vec(), ttl_seconds: 60, purpose: None, owner_label: None };
     world.engine.lock_nodes(&world.owner, wanted, premises).await
 }
 
@@ -108,10 +107,7 @@ pub(super) async fn of_two_who_make_a_folder_one_wins(world: &World) {
     let there = || Premises::from(Preconditions { if_match: Some(None), ..Preconditions::default() });
     let count = world.event_count().await;
     refused(at("/a/b", there()).await, Code::PreconditionFailed);
-    refused(
-        engine.create_folder(owner, world.root(), name("b"), there()).await,
-        Code::PreconditionFailed,
-    );
+    refused(engine.create_folder(owner, world.root(), name("b"), there()).await, Code::PreconditionFailed);
     assert_eq!(world.event_count().await, count, "nothing was made on the way");
     assert!(!at("/by/path", there()).await.unwrap().1);
     refused(inside(there()).await, Code::NameTaken);
@@ -259,4 +255,51 @@ pub(super) async fn a_refusal_says_which_lock_is_meant(world: &World) {
     let stray = lock(world, other.id).await;
     let error = world.put_with("/file", b"y", writing(&[&held, &stray])).await.unwrap_err();
     assert_eq!(which(error), (Code::LockElsewhere, vec![stray.lock.id]));
+}
+
+pub(super) async fn leases_that_ran_out_are_ended_by_the_clock(world: &World) {
+    let (engine, owner) = (&world.engine, &world.owner);
+    let mut files = Vec::new();
+    for number in 0..120 {
+        files.push(world.put(&format!("/f/{number}"), b"x").await.id);
+    }
+    let (some, others) = files.split_at(60);
+    let mut lapsed = batch(world, some, Premises::default()).await.unwrap().locks;
+    lapsed.extend(batch(world, others, Premises::default()).await.unwrap().locks);
+    world.clock.advance(Duration::from_secs(30));
+    let held = lock(world, world.put("/held", b"x").await.id).await;
+    world.clock.advance(Duration::from_secs(30));
+    let expired = async || {
+        let events = world.events(EventQuery::default()).await;
+        events.into_iter().filter(|event| event.r#type == "lock.expired").collect::<Vec<_>>()
+    };
+    // A purged file's lock is over with it: it is no news.
+    let gone = lapsed.pop().unwrap();
+    engine.trash_node(owner, gone.lock.node_id, Premises::default()).await.unwrap();
+    engine.purge_node(owner, gone.lock.node_id, Premises::default()).await.unwrap();
+    let pruned = |expired, removed| PrunedLocks { expired, removed };
+    assert_eq!(engine.prune_locks().await.unwrap(), pruned(119, 0));
+    assert_eq!(engine.prune_locks().await.unwrap(), PrunedLocks::default());
+    let events = expired().await;
+    assert_eq!(events.len(), 119);
+    let said = events.iter().find(|event| event.node_id == Some(lapsed[0].lock.node_id)).unwrap();
+    assert_eq!(said.lock_id.zip(said.fence), Some((lapsed[0].lock.id, lapsed[0].lock.fence)));
+    // Who comes late is told the same as ever, and what held still holds.
+    let release = async |late: &LockGrant| engine.release_lock(owner, late.lock.id, token(late)).await;
+    lost(release(&lapsed[0]).await, LostReason::Expired);
+    let next = lock(world, lapsed[0].lock.node_id).await;
+    assert_eq!(next.lock.fence, lapsed[0].lock.fence + 1);
+    lost(release(&lapsed[0]).await, LostReason::Superseded);
+    assert_eq!(expired().await.len(), 119, "it was told once");
+    engine.release_lock(owner, held.lock.id, token(&held)).await.unwrap();
+    // A day later too; after two it is forgotten, and the fence goes on from where it was.
+    world.clock.advance(Duration::from_hours(25));
+    assert_eq!(engine.prune_locks().await.unwrap(), pruned(1, 0));
+    lost(release(&next).await, LostReason::Expired);
+    world.clock.advance(Duration::from_hours(24));
+    assert_eq!(engine.prune_locks().await.unwrap(), pruned(0, 121));
+    refused(release(&lapsed[0]).await, Code::LockNotFound);
+    lost(release(&next).await, LostReason::Expired);
+    assert_eq!(lock(world, next.lock.node_id).await.lock.fence, next.lock.fence + 1);
+    assert_eq!(lock(world, lapsed[1].lock.node_id).await.lock.fence, lapsed[1].lock.fence + 1);
 }

@@ -114,6 +114,7 @@ cases![
     lock_reach::an_event_names_the_lock_that_covers_its_node,
     lock_reach::a_batch_that_was_lost_is_not_given_again,
     lock_reach::a_refusal_says_which_lock_is_meant,
+    lock_reach::leases_that_ran_out_are_ended_by_the_clock,
     versions::a_label_stays_with_its_version,
     versions::the_current_version_is_never_deleted,
     versions::versions_are_compared_line_by_line,
