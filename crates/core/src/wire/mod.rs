@@ -95,7 +95,7 @@ pub struct Facts {
     /// In how many seconds the lock ends unless it is renewed, for `locked`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
-    /// Where the caller stands in the queue, for `locked`.
+    /// Where the caller stands in the queue, for `locked`, and for `shutting_down` where it waited for a lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueuePlace>,
     /// The locks that are in the way of a batch, for `locked`; those that were named in vain, for `lock_elsewhere`:

@@ -9,6 +9,7 @@ mod queue;
 mod signals;
 
 use std::collections::BTreeMap;
+use std::future;
 use std::time::Duration;
 
 use longshore_core::wire::{
@@ -265,6 +266,19 @@ impl Engine {
         wanted: AcquireLock,
         premises: Premises,
     ) -> Result<(LockGrant, bool)> {
+        self.lock_node_until(actor, node, wanted, premises, future::pending()).await
+    }
+
+    /// The same, but waiting no longer than until `closing` is done: who waits then is told to come again, with its
+    /// ticket. What is under way is ended, so that nobody is given a lock without knowing.
+    pub async fn lock_node_until(
+        &self,
+        actor: &Actor,
+        node: NodeId,
+        wanted: AcquireLock,
+        premises: Premises,
+        closing: impl Future<Output = ()> + Send,
+    ) -> Result<(LockGrant, bool)> {
         let terms =
             Terms { ttl: wanted.ttl_seconds, purpose: wanted.purpose, owner_label: wanted.owner_label };
         terms.check()?;
@@ -279,7 +293,7 @@ impl Engine {
             waits: wanted.wait_seconds > 0 || wanted.wait_ticket.is_some(),
         };
         let wait = Duration::from_secs(u64::from(wanted.wait_seconds));
-        let (granted, is_replay) = self.wait_for_lock(actor, request, wait, premises).await?;
+        let (granted, is_replay) = self.wait_for_lock(actor, request, wait, premises, closing).await?;
         let granted = if is_replay { self.granted_before(vec![granted]).await?.remove(0) } else { granted };
         Ok((granted, is_replay))
     }

@@ -4,6 +4,7 @@
 //! this process is woken when the lock ends; for those of other processes, and for leases that just run out, it
 //! looks once a second. What it sees then decides nothing: only the next attempt, a transaction, does.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use longshore_core::wire::{Facts, LockGrant, NodeLock, QueuePlace, Role};
@@ -170,6 +171,13 @@ fn refused(lock: Option<&NodeLock>, place: QueuePlace, at: Timestamp, node: Node
     }
 }
 
+/// The error of who waits in a process that is about to end.
+fn closed(place: QueuePlace) -> Error {
+    let detail = "the server is about to stop: ask again with the ticket, which keeps your place for 10 s";
+    let facts = Facts { queue: Some(place), ..Facts::default() };
+    Error::new(Code::ShuttingDown, detail).with_facts(facts)
+}
+
 impl Engine {
     pub(super) async fn wait_for_lock(
         &self,
@@ -177,8 +185,10 @@ impl Engine {
         mut request: Request,
         wait: Duration,
         premises: Premises,
+        closing: impl Future<Output = ()> + Send,
     ) -> Result<(LockGrant, bool)> {
         let deadline = Instant::now() + wait;
+        let mut closing = pin!(closing);
         loop {
             let begun = Instant::now();
             let (node, premises) = (request.node, premises.clone());
@@ -193,7 +203,11 @@ impl Engine {
             if Instant::now() >= deadline {
                 return Err(refused(lock.as_ref(), place, at, node));
             }
-            self.sleep_until_free(node, lock.as_ref(), place, deadline).await?;
+            tokio::select! {
+                biased;
+                () = &mut closing => return Err(closed(place)),
+                free = self.sleep_until_free(node, lock.as_ref(), place, deadline) => free?,
+            }
             // Where clocks disagree on whether a lease is over, this is all that keeps attempts apart.
             tokio::time::sleep_until(begun + APART).await;
         }
