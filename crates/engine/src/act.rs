@@ -6,6 +6,7 @@
 //! it must first [`check`](Act::check): that is where a stale premise stops it.
 
 use std::collections::HashMap;
+use std::future::ready;
 
 use futures_util::future::BoxFuture;
 use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, Role};
@@ -199,7 +200,7 @@ impl Grant {
 }
 
 /// Refuses who comes with grants of which any holds no longer; says which.
-pub(crate) fn ensure_hold(grants: &[Grant], now: Timestamp) -> Result<()> {
+fn ensure_hold(grants: &[Grant], now: Timestamp) -> Result<()> {
     let lost: Vec<_> = grants.iter().filter_map(|grant| Some((grant, grant.lost(now)?))).collect();
     let Some((first, reason)) = lost.first() else { return Ok(()) };
     let lock_ids = lost.iter().map(|(grant, _)| grant.id).collect();
@@ -337,9 +338,9 @@ impl Act<'_> {
     }
 
     /// Returns the locks that the request has named, all of which hold; naming them was then not in vain.
-    pub(crate) fn take_held(&mut self) -> Vec<LockId> {
+    pub(crate) fn take_held(&mut self) -> Vec<Grant> {
         self.held.iter_mut().for_each(|held| held.used = true);
-        self.held.iter().map(|held| held.grant.id).collect()
+        self.held.iter().map(|held| held.grant.clone()).collect()
     }
 
     /// Says that this answer is not the last one: a repeat of the request is not to have it again.
@@ -392,7 +393,8 @@ impl Engine {
     {
         ask.actor.needs(ask.role)?;
         let (actor, scope, premises, clock) = (ask.actor.clone(), ask.scope, ask.premises, self.clock());
-        self.db()
+        let done = self
+            .db()
             .write(move |tx| {
                 let (actor, premises, clock, input) =
                     (actor.clone(), premises.clone(), clock.clone(), input.clone());
@@ -403,7 +405,7 @@ impl Engine {
                         // What this very request has removed is not there for its repeat.
                         (Err(gone), Some(key)) if gone.kind() == ErrorKind::NotFound => {
                             let done = idempotency::done(tx, key, principal).await?;
-                            return done.map(|answer| (answer, true)).ok_or(gone);
+                            return done.map(|answer| Ok((answer, true))).ok_or(gone);
                         }
                         (found, _) => found?,
                     };
@@ -415,7 +417,7 @@ impl Engine {
                                 Turn::Open(open) => Some(open),
                                 Turn::Done(answer) => {
                                     log.close(tx).await?;
-                                    return Ok((answer, true));
+                                    return Ok(Ok((answer, true)));
                                 }
                             }
                         }
@@ -428,8 +430,23 @@ impl Engine {
                         covers: HashMap::new(),
                         is_provisional: false,
                     };
-                    act.take_up(&premises.locks).await?;
-                    let answer = run(&mut act, input).await?;
+                    let answer = match act.take_up(&premises.locks).await {
+                        Ok(()) => run(&mut act, input).await,
+                        Err(refused) => Err(refused),
+                    };
+                    let answer = match answer {
+                        // What is told as lost must stay lost when the clock steps back: the mark of this time is
+                        // committed. Locks are looked at before anything is written, so it goes alone.
+                        Err(lost) if lost.code() == Code::LockLost && !act.log.has_news() => {
+                            let Act { tx, log, .. } = act;
+                            log.close(tx).await?;
+                            if let Some(open) = open {
+                                open.give_back(tx).await?;
+                            }
+                            return Ok(Err(lost));
+                        }
+                        answer => answer?,
+                    };
                     act.ensure_locks_used()?;
                     let Act { tx, log, is_provisional, .. } = act;
                     hooks::announce(tx, &log).await?;
@@ -439,9 +456,21 @@ impl Engine {
                         Some(open) => open.keep(tx, &answer).await?,
                         None => {}
                     }
-                    Ok((answer, false))
+                    Ok(Ok((answer, false)))
                 })
             })
-            .await
+            .await;
+        done?
+    }
+
+    /// Looks at locks as a write does, for who has read that they are lost: a read leaves no mark of its time.
+    pub(crate) async fn ensure_held(&self, actor: &Actor, scope: Scope, locks: Vec<LockToken>) -> Result<()> {
+        let ask =
+            Ask { actor, role: Role::Editor, scope, premises: Premises { locks, ..Premises::default() } };
+        self.act(ask, (), |act, ()| {
+            act.take_held();
+            Box::pin(ready(Ok(())))
+        })
+        .await
     }
 }

@@ -96,6 +96,15 @@ struct Input {
     options: UploadOptions,
 }
 
+impl Input {
+    const fn scope(&self) -> Scope {
+        match &self.target {
+            Target::Path { workspace, .. } => Scope::Workspace(*workspace),
+            Target::Child { parent: id, .. } | Target::Node(id) => Scope::Node(*id),
+        }
+    }
+}
+
 /// Content that has come whole, before it has a node.
 #[derive(Clone, Debug)]
 struct Received {
@@ -126,7 +135,13 @@ impl Engine {
         self.check_size(options.length.unwrap_or(0))?;
         let input = Input { actor: actor.clone(), target, options };
         if input.options.length.is_none_or(|length| length >= EARLY_CHECK) {
-            self.check_early(input.clone()).await?;
+            let checked = self.check_early(input.clone()).await;
+            if matches!(&checked, Err(error) if error.code() == Code::LockLost) {
+                let locks = input.options.premises.locks.clone();
+                self.ensure_held(actor, input.scope(), locks).await?;
+            } else {
+                checked?;
+            }
         }
         let wants_sha256 = input.options.digests.iter().any(|digest| digest.algorithm() == Algorithm::Sha256);
         Ok(Upload {
@@ -429,10 +444,7 @@ impl Engine {
         if let Some(idempotency) = &mut premises.idempotency {
             idempotency.mix(received.digest.to_string().as_bytes());
         }
-        let scope = match &input.target {
-            Target::Path { workspace, .. } => Scope::Workspace(*workspace),
-            Target::Child { parent: id, .. } | Target::Node(id) => Scope::Node(*id),
-        };
+        let scope = input.scope();
         let actor = input.actor.clone();
         let ask = Ask { actor: &actor, role: Role::Editor, scope, premises };
         let written = self

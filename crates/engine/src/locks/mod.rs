@@ -23,7 +23,7 @@ pub(crate) use self::prune::INTERVAL;
 pub use self::prune::PrunedLocks;
 pub(crate) use self::signals::Signals;
 use crate::act::{
-    Act, Ask, Premises, Scope, TOLD_LOCKS, ensure_hold, grant_of, hash_of, locked, no_lock, token_wrong, told,
+    Act, Ask, Premises, Scope, TOLD_LOCKS, grant_of, hash_of, locked, no_lock, token_wrong, told,
 };
 use crate::actor::Actor;
 use crate::db;
@@ -172,9 +172,13 @@ async fn ensure_room(act: &mut Act<'_>) -> Result<()> {
     Err(Error::new(Code::TooManyLocks, format!("the workspace has {MOST_OF_WORKSPACE} locks")))
 }
 
+fn ids(grants: &[Grant]) -> Vec<LockId> {
+    grants.iter().map(|grant| grant.id).collect()
+}
+
 /// Takes all locks of a batch, in the order of their ids, or none.
 async fn grant_all(act: &mut Act<'_>, files: Vec<NodeId>, terms: Terms) -> Result<LockGrants> {
-    let held = act.take_held();
+    let held = ids(&act.take_held());
     ensure_room(act).await?;
     let mut sorted = files.clone();
     sorted.sort_unstable();
@@ -229,6 +233,19 @@ async fn prolong(act: &mut Act<'_>, mut grant: Grant, ttl: Option<u32>) -> Resul
         expires_in: grant.expires_at.since(now).as_secs(),
         max_until: grant.max_until,
     })
+}
+
+/// Returns grants that the act names, as they are now.
+fn renewed(act: &mut Act<'_>, granted: Vec<LockGrant>) -> Vec<LockGrant> {
+    let now = act.now();
+    let current = act.take_held().into_iter();
+    let renewed = granted.into_iter().zip(current).map(|(granted, grant)| LockGrant {
+        lock: grant.lock(),
+        ttl_seconds: seconds(grant.ttl),
+        expires_in: grant.expires_at.since(now).as_secs(),
+        ..granted
+    });
+    renewed.collect()
 }
 
 /// Ends a lock that stands, with its event.
@@ -294,37 +311,21 @@ impl Engine {
         };
         let wait = Duration::from_secs(u64::from(wanted.wait_seconds));
         let (granted, is_replay) = self.wait_for_lock(actor, request, wait, premises, closing).await?;
-        let granted = if is_replay { self.granted_before(vec![granted]).await?.remove(0) } else { granted };
+        let granted =
+            if is_replay { self.granted_before(actor, vec![granted]).await?.remove(0) } else { granted };
         Ok((granted, is_replay))
     }
 
     /// Brings the answer of an earlier request up to date: a lock may have been renewed since, or lost.
-    async fn granted_before(&self, granted: Vec<LockGrant>) -> Result<Vec<LockGrant>> {
+    async fn granted_before(&self, actor: &Actor, granted: Vec<LockGrant>) -> Result<Vec<LockGrant>> {
         // The locks of one answer are of one workspace.
         let Some(workspace) = granted.first().map(|granted| granted.node.workspace_id) else {
             return Ok(granted);
         };
-        let ids: Vec<_> = granted.iter().map(|granted| granted.lock.id).collect();
-        let clock = self.read_clock();
-        let found = self.db().read(move |tx| {
-            let (ids, mut clock) = (ids.clone(), clock.clone());
-            Box::pin(async move {
-                let mut grants = Vec::with_capacity(ids.len());
-                for id in ids {
-                    grants.push(db::locks::get(tx, id).await?.ok_or_else(|| no_lock(id))?);
-                }
-                Ok((grants, clock.now(tx, workspace).await?))
-            })
-        });
-        let (grants, now) = found.await?;
-        ensure_hold(&grants, now)?;
-        let renewed = granted.into_iter().zip(grants).map(|(granted, grant)| LockGrant {
-            lock: grant.lock(),
-            ttl_seconds: seconds(grant.ttl),
-            expires_in: grant.expires_at.since(now).as_secs(),
-            ..granted
-        });
-        Ok(renewed.collect())
+        let locks = granted.iter().map(LockGrant::lock_token).collect::<std::result::Result<_, _>>();
+        let premises = Premises { locks: locks.map_err(Error::corrupt)?, ..Premises::default() };
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Workspace(workspace), premises };
+        self.act(ask, granted, |act, granted| Box::pin(async move { Ok(renewed(act, granted)) })).await
     }
 
     /// Takes the locks of many nodes of one workspace: all of them or none.
@@ -354,7 +355,7 @@ impl Engine {
         let run = self
             .act_or_replay(ask, (files, terms), |act, (files, terms)| Box::pin(grant_all(act, files, terms)));
         let (LockGrants { locks }, is_replay) = run.await?;
-        Ok(LockGrants { locks: if is_replay { self.granted_before(locks).await? } else { locks } })
+        Ok(LockGrants { locks: if is_replay { self.granted_before(actor, locks).await? } else { locks } })
     }
 
     /// Prolongs a lock; its fence stays.

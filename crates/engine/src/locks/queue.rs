@@ -12,7 +12,7 @@ use longshore_core::{Code, LockId, NodeId, Timestamp, VersionId, WaitTicket};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Terms, ensure_room, grant, in_the_way, still_waiting_since};
+use super::{Terms, ensure_room, grant, ids, in_the_way, still_waiting_since};
 use crate::act::{Act, Ask, Preconditions, Premises, Scope, locked, name_event};
 use crate::actor::Actor;
 use crate::db;
@@ -76,7 +76,7 @@ async fn own_place(act: &mut Act<'_>, request: &Request) -> Result<Option<Waiter
 }
 
 async fn attempt(act: &mut Act<'_>, request: Request) -> Result<Attempt> {
-    let held = act.take_held();
+    let held = ids(&act.take_held());
     let (row, place) = live_node(act.tx, act.log.actor(), request.node).await?;
     let wanted = request.if_version.map(|version| Some(vec![version]));
     act.check_stated(Some(&row)).await?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_core::wire::{AcquireLock, LostReason, SHORTEST_LEASE};
-use longshore_core::{Clock, Code, SystemClock, Timestamp};
+use longshore_core::wire::{AcquireLock, LostReason, RenewLock, SHORTEST_LEASE};
+use longshore_core::{Clock, Code, LockToken, ManualClock, SystemClock, Timestamp};
 use longshore_engine::{
     Database, Depth, Engine, Idempotency, PageRequest, Premises, Settings, Target, UploadOptions,
 };
@@ -169,4 +169,63 @@ fn a_server_whose_clock_is_wrong_sees_locks_as_all_others_do() {
             engine.close().await;
         });
     }
+}
+
+#[test]
+fn what_one_server_called_lost_is_lost_to_all_when_the_clock_steps_back() {
+    let Some(server) = postgres::Server::start() else { return };
+    block_on(async {
+        // The clock of each stands for the database's at some moment: the second asks after it was set back.
+        let database = Database::Postgres { url: server.database(), connections: 4 };
+        let start = Timestamp::from_micros(1_763_613_468_000_000);
+        let (clocks, store) = ([ManualClock::new(start), ManualClock::new(start)], Store::memory());
+        let open = async |clock: &ManualClock| {
+            let clock = Arc::new(clock.clone());
+            Engine::open(Settings::default(), &database, store.clone(), clock).await.unwrap()
+        };
+        let engines = [open(&clocks[0]).await, open(&clocks[1]).await];
+        let key = engines[0].initialise().await.unwrap().unwrap().secret;
+        let owner = engines[0].authenticate(&key).await.unwrap();
+        let workspace = engines[0].current_workspace(&owner).await.unwrap();
+        let write = async |engine: &Engine, name: &str, locks: &[LockToken]| {
+            let target = Target::Child { parent: workspace.root_id, name: name.parse().unwrap() };
+            let premises = Premises { locks: locks.to_vec(), ..Premises::default() };
+            let options = UploadOptions { premises, ..UploadOptions::default() };
+            let mut upload = engine.begin_upload(&owner, target, options).await?;
+            upload.write(b"content"[..].into()).await?;
+            upload.finish().await
+        };
+        for told_by in ["renewal", "early check", "repeat"] {
+            let file = write(&engines[0], told_by, &[]).await.unwrap().node.id;
+            let lock = async |engine: &Engine| {
+                let premises =
+                    Premises { idempotency: Some(Idempotency::new(told_by).unwrap()), ..Premises::default() };
+                Ok::<_, longshore_engine::Error>(
+                    engine.lock_node(&owner, file, AcquireLock::default(), premises).await?.0,
+                )
+            };
+            let held = lock(&engines[0]).await.unwrap();
+            let token: LockToken = held.token.parse().unwrap();
+            let renew = async |engine: &Engine| {
+                engine.renew_lock(&owner, held.lock.id, token.clone(), RenewLock::default()).await
+            };
+            let before = clocks[0].now();
+            clocks[0].advance(Duration::from_secs(60));
+            let told = match told_by {
+                "renewal" => renew(&engines[0]).await.map(drop),
+                "early check" => write(&engines[0], told_by, std::slice::from_ref(&token)).await.map(drop),
+                _ => lock(&engines[0]).await.map(drop),
+            };
+            assert_eq!(told.unwrap_err().code(), Code::LockLost, "{told_by}");
+            clocks[1].set(before);
+            assert_eq!(renew(&engines[1]).await.unwrap_err().code(), Code::LockLost, "{told_by}");
+            let late = write(&engines[1], told_by, std::slice::from_ref(&token)).await;
+            assert_eq!(late.unwrap_err().code(), Code::LockLost, "{told_by}");
+        }
+        // No refusal has taken a place in the log: three files, three locks, and the workspace.
+        assert_eq!(engines[0].workspace(&owner, workspace.id).await.unwrap().seq, 7);
+        for engine in engines {
+            engine.close().await;
+        }
+    });
 }
