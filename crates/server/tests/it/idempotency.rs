@@ -265,7 +265,8 @@ async fn what_is_gone_since_still_answers_its_repeat() {
     let trash = async |file: &Node| world.edit(&format!("DELETE /v1/files/{}", file.id), "").await;
     let purge = async |file: &Node| {
         trash(file).await;
-        let purged = world.call(User::Admin, &format!("DELETE /v1/files/{}?purge=true", file.id), &[], "").await;
+        let purged =
+            world.call(User::Admin, &format!("DELETE /v1/files/{}?purge=true", file.id), &[], "").await;
         assert_eq!(purged.status, 200, "{purged:?}");
     };
     let repeats = async |what: &str, body: &'static str, first: &Answer| {
