@@ -5,6 +5,9 @@
 //! touches it must first [`permit`](Act::permit): that is where a lock of somebody else stops it. What it changes
 //! it must first [`check`](Act::check): that is where a stale premise stops it.
 
+use std::collections::HashMap;
+use std::future::ready;
+
 use futures_util::future::BoxFuture;
 use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, Role};
 use longshore_core::{Code, ErrorKind, LockId, LockToken, NodeId, NoteId, Timestamp, VersionId, WorkspaceId};
@@ -14,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::actor::Actor;
-use crate::db::events::{Change, Log};
+use crate::db::events::{Change, Cover, Log};
 use crate::db::locks::Grant;
 use crate::db::nodes::{NodeRow, Place, is_live};
 use crate::db::{self, Tx};
@@ -23,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::hooks;
 use crate::idempotency::{self, Idempotency, Turn};
 use crate::nodes::visible_node;
+use crate::read_clock::ReadClock;
 use crate::{notes, workspaces};
 
 /// What a write asks of the node it finds.
@@ -35,6 +39,11 @@ pub struct Preconditions {
 }
 
 impl Preconditions {
+    /// Tells whether nothing is asked.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.if_match.is_none() && !self.if_none_match
+    }
+
     /// Checks what is asked against the node that was found.
     pub(crate) fn check(&self, found: Option<&NodeRow>) -> Result<()> {
         let current = found.and_then(|row| row.version);
@@ -122,6 +131,8 @@ pub(crate) struct Act<'x> {
     pub(crate) log: Log,
     preconditions: Preconditions,
     held: Vec<HeldLock>,
+    /// Under which of them each place is written to: the nearest.
+    covers: HashMap<NodeId, Cover>,
     is_provisional: bool,
 }
 
@@ -142,6 +153,12 @@ pub(crate) async fn name_event(tx: &mut Tx, found: Option<&NodeRow>, held: Resul
     Err(error.clone().with_facts(facts))
 }
 
+/// The error of who comes with a token that is not what it is given for.
+pub(crate) fn token_wrong(lock: LockId, detail: &str) -> Error {
+    let facts = Facts { lock_ids: vec![lock], ..Facts::default() };
+    Error::new(Code::LockTokenWrong, detail).with_facts(facts)
+}
+
 /// Returns what is kept of a token.
 pub(crate) fn hash_of(token: &LockToken) -> bytes::Bytes {
     bytes::Bytes::copy_from_slice(&Sha256::digest(token.reveal()))
@@ -149,10 +166,18 @@ pub(crate) fn hash_of(token: &LockToken) -> bytes::Bytes {
 
 /// Finds the grant that a token belongs to.
 pub(crate) async fn grant_of(tx: &mut Tx, workspace: WorkspaceId, token: &LockToken) -> Result<Grant> {
-    let wrong = || Error::new(Code::LockTokenWrong, "the lock token belongs to no lock of this workspace");
+    let wrong = || token_wrong(token.id(), "the lock token belongs to no lock of this workspace");
     let grant = db::locks::get(tx, token.id()).await?.filter(|grant| grant.workspace == workspace);
     let grant = grant.ok_or_else(wrong)?;
     if bool::from(hash_of(token).ct_eq(&grant.token_hash)) { Ok(grant) } else { Err(wrong()) }
+}
+
+async fn grants_of(tx: &mut Tx, workspace: WorkspaceId, tokens: &[LockToken]) -> Result<Vec<Grant>> {
+    let mut grants = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        grants.push(grant_of(tx, workspace, token).await?);
+    }
+    Ok(grants)
 }
 
 impl Grant {
@@ -169,9 +194,17 @@ impl Grant {
             LostReason::Released => "it was released",
             LostReason::Superseded => "its time was over and another holds the node",
         };
-        let facts = Facts { reason: Some(reason), ..Facts::default() };
+        let facts = Facts { reason: Some(reason), lock_ids: vec![self.id], ..Facts::default() };
         Error::new(Code::LockLost, format!("{} holds no longer: {how}", self.id)).with_facts(facts)
     }
+}
+
+/// Refuses who comes with grants of which any holds no longer; says which.
+fn ensure_hold(grants: &[Grant], now: Timestamp) -> Result<()> {
+    let lost: Vec<_> = grants.iter().filter_map(|grant| Some((grant, grant.lost(now)?))).collect();
+    let Some((first, reason)) = lost.first() else { return Ok(()) };
+    let lock_ids = lost.iter().map(|(grant, _)| grant.id).collect();
+    Err(first.lost_error(*reason).adding(Facts { lock_ids, ..Facts::default() }))
 }
 
 /// The error of who meets somebody else's lock.
@@ -186,19 +219,34 @@ pub(crate) fn locked(lock: &NodeLock, now: Timestamp) -> Error {
     })
 }
 
+/// How many locks an error tells of, and of how many bytes: who meets one must be able to read it.
+pub(crate) const TOLD_LOCKS: usize = 100;
+const TOLD_BYTES: usize = 24 * 1_024;
+/// How many bytes a lock has besides what its owner says.
+const LOCK_BYTES: usize = 240;
+
+/// Returns the first of some locks: as many as an error tells of.
+pub(crate) fn told(locks: Vec<NodeLock>) -> Vec<NodeLock> {
+    let mut left = TOLD_BYTES;
+    let fits = |lock: &NodeLock| {
+        let words = [&lock.purpose, &lock.owner_label].into_iter().flatten().map(String::len);
+        let before = left;
+        left = left.saturating_sub(LOCK_BYTES + words.sum::<usize>());
+        before > 0
+    };
+    locks.into_iter().take(TOLD_LOCKS).take_while(fits).collect()
+}
+
 /// Refuses early what [`Act::permit`] will refuse later: before a gigabyte has come for nothing.
 pub(crate) async fn permit_early(
     tx: &mut Tx,
     row: &NodeRow,
     tokens: &[LockToken],
-    now: Timestamp,
+    mut clock: ReadClock,
 ) -> Result<()> {
-    for token in tokens {
-        let grant = grant_of(tx, row.workspace, token).await?;
-        if let Some(reason) = grant.lost(now) {
-            return Err(grant.lost_error(reason));
-        }
-    }
+    let now = clock.now(tx, row.workspace).await?;
+    let grants = grants_of(tx, row.workspace, tokens).await?;
+    ensure_hold(&grants, now)?;
     let place = db::nodes::place(tx, row.id).await?;
     let foreign =
         |lock: &&NodeLock| is_live(lock.expires_at, now) && !tokens.iter().any(|token| token.id() == lock.id);
@@ -222,10 +270,9 @@ impl Act<'_> {
 
     /// Refuses a change of a file without a premise, where the workspace takes none.
     fn ensure_conditional(&self, found: Option<&NodeRow>) -> Result<()> {
-        let unconditional = self.preconditions.if_match.is_none() && !self.preconditions.if_none_match;
         match found {
             Some(row)
-                if unconditional
+                if self.preconditions.is_empty()
                     && row.kind == NodeKind::File
                     && self.log.settings().require_preconditions =>
             {
@@ -253,6 +300,11 @@ impl Act<'_> {
         for held in &mut self.held {
             held.used |= place.ids.contains(&held.grant.node);
         }
+        let on = |id| self.held.iter().find(|held| held.grant.node == id);
+        if let Some(nearest) = place.ids.iter().find_map(|id| on(*id)) {
+            let cover = Cover { lock: nearest.grant.id, fence: nearest.grant.fence };
+            self.covers.entry(place.ids[0]).or_insert(cover);
+        }
     }
 
     /// Asks whether the caller may write at a place: refused where somebody else's lock is on it or above it.
@@ -274,11 +326,9 @@ impl Act<'_> {
         if row.kind == NodeKind::File || !self.log.may_be_locked() {
             return Ok(());
         }
-        let now = self.now();
-        for id in db::locks::below(self.tx, self.log.workspace(), row.id, now).await? {
-            let Some(lock) = db::nodes::get(self.tx, id).await?.and_then(|row| row.lock) else {
-                continue;
-            };
+        // One more than the caller can have named: where there is one of somebody else, it is seen.
+        let (now, most) = (self.now(), self.held.len() + 1);
+        for lock in db::locks::below(self.tx, self.log.workspace(), &[row.id], now, most).await? {
             match self.held.iter_mut().find(|held| held.grant.id == lock.id) {
                 Some(held) => held.used = true,
                 None => return Err(locked(&lock, now)),
@@ -288,9 +338,9 @@ impl Act<'_> {
     }
 
     /// Returns the locks that the request has named, all of which hold; naming them was then not in vain.
-    pub(crate) fn take_held(&mut self) -> Vec<LockId> {
+    pub(crate) fn take_held(&mut self) -> Vec<Grant> {
         self.held.iter_mut().for_each(|held| held.used = true);
-        self.held.iter().map(|held| held.grant.id).collect()
+        self.held.iter().map(|held| held.grant.clone()).collect()
     }
 
     /// Says that this answer is not the last one: a repeat of the request is not to have it again.
@@ -300,19 +350,14 @@ impl Act<'_> {
 
     /// Appends an event; returns its place.
     pub(crate) async fn record(&mut self, change: Change) -> Result<u64> {
-        self.log.append(self.tx, change).await
+        self.log.append(self.tx, change.covered(&self.covers)).await
     }
 
     /// Looks at the locks that the request names: each must hold now.
     async fn take_up(&mut self, tokens: &[LockToken]) -> Result<()> {
-        for token in tokens {
-            let grant = grant_of(self.tx, self.log.workspace(), token).await?;
-            if let Some(reason) = grant.lost(self.now()) {
-                return Err(grant.lost_error(reason));
-            }
-            self.log.lock.get_or_insert(grant.id);
-            self.held.push(HeldLock { grant, used: false });
-        }
+        let grants = grants_of(self.tx, self.log.workspace(), tokens).await?;
+        ensure_hold(&grants, self.now())?;
+        self.held = grants.into_iter().map(|grant| HeldLock { grant, used: false }).collect();
         Ok(())
     }
 
@@ -322,7 +367,8 @@ impl Act<'_> {
             self.held.iter().filter(|held| !held.used).map(|held| held.grant.lock()).collect();
         let Some(first) = vain.first() else { return Ok(()) };
         let detail = format!("{} is on {}, which this does not touch", first.id, first.node_id);
-        let facts = Facts { locks: vain, ..Facts::default() };
+        let lock_ids = vain.iter().map(|lock| lock.id).collect();
+        let facts = Facts { locks: told(vain), lock_ids, ..Facts::default() };
         Err(Error::new(Code::LockElsewhere, detail).with_facts(facts))
     }
 }
@@ -347,7 +393,8 @@ impl Engine {
     {
         ask.actor.needs(ask.role)?;
         let (actor, scope, premises, clock) = (ask.actor.clone(), ask.scope, ask.premises, self.clock());
-        self.db()
+        let done = self
+            .db()
             .write(move |tx| {
                 let (actor, premises, clock, input) =
                     (actor.clone(), premises.clone(), clock.clone(), input.clone());
@@ -358,7 +405,7 @@ impl Engine {
                         // What this very request has removed is not there for its repeat.
                         (Err(gone), Some(key)) if gone.kind() == ErrorKind::NotFound => {
                             let done = idempotency::done(tx, key, principal).await?;
-                            return done.map(|answer| (answer, true)).ok_or(gone);
+                            return done.map(|answer| Ok((answer, true))).ok_or(gone);
                         }
                         (found, _) => found?,
                     };
@@ -370,7 +417,7 @@ impl Engine {
                                 Turn::Open(open) => Some(open),
                                 Turn::Done(answer) => {
                                     log.close(tx).await?;
-                                    return Ok((answer, true));
+                                    return Ok(Ok((answer, true)));
                                 }
                             }
                         }
@@ -380,10 +427,26 @@ impl Engine {
                         log,
                         preconditions: premises.preconditions,
                         held: Vec::new(),
+                        covers: HashMap::new(),
                         is_provisional: false,
                     };
-                    act.take_up(&premises.locks).await?;
-                    let answer = run(&mut act, input).await?;
+                    let answer = match act.take_up(&premises.locks).await {
+                        Ok(()) => run(&mut act, input).await,
+                        Err(refused) => Err(refused),
+                    };
+                    let answer = match answer {
+                        // What is told as lost must stay lost when the clock steps back: the mark of this time is
+                        // committed. Locks are looked at before anything is written, so it goes alone.
+                        Err(lost) if lost.code() == Code::LockLost && !act.log.has_news() => {
+                            let Act { tx, log, .. } = act;
+                            log.close(tx).await?;
+                            if let Some(open) = open {
+                                open.give_back(tx).await?;
+                            }
+                            return Ok(Err(lost));
+                        }
+                        answer => answer?,
+                    };
                     act.ensure_locks_used()?;
                     let Act { tx, log, is_provisional, .. } = act;
                     hooks::announce(tx, &log).await?;
@@ -393,9 +456,21 @@ impl Engine {
                         Some(open) => open.keep(tx, &answer).await?,
                         None => {}
                     }
-                    Ok((answer, false))
+                    Ok(Ok((answer, false)))
                 })
             })
-            .await
+            .await;
+        done?
+    }
+
+    /// Looks at locks as a write does, for who has read that they are lost: a read leaves no mark of its time.
+    pub(crate) async fn ensure_held(&self, actor: &Actor, scope: Scope, locks: Vec<LockToken>) -> Result<()> {
+        let ask =
+            Ask { actor, role: Role::Editor, scope, premises: Premises { locks, ..Premises::default() } };
+        self.act(ask, (), |act, ()| {
+            act.take_held();
+            Box::pin(ready(Ok(())))
+        })
+        .await
     }
 }

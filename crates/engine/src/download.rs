@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::wire::{Node, NodeKind, Version};
-use longshore_core::{Code, NodeId, Timestamp, VersionId, WorkspaceId, WorkspacePath};
+use longshore_core::{Code, NodeId, VersionId, WorkspaceId, WorkspacePath};
 use longshore_store::{ReadOptions, Store};
 
 use crate::actor::Actor;
@@ -16,6 +16,7 @@ use crate::db::{self, Tx};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::nodes::{follow, live_node, visible_node};
+use crate::read_clock::ReadClock;
 use crate::versions::no_version;
 use crate::workspaces;
 
@@ -88,7 +89,7 @@ async fn content_of(
     row: NodeRow,
     place: Place,
     version: Option<VersionId>,
-    now: Timestamp,
+    mut clock: ReadClock,
 ) -> Result<(Node, Version, Blob)> {
     if row.kind != NodeKind::File {
         return Err(Error::new(Code::NotAFile, format!("{} is a folder", place.path)));
@@ -96,7 +97,7 @@ async fn content_of(
     let version = version.or(row.version).ok_or_else(|| Error::corrupt("a file without a version"))?;
     let found = db::versions::with_blob(tx, row.id, version).await?;
     let (version, blob) = found.ok_or_else(|| no_version(version))?;
-    Ok((row.into_node(place, now), version, blob))
+    Ok((clock.node(tx, row, place).await?, version, blob))
 }
 
 impl Engine {
@@ -111,14 +112,14 @@ impl Engine {
         file: NodeId,
         version: Option<VersionId>,
     ) -> Result<Content> {
-        let (actor, now) = (actor.clone(), self.now());
+        let (actor, clock) = (actor.clone(), self.read_clock());
         let found = self
             .db()
             .read(move |tx| {
-                let actor = actor.clone();
+                let (actor, clock) = (actor.clone(), clock.clone());
                 Box::pin(async move {
                     let (row, place) = live_node(tx, &actor, file).await?;
-                    content_of(tx, row, place, version, now).await
+                    content_of(tx, row, place, version, clock).await
                 })
             })
             .await?;
@@ -135,18 +136,18 @@ impl Engine {
         if !actor.reaches(workspace) {
             return Err(workspaces::not_found(workspace));
         }
-        let now = self.now();
+        let clock = self.read_clock();
         let found = self
             .db()
             .read(move |tx| {
-                let path = path.clone();
+                let (path, clock) = (path.clone(), clock.clone());
                 Box::pin(async move {
                     let known = db::workspaces::get(tx, workspace).await?;
                     let root = known.ok_or_else(|| workspaces::not_found(workspace))?.root_id;
                     let row = follow(tx, root, &path).await?;
                     let row =
                         row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
-                    content_of(tx, row, Place { path, ..Place::default() }, None, now).await
+                    content_of(tx, row, Place { path, ..Place::default() }, None, clock).await
                 })
             })
             .await?;

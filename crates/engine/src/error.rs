@@ -62,6 +62,7 @@ impl Error {
         let facts = Facts {
             queue: more.queue.or(said.queue),
             locks: if more.locks.is_empty() { said.locks } else { more.locks },
+            lock_ids: if more.lock_ids.is_empty() { said.lock_ids } else { more.lock_ids },
             ..said
         };
         Self { facts: Some(Box::new(facts)), ..self }

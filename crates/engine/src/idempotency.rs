@@ -15,6 +15,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use crate::act::Premises;
+use crate::actor::Actor;
 use crate::db::idempotency::Done;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
@@ -235,6 +237,22 @@ where
 }
 
 impl Engine {
+    /// Returns the answer that was given under a request's key: for a write that looks at nodes before its act. They
+    /// may be gone by the time of a repeat.
+    pub(crate) async fn answered<T: DeserializeOwned + Send + 'static>(
+        &self,
+        actor: &Actor,
+        premises: &Premises,
+    ) -> Result<Option<T>> {
+        let Some(key) = premises.idempotency.clone() else { return Ok(None) };
+        let (key, principal) = (key.within(actor.workspace), actor.principal);
+        let found = self.db().read(move |tx| {
+            let key = key.clone();
+            Box::pin(async move { done(tx, &key, principal).await })
+        });
+        found.await
+    }
+
     /// Forgets the answers that are older than a day; returns how many.
     pub async fn prune_idempotency(&self) -> Result<u64> {
         let before = self.now().minus(KEPT);

@@ -28,6 +28,7 @@ mod nodes;
 mod notes;
 mod places;
 mod purge;
+mod read_clock;
 mod retention;
 mod search;
 mod sweep;
@@ -52,6 +53,7 @@ pub use jobs::{
     WorkerSettings,
 };
 pub use listing::{Depth, PageRequest};
+pub use locks::PrunedLocks;
 pub use nodes::Target;
 pub use purge::TrashPurged;
 pub use search::NodeFilter;

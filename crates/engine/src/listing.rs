@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use longshore_core::path::MAX_PATH_NAMES;
 use longshore_core::wire::{MAX_PAGE, Node, NodeKind, Page, Version};
-use longshore_core::{Code, Name, NodeId, Timestamp, WorkspacePath};
+use longshore_core::{Code, Name, NodeId, WorkspacePath};
 
 use crate::actor::Actor;
 use crate::cursor;
@@ -13,6 +13,7 @@ use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::nodes::{live_node, visible_node};
+use crate::read_clock::ReadClock;
 
 /// How many items a page has when nothing is asked for.
 const DEFAULT_PAGE: u32 = 100;
@@ -117,7 +118,7 @@ pub(crate) async fn walk(
     tx: &mut Tx,
     frames: &mut Vec<Frame>,
     Stride { depth, limit, looks }: Stride,
-    now: Timestamp,
+    clock: &mut ReadClock,
     fits: impl Fn(&NodeRow) -> bool,
 ) -> Result<Vec<Node>> {
     let mut items = Vec::new();
@@ -137,7 +138,7 @@ pub(crate) async fn walk(
             frames.push(Frame::new(row.id, path.clone(), String::new()));
         }
         if fits(&row) {
-            items.push(row.into_node(Place { path, ..Place::default() }, now));
+            items.push(clock.node(tx, row, Place { path, ..Place::default() }).await?);
         }
     }
     Ok(items)
@@ -189,12 +190,12 @@ impl Engine {
         depth: Depth,
         page: PageRequest,
     ) -> Result<Page<Node>> {
-        let (limit, now) = (page.limit(), self.now());
+        let (limit, clock) = (page.limit(), self.read_clock());
         let places: Option<WalkCursor> = page.cursor.as_deref().map(cursor::decode).transpose()?;
         let actor = actor.clone();
         self.db()
             .read(move |tx| {
-                let (actor, places) = (actor.clone(), places.clone());
+                let (actor, places, mut clock) = (actor.clone(), places.clone(), clock.clone());
                 Box::pin(async move {
                     let (row, place) = live_node(tx, &actor, folder).await?;
                     if row.kind != NodeKind::Folder {
@@ -203,7 +204,7 @@ impl Engine {
                     let start = places.unwrap_or_else(|| (folder, vec![String::new()]));
                     let mut frames = resume(tx, folder, place.path, start).await?;
                     let stride = Stride { depth, limit, looks: limit };
-                    let items = walk(tx, &mut frames, stride, now, |_| true).await?;
+                    let items = walk(tx, &mut frames, stride, &mut clock, |_| true).await?;
                     let next_cursor =
                         pause(folder, frames).map(|place| cursor::encode(&place)).transpose()?;
                     Ok(Page { items, next_cursor })

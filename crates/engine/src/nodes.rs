@@ -223,14 +223,14 @@ async fn insert_folder(act: &mut Act<'_>, parent: NodeId, above: &Place, name: &
 impl Engine {
     /// Returns a node, be it in the trash or not.
     pub async fn node(&self, actor: &Actor, id: NodeId) -> Result<Node> {
-        let (actor, now) = (actor.clone(), self.now());
+        let (actor, clock) = (actor.clone(), self.read_clock());
         self.db()
             .read(move |tx| {
-                let actor = actor.clone();
+                let (actor, mut clock) = (actor.clone(), clock.clone());
                 Box::pin(async move {
                     let row = visible_node(tx, &actor, id).await?;
                     let place = db::nodes::place(tx, id).await?;
-                    Ok(row.into_node(place, now))
+                    clock.node(tx, row, place).await
                 })
             })
             .await
@@ -238,15 +238,15 @@ impl Engine {
 
     /// Returns the live node at a path.
     pub async fn node_at(&self, actor: &Actor, workspace: WorkspaceId, path: WorkspacePath) -> Result<Node> {
-        let (root, now) = (self.workspace(actor, workspace).await?.root_id, self.now());
+        let (root, clock) = (self.workspace(actor, workspace).await?.root_id, self.read_clock());
         self.db()
             .read(move |tx| {
-                let path = path.clone();
+                let (path, mut clock) = (path.clone(), clock.clone());
                 Box::pin(async move {
                     let row = follow(tx, root, &path).await?;
                     let row =
                         row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
-                    Ok(row.into_node(Place { path, ..Place::default() }, now))
+                    clock.node(tx, row, Place { path, ..Place::default() }).await
                 })
             })
             .await
@@ -264,7 +264,11 @@ impl Engine {
         self.act(ask, name, move |act, name| {
             Box::pin(async move {
                 let (_, place) = destination(act, parent).await?;
-                ensure_free(act.tx, parent, name.as_str()).await?;
+                let found = db::nodes::child(act.tx, parent, name.as_str()).await?;
+                act.check_stated(found.as_ref()).await?;
+                if found.is_some() {
+                    return Err(name_taken(name.as_str()));
+                }
                 let row = insert_folder(act, parent, &place, &name).await?;
                 let place = place.below(&row)?;
                 Ok(row.into_node(place, act.now()))
@@ -285,6 +289,9 @@ impl Engine {
         self.act(ask, path, |act, path| {
             Box::pin(async move {
                 let (row, place, made) = make_folders(act, &path).await?;
+                // What was made for a premise that does not hold goes with the refusal.
+                act.check_stated(Some(&row).filter(|_| !made)).await?;
+                act.use_locks(&place);
                 Ok((row.into_node(place, act.now()), made))
             })
         })

@@ -91,10 +91,7 @@ impl Removal {
     }
 
     async fn leaves(&mut self, act: &mut Act<'_>, ids: &[NodeId]) -> Result<()> {
-        if act.log.may_be_locked() {
-            // Those that are left are the caller's own.
-            db::purge::end_locks(act.tx, ids, act.now()).await?;
-        }
+        db::purge::end_locks(act.tx, ids, act.now()).await?;
         self.count(db::purge::nodes(act.tx, ids).await?);
         Ok(())
     }

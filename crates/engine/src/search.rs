@@ -5,7 +5,7 @@
 //! still lead to a next one.
 
 use longshore_core::wire::{Metadata, Node, Page};
-use longshore_core::{Code, NodeId, Timestamp, WorkspaceId, WorkspacePath};
+use longshore_core::{Code, NodeId, WorkspaceId, WorkspacePath};
 use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::{Depth, PageRequest, Stride, WalkCursor, pause, resume, walk};
 use crate::nodes::follow;
+use crate::read_clock::ReadClock;
 
 /// How many nodes one call looks at.
 const LOOKED_AT: u32 = 10_000;
@@ -91,7 +92,7 @@ async fn by_terms(
     base: NodeId,
     filter: &NodeFilter,
     mut after: String,
-    (limit, now): (u32, Timestamp),
+    (limit, mut clock): (u32, ReadClock),
 ) -> Result<Page<Node>> {
     let mut items = Vec::new();
     let mut rarest: Option<(u64, Term)> = None;
@@ -116,7 +117,7 @@ async fn by_terms(
             let place = db::nodes::place(tx, row.id).await?;
             // The folder itself is not below itself.
             if place.trashed_at.is_none() && place.ids.iter().skip(1).any(|id| *id == base) {
-                items.push(row.into_node(place, now));
+                items.push(clock.node(tx, row, place).await?);
                 if items.len() == limit as usize {
                     let next_cursor = Some(cursor::encode(&Place::After(after))?);
                     return Ok(Page { items, next_cursor });
@@ -136,12 +137,12 @@ async fn by_walking(
     base: NodeId,
     filter: &NodeFilter,
     start: WalkCursor,
-    (limit, now): (u32, Timestamp),
+    (limit, mut clock): (u32, ReadClock),
 ) -> Result<Page<Node>> {
     let path = db::nodes::place(tx, base).await?.path;
     let mut frames = resume(tx, base, path, start).await?;
     let stride = Stride { depth: Depth::All, limit, looks: LOOKED_AT };
-    let items = walk(tx, &mut frames, stride, now, |row| filter.fits_name(&row.name)).await?;
+    let items = walk(tx, &mut frames, stride, &mut clock, |row| filter.fits_name(&row.name)).await?;
     let next_cursor = pause(base, frames).map(|place| cursor::encode(&Place::Walk(place))).transpose()?;
     Ok(Page { items, next_cursor })
 }
@@ -157,7 +158,8 @@ impl Engine {
         filter: NodeFilter,
         page: PageRequest,
     ) -> Result<Page<Node>> {
-        let (root, now, limit) = (self.workspace(actor, workspace).await?.root_id, self.now(), page.limit());
+        let (root, limit) = (self.workspace(actor, workspace).await?.root_id, page.limit());
+        let clock = self.read_clock();
         if filter.metadata.len() + filter.labels.len() > TERMS {
             let detail = format!("a search names at most {TERMS} keys and labels");
             return Err(Error::new(Code::InvalidQuery, detail));
@@ -166,22 +168,22 @@ impl Engine {
         let filter = filter.prepared();
         self.db()
             .read(move |tx| {
-                let (filter, place) = (filter.clone(), place.clone());
+                let (filter, place, clock) = (filter.clone(), place.clone(), clock.clone());
                 Box::pin(async move {
                     let base = base(tx, root, &filter).await?;
                     let by_terms_alone = filter.metadata.is_empty() && filter.labels.is_empty();
                     match (by_terms_alone, place) {
                         (false, None) => {
-                            by_terms(tx, workspace, base, &filter, String::new(), (limit, now)).await
+                            by_terms(tx, workspace, base, &filter, String::new(), (limit, clock)).await
                         }
                         (false, Some(Place::After(after))) => {
-                            by_terms(tx, workspace, base, &filter, after, (limit, now)).await
+                            by_terms(tx, workspace, base, &filter, after, (limit, clock)).await
                         }
                         (true, None) => {
-                            by_walking(tx, base, &filter, (base, vec![String::new()]), (limit, now)).await
+                            by_walking(tx, base, &filter, (base, vec![String::new()]), (limit, clock)).await
                         }
                         (true, Some(Place::Walk(start))) => {
-                            by_walking(tx, base, &filter, start, (limit, now)).await
+                            by_walking(tx, base, &filter, start, (limit, clock)).await
                         }
                         _ => Err(Error::new(Code::InvalidCursor, "this cursor belongs to another search")),
                     }

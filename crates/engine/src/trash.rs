@@ -63,12 +63,9 @@ impl Engine {
                     };
                     return Err(Error::new(Code::NotInTrash, detail));
                 }
-                // A lock that was taken before it went to the trash still holds.
-                act.permit_whole(
-                    &row,
-                    &Place { ids: vec![id], locks: row.lock.iter().cloned().collect(), ..at },
-                )
-                .await?;
+                // A lock that was taken before it went to the trash still holds, and that of a folder keeps what is
+                // in its trash.
+                act.permit_whole(&row, &at).await?;
                 let before = row.clone();
                 let parent = wanted.parent_id.or(row.parent).ok_or_else(root_refused)?;
                 let (_, folder) = destination(act, parent).await?;
@@ -96,7 +93,7 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<Node>> {
         self.workspace(actor, workspace).await?;
-        let (limit, now) = (page.limit(), self.now());
+        let (limit, clock) = (page.limit(), self.read_clock());
         let start = (Timestamp::from_micros(i64::MAX), String::new());
         let before: (Timestamp, String) = match page.cursor() {
             Some(text) => {
@@ -107,7 +104,7 @@ impl Engine {
         };
         self.db()
             .read(move |tx| {
-                let before = before.clone();
+                let (before, mut clock) = (before.clone(), clock.clone());
                 Box::pin(async move {
                     let rows = db::nodes::trash(tx, workspace, (before.0, &before.1), limit).await?;
                     let last = rows.last().filter(|_| rows.len() == limit as usize);
@@ -118,7 +115,7 @@ impl Engine {
                     let mut items = Vec::with_capacity(rows.len());
                     for row in rows {
                         let place = db::nodes::place(tx, row.id).await?;
-                        items.push(row.into_node(place, now));
+                        items.push(clock.node(tx, row, place).await?);
                     }
                     Ok(Page { items, next_cursor })
                 })

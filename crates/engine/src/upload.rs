@@ -96,6 +96,15 @@ struct Input {
     options: UploadOptions,
 }
 
+impl Input {
+    const fn scope(&self) -> Scope {
+        match &self.target {
+            Target::Path { workspace, .. } => Scope::Workspace(*workspace),
+            Target::Child { parent: id, .. } | Target::Node(id) => Scope::Node(*id),
+        }
+    }
+}
+
 /// Content that has come whole, before it has a node.
 #[derive(Clone, Debug)]
 struct Received {
@@ -126,7 +135,13 @@ impl Engine {
         self.check_size(options.length.unwrap_or(0))?;
         let input = Input { actor: actor.clone(), target, options };
         if input.options.length.is_none_or(|length| length >= EARLY_CHECK) {
-            self.check_early(input.clone()).await?;
+            let checked = self.check_early(input.clone()).await;
+            if matches!(&checked, Err(error) if error.code() == Code::LockLost) {
+                let locks = input.options.premises.locks.clone();
+                self.ensure_held(actor, input.scope(), locks).await?;
+            } else {
+                checked?;
+            }
         }
         let wants_sha256 = input.options.digests.iter().any(|digest| digest.algorithm() == Algorithm::Sha256);
         Ok(Upload {
@@ -152,10 +167,10 @@ impl Engine {
 
     /// Looks at the target as it is now. Only the commit decides, but a gigabyte should not come for nothing.
     async fn check_early(&self, input: Input) -> Result<()> {
-        let now = self.now();
+        let clock = self.read_clock();
         self.db()
             .read(move |tx| {
-                let input = input.clone();
+                let (input, clock) = (input.clone(), clock.clone());
                 Box::pin(async move {
                     // A repeat is not measured by what it did itself the first time.
                     let idempotency = input.options.premises.idempotency.as_ref();
@@ -177,7 +192,7 @@ impl Engine {
                     let held = input.options.premises.preconditions.check(found.as_ref());
                     name_event(tx, found.as_ref(), held).await?;
                     match found {
-                        Some(row) => permit_early(tx, &row, &input.options.premises.locks, now).await,
+                        Some(row) => permit_early(tx, &row, &input.options.premises.locks, clock).await,
                         None => Ok(()),
                     }
                 })
@@ -429,10 +444,7 @@ impl Engine {
         if let Some(idempotency) = &mut premises.idempotency {
             idempotency.mix(received.digest.to_string().as_bytes());
         }
-        let scope = match &input.target {
-            Target::Path { workspace, .. } => Scope::Workspace(*workspace),
-            Target::Child { parent: id, .. } | Target::Node(id) => Scope::Node(*id),
-        };
+        let scope = input.scope();
         let actor = input.actor.clone();
         let ask = Ask { actor: &actor, role: Role::Editor, scope, premises };
         let written = self

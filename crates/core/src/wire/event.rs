@@ -36,10 +36,11 @@ pub struct Event {
     /// The `seq` of the first event of the same act: what is done by one request has one number.
     #[serde(default)]
     pub act: u64,
-    /// The node's fence when it happened.
+    /// The fence of the lock that `lock_id` names; of a break, the one that it raised the node's fence to.
     #[serde(default)]
     pub fence: Option<u64>,
-    /// The key's request may have named a lock: then its id.
+    /// The lock that covered the node, or the folder that it went to, if the request named it; of an event of a lock,
+    /// that lock.
     #[serde(default)]
     pub lock_id: Option<LockId>,
     /// What more there is to say, by type.

@@ -4,6 +4,8 @@
 //! A database sequence would hand out a place before its transaction commits, and a reader that has passed a
 //! later place would never see it.
 
+use std::collections::HashMap;
+
 use longshore_core::wire::{Event, WorkspaceSettings};
 use longshore_core::{
     Clock, Code, EventId, LockId, NodeId, PrincipalId, Timestamp, VersionId, WorkspaceId, WorkspacePath,
@@ -24,13 +26,22 @@ pub(crate) enum Before {
     Was(Box<NodeRow>),
 }
 
+/// The lock under which something happens to a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cover {
+    pub(crate) lock: LockId,
+    pub(crate) fence: u64,
+}
+
 /// What an event says besides who, when and where.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     kind: &'static str,
     node: Option<NodeId>,
+    /// The folder that the node is in now.
+    parent: Option<NodeId>,
     version: Option<VersionId>,
-    fence: Option<u64>,
+    cover: Option<Cover>,
     before: Option<Before>,
     path: Option<WorkspacePath>,
     path_before: Option<WorkspacePath>,
@@ -43,8 +54,9 @@ impl Change {
         Self {
             kind,
             node: None,
+            parent: None,
             version: None,
-            fence: None,
+            cover: None,
             before: None,
             path: None,
             path_before: None,
@@ -56,8 +68,8 @@ impl Change {
     pub(crate) fn of(kind: &'static str, node: &NodeRow, path: &WorkspacePath) -> Self {
         Self {
             node: Some(node.id),
+            parent: node.parent,
             version: node.version,
-            fence: Some(node.fence),
             path: Some(path.clone()),
             data: json!({ "path": path }),
             ..Self::of_workspace(kind)
@@ -82,6 +94,20 @@ impl Change {
         self.with("from", json!(path))
     }
 
+    /// Says which lock it is about, or under which it happened.
+    pub(crate) fn under(mut self, lock: LockId, fence: u64) -> Self {
+        self.cover = Some(Cover { lock, fence });
+        self
+    }
+
+    /// Says under which lock it happened, where it is about none itself: the one that covers the node, or else the
+    /// folder that the node is in now.
+    pub(crate) fn covered(mut self, covers: &HashMap<NodeId, Cover>) -> Self {
+        let places = [self.node, self.parent].into_iter().flatten();
+        self.cover = self.cover.or_else(|| places.filter_map(|node| covers.get(&node)).next().copied());
+        self
+    }
+
     /// Says one thing more.
     pub(crate) fn with(mut self, key: &str, value: serde_json::Value) -> Self {
         self.data[key] = value;
@@ -102,8 +128,6 @@ pub(crate) struct Log {
     reserved: Option<u64>,
     /// The place of this transaction's first event.
     act: Option<u64>,
-    /// The lock that the request has named.
-    pub(crate) lock: Option<LockId>,
 }
 
 impl Log {
@@ -131,7 +155,6 @@ impl Log {
             has_hooks: taken.hooks > 0,
             reserved: Some(taken.seq),
             act: None,
-            lock: None,
         })
     }
 
@@ -198,8 +221,8 @@ impl Log {
                 change.version.into(),
                 previous.into(),
                 act.into(),
-                change.fence.into(),
-                self.lock.into(),
+                change.cover.map(|cover| cover.fence).into(),
+                change.cover.map(|cover| cover.lock).into(),
                 change.path.map(|path| path.to_string()).into(),
                 change.path_before.map(|path| path.to_string()).into(),
                 before.into(),

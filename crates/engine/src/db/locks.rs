@@ -4,6 +4,7 @@ use bytes::Bytes;
 use longshore_core::wire::{LostReason, NodeLock};
 use longshore_core::{LockId, NodeId, PrincipalId, Timestamp, WorkspaceId};
 
+use super::nodes::longest_lease;
 use super::{Row, Tx};
 use crate::error::{Error, Result};
 
@@ -193,26 +194,92 @@ pub(crate) async fn end(tx: &mut Tx, id: LockId, reason: LostReason, now: Timest
     Ok(())
 }
 
-/// Lists the nodes with a lock that is not over, below a folder; the folder itself is not among them.
+/// Says of a grant that ended by time that another holds its node now.
+pub(crate) async fn supersede(tx: &mut Tx, id: LockId) -> Result<()> {
+    let sql = "UPDATE locks SET ended = 'superseded' WHERE id = $1 AND ended = 'expired'";
+    tx.execute(sql, &[id.into()]).await?;
+    Ok(())
+}
+
+/// Returns the next workspace, by id, with grants that nobody has ended and whose time is over.
+pub(crate) async fn next_with_lapsed(
+    tx: &mut Tx,
+    now: Timestamp,
+    after: &str,
+) -> Result<Option<WorkspaceId>> {
+    let row = tx
+        .query_opt(
+            "SELECT workspace_id FROM locks
+             WHERE ended_at IS NULL AND workspace_id > $1 AND (expires_at <= $2 OR expires_at > $3)
+             ORDER BY workspace_id LIMIT 1",
+            &[after.into(), now.into(), longest_lease(now).into()],
+        )
+        .await?;
+    row.map(|row| row.parse(0)).transpose()
+}
+
+/// Lists some of a workspace's grants that nobody has ended and whose time is over.
+pub(crate) async fn lapsed(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Grant>> {
+    let rows = tx
+        .query(
+            select_locks!(
+                "WHERE ended_at IS NULL AND workspace_id = $1 AND (expires_at <= $2 OR expires_at > $3)
+                 ORDER BY expires_at, id LIMIT $4"
+            ),
+            &[workspace.into(), now.into(), longest_lease(now).into(), (limit as u64).into()],
+        )
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Removes at most `limit` grants that ended before a time, and returns how many.
+pub(crate) async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<u64> {
+    tx.execute(
+        "DELETE FROM locks WHERE id IN (
+            SELECT id FROM locks WHERE ended_at IS NOT NULL AND ended_at < $1 ORDER BY ended_at LIMIT $2)",
+        &[before.into(), limit.into()],
+    )
+    .await
+}
+
+/// Lists locks that hold below any of some folders, but not on them.
 ///
-/// It walks up from each lock of the workspace, as there are few locks and many nodes.
+/// It walks up from each lock of the workspace that holds, as there are few locks and many nodes.
 pub(crate) async fn below(
     tx: &mut Tx,
     workspace: WorkspaceId,
-    folder: NodeId,
+    folders: &[NodeId],
     now: Timestamp,
-) -> Result<Vec<NodeId>> {
+    limit: usize,
+) -> Result<Vec<NodeLock>> {
+    let folders = folders.iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ");
     let rows = tx
         .query(
-            "WITH RECURSIVE up (locked, parent_id) AS (
-                SELECT n.id, n.parent_id FROM locks l JOIN nodes n ON n.id = l.node_id
-                WHERE l.workspace_id = $1 AND l.ended_at IS NULL AND l.expires_at > $2
-                UNION ALL
-                SELECT up.locked, n.parent_id FROM up JOIN nodes n ON n.id = up.parent_id
-                WHERE up.parent_id <> $3)
-             SELECT locked FROM up WHERE parent_id = $3 ORDER BY locked LIMIT 100",
-            &[workspace.into(), now.into(), folder.into()],
+            // All ids have one length, so none is a part of another; both databases have `replace`.
+            select_locks!(
+                "WHERE id IN (
+                    WITH RECURSIVE up (lock_id, parent_id) AS (
+                        SELECT l.id, n.parent_id FROM locks l JOIN nodes n ON n.id = l.node_id
+                        WHERE l.workspace_id = $1 AND l.ended_at IS NULL AND l.expires_at > $2 AND l.expires_at <= $3
+                        UNION ALL
+                        SELECT up.lock_id, n.parent_id FROM up JOIN nodes n ON n.id = up.parent_id
+                        WHERE replace(CAST($4 AS TEXT), up.parent_id, '') = $4)
+                    SELECT lock_id FROM up WHERE replace(CAST($4 AS TEXT), parent_id, '') <> $4)
+                 ORDER BY id LIMIT $5"
+            ),
+            &[
+                workspace.into(),
+                now.into(),
+                longest_lease(now).into(),
+                folders.into(),
+                (limit as u64).into(),
+            ],
         )
         .await?;
-    rows.iter().map(|row| row.parse(0)).collect()
+    rows.iter().map(|row| Ok(read(row)?.lock())).collect()
 }

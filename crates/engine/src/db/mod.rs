@@ -66,6 +66,8 @@ trait Session: Send {
     fn query<'a>(&'a mut self, sql: &'static str, values: &'a [Value]) -> BoxFuture<'a, Result<Vec<Row>>>;
     /// The statement that takes a workspace for writing: the two engines differ in where time comes from.
     fn take_workspace(&self) -> &'static str;
+    /// The statement that reads the time which a write of a workspace would have.
+    fn look_at_clock(&self) -> &'static str;
     /// Whether the database has a clock that all who write to it share.
     fn has_clock(&self) -> bool;
     /// Runs many statements without values: migrations alone.
@@ -106,6 +108,10 @@ impl Tx {
 
     fn take_workspace(&self) -> &'static str {
         self.session.take_workspace()
+    }
+
+    fn look_at_clock(&self) -> &'static str {
+        self.session.look_at_clock()
     }
 
     fn has_clock(&self) -> bool {

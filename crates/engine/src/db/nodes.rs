@@ -1,8 +1,9 @@
 //! Rows of nodes, and their place in the tree.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
-use longshore_core::wire::{Labels, Metadata, Node, NodeKind, NodeLock, Version};
+use longshore_core::wire::{LONGEST_LEASE, Labels, Metadata, Node, NodeKind, NodeLock, Version};
 use longshore_core::{Digest, Name, NodeId, PrincipalId, Timestamp, VersionId, WorkspaceId, WorkspacePath};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -135,12 +136,17 @@ impl NodeRow {
     }
 }
 
-/// The longest lease in microseconds: what claims to end later was granted by a clock that ran ahead.
-const LONGEST_LEASE: i64 = 3_600_000_000;
+/// What claims to end after a longer lease than any was granted by a clock that ran ahead.
+const LONGEST: Duration = Duration::from_secs(LONGEST_LEASE as u64);
+
+/// Returns when a lease that holds at `now` ends at the latest.
+pub(crate) fn longest_lease(now: Timestamp) -> Timestamp {
+    now.plus(LONGEST)
+}
 
 /// Tells whether a lease that ends at `until` holds at `now`.
 pub(crate) fn is_live(until: Timestamp, now: Timestamp) -> bool {
-    until > now && until.as_micros() - now.as_micros() <= LONGEST_LEASE
+    until > now && until <= longest_lease(now)
 }
 
 /// Where a node is, as the folders above it say.

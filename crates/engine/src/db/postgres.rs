@@ -202,6 +202,10 @@ impl Session for PostgresSession {
         )
     }
 
+    fn look_at_clock(&self) -> &'static str {
+        concat!("SELECT ", later_of_clock_and_now!(), " FROM workspaces WHERE id = $1")
+    }
+
     fn has_clock(&self) -> bool {
         true
     }

@@ -3,6 +3,7 @@
 use longshore_core::wire::{NodeKind, Purged};
 use longshore_core::{NodeId, Timestamp, VersionId, WorkspaceId};
 
+use super::nodes::longest_lease;
 use super::{Tx, Value};
 use crate::error::{Error, Result};
 
@@ -60,14 +61,16 @@ pub(crate) async fn extent(tx: &mut Tx, node: NodeId, limit: u64) -> Result<u64>
     row.map_or(Ok(0), |row| row.count(0))
 }
 
-/// Says of the locks of nodes that are to be removed that they are over.
+/// Ends the locks of nodes that are to be removed: those that hold are the caller's own, the others are over.
 pub(crate) async fn end_locks(tx: &mut Tx, ids: &[NodeId], now: Timestamp) -> Result<()> {
     for group in ids.chunks(GROUP) {
         let mut values = values_of(group);
-        values.push(now.into());
+        values.extend([now.into(), longest_lease(now).into()]);
         tx.execute(
             for_group!(
-                "UPDATE locks SET ended = 'released', ended_at = $33 WHERE ended_at IS NULL AND node_id",
+                "UPDATE locks SET ended_at = $33,
+                     ended = CASE WHEN expires_at > $33 AND expires_at <= $34 THEN 'released' ELSE 'expired' END
+                 WHERE ended_at IS NULL AND node_id",
                 ""
             ),
             &values,

@@ -262,6 +262,14 @@ fn run_group(tx: &mut Tx, group: &mut [Box<dyn Job>]) -> Result<()> {
     Ok(())
 }
 
+/// The time of a write (`$2`): a clock that stepped back by less than an hour is not believed; a mark that far ahead is
+/// not either.
+macro_rules! later_of_clock_and_now {
+    () => {
+        "CASE WHEN clock > $2 + 3600000000 THEN $2 ELSE MAX(clock, $2) END"
+    };
+}
+
 struct SqliteSession(Connection);
 
 impl SqliteSession {
@@ -331,11 +339,16 @@ impl Session for SqliteSession {
         Box::pin(future::ready(self.query_now(sql, values).map_err(failed)))
     }
 
-    // A clock that stepped back by less than an hour is not believed; a mark that far ahead is not either.
     fn take_workspace(&self) -> &'static str {
-        "UPDATE workspaces
-         SET seq = seq + 1, clock = CASE WHEN clock > $2 + 3600000000 THEN $2 ELSE MAX(clock, $2) END
-         WHERE id = $1 RETURNING seq, clock, locked_until, settings, hooks"
+        concat!(
+            "UPDATE workspaces SET seq = seq + 1, clock = ",
+            later_of_clock_and_now!(),
+            " WHERE id = $1 RETURNING seq, clock, locked_until, settings, hooks"
+        )
+    }
+
+    fn look_at_clock(&self) -> &'static str {
+        concat!("SELECT ", later_of_clock_and_now!(), " FROM workspaces WHERE id = $1")
     }
 
     fn has_clock(&self) -> bool {

@@ -109,12 +109,12 @@ pub(crate) async fn count(tx: &mut Tx, workspace: WorkspaceId) -> Result<u64> {
 }
 
 /// Lists the waiters of a workspace that hold locks meanwhile.
-pub(crate) async fn holders(tx: &mut Tx, workspace: WorkspaceId, limit: u32) -> Result<Vec<Waiter>> {
+pub(crate) async fn holders(tx: &mut Tx, workspace: WorkspaceId, limit: usize) -> Result<Vec<Waiter>> {
     let rows = tx
         .query(
             "SELECT ticket, workspace_id, node_id, principal_id, holds, queued_at, polled_at
              FROM lock_waiters WHERE workspace_id = $1 AND holds <> '[]' ORDER BY queued_at, ticket LIMIT $2",
-            &[workspace.into(), limit.into()],
+            &[workspace.into(), (limit as u64).into()],
         )
         .await?;
     rows.iter().map(read).collect()

@@ -111,9 +111,7 @@ pub(crate) struct Taken {
 ///
 /// The row stays taken until the transaction ends: this is what makes a workspace's writes follow each other.
 pub(crate) async fn take(tx: &mut Tx, id: WorkspaceId, clock: &dyn Clock) -> Result<Option<Taken>> {
-    let sql = tx.take_workspace();
-    // Where the database has a clock that all nodes share, it stands in for the machine's, but not for a test's.
-    let now = if tx.has_clock() && clock.is_wall() { Value::Null } else { clock.now().into() };
+    let (sql, now) = (tx.take_workspace(), stated(tx, clock));
     let row = tx.query_opt(sql, &[id.into(), now]).await?;
     row.map(|row| {
         Ok(Taken {
@@ -125,6 +123,18 @@ pub(crate) async fn take(tx: &mut Tx, id: WorkspaceId, clock: &dyn Clock) -> Res
         })
     })
     .transpose()
+}
+
+/// Where the database has a clock that all nodes share, it stands in for the machine's, but not for a test's.
+fn stated(tx: &Tx, clock: &dyn Clock) -> Value {
+    if tx.has_clock() && clock.is_wall() { Value::Null } else { clock.now().into() }
+}
+
+/// Returns the time that a write would have now, without taking the workspace.
+pub(crate) async fn now(tx: &mut Tx, id: WorkspaceId, clock: &dyn Clock) -> Result<Option<Timestamp>> {
+    let (sql, now) = (tx.look_at_clock(), stated(tx, clock));
+    let row = tx.query_opt(sql, &[id.into(), now]).await?;
+    row.map(|row| row.time(0)).transpose()
 }
 
 /// Takes one more place in the log of a workspace that is taken already.

@@ -8,13 +8,16 @@ use super::context::{Handled, JobContext, Outcome};
 use super::kind::{JobKind, Kinds};
 use crate::db::jobs as rows;
 use crate::engine::Engine;
-use crate::{hooks, retention, sweep};
+use crate::{hooks, locks, retention, sweep};
 
 /// Removes the rows of jobs that ended long ago.
 static PRUNE: JobKind = JobKind::new("jobs.prune");
 
 /// Forgets the answers of requests that nobody repeats any more.
 static IDEMPOTENCY: JobKind = JobKind::new("idempotency.prune");
+
+/// Ends leases that ran out, and forgets locks that ended long ago.
+static LOCKS: JobKind = JobKind::new("locks.prune");
 
 /// Removes the events that their workspaces keep no longer.
 static EVENTS: JobKind = JobKind::new("events.prune").timeout(Duration::from_hours(1));
@@ -36,6 +39,8 @@ impl Engine {
             .every(Duration::from_hours(1), &PRUNE)
             .with(&IDEMPOTENCY, prune_idempotency)
             .every(Duration::from_hours(1), &IDEMPOTENCY)
+            .with(&LOCKS, prune_locks)
+            .every(locks::INTERVAL, &LOCKS)
             .with(&retention::TRASH, retention::trash)
             .every(retention::INTERVAL, &retention::TRASH)
             .with(&retention::VERSIONS, retention::versions)
@@ -72,6 +77,11 @@ async fn prune(context: JobContext) -> Handled {
 async fn prune_idempotency(context: JobContext) -> Handled {
     let removed = context.engine().prune_idempotency().await?;
     Ok(Outcome::of(json!({ "removed": removed })))
+}
+
+async fn prune_locks(context: JobContext) -> Handled {
+    let pruned = context.engine().prune_locks().await?;
+    Ok(Outcome::of(json!({ "expired": pruned.expired, "removed": pruned.removed })))
 }
 
 async fn prune_events(context: JobContext) -> Handled {

@@ -4,20 +4,27 @@
 //! ([`Act::permit`]), with the clock that all of them share, so a holder that lost its lease cannot write, even
 //! late. Who has the secret token owns the lock. Each grant and each break raises the node's fence by one.
 
+mod prune;
 mod queue;
 mod signals;
 
+use std::collections::BTreeMap;
+use std::future;
 use std::time::Duration;
 
 use longshore_core::wire::{
     AcquireLock, AcquireLocks, Facts, LONGEST_LEASE, LONGEST_WAIT, LockGrant, LockGrants, LockRenewal,
-    LostReason, MOST_LOCKS, NodeLock, Page, RenewLock, Role, SHORTEST_LEASE,
+    LostReason, MOST_LOCKS, NodeKind, NodeLock, Page, RenewLock, Role, SHORTEST_LEASE,
 };
 use longshore_core::{Code, LockId, LockToken, NodeId, PrincipalId, Timestamp, WorkspaceId};
 use serde_json::json;
 
+pub(crate) use self::prune::INTERVAL;
+pub use self::prune::PrunedLocks;
 pub(crate) use self::signals::Signals;
-use crate::act::{Act, Ask, Premises, Scope, grant_of, hash_of, locked, no_lock};
+use crate::act::{
+    Act, Ask, Premises, Scope, TOLD_LOCKS, grant_of, hash_of, locked, no_lock, token_wrong, told,
+};
 use crate::actor::Actor;
 use crate::db;
 use crate::db::events::Change;
@@ -71,34 +78,57 @@ impl Terms {
     }
 }
 
-/// Returns the locks that keep a node from being locked: on it, above it, below it.
+/// Returns the locks that keep nodes from being locked: those on them and above them, and so many of those below.
 async fn in_the_way(
     act: &mut Act<'_>,
-    row: &NodeRow,
-    place: &Place,
+    nodes: &[(NodeRow, Place)],
     held: &[LockId],
+    most: usize,
 ) -> Result<Vec<NodeLock>> {
     if !act.log.may_be_locked() {
         return Ok(Vec::new());
     }
     let now = act.now();
-    let mut found: Vec<NodeLock> = place.locks.clone();
-    for id in db::locks::below(act.tx, act.log.workspace(), row.id, now).await? {
-        found.extend(db::nodes::get(act.tx, id).await?.and_then(|row| row.lock));
+    let mut found = BTreeMap::new();
+    for (row, place) in nodes {
+        // Who holds a folder may lock what is in it; who holds a node may not lock it once more.
+        let blocks = |lock: &&NodeLock| {
+            is_live(lock.expires_at, now) && (lock.node_id == row.id || !held.contains(&lock.id))
+        };
+        found.extend(place.locks.iter().filter(blocks).map(|lock| (lock.id, lock.clone())));
     }
-    // Who holds a folder may lock what is in it; who holds a node may not lock it once more.
-    found
-        .retain(|lock| is_live(lock.expires_at, now) && (lock.node_id == row.id || !held.contains(&lock.id)));
-    Ok(found)
+    let folders: Vec<NodeId> =
+        nodes.iter().filter(|(row, _)| row.kind == NodeKind::Folder).map(|(row, _)| row.id).collect();
+    if !folders.is_empty() {
+        let most = most + held.len();
+        let below = db::locks::below(act.tx, act.log.workspace(), &folders, now, most).await?;
+        found.extend(below.into_iter().filter(|lock| !held.contains(&lock.id)).map(|lock| (lock.id, lock)));
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Ends a lease that has run out, with its event: once somebody notices.
+async fn lapse(
+    act: &mut Act<'_>,
+    old: &Grant,
+    reason: LostReason,
+    row: &NodeRow,
+    place: &Place,
+) -> Result<()> {
+    db::locks::end(act.tx, old.id, reason, act.now()).await?;
+    let change = Change::of("lock.expired", row, &place.path).under(old.id, old.fence);
+    act.record(change.with("lock", json!(old.lock()))).await?;
+    Ok(())
 }
 
 /// Grants the lock of a node that nothing keeps from being locked.
 async fn grant(act: &mut Act<'_>, mut row: NodeRow, place: Place, terms: &Terms) -> Result<LockGrant> {
     let now = act.now();
-    if let Some(old) = db::locks::standing(act.tx, row.id).await? {
-        db::locks::end(act.tx, old.id, LostReason::Superseded, now).await?;
-        let change = Change::of("lock.expired", &row, &place.path);
-        act.record(change.with("lock", json!(old.lock()))).await?;
+    match (db::locks::standing(act.tx, row.id).await?, &row.lock) {
+        (Some(old), _) => lapse(act, &old, LostReason::Superseded, &row, &place).await?,
+        // It was noticed by the clock.
+        (None, Some(old)) => db::locks::supersede(act.tx, old.id).await?,
+        (None, None) => {}
     }
     let token = LockToken::generate(now);
     let ttl = Duration::from_secs(u64::from(terms.ttl));
@@ -121,8 +151,8 @@ async fn grant(act: &mut Act<'_>, mut row: NodeRow, place: Place, terms: &Terms)
     row.lock = Some(granted.lock());
     db::locks::insert(act.tx, &granted).await?;
     db::nodes::set_lock(act.tx, &row).await?;
-    let change = Change::of("lock.acquired", &row, &place.path).with("lock", json!(granted.lock()));
-    act.record(change).await?;
+    let change = Change::of("lock.acquired", &row, &place.path).under(granted.id, granted.fence);
+    act.record(change.with("lock", json!(granted.lock()))).await?;
     Ok(LockGrant {
         lock: granted.lock(),
         token: token.reveal().to_owned(),
@@ -142,28 +172,28 @@ async fn ensure_room(act: &mut Act<'_>) -> Result<()> {
     Err(Error::new(Code::TooManyLocks, format!("the workspace has {MOST_OF_WORKSPACE} locks")))
 }
 
+fn ids(grants: &[Grant]) -> Vec<LockId> {
+    grants.iter().map(|grant| grant.id).collect()
+}
+
 /// Takes all locks of a batch, in the order of their ids, or none.
 async fn grant_all(act: &mut Act<'_>, files: Vec<NodeId>, terms: Terms) -> Result<LockGrants> {
-    let held = act.take_held();
+    let held = ids(&act.take_held());
     ensure_room(act).await?;
     let mut sorted = files.clone();
     sorted.sort_unstable();
-    let (mut nodes, mut blockers) = (Vec::new(), Vec::<NodeLock>::new());
+    let mut nodes = Vec::with_capacity(sorted.len());
     for id in sorted {
         let (row, place) = live_node(act.tx, act.log.actor(), id).await?;
         if row.workspace != act.log.workspace() {
             return Err(Error::new(Code::NodeNotFound, format!("no folder or file {id} in this workspace")));
         }
-        for lock in in_the_way(act, &row, &place, &held).await? {
-            if blockers.iter().all(|known| known.id != lock.id) {
-                blockers.push(lock);
-            }
-        }
         nodes.push((row, place));
     }
+    let blockers = in_the_way(act, &nodes, &held, TOLD_LOCKS).await?;
     if let Some(first) = blockers.first() {
-        let facts = Facts { lock: Some(first.clone()), locks: blockers.clone(), ..Facts::default() };
-        return Err(locked(first, act.now()).adding(facts));
+        let refusal = locked(first, act.now());
+        return Err(refusal.adding(Facts { locks: told(blockers), ..Facts::default() }));
     }
     let mut locks = Vec::with_capacity(nodes.len());
     for (row, place) in nodes {
@@ -176,11 +206,12 @@ async fn grant_all(act: &mut Act<'_>, files: Vec<NodeId>, terms: Terms) -> Resul
 /// Finds the grant that a token makes the caller's own.
 async fn own(act: &mut Act<'_>, id: LockId, token: &LockToken) -> Result<Grant> {
     let grant = grant_of(act.tx, act.log.workspace(), token).await?;
-    if grant.id == id {
-        Ok(grant)
-    } else {
-        Err(Error::new(Code::LockTokenWrong, "the token is another lock's"))
-    }
+    if grant.id == id { Ok(grant) } else { Err(token_wrong(grant.id, "the token is another lock's")) }
+}
+
+/// The length of a lease as an answer has it.
+fn seconds(ttl: u64) -> u32 {
+    u32::try_from(ttl).unwrap_or(LONGEST_LEASE)
 }
 
 /// Prolongs a lock that holds.
@@ -192,22 +223,35 @@ async fn prolong(act: &mut Act<'_>, mut grant: Grant, ttl: Option<u32>) -> Resul
     grant.ttl = ttl.map_or(grant.ttl, u64::from);
     grant.expires_at = now.plus(Duration::from_secs(grant.ttl)).min(grant.max_until);
     let row = db::nodes::get(act.tx, grant.node).await?;
-    let mut row = row.ok_or_else(|| Error::corrupt("a lock without its node"))?;
+    let mut row = row.ok_or_else(|| no_lock(grant.id))?;
     row.lock = Some(grant.lock());
     db::nodes::set_lock(act.tx, &row).await?;
     db::locks::renew(act.tx, &grant).await?;
     Ok(LockRenewal {
         lock: grant.lock(),
-        ttl_seconds: u32::try_from(grant.ttl).unwrap_or(LONGEST_LEASE),
+        ttl_seconds: seconds(grant.ttl),
         expires_in: grant.expires_at.since(now).as_secs(),
         max_until: grant.max_until,
     })
 }
 
+/// Returns grants that the act names, as they are now.
+fn renewed(act: &mut Act<'_>, granted: Vec<LockGrant>) -> Vec<LockGrant> {
+    let now = act.now();
+    let current = act.take_held().into_iter();
+    let renewed = granted.into_iter().zip(current).map(|(granted, grant)| LockGrant {
+        lock: grant.lock(),
+        ttl_seconds: seconds(grant.ttl),
+        expires_in: grant.expires_at.since(now).as_secs(),
+        ..granted
+    });
+    renewed.collect()
+}
+
 /// Ends a lock that stands, with its event.
 async fn end(act: &mut Act<'_>, grant: &Grant, reason: LostReason, why: Option<&str>) -> Result<()> {
     let row = db::nodes::get(act.tx, grant.node).await?;
-    let mut row = row.ok_or_else(|| Error::corrupt("a lock without its node"))?;
+    let mut row = row.ok_or_else(|| no_lock(grant.id))?;
     let place = db::nodes::place(act.tx, grant.node).await?;
     db::locks::end(act.tx, grant.id, reason, act.now()).await?;
     row.lock = None;
@@ -219,7 +263,8 @@ async fn end(act: &mut Act<'_>, grant: &Grant, reason: LostReason, why: Option<&
         _ => "lock.released",
     };
     db::nodes::set_lock(act.tx, &row).await?;
-    let mut change = Change::of(kind, &row, &place.path).with("lock", json!(grant.lock()));
+    let change = Change::of(kind, &row, &place.path).under(grant.id, row.fence);
+    let mut change = change.with("lock", json!(grant.lock()));
     if let Some(why) = why {
         change = change.with("reason", json!(why));
     }
@@ -238,6 +283,19 @@ impl Engine {
         wanted: AcquireLock,
         premises: Premises,
     ) -> Result<(LockGrant, bool)> {
+        self.lock_node_until(actor, node, wanted, premises, future::pending()).await
+    }
+
+    /// The same, but waiting no longer than until `closing` is done: who waits then is told to come again, with its
+    /// ticket. What is under way is ended, so that nobody is given a lock without knowing.
+    pub async fn lock_node_until(
+        &self,
+        actor: &Actor,
+        node: NodeId,
+        wanted: AcquireLock,
+        premises: Premises,
+        closing: impl Future<Output = ()> + Send,
+    ) -> Result<(LockGrant, bool)> {
         let terms =
             Terms { ttl: wanted.ttl_seconds, purpose: wanted.purpose, owner_label: wanted.owner_label };
         terms.check()?;
@@ -252,22 +310,22 @@ impl Engine {
             waits: wanted.wait_seconds > 0 || wanted.wait_ticket.is_some(),
         };
         let wait = Duration::from_secs(u64::from(wanted.wait_seconds));
-        let (granted, is_replay) = self.wait_for_lock(actor, request, wait, premises).await?;
-        if is_replay { Ok((self.granted_before(granted).await?, true)) } else { Ok((granted, false)) }
+        let (granted, is_replay) = self.wait_for_lock(actor, request, wait, premises, closing).await?;
+        let granted =
+            if is_replay { self.granted_before(actor, vec![granted]).await?.remove(0) } else { granted };
+        Ok((granted, is_replay))
     }
 
-    /// Brings the answer of an earlier request up to date: the lock may have been renewed since, or lost.
-    async fn granted_before(&self, granted: LockGrant) -> Result<LockGrant> {
-        let (id, now) = (granted.lock.id, self.now());
-        let found = self.db().read(move |tx| Box::pin(async move { db::locks::get(tx, id).await }));
-        let grant = found.await?.ok_or_else(|| no_lock(id))?;
-        match grant.lost(now) {
-            Some(reason) => Err(grant.lost_error(reason)),
-            None => {
-                let expires_in = grant.expires_at.since(now).as_secs();
-                Ok(LockGrant { lock: grant.lock(), expires_in, ..granted })
-            }
-        }
+    /// Brings the answer of an earlier request up to date: a lock may have been renewed since, or lost.
+    async fn granted_before(&self, actor: &Actor, granted: Vec<LockGrant>) -> Result<Vec<LockGrant>> {
+        // The locks of one answer are of one workspace.
+        let Some(workspace) = granted.first().map(|granted| granted.node.workspace_id) else {
+            return Ok(granted);
+        };
+        let locks = granted.iter().map(LockGrant::lock_token).collect::<std::result::Result<_, _>>();
+        let premises = Premises { locks: locks.map_err(Error::corrupt)?, ..Premises::default() };
+        let ask = Ask { actor, role: Role::Editor, scope: Scope::Workspace(workspace), premises };
+        self.act(ask, granted, |act, granted| Box::pin(async move { Ok(renewed(act, granted)) })).await
     }
 
     /// Takes the locks of many nodes of one workspace: all of them or none.
@@ -289,8 +347,15 @@ impl Engine {
         if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(Error::new(Code::InvalidBody, "`files` names a node twice"));
         }
+        if !premises.preconditions.is_empty() {
+            let detail = "`If-Match` and `If-None-Match` are about one node, and this takes many locks";
+            return Err(Error::new(Code::InvalidHeader, detail));
+        }
         let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(first), premises };
-        self.act(ask, (files, terms), |act, (files, terms)| Box::pin(grant_all(act, files, terms))).await
+        let run = self
+            .act_or_replay(ask, (files, terms), |act, (files, terms)| Box::pin(grant_all(act, files, terms)));
+        let (LockGrants { locks }, is_replay) = run.await?;
+        Ok(LockGrants { locks: if is_replay { self.granted_before(actor, locks).await? } else { locks } })
     }
 
     /// Prolongs a lock; its fence stays.
@@ -360,11 +425,12 @@ impl Engine {
 
     /// Returns the lock that covers a node: its own, or that of the nearest folder above it.
     pub async fn lock_of(&self, actor: &Actor, node: NodeId) -> Result<NodeLock> {
-        let (actor, now) = (actor.clone(), self.now());
+        let (actor, clock) = (actor.clone(), self.read_clock());
         let found = self.db().read(move |tx| {
-            let actor = actor.clone();
+            let (actor, mut clock) = (actor.clone(), clock.clone());
             Box::pin(async move {
-                visible_node(tx, &actor, node).await?;
+                let row = visible_node(tx, &actor, node).await?;
+                let now = clock.now(tx, row.workspace).await?;
                 let place = db::nodes::place(tx, node).await?;
                 Ok(place.locks.into_iter().find(|lock| is_live(lock.expires_at, now)))
             })
@@ -381,12 +447,15 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<NodeLock>> {
         self.workspace(actor, workspace).await?;
-        let (limit, after, now) = (page.limit(), page.after()?, self.now());
+        let (limit, after, clock) = (page.limit(), page.after()?, self.read_clock());
         let grants = self
             .db()
             .read(move |tx| {
-                let after = after.clone();
-                Box::pin(async move { db::locks::live(tx, workspace, owner, now, &after, limit).await })
+                let (after, mut clock) = (after.clone(), clock.clone());
+                Box::pin(async move {
+                    let now = clock.now(tx, workspace).await?;
+                    db::locks::live(tx, workspace, owner, now, &after, limit).await
+                })
             })
             .await?;
         page.answer(grants.iter().map(Grant::lock).collect(), |lock| lock.id.to_string())

@@ -4,18 +4,18 @@
 //! this process is woken when the lock ends; for those of other processes, and for leases that just run out, it
 //! looks once a second. What it sees then decides nothing: only the next attempt, a transaction, does.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use longshore_core::wire::{Facts, LockGrant, NodeLock, QueuePlace, Role};
-use longshore_core::{Code, LockId, NodeId, VersionId, WaitTicket};
+use longshore_core::{Code, LockId, NodeId, Timestamp, VersionId, WaitTicket};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Terms, ensure_room, grant, in_the_way, still_waiting_since};
+use super::{Terms, ensure_room, grant, ids, in_the_way, still_waiting_since};
 use crate::act::{Act, Ask, Preconditions, Premises, Scope, locked, name_event};
 use crate::actor::Actor;
 use crate::db;
-use crate::db::nodes::is_live;
 use crate::db::waiters::Waiter;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -36,8 +36,8 @@ const APART: Duration = Duration::from_millis(20);
 /// The most waiters of a workspace.
 const MOST_WAITERS: u64 = 10_000;
 
-/// How many waiters with locks of their own are looked at for a circle.
-const CIRCLE: u32 = 1_000;
+/// How many waiters with locks of their own are looked at for a circle, and how many locks below what one waits for.
+const CIRCLE: usize = 1_000;
 
 /// One who asks for a lock.
 #[derive(Clone, Debug)]
@@ -58,6 +58,8 @@ enum Attempt {
         /// The lock that is in the way; nothing where only others are ahead in the queue.
         lock: Option<NodeLock>,
         place: QueuePlace,
+        /// When it was so.
+        at: Timestamp,
     },
 }
 
@@ -74,7 +76,7 @@ async fn own_place(act: &mut Act<'_>, request: &Request) -> Result<Option<Waiter
 }
 
 async fn attempt(act: &mut Act<'_>, request: Request) -> Result<Attempt> {
-    let held = act.take_held();
+    let held = ids(&act.take_held());
     let (row, place) = live_node(act.tx, act.log.actor(), request.node).await?;
     let wanted = request.if_version.map(|version| Some(vec![version]));
     act.check_stated(Some(&row)).await?;
@@ -84,9 +86,11 @@ async fn attempt(act: &mut Act<'_>, request: Request) -> Result<Attempt> {
     let since = still_waiting_since(act.now());
     db::waiters::forget(act.tx, act.log.workspace(), since).await?;
     let own = own_place(act, &request).await?;
-    let ahead = db::waiters::ahead(act.tx, row.id, own.as_ref(), since).await?;
-    let in_the_way = in_the_way(act, &row, &place, &held).await?;
+    let ahead = db::waiters::ahead(act.tx, request.node, own.as_ref(), since).await?;
+    let asked = [(row, place)];
+    let in_the_way = in_the_way(act, &asked, &held, CIRCLE).await?;
     if in_the_way.is_empty() && ahead == 0 {
+        let [(row, place)] = asked;
         ensure_room(act).await?;
         if let Some(own) = own {
             db::waiters::delete(act.tx, own.ticket).await?;
@@ -106,7 +110,7 @@ async fn attempt(act: &mut Act<'_>, request: Request) -> Result<Attempt> {
         None => None,
     };
     let place = QueuePlace { position: ahead + 1, ticket };
-    Ok(Attempt::Queued { lock: in_the_way.into_iter().next(), place })
+    Ok(Attempt::Queued { lock: in_the_way.into_iter().next(), place, at: act.now() })
 }
 
 async fn queue_up(act: &mut Act<'_>, node: NodeId, holds: Vec<LockId>) -> Result<WaitTicket> {
@@ -128,13 +132,12 @@ async fn queue_up(act: &mut Act<'_>, node: NodeId, holds: Vec<LockId>) -> Result
 }
 
 /// Refuses to wait for somebody who, over whatever corners, waits for a lock that the caller holds.
-async fn ensure_no_circle(act: &mut Act<'_>, in_the_way: &[NodeLock], held: &[LockId]) -> Result<()> {
+async fn ensure_no_circle(act: &mut Act<'_>, blockers: &[NodeLock], held: &[LockId]) -> Result<()> {
     if held.is_empty() {
         return Ok(());
     }
-    let now = act.now();
     let mut waiters = db::waiters::holders(act.tx, act.log.workspace(), CIRCLE).await?;
-    let mut open: Vec<LockId> = in_the_way.iter().map(|lock| lock.id).collect();
+    let mut open: Vec<LockId> = blockers.iter().map(|lock| lock.id).collect();
     while let Some(lock) = open.pop() {
         if held.contains(&lock) {
             let detail =
@@ -146,24 +149,33 @@ async fn ensure_no_circle(act: &mut Act<'_>, in_the_way: &[NodeLock], held: &[Lo
             waiters.into_iter().partition(|waiter| waiter.holds.contains(&lock));
         waiters = others;
         for waiter in waiting {
+            // What was purged meanwhile is in nobody's way.
+            let Some(row) = db::nodes::get(act.tx, waiter.node).await? else { continue };
             let place = db::nodes::place(act.tx, waiter.node).await?;
-            let blocking = place.locks.into_iter().filter(|lock| is_live(lock.expires_at, now));
-            open.extend(blocking.map(|lock| lock.id).filter(|id| !waiter.holds.contains(id)));
+            let blockers = in_the_way(act, &[(row, place)], &waiter.holds, CIRCLE).await?;
+            open.extend(blockers.into_iter().map(|lock| lock.id));
         }
     }
     Ok(())
 }
 
-fn refused(lock: Option<&NodeLock>, place: QueuePlace, engine: &Engine, node: NodeId) -> Error {
+fn refused(lock: Option<&NodeLock>, place: QueuePlace, at: Timestamp, node: NodeId) -> Error {
     let facts = Facts { queue: Some(place), ..Facts::default() };
     match lock {
-        Some(lock) => locked(lock, engine.now()).adding(facts),
+        Some(lock) => locked(lock, at).adding(facts),
         None => {
             let ahead = place.position - 1;
             let detail = format!("{node} is free, and {ahead} who came earlier wait for it");
             Error::new(Code::Locked, detail).with_facts(Facts { expires_in: Some(1), ..facts })
         }
     }
+}
+
+/// The error of who waits in a process that is about to end.
+fn closed(place: QueuePlace) -> Error {
+    let detail = "the server is about to stop: ask again with the ticket, which keeps your place for 10 s";
+    let facts = Facts { queue: Some(place), ..Facts::default() };
+    Error::new(Code::ShuttingDown, detail).with_facts(facts)
 }
 
 impl Engine {
@@ -173,23 +185,29 @@ impl Engine {
         mut request: Request,
         wait: Duration,
         premises: Premises,
+        closing: impl Future<Output = ()> + Send,
     ) -> Result<(LockGrant, bool)> {
         let deadline = Instant::now() + wait;
+        let mut closing = pin!(closing);
         loop {
             let begun = Instant::now();
             let (node, premises) = (request.node, premises.clone());
             let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(node), premises };
             let run =
                 self.act_or_replay(ask, request.clone(), |act, request| Box::pin(attempt(act, request)));
-            let (lock, place) = match run.await? {
+            let (lock, place, at) = match run.await? {
                 (Attempt::Granted(granted), is_replay) => return Ok((*granted, is_replay)),
-                (Attempt::Queued { lock, place }, _) => (lock, place),
+                (Attempt::Queued { lock, place, at }, _) => (lock, place, at),
             };
             request.ticket = place.ticket;
             if Instant::now() >= deadline {
-                return Err(refused(lock.as_ref(), place, self, node));
+                return Err(refused(lock.as_ref(), place, at, node));
             }
-            self.sleep_until_free(node, lock.as_ref(), place, deadline).await?;
+            tokio::select! {
+                biased;
+                () = &mut closing => return Err(closed(place)),
+                free = self.sleep_until_free(node, lock.as_ref(), place, deadline) => free?,
+            }
             // Where clocks disagree on whether a lease is over, this is all that keeps attempts apart.
             tokio::time::sleep_until(begun + APART).await;
         }
@@ -221,9 +239,13 @@ impl Engine {
 
     /// Tells whether the lock that was in the way has ended, and nobody is ahead any more.
     async fn seems_free(&self, node: NodeId, lock: Option<LockId>, place: QueuePlace) -> Result<bool> {
-        let now = self.now();
+        let clock = self.read_clock();
         let read = self.db().read(move |tx| {
+            let mut clock = clock.clone();
             Box::pin(async move {
+                // The next attempt says what has become of a node that is gone.
+                let Some(row) = db::nodes::get(tx, node).await? else { return Ok(true) };
+                let now = clock.now(tx, row.workspace).await?;
                 let own = match place.ticket {
                     Some(ticket) => db::waiters::get(tx, ticket).await?,
                     None => None,

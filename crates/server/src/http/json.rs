@@ -42,12 +42,17 @@ impl Placing {
         caller: &Caller,
         node: NodeId,
     ) -> Result<(T, Premises), Failure> {
-        if let Some(parent) = self.0.get_mut("parent_id")
-            && parent == "root"
-        {
-            let workspace = app.engine().node(caller, node).await?.workspace_id;
-            let root = app.engine().workspace(caller, workspace).await?.root_id;
-            *parent = Value::from(root.to_string());
+        if self.0.get("parent_id").is_some_and(|parent| parent == "root") {
+            match app.engine().node(caller, node).await {
+                Ok(node) => {
+                    let root = app.engine().workspace(caller, node.workspace_id).await?.root_id;
+                    self.0.insert("parent_id".to_owned(), Value::from(root.to_string()));
+                }
+                // Of a node that is gone the engine tells what was answered before, and nothing else: it matters no
+                // more which folder this was.
+                Err(error) if error.code() == Code::NodeNotFound => drop(self.0.remove("parent_id")),
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok((of_form(self.0)?, self.1))
     }

@@ -34,7 +34,8 @@ pub(super) async fn acquire(
     Order { wanted, premises }: Order<AcquireLock>,
 ) -> Result<Response, Failure> {
     let id = app.node(&caller, id, root.workspace).await?;
-    let (granted, is_replay) = app.engine().lock_node(&caller, id, wanted, premises).await?;
+    let granted = app.engine().lock_node_until(&caller, id, wanted, premises, app.closing());
+    let (granted, is_replay) = granted.await?;
     let status = if is_replay { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Answer(granted)).into_response())
 }

@@ -260,6 +260,50 @@ async fn every_write_has_one_effect_for_one_key() {
 }
 
 #[tokio::test]
+async fn what_is_gone_since_still_answers_its_repeat() {
+    let world = World::new().await;
+    let trash = async |file: &Node| world.edit(&format!("DELETE /v1/files/{}", file.id), "").await;
+    let purge = async |file: &Node| {
+        trash(file).await;
+        let purged =
+            world.call(User::Admin, &format!("DELETE /v1/files/{}?purge=true", file.id), &[], "").await;
+        assert_eq!(purged.status, 200, "{purged:?}");
+    };
+    let repeats = async |what: &str, body: &'static str, first: &Answer| {
+        let again = ask(&world, User::Editor, what, what, body).await;
+        assert!(again.status.is_success(), "{what}: {again:?}");
+        assert_eq!((&again.body, again.header("idempotency-replayed")), (&first.body, "true"), "{what}");
+    };
+    // What the body leaves to be found by the node is not needed for an answer that was given.
+    for (verb, body) in [
+        ("PATCH ", r#"{"parent_id":"root","name":"moved"}"#),
+        ("POST /copy", r#"{"parent_id":"root","name":"copied"}"#),
+        ("POST /restore", r#"{"parent_id":"root","name":"restored"}"#),
+    ] {
+        let file = world.put("f/a", "one").await;
+        if verb == "POST /restore" {
+            trash(&file).await;
+        }
+        let (method, rest) = verb.split_once(' ').unwrap();
+        let what = format!("{method} /v1/files/{}{rest}", file.id);
+        let first = ask(&world, User::Editor, &what, &what, body).await;
+        assert!(first.status.is_success(), "{what}: {first:?}");
+        purge(&file).await;
+        repeats(&what, body, &first).await;
+        assert_eq!(ask(&world, User::Editor, &what, "new", body).await.outcome(), "404 node_not_found");
+    }
+    // Nor is the text that a note was on.
+    let file = world.put("f/b", "some text").await;
+    let what = format!("POST /v1/files/{}/notes", file.id);
+    let body = r#"{"text":"so","range":{"start":0,"end":4}}"#;
+    let first = ask(&world, User::Editor, &what, &what, body).await;
+    trash(&file).await;
+    repeats(&what, body, &first).await;
+    purge(&file).await;
+    repeats(&what, body, &first).await;
+}
+
+#[tokio::test]
 async fn a_refusal_is_not_remembered() {
     let world = World::new().await;
     let file = world.put("a", "one").await;

@@ -42,6 +42,31 @@ async fn a_running_upload_is_finished_before_the_server_ends() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_lock_is_told_to_come_again() {
+    let mut served = Served::start().await;
+    let workspace = served.workspace().await;
+    let close = "connection: close\r\n";
+    let made = served.ask(&format!("PUT /v1/workspaces/{workspace}/files/a"), close, b"").await;
+    let made: serde_json::Value = serde_json::from_str(made.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let lock = format!("POST /v1/files/{}/lock", made["id"].as_str().unwrap());
+    assert!(served.ask(&lock, close, b"").await.starts_with("HTTP/1.1 201"));
+    let mut waiting = served.connect().await;
+    let body = r#"{"wait_seconds":50}"#;
+    let head = served.head(&lock, &format!("content-length: {}\r\n", body.len()));
+    waiting.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    // Once it waits, others see that somebody is ahead of them.
+    while !served.ask(&lock, close, b"").await.contains(r#""position":2"#) {
+        sleep(Duration::from_millis(10)).await;
+    }
+    served.tell_to_stop();
+    let answer = read_all(&mut waiting).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains(r#""code":"shutting_down""#) && answer.contains(r#""ticket":"lw_"#), "{answer}");
+    // Nobody was broken off.
+    served.ended().await;
+}
+
+#[tokio::test]
 async fn an_upload_that_never_ends_is_broken_off_after_the_grace() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use longshore_core::wire::{
     AcquireLock, AcquireLocks, CopyNode, LockGrant, LostReason, Node, RenewLock, RestoreNode, Role,
-    UpdateNode,
+    UpdateNode, UpdateVersion,
 };
 use longshore_core::{Code, LockToken, NodeId};
 use longshore_engine::{
@@ -56,7 +56,9 @@ async fn write_everywhere(
     let options = || UploadOptions { premises: premises(), ..UploadOptions::default() };
     let renamed = UpdateNode { name: Some(name("other")), ..UpdateNode::default() };
     let metadata = [("k".to_owned(), "v".to_owned())].into();
-    let labelled = UpdateNode { metadata: Some(metadata), ..UpdateNode::default() };
+    let described = UpdateNode { metadata: Some(metadata), ..UpdateNode::default() };
+    let labelled = UpdateNode { add_labels: ["l".to_owned()].into(), ..UpdateNode::default() };
+    let called = UpdateVersion { label: Some("called".to_owned()) };
     let moved = UpdateNode { parent_id: Some(world.root()), ..UpdateNode::default() };
     let version = file.version_id.unwrap();
     let parent = file.parent_id.unwrap();
@@ -68,9 +70,14 @@ async fn write_everywhere(
             world.put_as(actor, target, b"new", options()).await.map(drop)
         }),
         ("rename", engine.update_node(actor, file.id, renamed, premises()).await.map(drop)),
-        ("metadata", engine.update_node(actor, file.id, labelled, premises()).await.map(drop)),
+        ("metadata", engine.update_node(actor, file.id, described, premises()).await.map(drop)),
+        ("labels", engine.update_node(actor, file.id, labelled, premises()).await.map(drop)),
         ("move", engine.update_node(actor, file.id, moved, premises()).await.map(drop)),
         ("restore version", engine.restore_version(actor, file.id, version, premises()).await.map(drop)),
+        ("label version", {
+            engine.update_version(actor, file.id, version, called, premises()).await.map(drop)
+        }),
+        ("delete version", engine.delete_version(actor, file.id, version, premises()).await),
         ("trash", engine.trash_node(actor, file.id, premises()).await.map(drop)),
         ("rename above", engine.update_node(actor, parent, above, premises()).await.map(drop)),
         ("trash above", engine.trash_node(actor, parent, premises()).await.map(drop)),
@@ -120,7 +127,12 @@ pub(super) async fn no_write_path_passes_a_lock(world: &World) {
     // A locked file is restored from the trash by its holder alone.
     engine.trash_node(&world.owner, file.id, under(&[&held])).await.unwrap();
     let back = RestoreNode::default;
-    refused(engine.restore_node(&world.owner, file.id, back(), Premises::default()).await, Code::Locked);
+    let elsewhere = || RestoreNode { parent_id: Some(world.root()), ..RestoreNode::default() };
+    for to in [back(), elsewhere()] {
+        refused(engine.restore_node(&world.owner, file.id, to, Premises::default()).await, Code::Locked);
+    }
+    engine.restore_node(&world.owner, file.id, elsewhere(), under(&[&held])).await.unwrap();
+    engine.trash_node(&world.owner, file.id, under(&[&held])).await.unwrap();
     engine.restore_node(&world.owner, file.id, back(), under(&[&held])).await.unwrap();
     // Reading and copying from it are nobody's harm.
     assert_eq!(world.read(file.id).await.unwrap(), b"new");

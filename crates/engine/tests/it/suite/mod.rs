@@ -11,6 +11,7 @@ mod idempotency;
 mod jobs;
 mod listing;
 mod lock_races;
+mod lock_reach;
 mod locks;
 mod nodes;
 mod notes;
@@ -103,6 +104,17 @@ cases![
     lock_races::a_break_and_a_commit_come_one_after_the_other,
     lock_races::what_was_lost_stays_lost_when_the_clock_steps_back,
     lock_races::a_file_made_anew_at_a_path_has_a_lock_of_its_own,
+    lock_reach::a_hundred_locks_of_ones_own_hide_no_other,
+    lock_reach::a_batch_names_no_more_than_can_be_read,
+    lock_reach::of_two_who_make_a_folder_one_wins,
+    lock_reach::a_locked_folder_that_is_there_is_found,
+    lock_reach::a_circle_over_a_folder_is_refused,
+    lock_reach::nothing_is_restored_out_of_a_locked_folder,
+    lock_reach::a_purge_ends_what_was_locked,
+    lock_reach::an_event_names_the_lock_that_covers_its_node,
+    lock_reach::a_batch_that_was_lost_is_not_given_again,
+    lock_reach::a_refusal_says_which_lock_is_meant,
+    lock_reach::leases_that_ran_out_are_ended_by_the_clock,
     versions::a_label_stays_with_its_version,
     versions::the_current_version_is_never_deleted,
     versions::versions_are_compared_line_by_line,
