@@ -62,6 +62,15 @@ impl Exit {
         }
     }
 
+    /// Returns what this program ends with where a command of its has ended with `code`.
+    pub(crate) fn of_command(code: i32) -> Self {
+        match u8::try_from(code) {
+            Ok(0) => Self::Ok,
+            Ok(code) => Self::Command(code),
+            Err(_) => Self::Unexpected,
+        }
+    }
+
     pub(crate) fn help() -> String {
         let mut text = "Exit codes:\n".to_owned();
         for (exit, meaning) in Self::ALL {

@@ -10,6 +10,7 @@ use clap::Parser;
 
 mod cli;
 mod commands;
+mod descendants;
 mod docs;
 mod duration;
 mod failure;
@@ -17,6 +18,7 @@ mod moment;
 mod output;
 mod profiles;
 mod session;
+mod signals;
 mod transfer;
 
 fn main() -> ExitCode {

@@ -32,6 +32,10 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
+    pub(crate) const fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
     pub(crate) fn options(&self) -> HoldOptions {
         HoldOptions {
             ttl: self.ttl,

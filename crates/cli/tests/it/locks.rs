@@ -4,9 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::run::{Server, run, signal, wait, write};
+use crate::run::{Server, run, wait, write};
 
-fn with_file() -> Server {
+pub(crate) fn with_file() -> Server {
     let server = Server::start();
     write(server.path("a"), "first\n");
     server.ok(&["up", "a", "/notes/a.txt"]);
@@ -14,7 +14,7 @@ fn with_file() -> Server {
 }
 
 /// Starts a command that `longshore run` is to run, by a shell, and waits until it has begun.
-fn start(server: &Server, options: &[&str], script: &str) -> std::process::Child {
+pub(crate) fn start(server: &Server, options: &[&str], script: &str) -> std::process::Child {
     let script = format!("touch begun; {script}");
     let mut command = server.command();
     command.arg("run").args(options).args(["--", "/bin/sh", "-c", &script]);
@@ -132,33 +132,6 @@ fn a_command_waits_for_its_lock_or_is_told_to_come_again() {
     assert_eq!(wait(&mut first, Duration::from_secs(20)), 0);
     let ended = second.wait_with_output().unwrap();
     assert!(ended.status.success() && ended.stdout == b"went", "{ended:?}");
-}
-
-#[test]
-fn a_command_is_ended_when_its_lock_is_broken() {
-    let server = with_file();
-    // It does not end when it is asked to, and nor does what it has started.
-    let script =
-        "trap '' TERM; (trap '' TERM; while :; do date +%s%N > alive; sleep 0.05; done) & wait; sleep 60";
-    let mut child = start(&server, &["--lock", "/notes", "--ttl", "5s", "--grace", "1s"], script);
-    server.ok(&["unlock", "/notes", "--force", "--reason", "a test"]);
-    assert_eq!(wait(&mut child, Duration::from_secs(20)), 5);
-    let mut told = String::new();
-    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut told).unwrap();
-    assert!(told.contains("the command is ended") && told.contains("it was broken"), "{told}");
-    let alive = || std::fs::read(server.path("alive")).unwrap();
-    let last = alive();
-    std::thread::sleep(Duration::from_millis(400));
-    assert_eq!(alive(), last, "what the command had started has ended with it");
-}
-
-#[test]
-fn a_signal_goes_on_to_the_command_and_the_lock_is_given_back() {
-    let server = with_file();
-    let mut child = start(&server, &["--lock", "/notes"], "trap 'exit 7' TERM; while :; do sleep 0.05; done");
-    signal(&child, "TERM");
-    assert_eq!(wait(&mut child, Duration::from_secs(20)), 7);
-    assert_eq!(server.ok(&["locks"]), "");
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod power;
 mod run;
 mod secrets;
 mod serving;
+mod supervised;
 mod transfers;
 mod undo;
 mod wire;
