@@ -19,6 +19,7 @@ mod output;
 mod profiles;
 mod session;
 mod signals;
+mod text;
 mod transfer;
 
 fn main() -> ExitCode {

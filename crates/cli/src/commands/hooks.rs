@@ -11,6 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::moment::ago;
 use crate::output::{Output, columns, or_dash, time};
 use crate::session::Session;
+use crate::text::flat;
 
 /// Send events of a workspace to URLs; an admin's key is needed
 #[derive(Subcommand)]
@@ -297,10 +298,10 @@ fn list(hooks: Vec<Hook>, output: Output) -> std::io::Result<()> {
 fn show(hook: &Hook) -> String {
     [
         ("id", hook.id.to_string()),
-        ("url", hook.url.clone()),
+        ("url", flat(&hook.url)),
         ("types", types(hook)),
         ("path", hook.path.to_string()),
-        ("about", hook.description.clone()),
+        ("about", flat(&hook.description)),
         ("state", state(hook).to_owned()),
         ("since", or_dash(hook.disabled_at.or(hook.failing_since).map(time))),
         ("read to", format!("event {}", hook.seq)),
@@ -360,7 +361,7 @@ fn line(delivery: &Delivery) -> String {
 
 fn attempt(attempt: &DeliveryAttempt) -> String {
     let how = match (&attempt.error, attempt.status) {
-        (Some(error), _) => error.clone(),
+        (Some(error), _) => flat(error),
         (None, status) => or_dash(status),
     };
     format!("{how} in {} ms", attempt.duration_ms)

@@ -9,6 +9,7 @@ use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, or_dash, time};
 use crate::session::Session;
+use crate::text::flat;
 
 /// List, await, cancel and retry background jobs
 #[derive(Subcommand)]
@@ -167,7 +168,7 @@ fn progress(job: &Job) -> String {
 /// A job as a line: when, which, what, where it stands.
 fn line(job: &Job) -> String {
     let said = match &job.error {
-        Some(error) if job.state != JobState::Succeeded => format!("{}: {}", error.code, error.detail),
+        Some(error) if job.state != JobState::Succeeded => format!("{}: {}", error.code, flat(&error.detail)),
         _ => progress(job),
     };
     let (state, kind) = (job.state.as_str(), &job.kind);

@@ -6,6 +6,7 @@ use longshore::{Labels, UpdateNode};
 use crate::failure::Exit;
 use crate::output::Output;
 use crate::session::{Session, about};
+use crate::text::flat;
 
 /// Show, add and remove the labels of a file or folder
 ///
@@ -34,8 +35,9 @@ impl Label {
             let changed = session.client.files().update(node.id, &change, None).await;
             node = changed.map_err(|error| about(&self.path, &error))?;
         }
-        output
-            .object(&node.labels, |labels: &Labels| labels.iter().cloned().collect::<Vec<_>>().join("\n"))?;
+        output.object(&node.labels, |labels: &Labels| {
+            labels.iter().map(|label| flat(label)).collect::<Vec<_>>().join("\n")
+        })?;
         Ok(Exit::Ok)
     }
 }

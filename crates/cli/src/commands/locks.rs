@@ -6,6 +6,7 @@ use longshore::{LockOwner, NodeLock};
 use crate::failure::Exit;
 use crate::output::{Output, time};
 use crate::session::Session;
+use crate::text::flat;
 
 /// List the locks of the workspace
 ///
@@ -40,7 +41,7 @@ impl Locks {
 }
 
 fn line(lock: &NodeLock, path: &str) -> String {
-    let owner = lock.owner_label.clone().unwrap_or_else(|| lock.owner.to_string());
-    let purpose = lock.purpose.as_ref().map(|purpose| format!("  ({purpose})")).unwrap_or_default();
+    let owner = lock.owner_label.as_deref().map(flat).unwrap_or_else(|| lock.owner.to_string());
+    let purpose = lock.purpose.as_ref().map(|purpose| format!("  ({})", flat(purpose))).unwrap_or_default();
     format!("{}  {}  {owner}  {path}{purpose}", lock.id, time(lock.expires_at))
 }

@@ -6,6 +6,7 @@ use longshore::{MetadataPatch, Node, NodeKind, NodeQuery, UpdateNode};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::session::{Session, about, workspace_path};
+use crate::text::flat;
 
 /// Show, set and remove metadata, and find files and folders by it
 #[derive(Subcommand)]
@@ -109,5 +110,9 @@ async fn patch(session: &Session, path: &str, patch: MetadataPatch, output: Outp
 }
 
 fn described(node: &Node) -> String {
-    node.metadata.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n")
+    node.metadata
+        .iter()
+        .map(|(key, value)| format!("{}={}", flat(key), flat(value)))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

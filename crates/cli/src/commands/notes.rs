@@ -6,6 +6,7 @@ use longshore::{Code, CreateNote, Note, NoteId, TextRange};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, time};
 use crate::session::{Session, about};
+use crate::text::indented;
 
 /// Write, list, change and remove notes on files and folders
 #[derive(Subcommand)]
@@ -90,5 +91,5 @@ impl Notes {
 
 fn line(note: &Note) -> String {
     let range = note.range.map(|range| format!(" {}..{}", range.start, range.end)).unwrap_or_default();
-    format!("{}  {}  {}{range}: {}", note.id, time(note.created_at), note.author, note.text)
+    format!("{}  {}  {}{range}: {}", note.id, time(note.created_at), note.author, indented(&note.text))
 }

@@ -10,6 +10,7 @@ use crate::failure::{Exit, Failure};
 use crate::moment::ago;
 use crate::output::Output;
 use crate::session::Session;
+use crate::text::visible;
 
 /// How many conflicts an error tells.
 const TOLD: usize = 10;
@@ -105,7 +106,7 @@ fn confirmed(told: &Undone) -> Result<bool, Failure> {
             .hint("look with --preview, then say --yes"));
     }
     let mut err = anstream::stderr().lock();
-    let asked = told.changes.iter().try_for_each(|change| writeln!(err, "{}", line(change)));
+    let asked = told.changes.iter().try_for_each(|change| writeln!(err, "{}", visible(&line(change))));
     let asked = asked.and_then(|()| write!(err, "undo these {} changes? [y/N] ", told.changes.len()));
     let mut answer = String::new();
     let heard =

@@ -9,6 +9,7 @@ use super::cat;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, size, time};
 use crate::session::{Session, about};
+use crate::text::flat;
 use crate::transfer::landing::Spot;
 
 /// List the versions of a file, read, name, compare and remove them, or make one the newest again
@@ -168,7 +169,7 @@ async fn find(session: &Session, node: &Node, text: &str) -> Result<VersionId, F
 
 fn line(version: &Version, node: &Node) -> String {
     let mark = if node.version_id == Some(version.id) { "*" } else { " " };
-    let label = version.label.as_ref().map(|label| format!("  {label}")).unwrap_or_default();
+    let label = version.label.as_ref().map(|label| format!("  {}", flat(label))).unwrap_or_default();
     format!(
         "{mark} {:>5}  {}  {:>10}  {}{label}",
         version.number,

@@ -30,6 +30,7 @@ mod run;
 mod secrets;
 mod serving;
 mod supervised;
+mod terminal_text;
 mod transfers;
 mod undo;
 mod wire;
