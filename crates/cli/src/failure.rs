@@ -214,7 +214,18 @@ fn hint(error: &longshore::Error) -> Option<String> {
             Code::VersionNotFound => "`longshore versions list PATH` lists them",
             Code::KeyNotFound => "`longshore keys list` shows them",
             Code::NameTaken => "choose another name, or move what is there out of the way",
-            Code::PreconditionFailed => "somebody else has changed it: look at it again, then decide",
+            Code::PreconditionFailed => {
+                "somebody else has changed it: look at it again, then decide; --if-match '*' does it whatever the \
+                 version"
+            }
+            Code::PreconditionRequired => {
+                "the workspace's rules ask for the version that is to change: `longshore stat` shows it, and \
+                 --if-match says it; --if-match '*' is for whichever it is"
+            }
+            Code::EventsGone => {
+                "look what there is: the `seq` of `longshore workspaces current --json`, then `longshore ls -R`; then \
+                 go on with --after that seq, or without --after from the oldest event that is kept"
+            }
             Code::Locked => {
                 "`longshore locks` shows who holds it; --wait of `lock` and `run` waits for it, \
                  an admin breaks it with `longshore unlock --force`"

@@ -69,6 +69,13 @@ impl Output {
         Ok(list)
     }
 
+    /// Puts a question, which stays without an end of line.
+    pub(crate) fn ask(self, question: &str) -> io::Result<()> {
+        let mut err = anstream::stderr().lock();
+        write!(err, "{}", visible(question))?;
+        err.flush()
+    }
+
     /// Says something that is not the result; not with `--quiet`.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {

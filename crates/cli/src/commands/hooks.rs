@@ -58,7 +58,7 @@ pub(crate) enum Hooks {
         #[arg(long)]
         off: bool,
     },
-    /// Remove hooks with all their deliveries
+    /// Remove hooks with all their deliveries; with --json: {"items": [id, …]}
     Rm {
         /// The hooks' ids
         #[arg(required = true, value_name = "HOOK")]
@@ -172,10 +172,12 @@ impl Hooks {
             Self::Update { .. } => output.object(&self.update(&verbs).await?, show)?,
             Self::Rm { hooks } => {
                 let ids = hooks.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+                let mut list = output.list()?;
                 for id in ids {
                     verbs.delete(id).await?;
-                    output.note(&format!("removed {id}"));
+                    list.item(&id, |id| format!("{id} is gone"))?;
                 }
+                list.end()?;
             }
             Self::Rotate { hook, overlap } => {
                 secret(&verbs.rotate(parse(hook)?, Some(*overlap)).await?, output)?;

@@ -36,7 +36,8 @@ pub(crate) enum Jobs {
     },
     /// Wait until jobs have ended
     ///
-    /// Exits with 3 where one has failed or was cancelled, and with 7 where one has not ended in time.
+    /// Exits with 3 where one has failed or was cancelled, and with 7 where one has not ended in time. A server that
+    /// is gone for a while meanwhile is waited for.
     Wait {
         /// The jobs' ids
         #[arg(required = true, value_name = "ID")]
@@ -58,6 +59,9 @@ pub(crate) enum Jobs {
         ids: Vec<String>,
     },
 }
+
+/// How much longer than a wait its answer may take.
+const SLACK: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Standing {
@@ -134,8 +138,23 @@ async fn wait(
     output: Output,
 ) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
+    let patient = session.patient_for_ever()?;
     for id in ids {
-        let job = session.client.jobs().wait(*id, timeout).await?;
+        // A server that is not there, or a wrong id, shows at once; what comes later is waited out.
+        let job = session.client.jobs().get(*id).await?;
+        let waiting = patient.jobs();
+        let waiting = waiting.wait(*id, timeout);
+        let job = match timeout {
+            _ if job.state.is_finished() => job,
+            None => waiting.await?,
+            Some(limit) => match tokio::time::timeout(limit.saturating_add(SLACK), waiting).await {
+                Ok(job) => job?,
+                Err(_) => {
+                    output.note("note: the server cannot be reached; this is what it has said last");
+                    job
+                }
+            },
+        };
         output.object(&job, line)?;
         exit = match job.state {
             JobState::Succeeded => exit,

@@ -1,16 +1,14 @@
 //! `longshore undo`: takes back what was done.
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use clap::{ArgGroup, Args};
 use longshore::{Code, Timestamp, UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, Who};
 use longshore_core::{Clock, SystemClock};
 
+use crate::consent::Consent;
 use crate::failure::{Exit, Failure};
 use crate::moment::ago;
 use crate::output::Output;
 use crate::session::Session;
-use crate::text::visible;
 
 /// How many conflicts an error tells.
 const TOLD: usize = 10;
@@ -39,11 +37,10 @@ pub(crate) struct Undo {
     #[arg(long, value_name = "SEQ", group = "start", conflicts_with = "act")]
     after: Option<u64>,
     /// Only show what would change, and what stands in the way
-    #[arg(long)]
+    #[arg(long, conflicts_with = "yes")]
     preview: bool,
-    /// Do not ask
-    #[arg(long, short, conflicts_with = "preview")]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Undo {
@@ -56,13 +53,13 @@ impl Undo {
             show(&told, output)?;
             return Ok(if told.conflicts.is_empty() { Exit::Ok } else { Exit::Conflict });
         }
-        if !self.yes {
+        if !self.consent.yes {
             let preview = UndoActs { preview: true, ..wanted.clone() };
             let told = session.client.undo(workspace, &preview).await?;
             if !told.conflicts.is_empty() {
                 return Err(in_the_way(&told.conflicts).into());
             }
-            if !confirmed(&told)? {
+            if !self.consent.is_given(&question(&told), output)? {
                 return Ok(Exit::Ok);
             }
         }
@@ -99,20 +96,10 @@ impl Undo {
     }
 }
 
-/// Asks whether it is meant; where nobody can be asked, `--yes` says so.
-fn confirmed(told: &Undone) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Usage, "local_unconfirmed", "nobody is there to be asked")
-            .hint("look with --preview, then say --yes"));
-    }
-    let mut err = anstream::stderr().lock();
-    let asked = told.changes.iter().try_for_each(|change| writeln!(err, "{}", visible(&line(change))));
-    let asked = asked.and_then(|()| write!(err, "undo these {} changes? [y/N] ", told.changes.len()));
-    let mut answer = String::new();
-    let heard =
-        asked.and_then(|()| err.flush()).and_then(|()| std::io::stdin().lock().read_line(&mut answer));
-    heard.map_err(|error| Failure::local("cannot ask", &error))?;
-    Ok(answer.trim().eq_ignore_ascii_case("y") || answer.trim().eq_ignore_ascii_case("yes"))
+/// Asks whether these changes are meant.
+fn question(told: &Undone) -> String {
+    let changes = told.changes.iter().map(|change| format!("{}\n", line(change))).collect::<String>();
+    format!("{changes}undo these {} changes?", told.changes.len())
 }
 
 fn show(told: &Undone, output: Output) -> std::io::Result<()> {

@@ -85,6 +85,47 @@ fn a_token_goes_into_a_file_that_only_its_owner_reads() {
 }
 
 #[test]
+fn a_lock_is_looked_up_renewed_and_taken_on_a_premise() {
+    let server = with_file();
+    let version = server.json(&["stat", "/notes/a.txt"])["version_id"].as_str().unwrap().to_owned();
+    server.ok(&["up", "a", "/notes/a.txt"]);
+    server.run(&["lock", "/notes/a.txt", "--if-version", &version]).exits(5);
+    let ended = server.run(&["locks", "get", "/notes/a.txt"]).exits(4);
+    assert!(ended.stderr.contains("/notes/a.txt"), "{}", ended.stderr);
+    let version = server.json(&["stat", "/notes/a.txt"])["version_id"].as_str().unwrap().to_owned();
+    let lock = server.json(&["lock", "/notes/a.txt", "--if-version", &version, "--ttl", "30s"]);
+    let (id, token) = (lock["id"].as_str().unwrap(), lock["token"].as_str().unwrap());
+    assert_eq!(server.json(&["locks", "get", "/notes/a.txt"])["id"], id);
+    assert!(server.ok(&["locks", "get", "/notes/a.txt"]).ends_with("  /notes/a.txt\n"));
+    let renewed = server.json(&["locks", "renew", "/notes/a.txt", "--token", token, "--ttl", "1h"]);
+    assert_eq!((&renewed["id"], &renewed["ttl_seconds"]), (&lock["id"], &3_600.into()));
+    assert!(renewed["expires_at"].as_str() > lock["expires_at"].as_str(), "{renewed}");
+    server.ok(&["locks", "renew", id, "--lock-token", token]);
+    server.run(&["locks", "renew", id]).exits(8);
+    server.run(&["locks", "--mine", "renew", id]).exits(2);
+    server.ok(&["unlock", id, "--token", token]);
+    server.run(&["locks", "renew", id, "--token", token]).exits(5);
+}
+
+#[test]
+fn times_out_of_bounds_are_told_by_their_bounds() {
+    for (refused, bound) in [
+        (&["lock", "/x", "--wait", "9999999999999999999s"][..], "36500d"),
+        (&["run", "--lock", "/x", "--wait", "18446744073709551615s", "--", "true"], "36500d"),
+        (&["jobs", "wait", "x", "--timeout", "99999999999999999999d"], "36500d"),
+        (&["lock", "/x", "--ttl", "4s"], "5s to 1h"),
+        (&["lock", "/x", "--ttl", "2h"], "5s to 1h"),
+        (&["locks", "renew", "/x", "--ttl", "0s"], "5s to 1h"),
+    ] {
+        let ended = crate::run::run_alone(refused).exits(2);
+        assert!(ended.stderr.contains(bound), "{refused:?}: {}", ended.stderr);
+    }
+    let server = with_file();
+    server.ok(&["lock", "/notes", "--wait", "36500d"]);
+    server.run(&["undo", "--mine", "--since", "36501d", "--preview"]).exits(8);
+}
+
+#[test]
 fn a_lock_is_broken_for_a_reason() {
     let server = with_file();
     let lock = server.json(&["lock", "/notes/a.txt"]);

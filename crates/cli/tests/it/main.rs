@@ -26,6 +26,7 @@ mod locks;
 #[path = "../../../engine/tests/it/postgres.rs"]
 mod postgres;
 mod power;
+mod premises;
 mod run;
 mod secrets;
 mod serving;
