@@ -138,12 +138,14 @@ async fn wait(
     output: Output,
 ) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
-    let patient = session.patient_for_ever()?;
+    // A server that is not there, or a wrong id, shows at once; what comes later is waited out.
+    let mut found = Vec::with_capacity(ids.len());
     for id in ids {
-        // A server that is not there, or a wrong id, shows at once; what comes later is waited out.
-        let job = session.client.jobs().get(*id).await?;
-        let waiting = patient.jobs();
-        let waiting = waiting.wait(*id, timeout);
+        found.push(session.client.jobs().get(*id).await?);
+    }
+    let patient = session.patient_for_ever()?.jobs();
+    for job in found {
+        let waiting = patient.wait(job.id, timeout);
         let job = match timeout {
             _ if job.state.is_finished() => job,
             None => waiting.await?,

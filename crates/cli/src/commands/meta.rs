@@ -13,6 +13,8 @@ use crate::text::flat;
 #[derive(Subcommand)]
 pub(crate) enum Meta {
     /// Show the metadata of a file or folder, or one value of it; with --json: {"key": "value", …}
+    ///
+    /// What would act on a terminal is shown by its code; --json gives values as they are.
     Get {
         /// The file or folder, by path or id
         path: String,

@@ -1,6 +1,9 @@
 //! What is said of files, old versions, and what is removed for good.
 
-use crate::run::{Server, write};
+use std::io::Write;
+
+use crate::run::{Server, run, write};
+use crate::supervised::Terminal;
 
 fn with_file() -> Server {
     let server = Server::start();
@@ -163,4 +166,34 @@ fn a_file_goes_up_with_what_is_said_of_it() {
     assert_eq!(node["metadata"], serde_json::json!({ "stage": "draft", "by": "me" }));
     server.run(&["up", "a", "/c", "--metadata", "nonsense"]).exits(8);
     server.run(&["stat", "/c"]).exits(4);
+}
+
+#[test]
+fn who_is_there_is_asked_and_heard() {
+    let server = with_file();
+    server.ok(&["rm", "/a.txt"]);
+    let answer = |answer: &[u8]| {
+        let mut terminal = Terminal::open();
+        terminal.ours.write_all(answer).unwrap();
+        let mut command = server.command();
+        command.stdin(terminal.side());
+        run(command, &["trash", "empty"]).exits(0)
+    };
+    for no in [&b"n\n"[..], b"\n", b"yesterday\n", b"\x04"] {
+        let ended = answer(no);
+        assert!(ended.stderr.starts_with("remove all that is in the trash of default for good? [y/N] "));
+        assert!(ended.stderr.ends_with("note: nothing was done\n"), "{}", ended.stderr);
+    }
+    assert_eq!(server.ok(&["trash"]).lines().count(), 1);
+    answer(b"y\n");
+    assert_eq!(server.ok(&["trash"]), "");
+}
+
+#[test]
+fn a_place_that_the_log_lacks_comes_with_a_way_on() {
+    let server = with_file();
+    for lost in [&["events", "--after", "999999"][..], &["events", "--follow", "--after", "999999"]] {
+        let ended = server.run(lost).exits(4);
+        assert!(ended.stderr.contains("go on with --after that seq"), "{}", ended.stderr);
+    }
 }

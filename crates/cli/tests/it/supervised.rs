@@ -179,13 +179,13 @@ fn a_command_ends_with_all_that_it_has_started_when_its_supervisor_is_killed() {
 }
 
 /// A terminal that somebody sits at.
-struct Terminal {
-    ours: fs::File,
+pub(crate) struct Terminal {
+    pub(crate) ours: fs::File,
     theirs: fs::File,
 }
 
 impl Terminal {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&ours).unwrap();
@@ -195,7 +195,7 @@ impl Terminal {
         Self { ours: ours.into(), theirs }
     }
 
-    fn side(&self) -> fs::File {
+    pub(crate) fn side(&self) -> fs::File {
         self.theirs.try_clone().unwrap()
     }
 }
