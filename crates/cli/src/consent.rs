@@ -18,6 +18,11 @@ pub(crate) struct Consent {
 impl Consent {
     /// Asks whether it is meant; where nobody can be asked, `--yes` says so.
     pub(crate) fn is_given(self, question: &str, output: Output) -> Result<bool, Failure> {
+        self.is_given_to("", question, output)
+    }
+
+    /// The same, with lines of what it is about before the question.
+    pub(crate) fn is_given_to(self, what: &str, question: &str, output: Output) -> Result<bool, Failure> {
         if self.yes {
             return Ok(true);
         }
@@ -27,7 +32,7 @@ impl Consent {
         }
         let mut answer = String::new();
         output
-            .ask(&format!("{question} [y/N] "))
+            .ask(&format!("{what}{question} [y/N] "))
             .and_then(|()| std::io::stdin().lock().read_line(&mut answer))
             .map_err(|error| Failure::local("cannot ask", &error))?;
         let is_given = ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes));

@@ -59,7 +59,9 @@ impl Undo {
             if !told.conflicts.is_empty() {
                 return Err(in_the_way(&told.conflicts).into());
             }
-            if !self.consent.is_given(&question(&told), output)? {
+            let changes: String = told.changes.iter().map(|change| format!("{}\n", line(change))).collect();
+            let question = format!("undo these {} changes?", told.changes.len());
+            if !self.consent.is_given_to(&changes, &question, output)? {
                 return Ok(Exit::Ok);
             }
         }
@@ -94,12 +96,6 @@ impl Undo {
             preview: false,
         })
     }
-}
-
-/// Asks whether these changes are meant.
-fn question(told: &Undone) -> String {
-    let changes = told.changes.iter().map(|change| format!("{}\n", line(change))).collect::<String>();
-    format!("{changes}undo these {} changes?", told.changes.len())
 }
 
 fn show(told: &Undone, output: Output) -> std::io::Result<()> {
