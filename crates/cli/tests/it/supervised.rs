@@ -13,7 +13,7 @@ use crate::run::{Server, signal, wait};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A loop in the background that no request ends, and that tells all the time when it was last alive.
-const LOOP: &str = "(trap '' TERM HUP; while :; do date +%s%N > next; mv next alive; sleep 0.05; done) & \
+const LOOP: &str = "(trap '' TERM HUP; while date +%s%N > next; do mv next alive; sleep 0.05; done) & \
     until test -s alive; do sleep 0.01; done;";
 
 /// Waits until the loop has not been alive for a while, as it has ended; returns when it last was.
