@@ -35,6 +35,7 @@ mod run;
 mod serve;
 mod stat;
 mod status;
+mod supervise;
 mod trash;
 mod undo;
 mod unlock;
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Completions(completions::Completions),
     Man(man::Man),
     #[command(hide = true)]
+    Supervise(supervise::Supervise),
+    #[command(hide = true)]
     Openapi(openapi::Openapi),
     #[command(hide = true)]
     Docs(docs::Docs),
@@ -102,6 +105,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Init(verb) => return verb.run(output),
         Command::Completions(verb) => return verb.run(output),
         Command::Man(verb) => return verb.run(output),
+        Command::Supervise(verb) => return verb.run(output),
         Command::Openapi(verb) => return verb.run(output),
         Command::Docs(verb) => return verb.run(output),
         _ => {}
@@ -127,7 +131,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Lock(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Unlock(verb) => verb.run(&session, output).await,
             Command::Locks(verb) => verb.run(&session, output).await,
-            Command::Run(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Run(verb) => Box::pin(verb.run(&session, global, output)).await,
             Command::Meta(verb) => verb.run(&session, output).await,
             Command::Label(verb) => verb.run(&session, output).await,
             Command::Notes(verb) => verb.run(&session, output).await,

@@ -62,6 +62,15 @@ impl Exit {
         }
     }
 
+    /// Returns what this program ends with where a command of its has ended with `code`.
+    pub(crate) fn of_command(code: i32) -> Self {
+        match u8::try_from(code) {
+            Ok(0) => Self::Ok,
+            Ok(code) => Self::Command(code),
+            Err(_) => Self::Unexpected,
+        }
+    }
+
     pub(crate) fn help() -> String {
         let mut text = "Exit codes:\n".to_owned();
         for (exit, meaning) in Self::ALL {
@@ -205,7 +214,18 @@ fn hint(error: &longshore::Error) -> Option<String> {
             Code::VersionNotFound => "`longshore versions list PATH` lists them",
             Code::KeyNotFound => "`longshore keys list` shows them",
             Code::NameTaken => "choose another name, or move what is there out of the way",
-            Code::PreconditionFailed => "somebody else has changed it: look at it again, then decide",
+            Code::PreconditionFailed => {
+                "somebody else has changed it: look at it again, then decide; --if-match '*' does it whatever the \
+                 version"
+            }
+            Code::PreconditionRequired => {
+                "the workspace's rules ask for the version that is to change: `longshore stat` shows it, and \
+                 --if-match says it; --if-match '*' is for whichever it is"
+            }
+            Code::EventsGone => {
+                "look what there is: the `seq` of `longshore workspaces current --json`, then `longshore ls -R`; then \
+                 go on with --after that seq, or without --after from the oldest event that is kept"
+            }
             Code::Locked => {
                 "`longshore locks` shows who holds it; --wait of `lock` and `run` waits for it, \
                  an admin breaks it with `longshore unlock --force`"

@@ -10,13 +10,19 @@ use clap::Parser;
 
 mod cli;
 mod commands;
+mod consent;
+mod descendants;
 mod docs;
 mod duration;
 mod failure;
 mod moment;
 mod output;
+mod premise;
 mod profiles;
 mod session;
+mod signals;
+mod text;
+mod tokens;
 mod transfer;
 
 fn main() -> ExitCode {

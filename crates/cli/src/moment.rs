@@ -9,7 +9,7 @@ use crate::failure::Failure;
 /// Reads a duration: 30s, 5m, 12h, 30d.
 pub(crate) fn duration(text: &str) -> Result<Duration, Failure> {
     crate::duration::duration(text)
-        .ok_or_else(|| Failure::invalid(format!("{text:?} is no duration")).hint("write 30s, 5m, 12h or 30d"))
+        .map_err(|why| Failure::invalid(format!("{text:?} is no duration")).hint(why))
 }
 
 fn point(text: &str) -> Result<Timestamp, Failure> {

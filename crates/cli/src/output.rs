@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::cli::{Color, Global};
 use crate::failure::{Exit, Failure};
+use crate::text::{flat, indented, visible};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
@@ -33,10 +34,10 @@ impl Output {
 
     /// Prints a line of the result.
     pub(crate) fn line(self, text: &str) -> io::Result<()> {
-        writeln!(anstream::stdout().lock(), "{text}")
+        writeln!(anstream::stdout().lock(), "{}", visible(text))
     }
 
-    /// Prints a result that is JSON already, or text, as it is.
+    /// Prints a result that is JSON already, or content, as it is.
     pub(crate) fn raw(self, bytes: &[u8]) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;
@@ -68,10 +69,17 @@ impl Output {
         Ok(list)
     }
 
+    /// Puts a question, which stays without an end of line.
+    pub(crate) fn ask(self, question: &str) -> io::Result<()> {
+        let mut err = anstream::stderr().lock();
+        write!(err, "{}", visible(question))?;
+        err.flush()
+    }
+
     /// Says something that is not the result; not with `--quiet`.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {
-            say(text);
+            say(&visible(text));
         }
     }
 
@@ -85,9 +93,9 @@ impl Output {
             say(&serde_json::to_string(&Body { error: failure }).unwrap_or_default());
             return;
         }
-        say(&format!("{ERROR}error:{ERROR:#} {}", failure.message));
+        say(&format!("{ERROR}error:{ERROR:#} {}", indented(&failure.message)));
         if let Some(hint) = &failure.hint {
-            say(&format!("{HINT}hint:{HINT:#} {hint}"));
+            say(&format!("{HINT}hint:{HINT:#} {}", indented(hint)));
         }
     }
 
@@ -119,7 +127,7 @@ impl List {
     pub(crate) fn item<T: Serialize>(&mut self, item: &T, text: impl FnOnce(&T) -> String) -> io::Result<()> {
         if !self.json {
             self.items += 1;
-            return writeln!(self.out, "{}", text(item));
+            return writeln!(self.out, "{}", visible(&text(item)));
         }
         if self.items > 0 {
             self.out.write_all(b",")?;
@@ -148,7 +156,7 @@ pub(crate) fn columns<const N: usize>(
     table.load_style(comfy_table::presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(heads);
-    table.add_rows(rows);
+    table.add_rows(rows.into_iter().map(|row| row.map(|cell| flat(&cell))));
     let last = N - 1;
     for (place, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if place == last { 0 } else { 2 }));

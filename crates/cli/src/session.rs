@@ -117,6 +117,11 @@ impl Session {
         build(&self.resolved, RetryPolicy::default())
     }
 
+    /// Returns a client for what outlasts any restart, once the server is known to be there.
+    pub(crate) fn patient_for_ever(&self) -> Result<Client, Failure> {
+        build(&self.resolved, RetryPolicy { max_attempts: u32::MAX, ..RetryPolicy::default() })
+    }
+
     /// Returns the workspace, and so proves that the server answers and knows the key.
     pub(crate) async fn workspace(&self) -> Result<&Workspace, Failure> {
         self.workspace

@@ -7,6 +7,7 @@ use longshore::{After, Event, EventFilter};
 use crate::failure::Exit;
 use crate::output::{Output, time};
 use crate::session::{Session, workspace_path};
+use crate::text::flat;
 
 /// Show what happened in the workspace, oldest first, and by whom
 ///
@@ -64,5 +65,6 @@ fn line(event: &Event) -> String {
         (from, "") => format!("{from} -> {}", text("name")),
         (from, path) => format!("{from} -> {path}"),
     };
+    let what = flat(&what);
     format!("{:>8}  {}  {:<24}  {}  {what}", event.seq, time(event.at), event.r#type, event.actor)
 }

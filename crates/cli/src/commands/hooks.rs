@@ -11,6 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::moment::ago;
 use crate::output::{Output, columns, or_dash, time};
 use crate::session::Session;
+use crate::text::flat;
 
 /// Send events of a workspace to URLs; an admin's key is needed
 #[derive(Subcommand)]
@@ -57,7 +58,7 @@ pub(crate) enum Hooks {
         #[arg(long)]
         off: bool,
     },
-    /// Remove hooks with all their deliveries
+    /// Remove hooks with all their deliveries; with --json: {"items": [id, …]}
     Rm {
         /// The hooks' ids
         #[arg(required = true, value_name = "HOOK")]
@@ -171,10 +172,12 @@ impl Hooks {
             Self::Update { .. } => output.object(&self.update(&verbs).await?, show)?,
             Self::Rm { hooks } => {
                 let ids = hooks.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+                let mut list = output.list()?;
                 for id in ids {
                     verbs.delete(id).await?;
-                    output.note(&format!("removed {id}"));
+                    list.item(&id, |id| format!("{id} is gone"))?;
                 }
+                list.end()?;
             }
             Self::Rotate { hook, overlap } => {
                 secret(&verbs.rotate(parse(hook)?, Some(*overlap)).await?, output)?;
@@ -297,10 +300,10 @@ fn list(hooks: Vec<Hook>, output: Output) -> std::io::Result<()> {
 fn show(hook: &Hook) -> String {
     [
         ("id", hook.id.to_string()),
-        ("url", hook.url.clone()),
+        ("url", flat(&hook.url)),
         ("types", types(hook)),
         ("path", hook.path.to_string()),
-        ("about", hook.description.clone()),
+        ("about", flat(&hook.description)),
         ("state", state(hook).to_owned()),
         ("since", or_dash(hook.disabled_at.or(hook.failing_since).map(time))),
         ("read to", format!("event {}", hook.seq)),
@@ -360,7 +363,7 @@ fn line(delivery: &Delivery) -> String {
 
 fn attempt(attempt: &DeliveryAttempt) -> String {
     let how = match (&attempt.error, attempt.status) {
-        (Some(error), _) => error.clone(),
+        (Some(error), _) => flat(error),
         (None, status) => or_dash(status),
     };
     format!("{how} in {} ms", attempt.duration_ms)

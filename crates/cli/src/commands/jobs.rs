@@ -9,6 +9,7 @@ use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, or_dash, time};
 use crate::session::Session;
+use crate::text::flat;
 
 /// List, await, cancel and retry background jobs
 #[derive(Subcommand)]
@@ -35,7 +36,8 @@ pub(crate) enum Jobs {
     },
     /// Wait until jobs have ended
     ///
-    /// Exits with 3 where one has failed or was cancelled, and with 7 where one has not ended in time.
+    /// Exits with 3 where one has failed or was cancelled, and with 7 where one has not ended in time. A server that
+    /// is gone for a while meanwhile is waited for.
     Wait {
         /// The jobs' ids
         #[arg(required = true, value_name = "ID")]
@@ -57,6 +59,9 @@ pub(crate) enum Jobs {
         ids: Vec<String>,
     },
 }
+
+/// How much longer than a wait its answer may take.
+const SLACK: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Standing {
@@ -133,8 +138,25 @@ async fn wait(
     output: Output,
 ) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
+    // A server that is not there, or a wrong id, shows at once; what comes later is waited out.
+    let mut found = Vec::with_capacity(ids.len());
     for id in ids {
-        let job = session.client.jobs().wait(*id, timeout).await?;
+        found.push(session.client.jobs().get(*id).await?);
+    }
+    let patient = session.patient_for_ever()?.jobs();
+    for job in found {
+        let waiting = patient.wait(job.id, timeout);
+        let job = match timeout {
+            _ if job.state.is_finished() => job,
+            None => waiting.await?,
+            Some(limit) => match tokio::time::timeout(limit.saturating_add(SLACK), waiting).await {
+                Ok(job) => job?,
+                Err(_) => {
+                    output.note("note: the server cannot be reached; this is what it has said last");
+                    job
+                }
+            },
+        };
         output.object(&job, line)?;
         exit = match job.state {
             JobState::Succeeded => exit,
@@ -167,7 +189,7 @@ fn progress(job: &Job) -> String {
 /// A job as a line: when, which, what, where it stands.
 fn line(job: &Job) -> String {
     let said = match &job.error {
-        Some(error) if job.state != JobState::Succeeded => format!("{}: {}", error.code, error.detail),
+        Some(error) if job.state != JobState::Succeeded => format!("{}: {}", error.code, flat(&error.detail)),
         _ => progress(job),
     };
     let (state, kind) = (job.state.as_str(), &job.kind);

@@ -33,7 +33,7 @@ pub(crate) enum Keys {
     },
     /// List keys; with --json: {"items": [key, …]}
     List,
-    /// Revoke keys, at once and for good
+    /// Revoke keys, at once and for good; with --json: {"items": [id, …]}
     Revoke {
         /// The keys' ids
         #[arg(required = true, value_name = "ID")]
@@ -96,10 +96,13 @@ impl Keys {
                         .hint("`longshore keys list` shows them")
                     })
                 });
-                for id in parsed.collect::<Result<Vec<_>, _>>()? {
+                let ids = parsed.collect::<Result<Vec<_>, _>>()?;
+                let mut list = output.list()?;
+                for id in ids {
                     keys.revoke(id).await?;
-                    output.note(&format!("revoked {id}"));
+                    list.item(&id, |id| format!("{id} is revoked"))?;
                 }
+                list.end()?;
             }
         }
         Ok(Exit::Ok)

@@ -5,7 +5,9 @@ use longshore::{Labels, UpdateNode};
 
 use crate::failure::Exit;
 use crate::output::Output;
+use crate::premise::Premise;
 use crate::session::{Session, about};
+use crate::text::flat;
 
 /// Show, add and remove the labels of a file or folder
 ///
@@ -20,6 +22,8 @@ pub(crate) struct Label {
     /// A label to remove; may be given many times
     #[arg(long, value_name = "LABEL")]
     rm: Vec<String>,
+    #[command(flatten)]
+    premise: Premise,
 }
 
 impl Label {
@@ -31,11 +35,12 @@ impl Label {
                 remove_labels: self.rm.iter().cloned().collect(),
                 ..UpdateNode::default()
             };
-            let changed = session.client.files().update(node.id, &change, None).await;
+            let changed = session.client.files().update(node.id, &change, self.premise.of(&node)).await;
             node = changed.map_err(|error| about(&self.path, &error))?;
         }
-        output
-            .object(&node.labels, |labels: &Labels| labels.iter().cloned().collect::<Vec<_>>().join("\n"))?;
+        output.object(&node.labels, |labels: &Labels| {
+            labels.iter().map(|label| flat(label)).collect::<Vec<_>>().join("\n")
+        })?;
         Ok(Exit::Ok)
     }
 }

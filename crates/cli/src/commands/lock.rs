@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use longshore::{HoldOptions, LockGrant};
+use longshore::{HoldOptions, LockGrant, VersionId};
+use longshore_core::wire::{LONGEST_LEASE, SHORTEST_LEASE};
 
 use crate::duration;
 use crate::failure::{Exit, Failure};
@@ -18,7 +19,7 @@ use crate::session::{Session, about};
 #[derive(Args)]
 pub(crate) struct Terms {
     /// How long a lock holds unless it is renewed: 5s to 1h
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::argument)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = lease)]
     ttl: Duration,
     /// How long to wait, in a queue, for what somebody else has locked
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration::argument)]
@@ -29,16 +30,34 @@ pub(crate) struct Terms {
     /// What you call yourself, such as the name of a run
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
+    /// Lock only if this version of the file, by its id, is the current one; for a single file
+    #[arg(long, value_name = "VERSION")]
+    if_version: Option<VersionId>,
+}
+
+/// Reads how long a lock holds.
+pub(super) fn lease(text: &str) -> Result<Duration, String> {
+    let bounds = [SHORTEST_LEASE, LONGEST_LEASE].map(|seconds| Duration::from_secs(seconds.into()));
+    let lease = duration::argument(text)?;
+    if (bounds[0]..=bounds[1]).contains(&lease) {
+        Ok(lease)
+    } else {
+        Err("a lock holds for 5s to 1h".to_owned())
+    }
 }
 
 impl Terms {
+    pub(crate) const fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
     pub(crate) fn options(&self) -> HoldOptions {
         HoldOptions {
             ttl: self.ttl,
             wait: self.wait,
             purpose: self.purpose.clone(),
             owner_label: self.label.clone(),
-            if_version: None,
+            if_version: self.if_version,
         }
     }
 }

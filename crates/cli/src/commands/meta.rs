@@ -1,16 +1,20 @@
 //! `longshore meta`: what is said of files and folders, and finding them by it.
 
 use clap::Subcommand;
-use longshore::{MetadataPatch, Node, NodeKind, NodeQuery, UpdateNode};
+use longshore::{Node, NodeKind, NodeQuery, UpdateNode};
 
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
+use crate::premise::Premise;
 use crate::session::{Session, about, workspace_path};
+use crate::text::flat;
 
 /// Show, set and remove metadata, and find files and folders by it
 #[derive(Subcommand)]
 pub(crate) enum Meta {
     /// Show the metadata of a file or folder, or one value of it; with --json: {"key": "value", …}
+    ///
+    /// What would act on a terminal is shown by its code; --json gives values as they are.
     Get {
         /// The file or folder, by path or id
         path: String,
@@ -25,6 +29,18 @@ pub(crate) enum Meta {
         /// What to set
         #[arg(required = true, value_name = "KEY=VALUE")]
         pairs: Vec<String>,
+        #[command(flatten)]
+        premise: Premise,
+    },
+    /// Set all of the metadata: keys that are not named are removed; with --json the node
+    Replace {
+        /// The file or folder, by path or id
+        path: String,
+        /// All that it is to be; nothing for none
+        #[arg(value_name = "KEY=VALUE")]
+        pairs: Vec<String>,
+        #[command(flatten)]
+        premise: Premise,
     },
     /// Remove keys of the metadata; with --json the node
     Rm {
@@ -33,6 +49,8 @@ pub(crate) enum Meta {
         /// The keys to remove
         #[arg(required = true, value_name = "KEY")]
         keys: Vec<String>,
+        #[command(flatten)]
+        premise: Premise,
     },
     /// Find files and folders of which all this holds; with --json: {"items": [node, …]}
     Find {
@@ -73,12 +91,18 @@ impl Meta {
                 };
                 output.object(value, Clone::clone)?;
             }
-            Self::Set { path, pairs } => {
-                let pairs = pairs.iter().map(|text| pair(text).map(|(key, value)| (key, Some(value))));
-                patch(session, path, pairs.collect::<Result<_, _>>()?, output).await?;
+            Self::Set { path, pairs, premise } => {
+                change(session, path, patch(pairs)?, *premise, output).await?;
             }
-            Self::Rm { path, keys } => {
-                patch(session, path, keys.iter().map(|key| (key.clone(), None)).collect(), output).await?;
+            Self::Replace { path, pairs, premise } => {
+                let metadata = pairs.iter().map(|text| pair(text)).collect::<Result<_, _>>()?;
+                let wanted = UpdateNode { metadata: Some(metadata), ..UpdateNode::default() };
+                change(session, path, wanted, *premise, output).await?;
+            }
+            Self::Rm { path, keys, premise } => {
+                let patch = keys.iter().map(|key| (key.clone(), None)).collect();
+                let wanted = UpdateNode { metadata_patch: Some(patch), ..UpdateNode::default() };
+                change(session, path, wanted, *premise, output).await?;
             }
             Self::Find { pairs, label, name, under } => {
                 let query = NodeQuery {
@@ -100,14 +124,29 @@ impl Meta {
     }
 }
 
-async fn patch(session: &Session, path: &str, patch: MetadataPatch, output: Output) -> anyhow::Result<()> {
+/// Returns the change that sets some keys.
+pub(super) fn patch(pairs: &[String]) -> Result<UpdateNode, Failure> {
+    let pairs = pairs.iter().map(|text| pair(text).map(|(key, value)| (key, Some(value))));
+    Ok(UpdateNode { metadata_patch: Some(pairs.collect::<Result<_, _>>()?), ..UpdateNode::default() })
+}
+
+async fn change(
+    session: &Session,
+    path: &str,
+    wanted: UpdateNode,
+    premise: Premise,
+    output: Output,
+) -> anyhow::Result<()> {
     let node = session.node(path).await?;
-    let change = UpdateNode { metadata_patch: Some(patch), ..UpdateNode::default() };
-    let node = session.client.files().update(node.id, &change, None).await;
+    let node = session.client.files().update(node.id, &wanted, premise.of(&node)).await;
     output.object(&node.map_err(|error| about(path, &error))?, described)?;
     Ok(())
 }
 
 fn described(node: &Node) -> String {
-    node.metadata.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n")
+    node.metadata
+        .iter()
+        .map(|(key, value)| format!("{}={}", flat(key), flat(value)))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -5,6 +5,7 @@ use longshore::{Name, Node, NodeId, NodeKind, UpdateNode};
 
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
+use crate::premise::Premise;
 use crate::session::{Session, about, workspace_path};
 
 /// Rename or move a file or folder
@@ -18,6 +19,8 @@ pub(crate) struct Mv {
     /// Where to
     #[arg(value_name = "DEST")]
     destination: String,
+    #[command(flatten)]
+    premise: Premise,
 }
 
 impl Mv {
@@ -25,7 +28,7 @@ impl Mv {
         let node = session.node(&self.source).await?;
         let Spot { parent, name } = spot(session, &node, &self.destination).await?;
         let change = UpdateNode { name: Some(name), parent_id: Some(parent), ..UpdateNode::default() };
-        let moved = session.client.files().update(node.id, &change, None).await;
+        let moved = session.client.files().update(node.id, &change, self.premise.of(&node)).await;
         let moved = moved.map_err(|error| about(&self.destination, &error))?;
         output.object(&moved, |moved| format!("{} -> {}", node.path, moved.path))?;
         Ok(Exit::Ok)

@@ -3,22 +3,28 @@
 use clap::Subcommand;
 use longshore::{Code, CreateNote, Note, NoteId, TextRange};
 
+use super::versions;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, time};
 use crate::session::{Session, about};
+use crate::text::indented;
 
 /// Write, list, change and remove notes on files and folders
 #[derive(Subcommand)]
 pub(crate) enum Notes {
     /// Write a note; with --json the note
+    #[command(disable_version_flag = true)]
     Add {
         /// The file or folder, by path or id
         path: String,
         /// What it says
         text: String,
-        /// The part of the current text that it is about, in characters, such as 10..25
+        /// The part of the text that it is about, in characters, such as 10..25
         #[arg(long, value_name = "START..END")]
         range: Option<String>,
+        /// The version that it is about, by its number or id [default: with --range the current one, else none]
+        #[arg(long, value_name = "VERSION")]
+        version: Option<String>,
     },
     /// List the notes on a file or folder, oldest first; with --json: {"items": [note, …]}
     List {
@@ -32,7 +38,7 @@ pub(crate) enum Notes {
         /// What it says from now on
         text: String,
     },
-    /// Remove notes
+    /// Remove notes; with --json: {"items": [id, …]}
     Rm {
         /// The notes' ids
         #[arg(required = true, value_name = "ID")]
@@ -54,10 +60,14 @@ impl Notes {
     pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
         let notes = session.client.notes();
         match self {
-            Self::Add { path, text, range: part } => {
+            Self::Add { path, text, range: part, version } => {
                 let node = session.node(path).await?;
+                let version_id = match version {
+                    Some(version) => Some(versions::find(session, &node, version).await?),
+                    None => None,
+                };
                 let range = part.as_deref().map(range).transpose()?;
-                let note = CreateNote { text: text.clone(), range, ..CreateNote::default() };
+                let note = CreateNote { text: text.clone(), version_id, range };
                 let note = notes.create(node.id, &note).await.map_err(|error| about(path, &error))?;
                 output.object(&note, line)?;
             }
@@ -90,5 +100,12 @@ impl Notes {
 
 fn line(note: &Note) -> String {
     let range = note.range.map(|range| format!(" {}..{}", range.start, range.end)).unwrap_or_default();
-    format!("{}  {}  {}{range}: {}", note.id, time(note.created_at), note.author, note.text)
+    let version = note.version_id.map(|id| format!(" on {id}")).unwrap_or_default();
+    format!(
+        "{}  {}  {}{version}{range}: {}",
+        note.id,
+        time(note.created_at),
+        note.author,
+        indented(&note.text)
+    )
 }

@@ -6,6 +6,7 @@ use longshore::{Node, NodeKind};
 use crate::failure::Exit;
 use crate::output::{Output, count, size};
 use crate::session::Session;
+use crate::text::flat;
 
 /// Show all that is known of a file or folder
 ///
@@ -34,7 +35,7 @@ fn describe(node: &Node) -> String {
         }
     }
     let more = [
-        ("type", node.media_type.clone()),
+        ("type", node.media_type.as_deref().map(flat)),
         ("version", node.version_id.map(|id| id.to_string())),
         ("digest", node.digest.map(|digest| digest.to_string())),
         ("workspace", Some(node.workspace_id.to_string())),
@@ -44,7 +45,8 @@ fn describe(node: &Node) -> String {
     ];
     lines.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let mut lines: Vec<_> = lines.iter().map(|(name, value)| format!("{name:<10} {value}")).collect();
-    lines.extend(node.metadata.iter().map(|(key, value)| format!("{:<10} {key}={value}", "metadata")));
-    lines.extend(node.labels.iter().map(|label| format!("{:<10} {label}", "label")));
+    let metadata = node.metadata.iter().map(|(key, value)| format!("{}={}", flat(key), flat(value)));
+    lines.extend(metadata.map(|pair| format!("{:<10} {pair}", "metadata")));
+    lines.extend(node.labels.iter().map(|label| format!("{:<10} {}", "label", flat(label))));
     lines.join("\n")
 }

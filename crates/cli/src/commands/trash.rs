@@ -1,16 +1,16 @@
 //! `longshore trash`: what was deleted.
 
 use clap::{Args, Subcommand};
-use longshore::{Node, NodeId, NodeKind, Purged};
+use longshore::{Node, NodeKind, Purged};
 
-use super::restore::last_at;
-use crate::failure::{Exit, Failure};
+use super::restore::{Restore, trashed};
+use crate::consent::Consent;
+use crate::failure::Exit;
 use crate::output::{Output, count, or_dash, size, time};
+use crate::premise::Premise;
 use crate::session::{Session, about};
 
-/// List what is in the trash, or remove it for good
-///
-/// `longshore restore` brings it back.
+/// List what is in the trash, bring it back, or remove it for good
 #[derive(Args)]
 pub(crate) struct Trash {
     #[command(subcommand)]
@@ -28,12 +28,16 @@ enum Verb {
         /// What to remove: the path it had, or its id
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<String>,
+        #[command(flatten)]
+        premise: Premise,
+        #[command(flatten)]
+        consent: Consent,
     },
+    Restore(Restore),
     /// Remove all that is in the trash for good; with --json what is gone
     Empty {
-        /// Do it: without this nothing is done
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -49,24 +53,32 @@ impl Trash {
                 }
                 list.end()?;
             }
-            Some(Verb::Purge { paths }) => {
-                let mut list = output.list()?;
+            Some(Verb::Restore(restore)) => return restore.run(session, output).await,
+            Some(Verb::Purge { paths, premise, consent }) => {
+                premise.stated(paths.len())?;
+                let mut nodes = Vec::with_capacity(paths.len());
                 for path in paths {
-                    let id = match path.parse::<NodeId>() {
-                        Ok(id) => id,
-                        Err(_) => last_at(session, path).await?,
-                    };
-                    let purged = files.purge(id, None).await.map_err(|error| about(path, &error))?;
+                    nodes.push((path, trashed(session, path).await?));
+                }
+                let what = format!("remove {} for good, with all below?", paths.join(", "));
+                if !consent.is_given(&what, output)? {
+                    return Ok(Exit::Ok);
+                }
+                let mut list = output.list()?;
+                for (path, node) in nodes {
+                    let purged = files.purge(node.id, premise.of(&node)).await;
+                    let purged = purged.map_err(|error| about(path, &error))?;
                     list.item(&purged, |purged| format!("{path}: {}", told(purged)))?;
                 }
                 list.end()?;
             }
-            Some(Verb::Empty { yes: false }) => {
-                let message = "all that is in the trash would be gone for good";
-                return Err(Failure::new(Exit::Usage, "local_unconfirmed", message).hint("say --yes").into());
-            }
-            Some(Verb::Empty { yes: true }) => {
-                let purged = files.empty_trash(Some(session.workspace().await?.id)).await?;
+            Some(Verb::Empty { consent }) => {
+                let workspace = session.workspace().await?;
+                let what = format!("remove all that is in the trash of {} for good?", workspace.name);
+                if !consent.is_given(&what, output)? {
+                    return Ok(Exit::Ok);
+                }
+                let purged = files.empty_trash(Some(workspace.id)).await?;
                 output.object(&purged, told)?;
             }
         }

@@ -1,11 +1,10 @@
 //! `longshore undo`: takes back what was done.
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use clap::{ArgGroup, Args};
 use longshore::{Code, Timestamp, UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, Who};
 use longshore_core::{Clock, SystemClock};
 
+use crate::consent::Consent;
 use crate::failure::{Exit, Failure};
 use crate::moment::ago;
 use crate::output::Output;
@@ -38,11 +37,10 @@ pub(crate) struct Undo {
     #[arg(long, value_name = "SEQ", group = "start", conflicts_with = "act")]
     after: Option<u64>,
     /// Only show what would change, and what stands in the way
-    #[arg(long)]
+    #[arg(long, conflicts_with = "yes")]
     preview: bool,
-    /// Do not ask
-    #[arg(long, short, conflicts_with = "preview")]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 impl Undo {
@@ -55,13 +53,15 @@ impl Undo {
             show(&told, output)?;
             return Ok(if told.conflicts.is_empty() { Exit::Ok } else { Exit::Conflict });
         }
-        if !self.yes {
+        if !self.consent.yes {
             let preview = UndoActs { preview: true, ..wanted.clone() };
             let told = session.client.undo(workspace, &preview).await?;
             if !told.conflicts.is_empty() {
                 return Err(in_the_way(&told.conflicts).into());
             }
-            if !confirmed(&told)? {
+            let changes: String = told.changes.iter().map(|change| format!("{}\n", line(change))).collect();
+            let question = format!("undo these {} changes?", told.changes.len());
+            if !self.consent.is_given_to(&changes, &question, output)? {
                 return Ok(Exit::Ok);
             }
         }
@@ -96,22 +96,6 @@ impl Undo {
             preview: false,
         })
     }
-}
-
-/// Asks whether it is meant; where nobody can be asked, `--yes` says so.
-fn confirmed(told: &Undone) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Usage, "local_unconfirmed", "nobody is there to be asked")
-            .hint("look with --preview, then say --yes"));
-    }
-    let mut err = anstream::stderr().lock();
-    let asked = told.changes.iter().try_for_each(|change| writeln!(err, "{}", line(change)));
-    let asked = asked.and_then(|()| write!(err, "undo these {} changes? [y/N] ", told.changes.len()));
-    let mut answer = String::new();
-    let heard =
-        asked.and_then(|()| err.flush()).and_then(|()| std::io::stdin().lock().read_line(&mut answer));
-    heard.map_err(|error| Failure::local("cannot ask", &error))?;
-    Ok(answer.trim().eq_ignore_ascii_case("y") || answer.trim().eq_ignore_ascii_case("yes"))
 }
 
 fn show(told: &Undone, output: Output) -> std::io::Result<()> {

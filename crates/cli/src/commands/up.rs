@@ -5,18 +5,26 @@ use std::path::{Path as LocalPath, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use longshore::{Client, Name, NodeKind, OnConflict, Path, Place, UploadOptions, WorkspaceId};
+use longshore::{
+    Client, Code, IfMatch, Name, Node, NodeKind, OnConflict, Path, Place, UpdateNode, UploadOptions,
+    Workspace, WorkspaceId,
+};
 use longshore_core::PathError;
 use longshore_flow::fan_out;
 
+use super::meta::patch;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
+use crate::premise::Premise;
 use crate::session::{Session, workspace_path};
 use crate::transfer::drive::drive;
 use crate::transfer::progress::Counters;
 use crate::transfer::summary::{Outcome, Summary};
 use crate::transfer::walk::{self, Step, Walk};
 use crate::transfer::{Pace, both};
+
+const IF_MATCH: &str =
+    "Send it only if this version of the file, by its id, is the current one; `*` for whichever";
 
 /// Upload files and folders
 ///
@@ -33,11 +41,15 @@ use crate::transfer::{Pace, both};
 /// hurt the others: failures are listed at the end, and the exit code is 3. Ctrl-C stops
 /// at once and leaves no half file.
 ///
+/// Where the workspace's rules ask for the version that a write replaces, each file is
+/// looked up just before it is sent; --if-match with a version says it for a single file,
+/// and `*` sends only what is there already. --on-conflict error sends only what is not.
+///
 /// With --json one object: {"files", "bytes", "failed", "skipped", "folders", "seconds",
 /// "failures": [{"path", "code", "message"}], "incomplete"}; at most 1,000 failures are
 /// listed.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, mut_arg("if_match", |it| it.help(IF_MATCH)))]
 pub(crate) struct Up {
     /// Files and folders to upload, and where they go
     #[arg(required = true, value_name = "SRC")]
@@ -48,6 +60,14 @@ pub(crate) struct Up {
     /// What to do with a file that is there already
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     on_conflict: Conflict,
+    /// What kind of content you say it is, such as text/csv; kept beside what the server finds it to be
+    #[arg(long, value_name = "TYPE")]
+    media_type: Option<String>,
+    /// Set this in the metadata of each file, once it is there; may be given many times
+    #[arg(long, value_name = "KEY=VALUE")]
+    metadata: Vec<String>,
+    #[command(flatten)]
+    premise: Premise,
     #[command(flatten)]
     pace: Pace,
     /// Only say what would be sent
@@ -70,7 +90,7 @@ impl Up {
     pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
         let (sources, destination, slash) = self.split(output)?;
         let kinds = sources.iter().map(|source| is_folder(source)).collect::<Result<Vec<_>, _>>()?;
-        let workspace = session.workspace().await?.id;
+        let workspace = session.workspace().await?;
         // A single file may be meant to become the destination itself; only then has the server to be asked.
         let into = match kinds[..] {
             [true] => false,
@@ -90,7 +110,8 @@ impl Up {
         if self.dry_run {
             return rehearse(steps, output);
         }
-        let summary = self.send(session.patient()?, workspace, steps, sources, output).await;
+        let sender = self.sender(session, workspace, sources)?;
+        let summary = self.send(sender, steps, sources, output).await;
         Ok(summary.show("uploaded", output)?)
     }
 
@@ -113,14 +134,14 @@ impl Up {
         Ok((&self.sources, Path::root(), true))
     }
 
-    async fn send(
+    fn sender(
         &self,
-        client: Client,
-        workspace: WorkspaceId,
-        steps: impl Iterator<Item = Step> + Send,
+        session: &Session,
+        workspace: &Workspace,
         sources: &[PathBuf],
-        output: Output,
-    ) -> Summary {
+    ) -> Result<Sender, Failure> {
+        let files = if sources.iter().any(|source| source.is_dir()) { 0 } else { sources.len() };
+        let if_match = self.premise.stated(files)?;
         let counters = Arc::new(Counters::default());
         let options = UploadOptions {
             on_conflict: match self.on_conflict {
@@ -128,13 +149,32 @@ impl Up {
                 Conflict::Error => OnConflict::Error,
                 Conflict::Rename => OnConflict::Rename,
             },
+            if_match,
+            media_type: self.media_type.clone(),
             progress: Some(counters.sink()),
             ..UploadOptions::default()
         };
+        // Whatever is there stays as it is unless a new version is made of it.
+        let looks = workspace.settings.require_preconditions
+            && if_match.is_none()
+            && options.on_conflict == OnConflict::Version;
+        let described = (!self.metadata.is_empty()).then(|| patch(&self.metadata)).transpose()?;
+        let client = session.patient()?;
+        Ok(Sender { client, workspace: workspace.id, options, looks, described, counters })
+    }
+
+    async fn send(
+        &self,
+        sender: Sender,
+        steps: impl Iterator<Item = Step> + Send,
+        sources: &[PathBuf],
+        output: Output,
+    ) -> Summary {
+        let counters = Arc::clone(&sender.counters);
         if output.is_watched() {
             count_beside(sources.to_vec(), &counters);
         }
-        let sender = Arc::new(Sender { client, workspace, options });
+        let sender = Arc::new(sender);
         let concurrency = self.pace.concurrency;
         let outcomes = fan_out(steps, concurrency, |step| {
             let sender = Arc::clone(&sender);
@@ -148,6 +188,11 @@ struct Sender {
     client: Client,
     workspace: WorkspaceId,
     options: UploadOptions,
+    /// Whether a file is looked up before it is sent, for the version that it replaces.
+    looks: bool,
+    /// What is said of each file once it is there.
+    described: Option<UpdateNode>,
+    counters: Arc<Counters>,
 }
 
 impl Sender {
@@ -164,11 +209,29 @@ impl Sender {
             }
             Step::File(local, path) => {
                 let place = Place::from((self.workspace, path));
-                match self.client.files().upload(local, place.clone(), &self.options).await {
+                match self.file(local, &place).await {
                     Ok(node) => Outcome::File(node.size),
                     Err(error) => failed(&place.path, &error),
                 }
             }
+        }
+    }
+
+    async fn file(&self, local: PathBuf, place: &Place) -> longshore::Result<Node> {
+        let files = self.client.files();
+        let mut options = self.options.clone();
+        if self.looks {
+            options.if_match = match files.by_path(place.clone()).await {
+                Ok(node) => node.version_id.map(IfMatch::Version),
+                // What nobody has made yet replaces nothing.
+                Err(error) if error.is(Code::NodeNotFound) => None,
+                Err(error) => return Err(error),
+            };
+        }
+        let node = files.upload(local, place.clone(), &options).await?;
+        match &self.described {
+            Some(change) => files.update(node.id, change, node.version_id.map(IfMatch::Version)).await,
+            None => Ok(node),
         }
     }
 }

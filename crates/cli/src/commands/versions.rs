@@ -6,9 +6,12 @@ use clap::Subcommand;
 use longshore::{Code, Comparison, Content, DownloadOptions, NoText, Node, Version, VersionId};
 
 use super::cat;
+use crate::consent::Consent;
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, size, time};
+use crate::output::{Output, count, size, time};
+use crate::premise::Premise;
 use crate::session::{Session, about};
+use crate::text::flat;
 use crate::transfer::landing::Spot;
 
 /// List the versions of a file, read, name, compare and remove them, or make one the newest again
@@ -20,6 +23,14 @@ pub(crate) enum Versions {
     List {
         /// The file, by path or id
         path: String,
+    },
+    /// Show all that is known of a version; with --json the version
+    Show {
+        /// The file, by path or id
+        path: String,
+        /// The version
+        #[arg(value_name = "VERSION")]
+        which: String,
     },
     /// Print the content of a version
     Get {
@@ -39,16 +50,26 @@ pub(crate) enum Versions {
         /// The version
         #[arg(value_name = "VERSION")]
         which: String,
+        #[command(flatten)]
+        premise: Premise,
     },
     /// Name a version, which then is kept whatever the workspace's rules; with --json the version
+    ///
+    /// The premise is about the file: it names the current version.
     Label {
         /// The file, by path or id
         path: String,
         /// The version
         #[arg(value_name = "VERSION")]
         which: String,
-        /// Its name; left out, it has none any more
+        /// Its name
+        #[arg(required_unless_present = "remove")]
         label: Option<String>,
+        /// Take its name away
+        #[arg(long, conflicts_with = "label")]
+        remove: bool,
+        #[command(flatten)]
+        premise: Premise,
     },
     /// Compare two versions, line by line where both are text; with --json the comparison
     Diff {
@@ -59,13 +80,17 @@ pub(crate) enum Versions {
         /// The version to compare with; left out, the current one
         to: Option<String>,
     },
-    /// Remove old versions for good; the current one stays
+    /// Remove old versions for good; the current one stays; with --json: {"items": [id, …]}
     Rm {
         /// The file, by path or id
         path: String,
         /// The versions
         #[arg(required = true, value_name = "VERSION")]
         versions: Vec<String>,
+        #[command(flatten)]
+        premise: Premise,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -73,6 +98,7 @@ impl Versions {
     pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
         let path = match self {
             Self::List { path }
+            | Self::Show { path, .. }
             | Self::Get { path, .. }
             | Self::Restore { path, .. }
             | Self::Label { path, .. }
@@ -91,6 +117,11 @@ impl Versions {
                 }
                 list.end()?;
             }
+            Self::Show { which, .. } => {
+                let id = find(session, &node, which).await?;
+                let version = files.version(node.id, id).await.map_err(failed)?;
+                output.object(&version, |version| describe(version, &node))?;
+            }
             Self::Get { which, output: file, .. } => {
                 let content = Content::Version(node.id, find(session, &node, which).await?);
                 match file {
@@ -98,15 +129,17 @@ impl Versions {
                     Some(file) => download(session, content, file).await?,
                 }
             }
-            Self::Restore { which, .. } => {
+            Self::Restore { which, premise, .. } => {
                 let version = find(session, &node, which).await?;
-                let restored = files.restore_version(node.id, version, None).await.map_err(failed)?;
+                let restored = files.restore_version(node.id, version, premise.of(&node)).await;
+                let restored = restored.map_err(failed)?;
                 output
                     .object(&restored, |node| format!("{} is again what it was in {version}", node.path))?;
             }
-            Self::Label { which, label, .. } => {
+            Self::Label { which, label, premise, .. } => {
                 let version = find(session, &node, which).await?;
-                let version = files.label_version(node.id, version, label.clone()).await.map_err(failed)?;
+                let version = files.label_version(node.id, version, label.clone(), premise.of(&node)).await;
+                let version = version.map_err(failed)?;
                 output.object(&version, |version| line(version, &node))?;
             }
             Self::Diff { from, to, .. } => {
@@ -121,14 +154,19 @@ impl Versions {
                     output.note("note: the difference is longer than 1 MiB, and cut off there");
                 }
             }
-            Self::Rm { versions, .. } => {
+            Self::Rm { versions, premise, consent, .. } => {
                 let mut found = Vec::with_capacity(versions.len());
                 for version in versions {
                     found.push(find(session, &node, version).await?);
                 }
+                let what = format!("remove {} of {} for good?", versions.join(", "), node.path);
+                if !consent.is_given(&what, output)? {
+                    return Ok(Exit::Ok);
+                }
                 let mut list = output.list()?;
                 for version in found {
-                    files.delete_version(node.id, version).await.map_err(failed)?;
+                    let removed = files.delete_version(node.id, version, premise.of(&node)).await;
+                    removed.map_err(failed)?;
                     list.item(&version, |version| format!("{version} of {} is gone", node.path))?;
                 }
                 list.end()?;
@@ -148,7 +186,7 @@ async fn download(session: &Session, content: Content, file: &Path) -> anyhow::R
     Ok(())
 }
 
-async fn find(session: &Session, node: &Node, text: &str) -> Result<VersionId, Failure> {
+pub(super) async fn find(session: &Session, node: &Node, text: &str) -> Result<VersionId, Failure> {
     if let Ok(id) = text.parse::<VersionId>() {
         return Ok(id);
     }
@@ -166,9 +204,28 @@ async fn find(session: &Session, node: &Node, text: &str) -> Result<VersionId, F
     Err(Failure::of_code(Code::VersionNotFound, message).hint("`longshore versions list PATH` lists them"))
 }
 
+fn describe(version: &Version, node: &Node) -> String {
+    let mark = if node.version_id == Some(version.id) { " (the current one)" } else { "" };
+    let lines = [
+        ("version", Some(format!("{}{mark}", version.number))),
+        ("id", Some(version.id.to_string())),
+        ("file", Some(node.path.to_string())),
+        ("label", version.label.as_deref().map(flat)),
+        ("size", Some(format!("{} bytes ({})", count(version.size), size(version.size)))),
+        ("type", Some(flat(&version.media_type))),
+        ("stated", version.stated_media_type.as_deref().map(flat)),
+        ("digest", Some(version.digest.to_string())),
+        ("sha256", version.sha256.map(|digest| digest.to_string())),
+        ("created", Some(format!("{} by {}", version.created_at, version.created_by))),
+        ("fence", Some(version.fence.to_string())),
+    ];
+    let lines = lines.into_iter().filter_map(|(name, value)| Some(format!("{name:<10} {}", value?)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn line(version: &Version, node: &Node) -> String {
     let mark = if node.version_id == Some(version.id) { "*" } else { " " };
-    let label = version.label.as_ref().map(|label| format!("  {label}")).unwrap_or_default();
+    let label = version.label.as_ref().map(|label| format!("  {}", flat(label))).unwrap_or_default();
     format!(
         "{mark} {:>5}  {}  {:>10}  {}{label}",
         version.number,

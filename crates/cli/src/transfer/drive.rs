@@ -61,8 +61,9 @@ pub(crate) async fn drive(
 /// Returns the exit code of a failure that says nothing about the item it happened to.
 fn hopeless_exit(outcome: &Outcome) -> Option<Exit> {
     match outcome {
-        Outcome::Failed(_, Failure { exit, code, .. }) if code == "network" || code.starts_with("key_") => {
-            Some(*exit)
+        Outcome::Failed(_, Failure { exit, code, .. }) => {
+            let is_hopeless = code == "network" || code == "storage_full" || code.starts_with("key_");
+            is_hopeless.then_some(*exit)
         }
         _ => None,
     }
@@ -87,5 +88,25 @@ async fn first(signal: io::Result<Signal>) {
             signal.recv().await;
         }
         Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hopeless_exit;
+    use crate::failure::{Exit, Failure};
+    use crate::transfer::summary::Outcome;
+
+    #[test]
+    fn what_the_next_would_meet_too_is_hopeless() {
+        let exit = |code| {
+            hopeless_exit(&Outcome::Failed("/x".to_owned(), Failure::new(Exit::Unavailable, code, "no")))
+        };
+        for code in ["network", "storage_full", "key_revoked"] {
+            assert_eq!(exit(code), Some(Exit::Unavailable), "{code}");
+        }
+        for code in ["name_taken", "locked", "body_too_large"] {
+            assert_eq!(exit(code), None, "{code}");
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! Jobs as people steer them, and real processes that are killed while they work.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use longshore_core::{Timestamp, VersionId};
@@ -179,6 +182,92 @@ fn jobs_are_listed_shown_and_awaited() {
     let seen = place.run(&["--key", secret.trim(), "jobs", "list"]).exits(0).text();
     assert!(!seen.contains(id) && !seen.contains("sweep.blobs"), "{seen}");
     place.run(&["--key", secret.trim(), "jobs", "show", id]).exits(4);
+}
+
+/// An address that stays while the server behind it comes and goes.
+#[derive(Default)]
+struct Door {
+    server: Mutex<Option<String>>,
+    /// How many connections came while there was no server.
+    refused: AtomicUsize,
+    /// Whether a request has come that waits.
+    was_waited: AtomicBool,
+}
+
+impl Door {
+    fn open(self: &Arc<Self>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let door = Arc::clone(self);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let server = door.server.lock().unwrap().clone();
+                match server.and_then(|server| TcpStream::connect(server).ok()) {
+                    Some(server) => door.join(client, server),
+                    None => {
+                        door.refused.fetch_add(1, Relaxed);
+                    }
+                }
+            }
+        });
+        format!("http://{address}")
+    }
+
+    fn join(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
+        let back = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        for (mut from, mut to) in [(client, server), back] {
+            let door = Arc::clone(self);
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(count @ 1..) = from.read(&mut buffer) {
+                    if buffer[..count].windows(6).any(|window| window == b"?wait=") {
+                        door.was_waited.store(true, Relaxed);
+                    }
+                    if to.write_all(&buffer[..count]).is_err() {
+                        break;
+                    }
+                }
+                let _gone_before = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+            });
+        }
+    }
+}
+
+#[track_caller]
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_wait_outlasts_a_server_that_is_gone_for_a_while() {
+    let mut place = Place::start(
+        "[egress]\nallow_http = true\nports = \"1-65535\"\nnetworks = \"127.0.0.0/8\"\n[jobs]\nenabled = false\n",
+    );
+    let door = Arc::new(Door::default());
+    let url = door.open();
+    let open = |place: &Place| {
+        *door.server.lock().unwrap() = Some(place.url.strip_prefix("http://").unwrap().to_owned());
+    };
+    open(&place);
+    // A job that nobody works at, until a server comes back that does.
+    let hook = place.json(&["hooks", "add", "http://127.0.0.1:1/", "--type", "hook.test"]);
+    let hook = hook["hook"]["id"].as_str().unwrap();
+    let id = place.run(&["hooks", "redeliver", hook, "--since-seq", "0"]).exits(0).text().trim().to_owned();
+    let mut command = longshore(&place.folder.path().join("config"));
+    command.env("LONGSHORE_URL", &url).env("LONGSHORE_API_KEY", &place.key);
+    let mut waiting = command.args(["jobs", "wait", &id]).stdout(Stdio::null()).spawn().unwrap();
+    until("it waits", || door.was_waited.load(Relaxed));
+    *door.server.lock().unwrap() = None;
+    place.kill();
+    until("it tries more often than people have patience for", || door.refused.load(Relaxed) > 3);
+    assert!(waiting.try_wait().unwrap().is_none(), "it has given up");
+    place.serve("[jobs]\nlease_seconds = 1\n");
+    open(&place);
+    assert_eq!(wait(&mut waiting, PATIENCE), 0);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::run::{Server, run, signal, wait, write};
+use crate::run::{Server, run, wait, write};
 
-fn with_file() -> Server {
+pub(crate) fn with_file() -> Server {
     let server = Server::start();
     write(server.path("a"), "first\n");
     server.ok(&["up", "a", "/notes/a.txt"]);
@@ -14,7 +14,7 @@ fn with_file() -> Server {
 }
 
 /// Starts a command that `longshore run` is to run, by a shell, and waits until it has begun.
-fn start(server: &Server, options: &[&str], script: &str) -> std::process::Child {
+pub(crate) fn start(server: &Server, options: &[&str], script: &str) -> std::process::Child {
     let script = format!("touch begun; {script}");
     let mut command = server.command();
     command.arg("run").args(options).args(["--", "/bin/sh", "-c", &script]);
@@ -85,6 +85,47 @@ fn a_token_goes_into_a_file_that_only_its_owner_reads() {
 }
 
 #[test]
+fn a_lock_is_looked_up_renewed_and_taken_on_a_premise() {
+    let server = with_file();
+    let version = server.json(&["stat", "/notes/a.txt"])["version_id"].as_str().unwrap().to_owned();
+    server.ok(&["up", "a", "/notes/a.txt"]);
+    server.run(&["lock", "/notes/a.txt", "--if-version", &version]).exits(5);
+    let ended = server.run(&["locks", "get", "/notes/a.txt"]).exits(4);
+    assert!(ended.stderr.contains("/notes/a.txt"), "{}", ended.stderr);
+    let version = server.json(&["stat", "/notes/a.txt"])["version_id"].as_str().unwrap().to_owned();
+    let lock = server.json(&["lock", "/notes/a.txt", "--if-version", &version, "--ttl", "30s"]);
+    let (id, token) = (lock["id"].as_str().unwrap(), lock["token"].as_str().unwrap());
+    assert_eq!(server.json(&["locks", "get", "/notes/a.txt"])["id"], id);
+    assert!(server.ok(&["locks", "get", "/notes/a.txt"]).ends_with("  /notes/a.txt\n"));
+    let renewed = server.json(&["locks", "renew", "/notes/a.txt", "--token", token, "--ttl", "1h"]);
+    assert_eq!((&renewed["id"], &renewed["ttl_seconds"]), (&lock["id"], &3_600.into()));
+    assert!(renewed["expires_at"].as_str() > lock["expires_at"].as_str(), "{renewed}");
+    server.ok(&["locks", "renew", id, "--lock-token", token]);
+    server.run(&["locks", "renew", id]).exits(8);
+    server.run(&["locks", "--mine", "renew", id]).exits(2);
+    server.ok(&["unlock", id, "--token", token]);
+    server.run(&["locks", "renew", id, "--token", token]).exits(5);
+}
+
+#[test]
+fn times_out_of_bounds_are_told_by_their_bounds() {
+    for (refused, bound) in [
+        (&["lock", "/x", "--wait", "9999999999999999999s"][..], "36500d"),
+        (&["run", "--lock", "/x", "--wait", "18446744073709551615s", "--", "true"], "36500d"),
+        (&["jobs", "wait", "x", "--timeout", "99999999999999999999d"], "36500d"),
+        (&["lock", "/x", "--ttl", "4s"], "5s to 1h"),
+        (&["lock", "/x", "--ttl", "2h"], "5s to 1h"),
+        (&["locks", "renew", "/x", "--ttl", "0s"], "5s to 1h"),
+    ] {
+        let ended = crate::run::run_alone(refused).exits(2);
+        assert!(ended.stderr.contains(bound), "{refused:?}: {}", ended.stderr);
+    }
+    let server = with_file();
+    server.ok(&["lock", "/notes", "--wait", "36500d"]);
+    server.run(&["undo", "--mine", "--since", "36501d", "--preview"]).exits(8);
+}
+
+#[test]
 fn a_lock_is_broken_for_a_reason() {
     let server = with_file();
     let lock = server.json(&["lock", "/notes/a.txt"]);
@@ -132,33 +173,6 @@ fn a_command_waits_for_its_lock_or_is_told_to_come_again() {
     assert_eq!(wait(&mut first, Duration::from_secs(20)), 0);
     let ended = second.wait_with_output().unwrap();
     assert!(ended.status.success() && ended.stdout == b"went", "{ended:?}");
-}
-
-#[test]
-fn a_command_is_ended_when_its_lock_is_broken() {
-    let server = with_file();
-    // It does not end when it is asked to, and nor does what it has started.
-    let script =
-        "trap '' TERM; (trap '' TERM; while :; do date +%s%N > alive; sleep 0.05; done) & wait; sleep 60";
-    let mut child = start(&server, &["--lock", "/notes", "--ttl", "5s", "--grace", "1s"], script);
-    server.ok(&["unlock", "/notes", "--force", "--reason", "a test"]);
-    assert_eq!(wait(&mut child, Duration::from_secs(20)), 5);
-    let mut told = String::new();
-    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut told).unwrap();
-    assert!(told.contains("the command is ended") && told.contains("it was broken"), "{told}");
-    let alive = || std::fs::read(server.path("alive")).unwrap();
-    let last = alive();
-    std::thread::sleep(Duration::from_millis(400));
-    assert_eq!(alive(), last, "what the command had started has ended with it");
-}
-
-#[test]
-fn a_signal_goes_on_to_the_command_and_the_lock_is_given_back() {
-    let server = with_file();
-    let mut child = start(&server, &["--lock", "/notes"], "trap 'exit 7' TERM; while :; do sleep 0.05; done");
-    signal(&child, "TERM");
-    assert_eq!(wait(&mut child, Duration::from_secs(20)), 7);
-    assert_eq!(server.ok(&["locks"]), "");
 }
 
 #[test]

@@ -26,9 +26,12 @@ mod locks;
 #[path = "../../../engine/tests/it/postgres.rs"]
 mod postgres;
 mod power;
+mod premises;
 mod run;
 mod secrets;
 mod serving;
+mod supervised;
+mod terminal_text;
 mod transfers;
 mod undo;
 mod wire;

@@ -39,15 +39,19 @@ impl NodeQuery {
 }
 
 impl Files {
-    /// Says what a version is called, or with `None` that it is called nothing.
+    /// Says what a version is called, or with `None` that it is called nothing. `if_match` is about the file, which
+    /// changes: it names its current version.
     pub async fn label_version(
         &self,
         file: NodeId,
         version: VersionId,
         label: Option<String>,
+        if_match: Option<IfMatch>,
     ) -> Result<Version> {
         let path = format!("/v1/files/{file}/versions/{version}");
-        let call = Call::new(Method::PATCH, path, Repeat::Always).locks(self.client.locks_on([file]));
+        let call = Call::new(Method::PATCH, path, Repeat::Always)
+            .locks(self.client.locks_on([file]))
+            .if_match(if_match.map(IfMatch::header));
         self.client.json(call.json(&UpdateVersion { label })?).await
     }
 
@@ -62,11 +66,18 @@ impl Files {
         self.client.json(Call::get(path)).await
     }
 
-    /// Removes an old version for good; the current one stays. Only admins may.
-    pub async fn delete_version(&self, file: NodeId, version: VersionId) -> Result<()> {
+    /// Removes an old version for good; the current one, which `if_match` names, stays. Only admins may.
+    pub async fn delete_version(
+        &self,
+        file: NodeId,
+        version: VersionId,
+        if_match: Option<IfMatch>,
+    ) -> Result<()> {
         let path = format!("/v1/files/{file}/versions/{version}");
-        let call = Call::new(Method::DELETE, path, Repeat::ByKey);
-        self.client.done(call.locks(self.client.locks_on([file]))).await
+        let call = Call::new(Method::DELETE, path, Repeat::ByKey)
+            .locks(self.client.locks_on([file]))
+            .if_match(if_match.map(IfMatch::header));
+        self.client.done(call).await
     }
 
     /// Removes a node of the trash for good, with all below it. Only admins may.

@@ -1,6 +1,7 @@
 //! Locks for programs without an async runtime.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use longshore_core::wire::{AcquireLock, AcquireLocks, LockGrant, LockGrants, LockRenewal, NodeLock};
 use longshore_core::{LockId, LockToken, NodeId, WorkspaceId};
@@ -58,6 +59,12 @@ impl LockGuard {
     /// Gives the error of a lost lock: for work that looks between its steps.
     pub fn ensure_held(&self) -> Result<()> {
         self.guard.as_ref().map_or(Ok(()), crate::LockGuard::ensure_held)
+    }
+
+    /// Returns how long nobody else surely has the lock, as far as is known here: for work that takes time to stop.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.guard.as_ref().map_or(Duration::ZERO, crate::LockGuard::time_left)
     }
 
     /// Returns the locks as they were granted, in the order they were asked for.

@@ -12,7 +12,7 @@ use longshore_core::{LockToken, VersionId};
 use tokio::sync::oneshot;
 
 use super::heart::{Held, Waiter};
-use super::lease::Lease;
+use super::lease::{Lease, reserve};
 use crate::error::{Error, Result};
 
 /// How a lock is held.
@@ -55,6 +55,8 @@ pub struct LockGuard {
     locks: Vec<NodeLock>,
     tokens: Vec<LockToken>,
     lease: Arc<Lease>,
+    /// What of the lease is kept to stop in.
+    reserve: Duration,
     /// Dropped, it ends the heart, which then gives the locks back.
     stop: Option<oneshot::Sender<Waiter>>,
 }
@@ -70,8 +72,9 @@ impl LockGuard {
     pub(crate) fn new(held: Held, locks: Vec<NodeLock>) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (tokens, lease, tasks) = (held.tokens.clone(), held.lease(), held.client.tasks().clone());
+        let reserve = reserve(held.length);
         tasks.spawn(held.beat(stopped));
-        Self { locks, tokens, lease, stop: Some(stop) }
+        Self { locks, tokens, lease, reserve, stop: Some(stop) }
     }
 
     /// Returns the locks as they were granted, in the order they were asked for.
@@ -100,6 +103,15 @@ impl LockGuard {
     /// Waits until the lock is lost, and tells how.
     pub async fn lost(&self) -> Error {
         self.lease.loss().await
+    }
+
+    /// Returns how long nobody else surely has the lock, as far as is known here: for work that takes time to stop.
+    ///
+    /// When the guard takes a lock for lost because its lease runs out this is a tenth of the lease; nothing once the
+    /// server has said that it is lost.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.lease.left(self.reserve)
     }
 
     /// Does work under the lock, and drops it unfinished when the lock is lost.

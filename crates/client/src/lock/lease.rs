@@ -18,6 +18,8 @@ struct State {
     /// Why the last attempt to prolong it failed, since the last that did not.
     trouble: Option<String>,
     loss: Option<Loss>,
+    /// Whether the server has said that the lock is lost, so that nothing of the lease is left.
+    is_over: bool,
 }
 
 /// How a lock was lost.
@@ -42,16 +44,28 @@ impl Loss {
 /// Returns until when a lease counts as held that was asked for at `sent`: a tenth of it is kept in reserve, to stop
 /// in.
 pub(super) fn held_until(sent: Instant, lease: Duration) -> Instant {
-    sent + lease - lease / 10
+    sent + lease - reserve(lease)
+}
+
+/// Returns what of a lease is kept in reserve.
+pub(super) fn reserve(lease: Duration) -> Duration {
+    lease / 10
 }
 
 impl Lease {
     pub(super) fn new(until: Instant) -> Self {
-        Self(watch::Sender::new(State { until, trouble: None, loss: None }))
+        Self(watch::Sender::new(State { until, trouble: None, loss: None, is_over: false }))
     }
 
     pub(super) fn until(&self) -> Instant {
         self.0.borrow().until
+    }
+
+    /// Returns how much of a lease is left that has so much in reserve.
+    pub(super) fn left(&self, reserve: Duration) -> Duration {
+        let state = self.0.borrow();
+        let end = if state.is_over { None } else { Some(state.until + reserve) };
+        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
     }
 
     /// Takes the lease for lost once its time is over.
@@ -90,6 +104,7 @@ impl Lease {
     pub(super) fn lose(&self, loss: Loss) {
         self.0.send_if_modified(|state| {
             let first = state.loss.is_none();
+            state.is_over = true;
             if first {
                 state.loss = Some(loss);
             }
@@ -118,7 +133,7 @@ mod tests {
     use longshore_core::wire::LostReason;
     use tokio::time::{Instant, advance};
 
-    use super::{Lease, Loss, held_until};
+    use super::{Lease, Loss, held_until, reserve};
 
     #[tokio::test(start_paused = true)]
     async fn a_lease_counts_as_lost_before_it_ends_and_for_good() {
@@ -133,6 +148,10 @@ mod tests {
         assert!(error.is_lock_lost());
         assert_eq!(error.facts().reason, Some(LostReason::Expired));
         assert!(!lease.prolong(Instant::now() + Duration::from_secs(10)), "what came too late");
+        let reserve = reserve(Duration::from_secs(10));
+        assert_eq!(lease.left(reserve), Duration::from_secs(1), "to stop in");
+        advance(Duration::from_secs(2)).await;
+        assert_eq!(lease.left(reserve), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
@@ -148,5 +167,6 @@ mod tests {
         let (error, ()) = tokio::join!(lease.loss(), renewing);
         assert_eq!(error.facts().reason, Some(LostReason::Broken));
         assert_eq!(start.elapsed(), Duration::from_millis(1_500));
+        assert_eq!(lease.left(Duration::from_secs(1)), Duration::ZERO, "somebody else may have it");
     }
 }

@@ -311,15 +311,15 @@ async fn writes_name_the_locks_that_the_client_took() {
     assert_eq!(named(), both);
     files.trash(file, None).await.unwrap();
     assert_eq!(named(), on_file.reveal());
-    files.restore(file, &RestoreNode { parent_id: Some(folder), name: None }).await.unwrap();
+    files.restore(file, &RestoreNode { parent_id: Some(folder), name: None }, None).await.unwrap();
     assert_eq!(named(), both);
     files.restore_version(file, version(), None).await.unwrap();
     assert_eq!(named(), on_file.reveal());
     files.purge(file, None).await.unwrap_err(); // the answer of this server is none of a purge
     assert_eq!(named(), on_file.reveal());
-    files.label_version(file, version(), None).await.unwrap_err();
+    files.label_version(file, version(), None, None).await.unwrap_err();
     assert_eq!(named(), on_file.reveal());
-    files.delete_version(file, version()).await.unwrap();
+    files.delete_version(file, version(), None).await.unwrap();
     assert_eq!(named(), on_file.reveal());
     // Nobody knows what lies in the trash: what turns out not to be in it is left out.
     files.empty_trash(None).await.unwrap_err();

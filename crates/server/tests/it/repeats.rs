@@ -136,7 +136,7 @@ async fn what_is_sent_again_after_a_lost_answer_happens_once() {
     assert_eq!(setting.cut(files.copy(file.id, &copy, None)).await.1, 1);
     assert_eq!(setting.cut(files.restore_version(file.id, file.version_id.unwrap(), None)).await.1, 1);
     assert_eq!(setting.cut(files.trash(file.id, None)).await.1, 1);
-    let (restored, events) = setting.cut(files.restore(file.id, &RestoreNode::default())).await;
+    let (restored, events) = setting.cut(files.restore(file.id, &RestoreNode::default(), None)).await;
     assert_eq!((events, restored.name.as_str()), (1, "g"));
     let last = UndoActs { act: Some(setting.seq().await), ..UndoActs::default() };
     assert_eq!(setting.cut(setting.client.undo(None, &last)).await.1, 1);
