@@ -9,7 +9,7 @@ use longshore_core::{JobId, WorkspaceId};
 use tokio::time::Instant;
 
 use super::listing::Listing;
-use crate::client::{Call, Client, Repeat};
+use crate::client::{Call, Client};
 use crate::error::Result;
 
 /// How long one request waits for a job's end: less than what a server, a proxy or the client takes for silence.
@@ -78,11 +78,11 @@ impl Jobs {
 
     /// Ends a job: at once where it waits, else as soon as its worker has heard of it.
     pub async fn cancel(&self, job: JobId) -> Result<Job> {
-        self.client.json(Call::new(Method::POST, format!("/v1/jobs/{job}/cancel"), Repeat::Always)).await
+        self.client.json(self.client.write(Method::POST, format!("/v1/jobs/{job}/cancel"))?).await
     }
 
     /// Queues a job that failed or was cancelled once more, with all its attempts before it.
     pub async fn retry(&self, job: JobId) -> Result<Job> {
-        self.client.json(Call::new(Method::POST, format!("/v1/jobs/{job}/retry"), Repeat::ByKey)).await
+        self.client.json(self.client.write(Method::POST, format!("/v1/jobs/{job}/retry"))?).await
     }
 }

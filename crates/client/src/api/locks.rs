@@ -11,7 +11,7 @@ use longshore_core::{Code, LockId, LockToken, NodeId, PrincipalId, WorkspaceId, 
 use tokio::time::{Instant, sleep};
 
 use super::listing::Listing;
-use crate::client::{Call, Client, Repeat};
+use crate::client::{Call, Client};
 use crate::error::{Error, Result};
 use crate::lock::Named;
 use crate::lock::guard::{HoldOptions, LockGuard};
@@ -46,14 +46,14 @@ pub struct Locks {
 /// Makes the request that renews a lock.
 pub(crate) fn renewal(token: &LockToken, wanted: &RenewLock) -> Result<Call> {
     let path = format!("/v1/locks/{}/renew", token.id());
-    let call = Call::new(Method::POST, path, Repeat::Always).json(wanted)?;
+    let call = Call::repeatable(Method::POST, path).json(wanted)?;
     Ok(call.locks(Named::new(vec![token.clone()], &[])))
 }
 
 /// Makes the request that gives a lock back.
 pub(crate) fn return_of(token: &LockToken) -> Result<Call> {
     let path = format!("/v1/locks/{}", token.id());
-    Ok(Call::new(Method::DELETE, path, Repeat::Always).locks(Named::new(vec![token.clone()], &[])))
+    Ok(Call::repeatable(Method::DELETE, path).locks(Named::new(vec![token.clone()], &[])))
 }
 
 impl Locks {
@@ -79,6 +79,7 @@ impl Locks {
 
     /// Waits for a lock; returns it, and when the request was sent that had it.
     async fn wait(&self, node: NodeId, options: &HoldOptions) -> Result<(LockGrant, Instant)> {
+        self.client.ensure_no_own_key()?;
         let deadline = Instant::now() + options.wait;
         let mut wanted = AcquireLock {
             ttl_seconds: seconds(options.ttl),
@@ -124,6 +125,7 @@ impl Locks {
     ///
     /// That is the way to hold several without a deadlock. Who waits for a batch has no place in a queue.
     pub async fn hold_many(&self, nodes: &[NodeId], options: &HoldOptions) -> Result<LockGuard> {
+        self.client.ensure_no_own_key()?;
         if options.if_version.is_some() {
             return Err(Error::invalid("`if_version` is a premise of a single lock"));
         }
@@ -152,7 +154,7 @@ impl Locks {
     /// A grant whose answer was lost on the way is asked for again, and is the same grant.
     pub async fn acquire(&self, node: NodeId, wanted: &AcquireLock) -> Result<LockGrant> {
         let path = format!("/v1/files/{node}/lock");
-        let call = Call::new(Method::POST, path, Repeat::ByKey).json(wanted)?;
+        let call = self.client.write(Method::POST, path)?.json(wanted)?;
         let granted: LockGrant = self.ask(call, &[node]).await?;
         self.remember(&granted)?;
         Ok(granted)
@@ -160,7 +162,7 @@ impl Locks {
 
     /// Takes the locks of many nodes of one workspace: all of them or none.
     pub async fn acquire_many(&self, wanted: &AcquireLocks) -> Result<LockGrants> {
-        let call = Call::new(Method::POST, "/v1/locks:batch".to_owned(), Repeat::ByKey).json(wanted)?;
+        let call = self.client.write(Method::POST, "/v1/locks:batch".to_owned())?.json(wanted)?;
         let granted: LockGrants = self.ask(call, &wanted.files).await?;
         granted.locks.iter().try_for_each(|granted| self.remember(granted))?;
         Ok(granted)
@@ -184,7 +186,7 @@ impl Locks {
     pub async fn break_lock(&self, lock: LockId, reason: &str) -> Result<()> {
         let path = format!("/v1/locks/{lock}?force=true");
         let body = BreakLock { reason: reason.to_owned() };
-        self.client.done(Call::new(Method::DELETE, path, Repeat::Always).json(&body)?).await
+        self.client.done(Call::repeatable(Method::DELETE, path).json(&body)?).await
     }
 
     /// Returns the lock that covers a node: its own, or that of the nearest folder above it.

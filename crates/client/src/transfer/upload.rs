@@ -15,7 +15,7 @@ use super::progress::{ProgressSink, Report};
 use super::reader::{self, Hashed, Opened};
 use super::source::{ByteStream, Source, Target};
 use crate::api::files::{IfMatch, file_route};
-use crate::client::{Call, Client, IDEMPOTENCY_KEY, LOCK_TOKEN, new_key, read};
+use crate::client::{Call, Client, IDEMPOTENCY_KEY, LOCK_TOKEN, read};
 use crate::error::{Error, Result};
 use crate::lock::Named;
 use crate::transport::body::{Body, Sending};
@@ -124,7 +124,7 @@ impl<'a> Upload<'a> {
             (None, Target::Child { parent, .. }) => client.locks_on(parent.id()),
             (None, Target::Path(_)) => client.locks_on([]),
         };
-        let key = new_key();
+        let key = client.write_key()?;
         Ok(Self { client, target, options, report, content, method, route, key, locks })
     }
 
