@@ -231,13 +231,18 @@ impl Files {
         wait copy(node: NodeId, copy: &CopyNode, if_match: Option<IfMatch>) -> Result<Node>;
         wait trash(node: NodeId, if_match: Option<IfMatch>) -> Result<Node>;
         iterate trashed(workspace: Option<WorkspaceId>) -> Waiting<crate::Listing<Node>>;
-        wait restore(node: NodeId, restore: &RestoreNode) -> Result<Node>;
+        wait restore(node: NodeId, restore: &RestoreNode, if_match: Option<IfMatch>) -> Result<Node>;
         iterate versions(file: NodeId) -> Waiting<crate::Listing<Version>>;
         wait version(file: NodeId, version: VersionId) -> Result<Version>;
         wait version_content(file: NodeId, version: VersionId) -> Result<Bytes>;
-        wait label_version(file: NodeId, version: VersionId, label: Option<String>) -> Result<Version>;
+        wait label_version(
+            file: NodeId,
+            version: VersionId,
+            label: Option<String>,
+            if_match: Option<IfMatch>
+        ) -> Result<Version>;
         wait compare_versions(file: NodeId, version: VersionId, with: VersionId) -> Result<Comparison>;
-        wait delete_version(file: NodeId, version: VersionId) -> Result<()>;
+        wait delete_version(file: NodeId, version: VersionId, if_match: Option<IfMatch>) -> Result<()>;
         wait purge(node: NodeId, if_match: Option<IfMatch>) -> Result<Purged>;
         wait empty_trash(workspace: Option<WorkspaceId>) -> Result<Purged>;
         iterate find(workspace: Option<WorkspaceId>, query: &NodeQuery) -> Waiting<crate::Listing<Node>>;

@@ -11,14 +11,15 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
 use longshore_core::wire::{Me, Status, Workspace};
-use longshore_core::{ErrorKind, LockToken, NodeId, WorkspaceId};
+use longshore_core::{LockToken, NodeId, WorkspaceId};
 use longshore_flow::{Gate, RetryPolicy, Tasks};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
-pub(crate) use self::call::Call;
+pub(crate) use self::call::{Call, Lane};
 use self::call::{OwnKey, new_key};
-pub(crate) use self::tries::{Retried, Tries};
+pub(crate) use self::tries::{Retried, Tries, half_left};
 use crate::api::events::Events;
 use crate::api::files::Files;
 use crate::api::hooks::Hooks;
@@ -29,8 +30,8 @@ use crate::api::notes::Notes;
 use crate::api::workspaces::Workspaces;
 use crate::config::{Base, Builder};
 use crate::error::{Error, Result};
-use crate::lock::Named;
 use crate::lock::table::Table;
+use crate::lock::{MOST_NAMED, Named};
 use crate::transport::answer::Answer;
 use crate::transport::body::{Body, Sending};
 use crate::transport::connect::Connector;
@@ -220,17 +221,22 @@ impl Client {
         Named::new(own, &self.under)
     }
 
-    /// Returns the locks that are held beside those of `nodes`.
-    pub(crate) fn others_held(&self, nodes: &[NodeId]) -> Named {
-        Named::new(self.held().others(nodes), &self.under)
+    /// Returns the locks that are held beside those of `nodes`, the surest first.
+    pub(crate) fn others_held(&self, nodes: &[NodeId]) -> Vec<LockToken> {
+        self.with_under(self.held().others(nodes))
     }
 
     /// Returns the locks that a write to any nodes of a workspace may be under.
     pub(crate) fn locks_in(&self, workspace: WorkspaceId) -> Named {
-        let mut perhaps = self.held().of_workspace(workspace);
-        perhaps
-            .extend(self.under.iter().filter(|token| !perhaps.contains(token)).cloned().collect::<Vec<_>>());
-        Named::new(Vec::new(), &perhaps)
+        Named::new(Vec::new(), &self.with_under(self.held().of_workspace(workspace)))
+    }
+
+    /// Returns the locks of [`Self::under`] and then others, together as many as a request may name.
+    fn with_under(&self, others: Vec<LockToken>) -> Vec<LockToken> {
+        let mut all = self.under.to_vec();
+        let room = MOST_NAMED.saturating_sub(all.len());
+        all.extend(others.into_iter().filter(|token| !self.under.contains(token)).take(room));
+        all
     }
 
     /// Returns the locks that this lock alone, named by who writes, makes together with those of [`Self::under`].
@@ -260,7 +266,12 @@ impl Client {
     }
 
     pub(crate) fn tries(&self) -> Tries<'_> {
-        Tries::new(&self.inner)
+        Tries::new(&self.inner, None)
+    }
+
+    /// Returns attempts the pauses between which leave time for another before `until`.
+    pub(crate) fn tries_until(&self, until: Option<Instant>) -> Tries<'_> {
+        Tries::new(&self.inner, until)
     }
 
     /// Returns `workspace`, or the key's current one, which is asked for once.
@@ -300,8 +311,15 @@ impl Client {
     }
 
     /// Sends a request once, and makes an error of an answer that refuses it.
-    pub(crate) async fn send(&self, request: Request<Body>, sending: Option<Arc<Sending>>) -> Result<Answer> {
-        self.inner.gate.pass().await;
+    pub(crate) async fn send(
+        &self,
+        request: Request<Body>,
+        sending: Option<Arc<Sending>>,
+        lane: Lane,
+    ) -> Result<Answer> {
+        if !matches!(lane, Lane::Urgent(_)) {
+            self.inner.gate.pass().await;
+        }
         let mut answer = self.inner.pool.send(request, sending).await?;
         self.inner.reachable.open();
         if answer.status().is_success() {
@@ -310,9 +328,7 @@ impl Client {
         // The head alone says what to do; a body that cannot be read takes nothing from that.
         let body = answer.collect(MAX_PROBLEM).await.unwrap_or_default();
         let error = Error::refused(&answer.head, &body);
-        if matches!(error.kind(), ErrorKind::RateLimited | ErrorKind::Unavailable)
-            && let Some(pause) = error.retry_after()
-        {
+        if let Some(pause) = lane.pause_of_all(&error) {
             self.inner.gate.close_for(pause.min(self.inner.retry.retry_after_cap));
         }
         Err(error)
@@ -320,7 +336,7 @@ impl Client {
 
     /// Sends a small request, as often as is needed and safe, and gives the whole answer's body.
     async fn call(&self, mut call: Call) -> Result<Bytes> {
-        let mut tries = self.tries();
+        let mut tries = self.tries_until(call.lane.until());
         loop {
             match self.attempt(&call).await {
                 Ok(body) => return Ok(body),
@@ -350,7 +366,7 @@ impl Client {
         if let Some(value) = &call.idempotency {
             headers.insert(IDEMPOTENCY_KEY, value.clone());
         }
-        self.send(request, None).await?.collect(MAX_JSON).await
+        self.send(request, None, call.lane).await?.collect(MAX_JSON).await
     }
 
     /// Calls for a JSON answer.

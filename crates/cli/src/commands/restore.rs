@@ -35,7 +35,7 @@ impl Restore {
                 let Spot { parent, name } = spot(session, &node, to).await?;
                 place = RestoreNode { parent_id: Some(parent), name: Some(name) };
             }
-            let restored = session.client.files().restore(id, &place).await.map_err(|error| {
+            let restored = session.client.files().restore(id, &place, None).await.map_err(|error| {
                 let failure = about(path, &error);
                 if error.is(Code::NameTaken) {
                     return failure.hint("bring it back to another place with --to PATH");

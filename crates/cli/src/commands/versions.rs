@@ -106,7 +106,8 @@ impl Versions {
             }
             Self::Label { which, label, .. } => {
                 let version = find(session, &node, which).await?;
-                let version = files.label_version(node.id, version, label.clone()).await.map_err(failed)?;
+                let version =
+                    files.label_version(node.id, version, label.clone(), None).await.map_err(failed)?;
                 output.object(&version, |version| line(version, &node))?;
             }
             Self::Diff { from, to, .. } => {
@@ -128,7 +129,7 @@ impl Versions {
                 }
                 let mut list = output.list()?;
                 for version in found {
-                    files.delete_version(node.id, version).await.map_err(failed)?;
+                    files.delete_version(node.id, version, None).await.map_err(failed)?;
                     list.item(&version, |version| format!("{version} of {} is gone", node.path))?;
                 }
                 list.end()?;

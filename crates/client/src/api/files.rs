@@ -362,11 +362,16 @@ impl Files {
     }
 
     /// Takes a node back from the trash.
-    pub async fn restore(&self, node: NodeId, restore: &RestoreNode) -> Result<Node> {
+    pub async fn restore(
+        &self,
+        node: NodeId,
+        restore: &RestoreNode,
+        if_match: Option<IfMatch>,
+    ) -> Result<Node> {
         let path = format!("/v1/files/{node}/restore");
         let locks = self.client.locks_on([node].into_iter().chain(restore.parent_id));
         let call = self.client.write(Method::POST, path)?.json(restore)?.locks(locks);
-        self.client.json(call).await
+        self.client.json(call.if_match(if_match.map(IfMatch::header))).await
     }
 
     /// Lists a file's versions, newest first.

@@ -39,15 +39,21 @@ impl NodeQuery {
 }
 
 impl Files {
-    /// Says what a version is called, or with `None` that it is called nothing.
+    /// Says what a version is called, or with `None` that it is called nothing. `if_match` is about the file, which
+    /// changes: it names its current version.
     pub async fn label_version(
         &self,
         file: NodeId,
         version: VersionId,
         label: Option<String>,
+        if_match: Option<IfMatch>,
     ) -> Result<Version> {
         let path = format!("/v1/files/{file}/versions/{version}");
-        let call = self.client.write(Method::PATCH, path)?.locks(self.client.locks_on([file]));
+        let call = self
+            .client
+            .write(Method::PATCH, path)?
+            .locks(self.client.locks_on([file]))
+            .if_match(if_match.map(IfMatch::header));
         self.client.json(call.json(&UpdateVersion { label })?).await
     }
 
@@ -62,11 +68,20 @@ impl Files {
         self.client.json(Call::get(path)).await
     }
 
-    /// Removes an old version for good; the current one stays. Only admins may.
-    pub async fn delete_version(&self, file: NodeId, version: VersionId) -> Result<()> {
+    /// Removes an old version for good; the current one, which `if_match` names, stays. Only admins may.
+    pub async fn delete_version(
+        &self,
+        file: NodeId,
+        version: VersionId,
+        if_match: Option<IfMatch>,
+    ) -> Result<()> {
         let path = format!("/v1/files/{file}/versions/{version}");
-        let call = self.client.write(Method::DELETE, path)?;
-        self.client.done(call.locks(self.client.locks_on([file]))).await
+        let call = self
+            .client
+            .write(Method::DELETE, path)?
+            .locks(self.client.locks_on([file]))
+            .if_match(if_match.map(IfMatch::header));
+        self.client.done(call).await
     }
 
     /// Removes a node of the trash for good, with all below it. Only admins may.
@@ -79,7 +94,11 @@ impl Files {
             .write(Method::DELETE, path)?
             .locks(self.client.locks_on([node]))
             .if_match(if_match.map(IfMatch::header));
-        self.client.json(call).await
+        let purged: Purged = self.client.json(call).await?;
+        if purged.job_id.is_none() {
+            self.client.held().remove_on(node);
+        }
+        Ok(purged)
     }
 
     /// Removes for good all that is in the trash, as [`Files::purge`] does. Only admins may.

@@ -1,13 +1,15 @@
 //! A request with a small body or none, and what makes it safe to send it again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
-use longshore_core::random;
+use longshore_core::{Code, ErrorKind, random};
 use serde::Serialize;
+use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::lock::Named;
 
 /// Makes the key of a new write: one that nobody else ever sends.
@@ -59,6 +61,7 @@ pub(crate) struct Call {
     pub(super) if_match: Option<HeaderValue>,
     pub(super) locks: Named,
     pub(super) idempotency: Option<HeaderValue>,
+    pub(super) lane: Lane,
 }
 
 impl Call {
@@ -69,7 +72,15 @@ impl Call {
     /// Makes a request that, carried out twice, has the effect of once, whatever others do in between. All others
     /// are [`Client::write`](super::Client::write)s.
     pub(crate) fn repeatable(method: Method, path: String) -> Self {
-        Self { method, path, json: None, if_match: None, locks: Named::default(), idempotency: None }
+        Self {
+            method,
+            path,
+            json: None,
+            if_match: None,
+            locks: Named::default(),
+            idempotency: None,
+            lane: Lane::default(),
+        }
     }
 
     /// Makes a write that the server knows again by its key.
@@ -92,5 +103,42 @@ impl Call {
     pub(crate) fn locks(mut self, locks: Named) -> Self {
         self.locks = locks;
         self
+    }
+
+    pub(crate) fn lane(mut self, lane: Lane) -> Self {
+        self.lane = lane;
+        self
+    }
+}
+
+/// How a request stands to the pause that a server asks the whole client for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// It keeps the pause, and what it is told itself holds for all.
+    #[default]
+    Common,
+    /// It keeps the pause. That there is no room for one more who waits says nothing of other requests.
+    Waiting,
+    /// It keeps no pause but its own, cut so that another attempt comes before this moment: a lock would be lost.
+    Urgent(Option<Instant>),
+}
+
+impl Lane {
+    /// Returns the pause that a refusal asks the whole client for.
+    pub(super) fn pause_of_all(self, refusal: &Error) -> Option<Duration> {
+        let is_of_all = match refusal.code() {
+            Some(ErrorCode::Known(Code::TooManyLocks)) => false,
+            Some(ErrorCode::Known(Code::Overloaded)) => self != Self::Waiting,
+            _ => matches!(refusal.kind(), ErrorKind::RateLimited | ErrorKind::Unavailable),
+        };
+        refusal.retry_after().filter(|_| is_of_all)
+    }
+
+    /// Returns when another attempt must have been made.
+    pub(super) const fn until(self) -> Option<Instant> {
+        match self {
+            Self::Urgent(until) => until,
+            Self::Common | Self::Waiting => None,
+        }
     }
 }

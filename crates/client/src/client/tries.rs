@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use longshore_core::random;
+use tokio::time::Instant;
 
 use super::{GONE, Inner};
 use crate::error::{Error, Result};
@@ -11,11 +12,13 @@ use crate::error::{Error, Result};
 pub(crate) struct Tries<'a> {
     client: &'a Inner,
     failed: u32,
+    /// A pause is cut so that an attempt comes before this moment.
+    until: Option<Instant>,
 }
 
 impl<'a> Tries<'a> {
-    pub(super) const fn new(client: &'a Inner) -> Self {
-        Self { client, failed: 0 }
+    pub(super) const fn new(client: &'a Inner, until: Option<Instant>) -> Self {
+        Self { client, failed: 0, until }
     }
 
     /// Waits before the next attempt, or gives `error` back when there is to be none.
@@ -23,7 +26,8 @@ impl<'a> Tries<'a> {
     /// When one verb has used up its attempts without a connection, the others of this client try but once for
     /// a while: ten thousand uploads to a server that is gone are to fail in seconds, not each with patience.
     pub(crate) async fn again(&mut self, error: Error) -> Result<Retried> {
-        if !error.is_retryable() {
+        // Who was given a place in a queue goes on with that, which is another request.
+        if !error.is_retryable() || error.facts().queue.is_some() {
             return Err(error);
         }
         let unconnected = error.is_network() && !error.may_have_happened();
@@ -33,6 +37,7 @@ impl<'a> Tries<'a> {
         self.failed += 1;
         match self.client.retry.delay(self.failed, random::unit(), error.retry_after()) {
             Some(delay) => {
+                let delay = self.until.map_or(delay, |until| delay.min(half_left(until)));
                 tokio::time::sleep(delay).await;
                 Ok(Retried { attempt: self.failed + 1, delay, error })
             }
@@ -50,6 +55,11 @@ impl<'a> Tries<'a> {
         self.failed += 1;
         Retried { attempt: self.failed + 1, delay: Duration::ZERO, error }
     }
+}
+
+/// Returns half of the time that is left, so that an attempt that comes after it has the other half.
+pub(crate) fn half_left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now()) / 2
 }
 
 /// A failure that was waited out.

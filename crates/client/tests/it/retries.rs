@@ -274,6 +274,18 @@ async fn an_upload_that_must_create_does_not_take_its_equal_for_itself() {
 }
 
 #[tokio::test]
+async fn a_full_disk_is_told_at_once() {
+    // What stands between may know no codes.
+    for code in ["storage_full", ""] {
+        let fake = Fake::start(move |_, _| Reply::Answer(problem(507, code, &[]))).await;
+        let error =
+            fake.client().files().upload(new(), target(), &UploadOptions::default()).await.unwrap_err();
+        assert_eq!((error.status(), error.kind()), (Some(507), ErrorKind::Unavailable));
+        assert_eq!(fake.asked().len(), 1, "{code:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_is_sent_once() {
     let fake = Fake::start(|_, _| Reply::Answer(problem(503, "overloaded", &[]))).await;
     let chunks = stream::iter([Ok(new())]);

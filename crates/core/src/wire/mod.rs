@@ -17,7 +17,7 @@ mod workspace;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::VersionId;
+use crate::id::{LockId, VersionId};
 use crate::time::Timestamp;
 
 pub use access::{CreateKey, Key, Me, NewKey, Principal, PrincipalKind, Role};
@@ -98,9 +98,14 @@ pub struct Facts {
     /// Where the caller stands in the queue, for `locked`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueuePlace>,
-    /// The locks that are in the way of a batch, for `locked`; those that were named in vain, for `lock_elsewhere`.
+    /// The locks that are in the way of a batch, for `locked`; those that were named in vain, for `lock_elsewhere`:
+    /// the first of them where there are many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locks: Vec<NodeLock>,
+    /// The ids of all locks that the request has named and that are meant, for `lock_lost`, `lock_token_wrong` and
+    /// `lock_elsewhere`: a caller that can do without them sends it again without these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lock_ids: Vec<LockId>,
     /// What became of the lock, for `lock_lost`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<LostReason>,

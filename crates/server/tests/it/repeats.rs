@@ -170,7 +170,7 @@ async fn what_is_sent_again_after_a_lost_answer_happens_once() {
     assert_eq!(setting.cut(files.copy(file.id, &copy, None)).await.1, 1);
     assert_eq!(setting.cut(files.restore_version(file.id, file.version_id.unwrap(), None)).await.1, 1);
     assert_eq!(setting.cut(files.trash(file.id, None)).await.1, 1);
-    let (restored, events) = setting.cut(files.restore(file.id, &RestoreNode::default())).await;
+    let (restored, events) = setting.cut(files.restore(file.id, &RestoreNode::default(), None)).await;
     assert_eq!((events, restored.name.as_str()), (1, "g"));
     let last = UndoActs { act: Some(setting.seq().await), ..UndoActs::default() };
     assert_eq!(setting.cut(setting.client.undo(None, &last)).await.1, 1);
@@ -239,13 +239,13 @@ async fn a_repeat_leaves_alone_what_others_did_meanwhile() {
     let first = file.version_id.unwrap();
     let label = |text: &str| Some(text.to_owned());
     setting
-        .lose(files.label_version(file.id, first, label("mine")), async |other| {
-            other.files().label_version(file.id, first, label("theirs")).await.unwrap();
+        .lose(files.label_version(file.id, first, label("mine"), None), async |other| {
+            other.files().label_version(file.id, first, label("theirs"), None).await.unwrap();
         })
         .await;
     assert_eq!(files.version(file.id, first).await.unwrap().label, label("theirs"));
     put(&setting.other, "/file", "2").await;
-    setting.lose(files.delete_version(file.id, first), async |_| {}).await;
+    setting.lose(files.delete_version(file.id, first, None), async |_| {}).await;
 
     let folder = || Path::new("/folder").unwrap();
     let made = setting
