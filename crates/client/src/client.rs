@@ -164,7 +164,8 @@ impl Client {
     /// Returns this client with locks that all its writes may be under, beside those it has already.
     ///
     /// Each write names all of them, so that none is made once one is lost; those that turn out to cover nothing of
-    /// it are left out, and it is sent again. A stream that was read already cannot be sent again.
+    /// it are left out, and it is sent again. A stream that was read already cannot be sent again. Another lock is
+    /// asked for without those that are lost.
     #[must_use]
     pub fn under(&self, locks: impl IntoIterator<Item = LockToken>) -> Self {
         let mut under = self.under.to_vec();

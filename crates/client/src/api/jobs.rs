@@ -58,7 +58,8 @@ impl Jobs {
         self.client.json(Call::get(format!("/v1/jobs/{job}"))).await
     }
 
-    /// Returns a job once it has ended, whatever its end is; as it stands where it has not within `limit`.
+    /// Returns a job once it has ended, whatever its end is; as it stands where it has not within `limit`, in whole
+    /// seconds, rounded up.
     pub async fn wait(&self, job: JobId, limit: Option<Duration>) -> Result<Job> {
         let mut turns = Turns::new(&self.client, limit);
         loop {

@@ -36,10 +36,11 @@ pub enum LockOwner {
 
 /// The verbs on locks.
 ///
-/// A client names the locks that it took with its later writes to their nodes, and those on folders with what it
-/// writes into these folders by their ids. What it writes by path it cannot know to be under a lock: for that, and
-/// for a lock that somebody else took, there are [`UploadOptions::lock`](crate::UploadOptions::lock) and
-/// [`Client::under`].
+/// A client names the locks that it took with its later writes to their nodes, those on folders with what it writes
+/// into these folders by their ids, and all of a workspace where it undoes acts or empties the trash. It does so until
+/// they are given back, also when they are lost: such a write is then refused. What it writes by path it cannot know
+/// to be under a lock: for that, and for a lock that somebody else took, there are
+/// [`UploadOptions::lock`](crate::UploadOptions::lock) and [`Client::under`].
 #[derive(Clone, Debug)]
 pub struct Locks {
     client: Client,
@@ -143,7 +144,8 @@ impl Locks {
         }
     }
 
-    /// Takes the lock of a node. Nobody renews it but who calls [`Locks::renew`].
+    /// Takes the lock of a node. Nobody renews it but who calls [`Locks::renew`], and who is done with it, or has lost
+    /// it, calls [`Locks::release`].
     ///
     /// A grant whose answer was lost on the way is asked for again, and is the same grant.
     pub async fn acquire(&self, node: NodeId, wanted: &AcquireLock) -> Result<LockGrant> {

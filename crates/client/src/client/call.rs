@@ -9,7 +9,7 @@ use longshore_core::{Code, ErrorKind, random};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::lock::Named;
 
 /// Makes the key of a new write: one that nobody else ever sends.
@@ -126,10 +126,10 @@ pub(crate) enum Lane {
 impl Lane {
     /// Returns the pause that a refusal asks the whole client for.
     pub(super) fn pause_of_all(self, refusal: &Error) -> Option<Duration> {
-        let is_of_all = match refusal.code() {
-            Some(ErrorCode::Known(Code::TooManyLocks)) => false,
-            Some(ErrorCode::Known(Code::Overloaded)) => self != Self::Waiting,
-            _ => matches!(refusal.kind(), ErrorKind::RateLimited | ErrorKind::Unavailable),
+        let is_of_all = match refusal.kind() {
+            ErrorKind::RateLimited => !refusal.is(Code::TooManyLocks),
+            ErrorKind::Unavailable => self != Self::Waiting,
+            _ => false,
         };
         refusal.retry_after().filter(|_| is_of_all)
     }
