@@ -30,7 +30,7 @@ pub(crate) struct Held {
     /// When what is counted from was sent.
     sent: Instant,
     /// How long the shortest lease was then.
-    length: Duration,
+    pub(super) length: Duration,
 }
 
 /// Spreads a pause over nine to eleven tenths, so that holders do not renew in step.
