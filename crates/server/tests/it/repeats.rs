@@ -1,6 +1,7 @@
 //! The SDK against a real server, over connections that break once the server has answered: what it sends again
 //! has happened once.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -123,23 +124,25 @@ impl Setting {
     }
 
     /// Does something whose first answer is lost, and does `meanwhile` before it can be sent again.
-    async fn lose<T>(
-        &self,
-        doing: impl Future<Output = longshore::Result<T>>,
-        meanwhile: impl AsyncFnOnce(&Client),
-    ) -> T {
-        // Leaves a connection to send it on.
-        self.seq().await;
-        let cuts = &self.cutter.cuts;
-        let closed = cuts.open.write().await;
-        cuts.left.store(1, Ordering::SeqCst);
-        let lost = cuts.lost.notified();
-        let meanwhile = async {
-            lost.await;
-            meanwhile(&self.other).await;
-            drop(closed);
-        };
-        tokio::join!(doing, meanwhile).0.unwrap()
+    fn lose<'a, T: 'a>(
+        &'a self,
+        doing: impl Future<Output = longshore::Result<T>> + 'a,
+        meanwhile: impl AsyncFnOnce(&Client) + 'a,
+    ) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+        Box::pin(async move {
+            // Leaves a connection to send it on.
+            self.seq().await;
+            let cuts = &self.cutter.cuts;
+            let closed = cuts.open.write().await;
+            cuts.left.store(1, Ordering::SeqCst);
+            let lost = cuts.lost.notified();
+            let meanwhile = async {
+                lost.await;
+                meanwhile(&self.other).await;
+                drop(closed);
+            };
+            tokio::join!(doing, meanwhile).0.unwrap()
+        })
     }
 }
 
