@@ -73,7 +73,8 @@ impl LockGuard {
         let (stop, stopped) = oneshot::channel();
         let (begins, begun) = oneshot::channel();
         let (tokens, lease, tasks) = (held.tokens.clone(), held.lease(), held.client.tasks().clone());
-        tasks.spawn(held.beat(begins, stopped));
+        let late = held.is_late();
+        tasks.spawn(held.beat(late, begins, stopped));
         let guard = Self { locks, tokens, lease, stop: Some(stop) };
         begun.await.map_err(Error::lost)??;
         Ok(guard)

@@ -53,10 +53,13 @@ impl Held {
 
     /// Renews the locks once, and counts from now on, whatever was counted before.
     async fn confirm(&mut self) -> Result<()> {
-        let mut tries = self.client.tries_until(Some(after(Instant::now(), self.length)));
+        // A connection that stalls must leave time for another one, before the lease is surely over.
+        let (end, patience) = (after(Instant::now(), self.length), self.length / 5);
+        let mut tries = self.client.tries_until(Some(end));
         loop {
             let sent = Instant::now();
-            match self.renew_once().await {
+            let renewed = timeout_at(end.min(after(sent, patience)), self.renew_once()).await;
+            match renewed.unwrap_or_else(|_| Err(Error::stalled(patience))) {
                 Ok(length) => {
                     let until = held_until(sent, length);
                     self.lease.restart(until);
@@ -70,7 +73,7 @@ impl Held {
     }
 
     /// Tells whether it may have taken so long to hear of the grant that nobody here knows when the lease began.
-    fn is_late(&self) -> bool {
+    pub(super) fn is_late(&self) -> bool {
         self.sent.elapsed() > self.length / 10
     }
 
@@ -89,12 +92,12 @@ impl Held {
     }
 
     /// Renews the locks until the guard goes, then gives them back. `begun` hears that it is known until when they
-    /// are held, or why not.
-    pub(super) async fn beat(mut self, begun: Waiter, mut stop: oneshot::Receiver<Waiter>) {
+    /// are held, or why not; where it is `late` to count from the grant, they are renewed first.
+    pub(super) async fn beat(mut self, late: bool, begun: Waiter, mut stop: oneshot::Receiver<Waiter>) {
         let waiter = tokio::select! {
             biased;
             waiter = &mut stop => waiter.ok(),
-            () = self.keep(begun) => stop.await.ok(),
+            () = self.keep(late, begun) => stop.await.ok(),
         };
         let released = timeout(RELEASE, self.release()).await;
         let released = released.unwrap_or_else(|_| Err(Error::stalled(RELEASE)));
@@ -111,8 +114,8 @@ impl Held {
     }
 
     /// Renews as long as that goes well; ends when the locks are lost.
-    async fn keep(&mut self, begun: Waiter) {
-        let confirmed = if self.is_late() { self.confirm().await } else { Ok(()) };
+    async fn keep(&mut self, late: bool, begun: Waiter) {
+        let confirmed = if late { self.confirm().await } else { Ok(()) };
         let failed = confirmed.is_err();
         // Who takes the guard up may have gone; then it is dropped, and that ends all this.
         drop(begun.send(confirmed));

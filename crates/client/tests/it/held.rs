@@ -8,7 +8,7 @@ use longshore::{
     AcquireLock, AcquireLocks, Client, HoldOptions, LostReason, NodeId, Timestamp, UndoActs, WorkspaceId,
     blocking,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::fake::{Fake, Reply, Seen, json, node, node_id, problem};
 use crate::locks::{
@@ -83,9 +83,24 @@ async fn a_guard_that_does_not_come_about_gives_its_lock_back() {
 }
 
 #[tokio::test]
+async fn a_guard_is_counted_from_another_renewal_where_one_stalls() {
+    let (token, renewals) = (token(), AtomicUsize::new(0));
+    let again = token.clone();
+    let fake = granting_late(&token, move || match renewals.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::Hang,
+        _ => Reply::Answer(renewal(&again, 60)),
+    })
+    .await;
+    let begun = Instant::now();
+    let guard = fake.client().locks().hold(node_id(), &HoldOptions::default()).await.unwrap();
+    guard.ensure_held().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "a line counts as dead much later than a lease ends");
+}
+
+#[tokio::test]
 async fn a_lock_whose_lease_lapsed_goes_with_what_may_touch_its_node() {
     let token = token();
-    let fake = granting(&token, 1, |_| Reply::Hang).await;
+    let fake = granting(&token, 3, |_| Reply::Hang).await;
     let client = fake.client();
     let guard = client.locks().hold(node_id(), &HoldOptions::default()).await.unwrap();
     assert!(guard.lost().await.is_lock_lost());
@@ -225,11 +240,11 @@ async fn a_pause_that_the_client_is_asked_for_costs_no_lock() {
     let granted = token.clone();
     let busy = || Reply::Answer(problem(429, "rate_limited", &[("retry-after", "60")]));
     let fake = Fake::start(move |_, seen| match seen {
-        seen if is_acquire(seen) => Reply::Answer(json(201, &grant(node_id(), &granted, 2))),
+        seen if is_acquire(seen) => Reply::Answer(json(201, &grant(node_id(), &granted, 3))),
         // What a renewal itself is asked for is cut too.
         seen if is_renewal(seen) => match renewals.fetch_add(1, Ordering::SeqCst) {
             1 => busy(),
-            _ => Reply::Answer(renewal(&granted, 2)),
+            _ => Reply::Answer(renewal(&granted, 3)),
         },
         seen if is_release(seen) => no_content(),
         _ => busy(),
@@ -238,7 +253,7 @@ async fn a_pause_that_the_client_is_asked_for_costs_no_lock() {
     let client = fake.builder().retry(longshore::RetryPolicy::never()).build().unwrap();
     let guard = client.locks().hold(node_id(), &HoldOptions::default()).await.unwrap();
     client.files().get(node_id()).await.unwrap_err();
-    guard.run(sleep(Duration::from_millis(4_500))).await.expect("renewals keep no pause of others");
+    guard.run(sleep(Duration::from_secs(5))).await.expect("renewals keep no pause of others");
     timeout(SOON, guard.release()).await.expect("nor does giving it back").unwrap();
 }
 
@@ -293,7 +308,7 @@ fn a_guard_has_a_blocking_twin() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let token = token();
     let broken = || Reply::Answer(refusal(410, "lock_lost", &serde_json::json!({ "reason": "broken" })));
-    let fake = runtime.block_on(granting(&token, 2, move |_| broken()));
+    let fake = runtime.block_on(granting(&token, 6, move |_| broken()));
     let client = of_lease(&fake);
     let granted = client.locks().wait_for(node_id(), &HoldOptions::default()).unwrap();
     assert_eq!(granted.token, token.reveal());

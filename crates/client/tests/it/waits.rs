@@ -50,17 +50,18 @@ async fn a_wait_is_as_long_as_the_line_may_be_silent() {
     let page = events.wait(Some(workspace_id()), None, &filter, at_most).await.unwrap();
     assert!(page.items.is_empty() && begun.elapsed() >= at_most);
     // Less than a second is no look in passing, and a server that does not wait is not asked in a loop.
-    assert_eq!(waits(&fake), ["1", "0&after=7"]);
+    let asked = waits(&fake);
+    assert!(asked[0] == "1" && asked.len() <= 2, "{asked:?}");
     let long = events.wait(Some(workspace_id()), None, &filter, Duration::from_secs(60));
     tokio::select! {
         _ = long => panic!("nothing comes"),
         () = async {
-            while fake.asked().len() < 3 {
+            while fake.asked().len() == asked.len() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         } => {}
     }
-    assert_eq!(waits(&fake)[2], "2");
+    assert_eq!(waits(&fake)[asked.len()], "2");
     assert_eq!(events.wait(Some(workspace_id()), None, &filter, Duration::ZERO).await.unwrap().last_seq, 7);
 }
 
