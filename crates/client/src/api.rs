@@ -8,6 +8,7 @@ pub(crate) mod keys;
 pub(crate) mod listing;
 pub(crate) mod locks;
 pub(crate) mod notes;
+pub(crate) mod turns;
 mod undo;
 pub(crate) mod versions;
 pub(crate) mod workspaces;

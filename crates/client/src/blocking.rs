@@ -372,6 +372,11 @@ impl Client {
         Self { client: self.client.under(locks), runtime: self.runtime.clone() }
     }
 
+    /// Does what the async `with_idempotency_key` does.
+    pub fn with_idempotency_key(&self, key: impl AsRef<str>) -> Result<Self> {
+        Ok(Self { client: self.client.with_idempotency_key(key)?, runtime: self.runtime.clone() })
+    }
+
     /// Returns the verbs on folders and files.
     #[must_use]
     pub fn files(&self) -> Files {

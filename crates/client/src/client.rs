@@ -1,5 +1,8 @@
 //! The client: one request, repeated where that is safe.
 
+mod call;
+mod tries;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +11,15 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
 use longshore_core::wire::{Me, Status, Workspace};
-use longshore_core::{ErrorKind, LockToken, NodeId, WorkspaceId, random};
+use longshore_core::{LockToken, NodeId, WorkspaceId};
 use longshore_flow::{Gate, RetryPolicy, Tasks};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
+pub(crate) use self::call::{Call, Lane};
+use self::call::{OwnKey, new_key};
+pub(crate) use self::tries::{Retried, Tries, half_left};
 use crate::api::events::Events;
 use crate::api::files::Files;
 use crate::api::hooks::Hooks;
@@ -24,8 +30,8 @@ use crate::api::notes::Notes;
 use crate::api::workspaces::Workspaces;
 use crate::config::{Base, Builder};
 use crate::error::{Error, Result};
-use crate::lock::Named;
 use crate::lock::table::Table;
+use crate::lock::{MOST_NAMED, Named};
 use crate::transport::answer::Answer;
 use crate::transport::body::{Body, Sending};
 use crate::transport::connect::Connector;
@@ -51,6 +57,8 @@ pub struct Client {
     inner: Arc<Inner>,
     /// The locks that each write may be under: see [`Client::under`].
     under: Arc<[LockToken]>,
+    /// The key that the next write carries: see [`Client::with_idempotency_key`].
+    own_key: Option<Arc<OwnKey>>,
 }
 
 struct Inner {
@@ -67,115 +75,6 @@ struct Inner {
     idle_limit: Duration,
 }
 
-/// What makes it safe to send a request again after a failure that leaves open whether it was carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// Carried out twice, it has the effect of once.
-    Always,
-    /// It carries a key, by which the server knows it again.
-    ByKey,
-}
-
-/// Makes the key of a new request: one that nobody else ever sends.
-pub(crate) fn new_key() -> HeaderValue {
-    let mut bits = [0; 16];
-    random::fill(&mut bits);
-    let mut key = HeaderValue::try_from(format!("{:032x}", u128::from_le_bytes(bits)))
-        .unwrap_or(HeaderValue::from_static("0"));
-    // It opens the answer that the server keeps, and that may hold a secret.
-    key.set_sensitive(true);
-    key
-}
-
-/// A request with a small body or none.
-#[derive(Clone)]
-pub(crate) struct Call {
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) json: Option<Bytes>,
-    pub(crate) if_match: Option<HeaderValue>,
-    pub(crate) locks: Named,
-    pub(crate) idempotency: Option<HeaderValue>,
-}
-
-impl Call {
-    pub(crate) fn get(path: String) -> Self {
-        Self::new(Method::GET, path, Repeat::Always)
-    }
-
-    pub(crate) fn new(method: Method, path: String, repeat: Repeat) -> Self {
-        let idempotency = (repeat == Repeat::ByKey).then(new_key);
-        Self { method, path, json: None, if_match: None, locks: Named::default(), idempotency }
-    }
-
-    pub(crate) fn json(mut self, body: &impl Serialize) -> Result<Self> {
-        let json = serde_json::to_vec(body)
-            .map_err(|error| Error::invalid(format!("the request cannot be written: {error}")))?;
-        self.json = Some(json.into());
-        Ok(self)
-    }
-
-    pub(crate) fn if_match(mut self, value: Option<HeaderValue>) -> Self {
-        self.if_match = value;
-        self
-    }
-
-    pub(crate) fn locks(mut self, locks: Named) -> Self {
-        self.locks = locks;
-        self
-    }
-}
-
-/// The attempts of one verb.
-pub(crate) struct Tries<'a> {
-    client: &'a Inner,
-    failed: u32,
-}
-
-impl Tries<'_> {
-    /// Waits before the next attempt, or gives `error` back when there is to be none.
-    ///
-    /// When one verb has used up its attempts without a connection, the others of this client try but once for
-    /// a while: ten thousand uploads to a server that is gone are to fail in seconds, not each with patience.
-    pub(crate) async fn again(&mut self, error: Error) -> Result<Retried> {
-        if !error.is_retryable() {
-            return Err(error);
-        }
-        let unconnected = error.is_network() && !error.may_have_happened();
-        if unconnected && self.client.reachable.closed_for().is_some() {
-            return Err(error);
-        }
-        self.failed += 1;
-        match self.client.retry.delay(self.failed, random::unit(), error.retry_after()) {
-            Some(delay) => {
-                tokio::time::sleep(delay).await;
-                Ok(Retried { attempt: self.failed + 1, delay, error })
-            }
-            None => {
-                if unconnected {
-                    self.client.reachable.close_for(GONE);
-                }
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Tries<'_> {
-    /// Counts an attempt that follows without a pause, because the request is another one now.
-    pub(crate) fn at_once(&mut self, error: Error) -> Retried {
-        self.failed += 1;
-        Retried { attempt: self.failed + 1, delay: Duration::ZERO, error }
-    }
-}
-
-/// A failure that was waited out.
-pub(crate) struct Retried {
-    pub(crate) attempt: u32,
-    pub(crate) delay: Duration,
-    pub(crate) error: Error,
-}
-
 impl Client {
     pub(crate) fn new(settings: &Builder, base: Base, connector: Connector) -> Self {
         let inner = Inner {
@@ -190,7 +89,7 @@ impl Client {
             tasks: Tasks::new(),
             idle_limit: settings.timeouts.idle,
         };
-        Self { inner: Arc::new(inner), under: Arc::default() }
+        Self { inner: Arc::new(inner), under: Arc::default(), own_key: None }
     }
 
     /// Makes a client of the environment: `LONGSHORE_URL` and `LONGSHORE_API_KEY`.
@@ -265,7 +164,8 @@ impl Client {
     /// Returns this client with locks that all its writes may be under, beside those it has already.
     ///
     /// Each write names all of them, so that none is made once one is lost; those that turn out to cover nothing of
-    /// it are left out, and it is sent again. A stream that was read already cannot be sent again.
+    /// it are left out, and it is sent again. A stream that was read already cannot be sent again. Another lock is
+    /// asked for without those that are lost.
     #[must_use]
     pub fn under(&self, locks: impl IntoIterator<Item = LockToken>) -> Self {
         let mut under = self.under.to_vec();
@@ -275,7 +175,44 @@ impl Client {
                 under.push(lock);
             }
         }
-        Self { inner: self.inner.clone(), under: under.into() }
+        Self { under: under.into(), ..self.clone() }
+    }
+
+    /// Returns this client with the `Idempotency-Key` that its next write carries, in place of one that it makes.
+    ///
+    /// That is for a program that may die before it hears the answer. It keeps the key before it writes; started
+    /// anew, it sends the same write under the same key, which within a day gives the first answer again and has no
+    /// second effect. A key is 1 to 255 visible ASCII characters that nobody else uses.
+    ///
+    /// It goes with one write. A second one of the returned client, or of a clone of it, is refused here; one of
+    /// another client that was given the same key the server refuses ([`Code::IdempotencyMismatch`]), unless it is
+    /// the same write. Verbs of more than one write, which are those that wait for a lock or hold one, take none.
+    ///
+    /// [`Code::IdempotencyMismatch`]: longshore_core::Code::IdempotencyMismatch
+    pub fn with_idempotency_key(&self, key: impl AsRef<str>) -> Result<Self> {
+        let own_key = Some(Arc::new(OwnKey::new(key.as_ref())?));
+        Ok(Self { own_key, ..self.clone() })
+    }
+
+    /// Returns the key of one write: the caller's own, if there is one, or a new one.
+    pub(crate) fn write_key(&self) -> Result<HeaderValue> {
+        self.own_key.as_ref().map_or_else(|| Ok(new_key()), |own| own.take())
+    }
+
+    /// Refuses the caller's own key for a verb that makes more than one write.
+    pub(crate) fn ensure_no_own_key(&self) -> Result<()> {
+        if self.own_key.is_none() {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "waiting for a lock, or holding one, takes more than one write: `acquire` takes a key",
+        ))
+    }
+
+    /// Makes a write. It carries a key, by which the server knows it again: sent twice, it happens once, and has one
+    /// answer, whatever others do in between.
+    pub(crate) fn write(&self, method: Method, path: String) -> Result<Call> {
+        Ok(Call::keyed(method, path, self.write_key()?))
     }
 
     /// Returns the locks that a write to, or into, these nodes names.
@@ -285,17 +222,22 @@ impl Client {
         Named::new(own, &self.under)
     }
 
-    /// Returns the locks that are held beside those of `nodes`.
-    pub(crate) fn others_held(&self, nodes: &[NodeId]) -> Named {
-        Named::new(self.held().others(nodes), &self.under)
+    /// Returns the locks that are held beside those of `nodes`, the surest first.
+    pub(crate) fn others_held(&self, nodes: &[NodeId]) -> Vec<LockToken> {
+        self.with_under(self.held().others(nodes))
     }
 
     /// Returns the locks that a write to any nodes of a workspace may be under.
     pub(crate) fn locks_in(&self, workspace: WorkspaceId) -> Named {
-        let mut perhaps = self.held().of_workspace(workspace);
-        perhaps
-            .extend(self.under.iter().filter(|token| !perhaps.contains(token)).cloned().collect::<Vec<_>>());
-        Named::new(Vec::new(), &perhaps)
+        Named::new(Vec::new(), &self.with_under(self.held().of_workspace(workspace)))
+    }
+
+    /// Returns the locks of [`Self::under`] and then others, together as many as a request may name.
+    fn with_under(&self, others: Vec<LockToken>) -> Vec<LockToken> {
+        let mut all = self.under.to_vec();
+        let room = MOST_NAMED.saturating_sub(all.len());
+        all.extend(others.into_iter().filter(|token| !self.under.contains(token)).take(room));
+        all
     }
 
     /// Returns the locks that this lock alone, named by who writes, makes together with those of [`Self::under`].
@@ -325,7 +267,12 @@ impl Client {
     }
 
     pub(crate) fn tries(&self) -> Tries<'_> {
-        Tries { client: &self.inner, failed: 0 }
+        Tries::new(&self.inner, None)
+    }
+
+    /// Returns attempts the pauses between which leave time for another before `until`.
+    pub(crate) fn tries_until(&self, until: Option<Instant>) -> Tries<'_> {
+        Tries::new(&self.inner, until)
     }
 
     /// Returns `workspace`, or the key's current one, which is asked for once.
@@ -365,8 +312,15 @@ impl Client {
     }
 
     /// Sends a request once, and makes an error of an answer that refuses it.
-    pub(crate) async fn send(&self, request: Request<Body>, sending: Option<Arc<Sending>>) -> Result<Answer> {
-        self.inner.gate.pass().await;
+    pub(crate) async fn send(
+        &self,
+        request: Request<Body>,
+        sending: Option<Arc<Sending>>,
+        lane: Lane,
+    ) -> Result<Answer> {
+        if !matches!(lane, Lane::Urgent(_)) {
+            self.inner.gate.pass().await;
+        }
         let mut answer = self.inner.pool.send(request, sending).await?;
         self.inner.reachable.open();
         if answer.status().is_success() {
@@ -375,9 +329,7 @@ impl Client {
         // The head alone says what to do; a body that cannot be read takes nothing from that.
         let body = answer.collect(MAX_PROBLEM).await.unwrap_or_default();
         let error = Error::refused(&answer.head, &body);
-        if matches!(error.kind(), ErrorKind::RateLimited | ErrorKind::Unavailable)
-            && let Some(pause) = error.retry_after()
-        {
+        if let Some(pause) = lane.pause_of_all(&error) {
             self.inner.gate.close_for(pause.min(self.inner.retry.retry_after_cap));
         }
         Err(error)
@@ -385,7 +337,7 @@ impl Client {
 
     /// Sends a small request, as often as is needed and safe, and gives the whole answer's body.
     async fn call(&self, mut call: Call) -> Result<Bytes> {
-        let mut tries = self.tries();
+        let mut tries = self.tries_until(call.lane.until());
         loop {
             match self.attempt(&call).await {
                 Ok(body) => return Ok(body),
@@ -415,7 +367,7 @@ impl Client {
         if let Some(value) = &call.idempotency {
             headers.insert(IDEMPOTENCY_KEY, value.clone());
         }
-        self.send(request, None).await?.collect(MAX_JSON).await
+        self.send(request, None, call.lane).await?.collect(MAX_JSON).await
     }
 
     /// Calls for a JSON answer.

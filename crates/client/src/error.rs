@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::response::Parts;
 use longshore_core::wire::{Facts, LostReason, Problem};
-use longshore_core::{Clock, Code, ErrorKind, SystemClock, VersionId};
+use longshore_core::{Clock, Code, ErrorKind, LockId, SystemClock, VersionId};
 use longshore_flow::retry::parse_retry_after;
 
 #[cfg(test)]
@@ -315,6 +315,17 @@ impl Error {
         // A commit that was lost from sight is, to who asked, a connection that broke before the answer.
         matches!(self.0.kind, ErrorKind::RateLimited | ErrorKind::Unavailable)
             || self.is(Code::OutcomeUnknown)
+    }
+
+    /// Tells whether the server has no room for what is sent to it.
+    pub(crate) fn is_storage_full(&self) -> bool {
+        self.is(Code::StorageFull) || self.0.status == Some(507)
+    }
+
+    /// Returns the locks that a refusal is about, of those that the request has named.
+    pub(crate) fn locks_meant(&self) -> impl Iterator<Item = LockId> {
+        let facts = &self.0.facts;
+        facts.lock_ids.iter().copied().chain(facts.locks.iter().map(|lock| lock.id))
     }
 
     /// Tells whether the way to the server failed: no connection, one that broke, or one that stalled.

@@ -35,6 +35,7 @@ mod client;
 mod config;
 mod error;
 mod lock;
+mod moment;
 mod transfer;
 mod transport;
 pub mod webhook;

@@ -10,6 +10,9 @@ use longshore_core::{Code, LockToken};
 
 use crate::error::{Error, Result};
 
+/// The most locks that a request may name.
+pub(crate) const MOST_NAMED: usize = 100;
+
 /// The locks that a write names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Named {
@@ -44,9 +47,13 @@ impl Named {
         if !refusal.is(Code::LockElsewhere) {
             return false;
         }
-        let before = self.perhaps.len();
-        let vain = &refusal.facts().locks;
-        self.perhaps.retain(|token| vain.iter().all(|lock| lock.id != token.id()));
-        self.perhaps.len() < before
+        leave_out_meant(&mut self.perhaps, refusal)
     }
+}
+
+/// Leaves out the locks that a refusal is about; tells whether there were any.
+pub(crate) fn leave_out_meant(tokens: &mut Vec<LockToken>, refusal: &Error) -> bool {
+    let before = tokens.len();
+    tokens.retain(|token| refusal.locks_meant().all(|lock| lock != token.id()));
+    tokens.len() < before
 }

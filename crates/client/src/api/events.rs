@@ -13,7 +13,8 @@ use longshore_core::{PrincipalId, WorkspaceId, WorkspacePath, random};
 use tokio::time::Instant;
 
 use super::listing::Listing;
-use crate::client::{Call, Client, parse};
+use super::turns::Turns;
+use crate::client::{Call, Client, Lane, parse};
 use crate::error::{Error, Result};
 use crate::transport::answer::Answer;
 use crate::transport::body::Body;
@@ -81,7 +82,7 @@ impl Events {
         Listing::from(self.client.clone(), route, first, "after")
     }
 
-    /// Returns the next events, having waited for the first of them for up to `at_most` (55 s).
+    /// Returns the next events, having waited for the first of them for up to `at_most`, in whole seconds, rounded up.
     ///
     /// A page without events comes when the time is over. [`EventPage::reached`] is the place to go on after.
     pub async fn wait(
@@ -91,12 +92,23 @@ impl Events {
         filter: &EventFilter,
         at_most: Duration,
     ) -> Result<EventPage> {
-        let mut route =
-            with(&filter.route(self.client.workspace(workspace).await?), "wait", at_most.as_secs());
-        if let Some(after) = after {
-            route = with(&route, "after", after);
+        let base = filter.route(self.client.workspace(workspace).await?);
+        let (mut after, mut turns) = (after, Turns::new(&self.client, Some(at_most)));
+        loop {
+            let mut route = with(&base, "wait", turns.begin());
+            if let Some(after) = after {
+                route = with(&route, "after", after);
+            }
+            let page: EventPage = self.client.json(Call::get(route).lane(Lane::Waiting)).await?;
+            if !page.items.is_empty() || turns.is_over() {
+                return Ok(page);
+            }
+            after = Some(After::Seq(page.reached()));
+            // Of a long log that the filter keeps back there may be more to look at.
+            if page.next_cursor.is_none() {
+                turns.pause().await;
+            }
         }
-        self.client.json(Call::get(route)).await
     }
 
     /// Follows the log: what there is, then each event as it happens, without an end.
@@ -221,14 +233,20 @@ impl Follow {
         Ok(event.filter(|_| is_new))
     }
 
-    async fn connect(&self) -> Result<Open> {
+    async fn connect(&mut self) -> Result<Open> {
+        if self.after == Some(After::Now) {
+            // A connection that breaks before it has told a place would else lose what happens until the next.
+            let route = with(&with(&self.route, "after", After::Now), "limit", 1);
+            let page: EventPage = self.client.json_once(Call::get(route)).await?;
+            (self.after, self.was_reached) = (Some(After::Seq(page.last_seq)), true);
+        }
         let route = match self.after {
             Some(after) => with(&self.route, "after", after),
             None => self.route.clone(),
         };
         let mut request = self.client.request(Method::GET, &route, Body::Empty)?;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        let answer = self.client.send(request, None).await?;
+        let answer = self.client.send(request, None, Lane::Waiting).await?;
         Ok(Open { answer, reader: Reader::default(), since: Instant::now() })
     }
 

@@ -10,7 +10,7 @@ use longshore_core::wire::{
 use longshore_core::{Name, NodeId, VersionId, WorkspaceId, WorkspacePath};
 
 use super::listing::Listing;
-use crate::client::{Call, Client, Repeat};
+use crate::client::{Call, Client};
 use crate::error::Result;
 use crate::transfer::destination::Destination;
 use crate::transfer::download::{self, Download, DownloadOptions, Downloaded};
@@ -300,7 +300,7 @@ impl Files {
         let Place { workspace, path } = place.into();
         let workspace = self.client.workspace(workspace).await?;
         let route = format!("/v1/workspaces/{workspace}/folders");
-        let call = Call::new(Method::POST, route, Repeat::Always).locks(self.client.locks_on([]));
+        let call = self.client.write(Method::POST, route)?.locks(self.client.locks_on([]));
         self.client.json(call.json(&CreateFolder { path })?).await
     }
 
@@ -311,7 +311,7 @@ impl Files {
         let mark = if query.is_empty() { "" } else { "?" };
         let route = format!("/v1/files/{id}/children{mark}{query}");
         let locks = self.client.locks_on(parent.id());
-        let call = Call::new(Method::POST, route, Repeat::ByKey).locks(locks);
+        let call = self.client.write(Method::POST, route)?.locks(locks);
         let body = CreateChild { kind: NodeKind::Folder, name };
         self.client.json(call.json(&body)?).await
     }
@@ -319,7 +319,9 @@ impl Files {
     /// Renames a node, moves it, or changes its metadata or labels.
     pub async fn update(&self, node: NodeId, change: &UpdateNode, if_match: Option<IfMatch>) -> Result<Node> {
         let path = format!("/v1/files/{node}");
-        let call = Call::new(Method::PATCH, path, Repeat::ByKey)
+        let call = self
+            .client
+            .write(Method::PATCH, path)?
             .json(change)?
             .locks(self.client.locks_on([node].into_iter().chain(change.parent_id)))
             .if_match(if_match.map(IfMatch::header));
@@ -329,7 +331,9 @@ impl Files {
     /// Copies a file, or a folder with all below it.
     pub async fn copy(&self, node: NodeId, copy: &CopyNode, if_match: Option<IfMatch>) -> Result<Node> {
         let path = format!("/v1/files/{node}/copy");
-        let call = Call::new(Method::POST, path, Repeat::ByKey)
+        let call = self
+            .client
+            .write(Method::POST, path)?
             .json(copy)?
             .locks(self.client.locks_on(copy.parent_id))
             .if_match(if_match.map(IfMatch::header));
@@ -339,7 +343,9 @@ impl Files {
     /// Puts a node, with all below it, into the trash.
     pub async fn trash(&self, node: NodeId, if_match: Option<IfMatch>) -> Result<Node> {
         let path = format!("/v1/files/{node}");
-        let call = Call::new(Method::DELETE, path, Repeat::ByKey)
+        let call = self
+            .client
+            .write(Method::DELETE, path)?
             .locks(self.client.locks_on([node]))
             .if_match(if_match.map(IfMatch::header));
         self.client.json(call).await
@@ -364,7 +370,7 @@ impl Files {
     ) -> Result<Node> {
         let path = format!("/v1/files/{node}/restore");
         let locks = self.client.locks_on([node].into_iter().chain(restore.parent_id));
-        let call = Call::new(Method::POST, path, Repeat::ByKey).json(restore)?.locks(locks);
+        let call = self.client.write(Method::POST, path)?.json(restore)?.locks(locks);
         self.client.json(call.if_match(if_match.map(IfMatch::header))).await
     }
 
@@ -393,7 +399,9 @@ impl Files {
         if_match: Option<IfMatch>,
     ) -> Result<Node> {
         let path = format!("/v1/files/{file}/versions/{version}/restore");
-        let call = Call::new(Method::POST, path, Repeat::ByKey)
+        let call = self
+            .client
+            .write(Method::POST, path)?
             .locks(self.client.locks_on([file]))
             .if_match(if_match.map(IfMatch::header));
         self.client.json(call).await

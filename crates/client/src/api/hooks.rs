@@ -7,7 +7,7 @@ use longshore_core::wire::{
 use longshore_core::{DeliveryId, HookId, WorkspaceId};
 
 use super::listing::Listing;
-use crate::client::{Call, Client, Repeat};
+use crate::client::{Call, Client};
 use crate::error::Result;
 
 /// The verbs on the webhooks of a workspace. Only an admin's key may use them.
@@ -36,13 +36,13 @@ impl Hooks {
         Ok(format!("/v1/workspaces/{workspace}/hooks{rest}"))
     }
 
-    async fn post(&self, rest: &str, repeat: Repeat) -> Result<Call> {
-        Ok(Call::new(Method::POST, self.path(rest).await?, repeat))
+    async fn post(&self, rest: &str) -> Result<Call> {
+        self.client.write(Method::POST, self.path(rest).await?)
     }
 
     /// Makes a hook. Its secret is in the answer, and nowhere else ever again.
     pub async fn create(&self, hook: &CreateHook) -> Result<NewHook> {
-        let call = self.post("", Repeat::ByKey).await?;
+        let call = self.post("").await?;
         self.client.json(call.json(hook)?).await
     }
 
@@ -60,25 +60,25 @@ impl Hooks {
     /// Changes a hook, or switches it on or off.
     pub async fn update(&self, hook: HookId, change: &UpdateHook) -> Result<Hook> {
         let path = self.path(&format!("/{hook}")).await?;
-        self.client.json(Call::new(Method::PATCH, path, Repeat::Always).json(change)?).await
+        self.client.json(self.client.write(Method::PATCH, path)?.json(change)?).await
     }
 
     /// Removes a hook with all its deliveries.
     pub async fn delete(&self, hook: HookId) -> Result<()> {
         let path = self.path(&format!("/{hook}")).await?;
-        self.client.done(Call::new(Method::DELETE, path, Repeat::ByKey)).await
+        self.client.done(self.client.write(Method::DELETE, path)?).await
     }
 
     /// Gives a hook a new secret. For `overlap_hours` (0 to 168; nothing means 24) deliveries carry a signature of the
     /// old one too.
     pub async fn rotate(&self, hook: HookId, overlap_hours: Option<u32>) -> Result<NewHook> {
-        let call = self.post(&format!("/{hook}/rotate"), Repeat::ByKey).await?;
+        let call = self.post(&format!("/{hook}/rotate")).await?;
         self.client.json(call.json(&RotateHook { overlap_hours })?).await
     }
 
     /// Sends a test to the hook's receiver.
     pub async fn test(&self, hook: HookId) -> Result<Delivery> {
-        self.client.json(self.post(&format!("/{hook}/test"), Repeat::ByKey).await?).await
+        self.client.json(self.post(&format!("/{hook}/test")).await?).await
     }
 
     /// Lists a hook's deliveries with their attempts, newest first: all, or those in one state.
@@ -97,12 +97,12 @@ impl Hooks {
     /// Sends one delivery again.
     pub async fn redeliver_one(&self, hook: HookId, delivery: DeliveryId) -> Result<Delivery> {
         let rest = format!("/{hook}/deliveries/{delivery}/redeliver");
-        self.client.json(self.post(&rest, Repeat::ByKey).await?).await
+        self.client.json(self.post(&rest).await?).await
     }
 
     /// Sends many deliveries again, by a job: all that were given up, or all events since a place or a time.
     pub async fn redeliver(&self, hook: HookId, what: &Redeliver) -> Result<Job> {
-        let call = self.post(&format!("/{hook}/redeliver"), Repeat::ByKey).await?;
+        let call = self.post(&format!("/{hook}/redeliver")).await?;
         self.client.json(call.json(what)?).await
     }
 }

@@ -6,14 +6,11 @@ use http::Method;
 use longshore_core::path::encode_segment;
 use longshore_core::wire::{Job, JobState};
 use longshore_core::{JobId, WorkspaceId};
-use tokio::time::Instant;
 
 use super::listing::Listing;
-use crate::client::{Call, Client, Repeat};
+use super::turns::Turns;
+use crate::client::{Call, Client};
 use crate::error::Result;
-
-/// How long one request waits for a job's end: less than what a server, a proxy or the client takes for silence.
-const TURN: Duration = Duration::from_secs(20);
 
 /// Which jobs a list is about; what is left out is no matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,28 +58,27 @@ impl Jobs {
         self.client.json(Call::get(format!("/v1/jobs/{job}"))).await
     }
 
-    /// Returns a job once it has ended, whatever its end is; as it stands where it has not within `limit`.
+    /// Returns a job once it has ended, whatever its end is; as it stands where it has not within `limit`, in whole
+    /// seconds, rounded up.
     pub async fn wait(&self, job: JobId, limit: Option<Duration>) -> Result<Job> {
-        let start = Instant::now();
+        let mut turns = Turns::new(&self.client, limit);
         loop {
-            let left = limit.map_or(TURN, |limit| limit.saturating_sub(start.elapsed()).min(TURN));
-            // The server counts whole seconds: a wait is never cut to a busy loop.
-            let seconds = left.as_millis().div_ceil(1_000);
-            let found: Job = self.client.json(Call::get(format!("/v1/jobs/{job}?wait={seconds}"))).await?;
-            let is_over = limit.is_some_and(|limit| start.elapsed() >= limit);
-            if found.state.is_finished() || is_over {
+            let path = format!("/v1/jobs/{job}?wait={}", turns.begin());
+            let found: Job = self.client.json(Call::get(path)).await?;
+            if found.state.is_finished() || turns.is_over() {
                 return Ok(found);
             }
+            turns.pause().await;
         }
     }
 
     /// Ends a job: at once where it waits, else as soon as its worker has heard of it.
     pub async fn cancel(&self, job: JobId) -> Result<Job> {
-        self.client.json(Call::new(Method::POST, format!("/v1/jobs/{job}/cancel"), Repeat::Always)).await
+        self.client.json(self.client.write(Method::POST, format!("/v1/jobs/{job}/cancel"))?).await
     }
 
     /// Queues a job that failed or was cancelled once more, with all its attempts before it.
     pub async fn retry(&self, job: JobId) -> Result<Job> {
-        self.client.json(Call::new(Method::POST, format!("/v1/jobs/{job}/retry"), Repeat::ByKey)).await
+        self.client.json(self.client.write(Method::POST, format!("/v1/jobs/{job}/retry"))?).await
     }
 }

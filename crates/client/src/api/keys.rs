@@ -5,7 +5,7 @@ use longshore_core::KeyId;
 use longshore_core::wire::{CreateKey, Key, NewKey};
 
 use super::listing::Listing;
-use crate::client::{Call, Client, Repeat};
+use crate::client::Client;
 use crate::error::Result;
 
 /// The verbs on API keys. Only an admin's key may use them.
@@ -21,7 +21,7 @@ impl Keys {
 
     /// Makes a key. Its secret is in the answer, and nowhere else ever again.
     pub async fn create(&self, key: &CreateKey) -> Result<NewKey> {
-        let call = Call::new(Method::POST, "/v1/keys".to_owned(), Repeat::ByKey);
+        let call = self.client.write(Method::POST, "/v1/keys".to_owned())?;
         self.client.json(call.json(key)?).await
     }
 
@@ -34,6 +34,6 @@ impl Keys {
     /// Revokes a key.
     pub async fn revoke(&self, key: KeyId) -> Result<()> {
         let path = format!("/v1/keys/{key}");
-        self.client.done(Call::new(Method::DELETE, path, Repeat::Always)).await
+        self.client.done(self.client.write(Method::DELETE, path)?).await
     }
 }

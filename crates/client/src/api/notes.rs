@@ -5,7 +5,7 @@ use longshore_core::wire::{CreateNote, Note, UpdateNote};
 use longshore_core::{NodeId, NoteId};
 
 use super::listing::Listing;
-use crate::client::{Call, Client, Repeat};
+use crate::client::Client;
 use crate::error::Result;
 
 /// The verbs on notes.
@@ -21,7 +21,7 @@ impl Notes {
 
     /// Writes a note on a node. Locks are not in its way: a note is no change of the node.
     pub async fn create(&self, node: NodeId, note: &CreateNote) -> Result<Note> {
-        let call = Call::new(Method::POST, format!("/v1/files/{node}/notes"), Repeat::ByKey);
+        let call = self.client.write(Method::POST, format!("/v1/files/{node}/notes"))?;
         self.client.json(call.json(note)?).await
     }
 
@@ -33,13 +33,13 @@ impl Notes {
 
     /// Changes what a note says. Its author and admins may.
     pub async fn update(&self, note: NoteId, text: impl Into<String>) -> Result<Note> {
-        let call = Call::new(Method::PATCH, format!("/v1/notes/{note}"), Repeat::Always);
+        let call = self.client.write(Method::PATCH, format!("/v1/notes/{note}"))?;
         self.client.json(call.json(&UpdateNote { text: text.into() })?).await
     }
 
     /// Removes a note. Its author and admins may.
     pub async fn delete(&self, note: NoteId) -> Result<()> {
         let path = format!("/v1/notes/{note}");
-        self.client.done(Call::new(Method::DELETE, path, Repeat::ByKey)).await
+        self.client.done(self.client.write(Method::DELETE, path)?).await
     }
 }

@@ -4,9 +4,8 @@ use http::Method;
 use longshore_core::WorkspaceId;
 use longshore_core::wire::{UndoActs, Undone};
 
-use crate::client::{Call, Client, Repeat};
+use crate::client::{Call, Client};
 use crate::error::Result;
-use crate::lock::Named;
 
 impl Client {
     /// Undoes one act, or one principal's acts since a place in the log or a time, as one new act.
@@ -18,11 +17,10 @@ impl Client {
         let workspace = self.workspace(workspace).await?;
         let route = format!("/v1/workspaces/{workspace}/undo");
         // A preview touches nothing, so no lock covers it.
-        let (repeat, locks) = match acts.preview {
-            true => (Repeat::Always, Named::default()),
-            false => (Repeat::ByKey, self.locks_in(workspace)),
+        let call = match acts.preview {
+            true => Call::repeatable(Method::POST, route),
+            false => self.write(Method::POST, route)?.locks(self.locks_in(workspace)),
         };
-        let call = Call::new(Method::POST, route, repeat).json(acts)?;
-        self.json(call.locks(locks)).await
+        self.json(call.json(acts)?).await
     }
 }

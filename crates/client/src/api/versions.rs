@@ -8,7 +8,7 @@ use longshore_core::{NodeId, VersionId, WorkspaceId};
 use super::files::{Files, IfMatch};
 use super::listing::Listing;
 use crate::Path;
-use crate::client::{Call, Repeat};
+use crate::client::Call;
 use crate::error::Result;
 
 /// What nodes are looked for by: all of it must hold.
@@ -49,7 +49,9 @@ impl Files {
         if_match: Option<IfMatch>,
     ) -> Result<Version> {
         let path = format!("/v1/files/{file}/versions/{version}");
-        let call = Call::new(Method::PATCH, path, Repeat::Always)
+        let call = self
+            .client
+            .write(Method::PATCH, path)?
             .locks(self.client.locks_on([file]))
             .if_match(if_match.map(IfMatch::header));
         self.client.json(call.json(&UpdateVersion { label })?).await
@@ -74,7 +76,9 @@ impl Files {
         if_match: Option<IfMatch>,
     ) -> Result<()> {
         let path = format!("/v1/files/{file}/versions/{version}");
-        let call = Call::new(Method::DELETE, path, Repeat::ByKey)
+        let call = self
+            .client
+            .write(Method::DELETE, path)?
             .locks(self.client.locks_on([file]))
             .if_match(if_match.map(IfMatch::header));
         self.client.done(call).await
@@ -85,17 +89,23 @@ impl Files {
     /// What is too much for one request is left to a job, which the answer names; then nothing is gone yet.
     pub async fn purge(&self, node: NodeId, if_match: Option<IfMatch>) -> Result<Purged> {
         let path = format!("/v1/files/{node}?purge=true");
-        let call = Call::new(Method::DELETE, path, Repeat::ByKey)
+        let call = self
+            .client
+            .write(Method::DELETE, path)?
             .locks(self.client.locks_on([node]))
             .if_match(if_match.map(IfMatch::header));
-        self.client.json(call).await
+        let purged: Purged = self.client.json(call).await?;
+        if purged.job_id.is_none() {
+            self.client.held().remove_on(node);
+        }
+        Ok(purged)
     }
 
     /// Removes for good all that is in the trash, as [`Files::purge`] does. Only admins may.
     pub async fn empty_trash(&self, workspace: Option<WorkspaceId>) -> Result<Purged> {
         let workspace = self.client.workspace(workspace).await?;
         let path = format!("/v1/workspaces/{workspace}/trash");
-        let call = Call::new(Method::DELETE, path, Repeat::Always);
+        let call = self.client.write(Method::DELETE, path)?;
         self.client.json(call.locks(self.client.locks_in(workspace))).await
     }
 

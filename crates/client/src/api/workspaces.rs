@@ -5,7 +5,7 @@ use longshore_core::wire::{CreateWorkspace, UpdateWorkspace, Workspace};
 use longshore_core::{Name, WorkspaceId};
 
 use super::listing::Listing;
-use crate::client::{Call, Client, Repeat};
+use crate::client::{Call, Client};
 use crate::error::Result;
 
 /// The verbs on workspaces.
@@ -40,7 +40,7 @@ impl Workspaces {
     /// Makes a workspace.
     pub async fn create(&self, name: Name) -> Result<Workspace> {
         let path = "/v1/workspaces".to_owned();
-        let call = Call::new(Method::POST, path, Repeat::ByKey);
+        let call = self.client.write(Method::POST, path)?;
         self.client.json(call.json(&CreateWorkspace { name })?).await
     }
 
@@ -52,7 +52,7 @@ impl Workspaces {
     /// Renames a workspace, or replaces its rules, as one act.
     pub async fn update(&self, workspace: WorkspaceId, change: &UpdateWorkspace) -> Result<Workspace> {
         let path = format!("/v1/workspaces/{workspace}");
-        let call = Call::new(Method::PATCH, path, Repeat::ByKey);
+        let call = self.client.write(Method::PATCH, path)?;
         self.client.json(call.json(change)?).await
     }
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_core::wire::{AcquireLock, AcquireLocks, LockGrant, LockGrants, LockRenewal, NodeLock};
+use longshore_core::wire::{
+    AcquireLock, AcquireLocks, LockGrant, LockGrants, LockRenewal, LostReason, NodeLock,
+};
 use longshore_core::{LockId, LockToken, NodeId, WorkspaceId};
 use tokio::runtime::{Handle, Runtime};
 
 use super::Waiting;
 use crate::api::locks::LockOwner;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lock::guard::HoldOptions;
 
 /// The blocking verbs on locks.
@@ -21,6 +23,7 @@ pub struct Locks {
 
 impl Locks {
     verbs! {
+        wait wait_for(node: NodeId, options: &HoldOptions) -> Result<LockGrant>;
         wait acquire(node: NodeId, wanted: &AcquireLock) -> Result<LockGrant>;
         wait acquire_many(wanted: &AcquireLocks) -> Result<LockGrants>;
         wait renew(token: &LockToken, ttl_seconds: Option<u32>) -> Result<LockRenewal>;
@@ -56,6 +59,24 @@ pub struct LockGuard {
 }
 
 impl LockGuard {
+    /// Returns the locks as they were granted, in the order they were asked for.
+    #[must_use]
+    pub fn locks(&self) -> &[NodeLock] {
+        self.guard.as_ref().map_or(&[], crate::LockGuard::locks)
+    }
+
+    /// Returns their tokens, for who is to write under them without this client.
+    #[must_use]
+    pub fn tokens(&self) -> &[LockToken] {
+        self.guard.as_ref().map_or(&[], crate::LockGuard::tokens)
+    }
+
+    /// Tells whether the lock is lost, or so near its end that it counts as lost.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.guard.as_ref().is_some_and(crate::LockGuard::is_lost)
+    }
+
     /// Gives the error of a lost lock: for work that looks between its steps.
     pub fn ensure_held(&self) -> Result<()> {
         self.guard.as_ref().map_or(Ok(()), crate::LockGuard::ensure_held)
@@ -67,10 +88,22 @@ impl LockGuard {
         self.guard.as_ref().map_or(Duration::ZERO, crate::LockGuard::time_left)
     }
 
-    /// Returns the locks as they were granted, in the order they were asked for.
+    /// Waits until the lock is lost, and tells how: for a thread that stops the work of another.
     #[must_use]
-    pub fn locks(&self) -> &[NodeLock] {
-        self.guard.as_ref().map_or(&[], crate::LockGuard::locks)
+    pub fn lost(&self) -> Error {
+        let released = || Error::lock_lost(Some(LostReason::Released), "the lock was given back");
+        self.guard.as_ref().map_or_else(released, |guard| self.runtime.block_on(guard.lost()))
+    }
+
+    /// Does work under the lock, and tells of a loss after it; what is lost already it does not begin.
+    ///
+    /// The async `run` drops its work when the lock is lost. This cannot: the work goes on to its end, or looks
+    /// itself. The error's `may_have_happened` is true where the work was done.
+    pub fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        self.ensure_held()?;
+        let done = work();
+        self.ensure_held().map_err(Error::while_under_way)?;
+        Ok(done)
     }
 
     /// Gives the lock back and waits for that. One that was lost before is as good as given back.

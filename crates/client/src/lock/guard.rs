@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 pub struct HoldOptions {
     /// How long the lease is, in whole seconds: after a holder's death others wait as long. 5 s to an hour; 60 s.
     pub ttl: Duration,
-    /// How long to wait for a lock that somebody else holds: not at all unless set.
+    /// How long to wait for a lock that somebody else holds, in whole seconds, rounded up: not at all unless set.
     pub wait: Duration,
     /// What the lock is for, for people who meet it.
     pub purpose: Option<String>,
@@ -69,12 +69,18 @@ impl fmt::Debug for LockGuard {
 
 impl LockGuard {
     /// Keeps what is held: one lock at least.
-    pub(crate) fn new(held: Held, locks: Vec<NodeLock>) -> Self {
+    ///
+    /// The guard is there from the beginning, so that who drops this future, or meets an error, gives the locks back.
+    pub(crate) async fn begin(held: Held, locks: Vec<NodeLock>) -> Result<Self> {
         let (stop, stopped) = oneshot::channel();
+        let (begins, begun) = oneshot::channel();
         let (tokens, lease, tasks) = (held.tokens.clone(), held.lease(), held.client.tasks().clone());
+        let late = held.is_late();
         let reserve = reserve(held.length);
-        tasks.spawn(held.beat(stopped));
-        Self { locks, tokens, lease, reserve, stop: Some(stop) }
+        tasks.spawn(held.beat(late, begins, stopped));
+        let guard = Self { locks, tokens, lease, reserve, stop: Some(stop) };
+        begun.await.map_err(Error::lost)??;
+        Ok(guard)
     }
 
     /// Returns the locks as they were granted, in the order they were asked for.

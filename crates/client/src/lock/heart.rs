@@ -10,15 +10,16 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::lease::{Lease, Loss, held_until};
 use crate::api::locks;
-use crate::client::Client;
+use crate::client::{Client, half_left};
 use crate::error::{Error, Result};
+use crate::moment::after;
 
 /// How long giving locks back is tried for.
 const RELEASE: Duration = Duration::from_secs(10);
 /// The shortest pause between two attempts to renew.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Who waits for the locks to be given back; nobody where the guard was dropped.
+/// Who waits for the locks to be taken up, or given back; nobody where the guard was dropped.
 pub(super) type Waiter = oneshot::Sender<Result<()>>;
 
 /// The locks of one guard, and what renews them.
@@ -29,7 +30,7 @@ pub(crate) struct Held {
     /// When what is counted from was sent.
     sent: Instant,
     /// How long the shortest lease was then.
-    pub(crate) length: Duration,
+    pub(super) length: Duration,
 }
 
 /// Spreads a pause over nine to eleven tenths, so that holders do not renew in step.
@@ -51,13 +52,18 @@ impl Held {
     }
 
     /// Renews the locks once, and counts from now on, whatever was counted before.
-    pub(crate) async fn confirm(&mut self) -> Result<()> {
-        let mut tries = self.client.tries();
+    async fn confirm(&mut self) -> Result<()> {
+        // A connection that stalls must leave time for another one, before the lease is surely over.
+        let (end, patience) = (after(Instant::now(), self.length), self.length / 5);
+        let mut tries = self.client.tries_until(Some(end));
         loop {
             let sent = Instant::now();
-            match self.renew_once().await {
+            let renewed = timeout_at(end.min(after(sent, patience)), self.renew_once()).await;
+            match renewed.unwrap_or_else(|_| Err(Error::stalled(patience))) {
                 Ok(length) => {
-                    self.lease = Arc::new(Lease::new(held_until(sent, length)));
+                    let until = held_until(sent, length);
+                    self.lease.restart(until);
+                    self.prolong_named(until);
                     (self.sent, self.length) = (sent, length);
                     return Ok(());
                 }
@@ -66,19 +72,32 @@ impl Held {
         }
     }
 
+    /// Tells whether it may have taken so long to hear of the grant that nobody here knows when the lease began.
+    pub(super) fn is_late(&self) -> bool {
+        self.sent.elapsed() > self.length / 10
+    }
+
+    /// Says until when the locks are named where another one is asked for.
+    fn prolong_named(&self, until: Instant) {
+        for token in &self.tokens {
+            self.client.held().prolong(token.id(), until);
+        }
+    }
+
     /// Names the locks no more.
-    pub(crate) fn forget(&self) {
+    fn forget(&self) {
         for token in &self.tokens {
             self.client.held().remove(token.id());
         }
     }
 
-    /// Renews the locks until the guard goes, then gives them back.
-    pub(super) async fn beat(mut self, mut stop: oneshot::Receiver<Waiter>) {
+    /// Renews the locks until the guard goes, then gives them back. `begun` hears that it is known until when they
+    /// are held, or why not; where it is `late` to count from the grant, they are renewed first.
+    pub(super) async fn beat(mut self, late: bool, begun: Waiter, mut stop: oneshot::Receiver<Waiter>) {
         let waiter = tokio::select! {
             biased;
             waiter = &mut stop => waiter.ok(),
-            () = self.keep() => stop.await.ok(),
+            () = self.keep(late, begun) => stop.await.ok(),
         };
         let released = timeout(RELEASE, self.release()).await;
         let released = released.unwrap_or_else(|_| Err(Error::stalled(RELEASE)));
@@ -95,9 +114,16 @@ impl Held {
     }
 
     /// Renews as long as that goes well; ends when the locks are lost.
-    async fn keep(&mut self) {
+    async fn keep(&mut self, late: bool, begun: Waiter) {
+        let confirmed = if late { self.confirm().await } else { Ok(()) };
+        let failed = confirmed.is_err();
+        // Who takes the guard up may have gone; then it is dropped, and that ends all this.
+        drop(begun.send(confirmed));
+        if failed {
+            return;
+        }
         while self.lease.lost().is_none() {
-            sleep_until(self.sent + jittered(self.length / 3)).await;
+            sleep_until(after(self.sent, jittered(self.length / 3))).await;
             self.renew().await;
         }
     }
@@ -108,14 +134,13 @@ impl Held {
         while self.lease.lost().is_none() {
             let sent = Instant::now();
             // A connection that stalls must leave time for another one.
-            let patience = end.min(sent + length / 5);
+            let patience = end.min(after(sent, length / 5));
+            let mut asked = Duration::ZERO;
             match timeout_at(patience, self.renew_once()).await {
                 Ok(Ok(length)) => {
                     let until = held_until(sent, length);
                     if self.lease.prolong(until) {
-                        for token in &self.tokens {
-                            self.client.held().prolong(token.id(), until);
-                        }
+                        self.prolong_named(until);
                         (self.sent, self.length) = (sent, length);
                     }
                     return;
@@ -126,11 +151,15 @@ impl Held {
                     self.lease.lose(Loss { reason, message: error.to_string() });
                     return;
                 }
-                Ok(Err(error)) => self.lease.trouble(error.to_string()),
+                Ok(Err(error)) => {
+                    asked = error.retry_after().unwrap_or_default();
+                    self.lease.trouble(error.to_string());
+                }
                 Err(_) => {}
             }
-            let pause = jittered(length / 40).max(SHORTEST_PAUSE);
-            sleep_until(end.min(Instant::now() + pause)).await;
+            // What the server asks for is kept as far as it does not cost the lock.
+            let pause = jittered(length / 40).max(asked.min(half_left(end))).max(SHORTEST_PAUSE);
+            sleep_until(end.min(after(Instant::now(), pause))).await;
         }
     }
 
@@ -138,7 +167,7 @@ impl Held {
     async fn renew_once(&self) -> Result<Duration> {
         let renewals = self.tokens.iter().map(|token| async move {
             let renewal: LockRenewal =
-                self.client.json_once(locks::renewal(token, &RenewLock::default())?).await?;
+                self.client.json_once(locks::renewal(token, &RenewLock::default(), None)?).await?;
             Ok::<_, Error>(Duration::from_secs(renewal.expires_in))
         });
         let leases = futures_util::future::try_join_all(renewals).await?;
@@ -147,8 +176,9 @@ impl Held {
 
     /// Gives all back. A lock that is lost already is as good as given back: that is told to the log alone.
     async fn release(&self) -> Result<()> {
+        let until = Instant::now() + RELEASE;
         let releases = self.tokens.iter().map(|token| async move {
-            match self.client.done(locks::return_of(token)?).await {
+            match self.client.done(locks::return_of(token, Some(until))).await {
                 // A node that was purged took its lock along.
                 Err(error) if error.is_lock_lost() || error.is(Code::LockNotFound) => {
                     tracing::warn!(lock = %token.id(), %error, "a lock was lost before it was given back");

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::moment::after;
 
 /// What is known of a lease, shared by the guard and what renews it.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Loss {
 /// Returns until when a lease counts as held that was asked for at `sent`: a tenth of it is kept in reserve, to stop
 /// in.
 pub(super) fn held_until(sent: Instant, lease: Duration) -> Instant {
-    sent + lease - reserve(lease)
+    after(sent, lease - reserve(lease))
 }
 
 /// Returns what of a lease is kept in reserve.
@@ -55,6 +56,11 @@ pub(super) fn reserve(lease: Duration) -> Duration {
 impl Lease {
     pub(super) fn new(until: Instant) -> Self {
         Self(watch::Sender::new(State { until, trouble: None, loss: None, is_over: false }))
+    }
+
+    /// Counts anew. For a lease that nobody relies on yet.
+    pub(super) fn restart(&self, until: Instant) {
+        self.0.send_replace(State { until, trouble: None, loss: None, is_over: false });
     }
 
     pub(super) fn until(&self) -> Instant {

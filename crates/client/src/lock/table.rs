@@ -11,8 +11,6 @@ use tokio::time::Instant;
 const LONGEST_LIFE: Duration = Duration::from_hours(24);
 /// From how many locks on the table is cleared of those that nobody gave back.
 const MANY: usize = 1_024;
-/// The most locks that are named when another one is asked for.
-const NAMED: usize = 50;
 
 /// The locks of a client, by the node that each is on.
 ///
@@ -56,19 +54,40 @@ impl Table {
         self.lock().get(&node).map(|held| held.token.clone())
     }
 
-    /// Returns the tokens of a workspace's locks that hold as far as is known here.
+    /// Returns the tokens of a workspace's locks, also of those that were lost.
     pub(crate) fn of_workspace(&self, workspace: WorkspaceId) -> Vec<LockToken> {
-        let (held, now) = (self.lock(), Instant::now());
-        let own = held.values().filter(|held| held.until > now && held.workspace == workspace);
-        own.map(|held| held.token.clone()).take(NAMED).collect()
+        let held = self.lock();
+        surest_first(held.values().filter(|held| held.workspace == workspace))
     }
 
     /// Returns the tokens of those that hold as far as is known here, but for those on `wanted`.
     pub(crate) fn others(&self, wanted: &[NodeId]) -> Vec<LockToken> {
         let (held, now) = (self.lock(), Instant::now());
         let others = held.iter().filter(|(node, held)| held.until > now && !wanted.contains(node));
-        others.map(|(_, held)| held.token.clone()).take(NAMED).collect()
+        surest_first(others.map(|(_, held)| held))
     }
+
+    /// Returns the workspace that a lock of the table is in.
+    pub(crate) fn workspace_of(&self, lock: LockId) -> Option<WorkspaceId> {
+        self.lock().values().find(|held| held.token.id() == lock).map(|held| held.workspace)
+    }
+
+    /// Returns until when a lock of the table holds, as far as is known here.
+    pub(crate) fn until(&self, lock: LockId) -> Option<Instant> {
+        self.lock().values().find(|held| held.token.id() == lock).map(|held| held.until)
+    }
+
+    /// Forgets the lock of a node that is gone for good, and its lock with it.
+    pub(crate) fn remove_on(&self, node: NodeId) {
+        self.lock().remove(&node);
+    }
+}
+
+/// Returns tokens, those that hold for longest first.
+fn surest_first<'a>(held: impl Iterator<Item = &'a Held>) -> Vec<LockToken> {
+    let mut held: Vec<_> = held.collect();
+    held.sort_by_key(|held| std::cmp::Reverse(held.until));
+    held.into_iter().map(|held| held.token.clone()).collect()
 }
 
 #[cfg(test)]
@@ -93,7 +112,8 @@ mod tests {
         let named = table.others(&[three]);
         assert!(named.iter().eq([&held]), "a lock is not asked for under one that is lost");
         assert!(table.others(&[two]).is_empty());
-        assert!(table.of_workspace(there).iter().eq([&held]) && table.of_workspace(here).is_empty());
+        assert!(table.of_workspace(there).iter().eq([&held]));
+        assert!(table.of_workspace(here).iter().eq([&lost]), "what may touch its node is refused too");
         // Who locked the node anew keeps that lock when the old one is given back.
         table.put(one, here, held.clone(), Instant::now());
         table.remove(lost.id());

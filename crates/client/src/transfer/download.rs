@@ -18,7 +18,7 @@ use super::plan::is_whole;
 use super::progress::{ProgressSink, Report};
 use super::reader::{self, finish};
 use crate::api::files::{Content, file_route};
-use crate::client::Client;
+use crate::client::{Client, Lane};
 use crate::error::{Error, Result};
 use crate::transport::answer::Answer;
 use crate::transport::body::Body;
@@ -229,7 +229,7 @@ async fn open_once(
     if let Some(range) = options.range {
         request.headers_mut().insert(RANGE, range.header()?);
     }
-    let answer = client.send(request, None).await?;
+    let answer = client.send(request, None, Lane::Common).await?;
     let wanted = match options.range {
         Some(_) => StatusCode::PARTIAL_CONTENT,
         None => StatusCode::OK,

@@ -15,7 +15,7 @@ use super::progress::{ProgressSink, Report};
 use super::reader::{self, Hashed, Opened};
 use super::source::{ByteStream, Source, Target};
 use crate::api::files::{IfMatch, file_route};
-use crate::client::{Call, Client, IDEMPOTENCY_KEY, LOCK_TOKEN, new_key, read};
+use crate::client::{Call, Client, IDEMPOTENCY_KEY, LOCK_TOKEN, Lane, read};
 use crate::error::{Error, Result};
 use crate::lock::Named;
 use crate::transport::body::{Body, Sending};
@@ -28,7 +28,8 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// connection came about, or when one broke before all of the content had left. When it broke after that, or
 /// the server says that it lost sight of its own commit ([`Code::OutcomeUnknown`]), the client first looks what
 /// stands at the target: the same content is the answer. Else all of it is sent again under the same key, by
-/// which the server knows it: what had been stored the first time is then the answer, and not stored twice.
+/// which the server knows it: what had been stored the first time is then the answer, and not stored twice. A full
+/// disk (507) is told at once.
 #[derive(Clone, Debug, Default)]
 pub struct UploadOptions {
     /// What happens where the name is taken by a file.
@@ -124,7 +125,7 @@ impl<'a> Upload<'a> {
             (None, Target::Child { parent, .. }) => client.locks_on(parent.id()),
             (None, Target::Path(_)) => client.locks_on([]),
         };
-        let key = new_key();
+        let key = client.write_key()?;
         Ok(Self { client, target, options, report, content, method, route, key, locks })
     }
 
@@ -138,6 +139,10 @@ impl<'a> Upload<'a> {
             if self.locks.leave_out(&failed.error) && !matches!(self.content, Ready::Stream(None, _)) {
                 self.report.retried(&tries.at_once(failed.error), failed.bytes);
                 continue;
+            }
+            // A disk does not empty itself while the same content is sent again.
+            if failed.error.is_storage_full() {
+                return Err(failed.error);
             }
             let ambiguous = failed.error.may_have_happened() && failed.error.is_retryable();
             // What never left whole cannot have been carried out, whatever the connection did.
@@ -185,7 +190,7 @@ impl<'a> Upload<'a> {
         let (body, digest) = self.body(sending).await?;
         let request = self.request(body, digest)?;
         let guard = sending.clone().map(Guard);
-        let mut answer = self.client.send(request, sending.clone()).await?;
+        let mut answer = self.client.send(request, sending.clone(), Lane::Common).await?;
         let node: Node = read(&mut answer).await?;
         if let Some(guard) = guard {
             // All is said; whether the body was read to its end no longer matters.

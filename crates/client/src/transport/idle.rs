@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 use super::body::Sending;
+use crate::moment::after;
 
 /// Runs out when nothing has moved for a while.
 ///
@@ -39,7 +40,7 @@ impl Idle {
         loop {
             let moved =
                 self.sending.as_ref().map_or(self.touched, |sending| self.touched.max(sending.last_moved()));
-            let ends = moved + self.limit;
+            let ends = after(moved, self.limit);
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(ends)));
             if sleep.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;

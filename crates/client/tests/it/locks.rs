@@ -18,11 +18,11 @@ use tokio::time::Instant;
 
 use crate::fake::{Fake, NOW, Reply, Seen, json, node, node_id, problem, version, workspace_id};
 
-fn other_node(number: i64) -> NodeId {
+pub(crate) fn other_node(number: i64) -> NodeId {
     NodeId::new(longshore::Timestamp::from_micros(number * 1_000_000))
 }
 
-fn lock_on(node_id: NodeId, token: &LockToken) -> NodeLock {
+pub(crate) fn lock_on(node_id: NodeId, token: &LockToken) -> NodeLock {
     NodeLock {
         id: token.id(),
         node_id,
@@ -34,7 +34,7 @@ fn lock_on(node_id: NodeId, token: &LockToken) -> NodeLock {
     }
 }
 
-fn grant(node_id: NodeId, token: &LockToken, seconds: u64) -> LockGrant {
+pub(crate) fn grant(node_id: NodeId, token: &LockToken, seconds: u64) -> LockGrant {
     LockGrant {
         lock: lock_on(node_id, token),
         token: token.reveal().to_owned(),
@@ -45,7 +45,7 @@ fn grant(node_id: NodeId, token: &LockToken, seconds: u64) -> LockGrant {
     }
 }
 
-fn renewal(token: &LockToken, seconds: u64) -> Response<Bytes> {
+pub(crate) fn renewal(token: &LockToken, seconds: u64) -> Response<Bytes> {
     let mut body = serde_json::to_value(lock_on(node_id(), token)).unwrap();
     body["ttl_seconds"] = 60.into();
     body["expires_in"] = seconds.into();
@@ -54,7 +54,7 @@ fn renewal(token: &LockToken, seconds: u64) -> Response<Bytes> {
 }
 
 /// A refusal with what it says for a program.
-fn refusal(status: u16, code: &str, facts: &serde_json::Value) -> Response<Bytes> {
+pub(crate) fn refusal(status: u16, code: &str, facts: &serde_json::Value) -> Response<Bytes> {
     let refused = problem(status, code, &[("retry-after", "1")]);
     let mut body: serde_json::Value = serde_json::from_slice(refused.body()).unwrap();
     body.as_object_mut().unwrap().extend(facts.as_object().unwrap().clone());
@@ -63,28 +63,28 @@ fn refusal(status: u16, code: &str, facts: &serde_json::Value) -> Response<Bytes
     Response::from_parts(head, serde_json::to_vec(&body).unwrap().into())
 }
 
-fn is_acquire(seen: &Seen) -> bool {
+pub(crate) fn is_acquire(seen: &Seen) -> bool {
     seen.method == Method::POST && seen.target.ends_with("/lock")
 }
 
-fn is_renewal(seen: &Seen) -> bool {
+pub(crate) fn is_renewal(seen: &Seen) -> bool {
     seen.target.ends_with("/renew")
 }
 
-fn is_release(seen: &Seen) -> bool {
+pub(crate) fn is_release(seen: &Seen) -> bool {
     seen.method == Method::DELETE && seen.target.starts_with("/v1/locks/")
 }
 
-fn no_content() -> Reply {
+pub(crate) fn no_content() -> Reply {
     Reply::Answer(Response::builder().status(204).body(Bytes::new()).unwrap())
 }
 
-fn token() -> LockToken {
+pub(crate) fn token() -> LockToken {
     LockToken::generate(NOW)
 }
 
 /// A server that grants one lock for `seconds` and does with renewals what `renew` says, given their number.
-async fn granting(
+pub(crate) async fn granting(
     token: &LockToken,
     seconds: u64,
     renew: impl Fn(usize) -> Reply + Send + Sync + 'static,

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use longshore::core::wire::Page;
 use longshore::{
-    Code, Depth, ErrorCode, ErrorKind, EventFilter, Folder, IfMatch, Job, JobFilter, JobState, Name, Path,
-    Target, UpdateNode, UploadOptions,
+    Code, CopyNode, Depth, ErrorCode, ErrorKind, EventFilter, Folder, IfMatch, Job, JobFilter, JobState,
+    Name, Path, RestoreNode, Target, UpdateNode, UploadOptions,
 };
 
 use crate::fake::{
@@ -109,6 +109,28 @@ async fn a_problem_becomes_an_error_with_all_it_says() {
 }
 
 #[tokio::test]
+async fn every_change_of_a_file_takes_a_premise() {
+    let fake = Fake::start(|_, _| Reply::Answer(json(200, &node("/a", b"")))).await;
+    let client = fake.client();
+    let (files, id) = (client.files(), node_id());
+    let premise = || Some(IfMatch::Version(version()));
+    files.update(id, &UpdateNode::default(), premise()).await.unwrap();
+    files.copy(id, &CopyNode::default(), premise()).await.unwrap();
+    files.trash(id, premise()).await.unwrap();
+    files.restore(id, &RestoreNode::default(), premise()).await.unwrap();
+    files.restore_version(id, version(), premise()).await.unwrap();
+    files.delete_version(id, version(), premise()).await.unwrap();
+    // This answer is none of theirs.
+    files.label_version(id, version(), None, premise()).await.unwrap_err();
+    files.purge(id, premise()).await.unwrap_err();
+    let options = UploadOptions { if_match: premise(), ..UploadOptions::default() };
+    files.upload(Bytes::new(), Target::version(id), &options).await.unwrap();
+    let expected = format!("\"{}\"", version());
+    assert!(fake.seen().iter().all(|seen| seen.header("if-match") == Some(&expected)), "{:?}", fake.asked());
+    assert_eq!(fake.seen().len(), 9);
+}
+
+#[tokio::test]
 async fn an_unknown_code_is_tolerated() {
     let fake = Fake::start(|_, _| Reply::Answer(problem(423, "moonlit", &[]))).await;
     let error = fake.client().files().trash(node_id(), None).await.unwrap_err();
@@ -206,10 +228,11 @@ async fn a_wait_asks_again_until_the_job_has_ended() {
     })
     .await;
     let jobs = fake.client().jobs();
-    // An end is an end, whatever it is; the wait is not cut short by the length of one request.
+    // An end is an end, whatever it is; the wait is not cut short by the length of one request, which ends before the
+    // connection counts as dead.
     assert_eq!(jobs.wait(job_id(), None).await.unwrap().state, JobState::Failed);
     let targets: Vec<_> = fake.seen().into_iter().map(|seen| seen.target).collect();
-    assert_eq!(targets, vec![format!("/v1/jobs/{}?wait=20", job_id()); 3]);
+    assert_eq!(targets, vec![format!("/v1/jobs/{}?wait=2", job_id()); 3]);
     // No time at all is one look.
     jobs.wait(job_id(), Some(std::time::Duration::ZERO)).await.unwrap();
     assert_eq!(fake.seen().last().unwrap().target, format!("/v1/jobs/{}?wait=0", job_id()));

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use futures_util::stream;
 use longshore::{
-    CopyNode, ErrorKind, IfMatch, ManyOptions, OnConflict, RetryPolicy, Source, Target, Timeouts,
-    UploadOptions, VersionId,
+    CopyNode, ErrorKind, HoldOptions, IfMatch, ManyOptions, OnConflict, RetryPolicy, Source, Target,
+    Timeouts, UploadOptions, VersionId,
 };
 
 use crate::fake::{Fake, NOW, Reply, content, json, node, node_id, problem, stored};
@@ -113,11 +113,52 @@ async fn what_may_have_happened_is_repeated_under_the_same_key() {
 }
 
 #[tokio::test]
-async fn what_is_read_or_changes_nothing_twice_has_no_key() {
+async fn what_is_read_has_no_key() {
     let fake = Fake::start(|_, _| good()).await;
     fake.client().files().get(node_id()).await.unwrap();
-    fake.client().files().mkdir(longshore::Path::new("/stored").unwrap()).await.unwrap();
+    fake.client().files().by_path(longshore::Path::new("/stored").unwrap()).await.unwrap();
     assert!(fake.seen().iter().all(|seen| seen.header("idempotency-key").is_none()));
+}
+
+#[tokio::test]
+async fn a_callers_own_key_goes_with_one_write() {
+    let fake = Fake::start(|place, seen| match place {
+        0 => Reply::Close,
+        _ => stored(seen),
+    })
+    .await;
+    let keys = || fake.seen().iter().map(|seen| seen.header("idempotency-key").map(str::to_owned)).collect();
+    let client = fake.client();
+    let own = client.with_idempotency_key("run 7, step 2").unwrap();
+    // Reading takes no key, so it leaves the caller's alone.
+    own.files().get(node_id()).await.unwrap();
+    let options = UploadOptions::default();
+    own.files().upload(new(), Target::version(node_id()), &options).await.unwrap();
+    let second = own.clone().files().trash(node_id(), None).await.unwrap_err();
+    assert_eq!(second.kind(), ErrorKind::Invalid);
+    assert!(own.files().upload(new(), Target::version(node_id()), &options).await.is_err());
+    let named = Some("run 7, step 2".to_owned());
+    // The first reading lost its answer.
+    assert_eq!(Vec::<Option<String>>::from_iter(keys()), [None, None, named.clone()], "no other was sent");
+    assert!(!format!("{own:?}").contains("step 2"));
+
+    // A program that was started anew sends it again.
+    let again = client.with_idempotency_key("run 7, step 2").unwrap();
+    again.under([]).files().trash(node_id(), None).await.unwrap();
+    client.files().trash(node_id(), None).await.unwrap();
+    let keys: Vec<_> = keys();
+    assert_eq!(keys[3], named);
+    assert!(keys[4].is_some() && keys[4] != named, "the client itself is as it was");
+    // What takes many writes cannot be sent again under one key.
+    let own = client.with_idempotency_key("k").unwrap();
+    let hold = HoldOptions::default();
+    assert_eq!(own.locks().hold(node_id(), &hold).await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(own.locks().wait_for(node_id(), &hold).await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(own.locks().hold_many(&[node_id()], &hold).await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(fake.seen().len(), 5);
+    for malformed in ["", "é", "a\nb", &"x".repeat(256)] {
+        assert!(client.with_idempotency_key(malformed).is_err(), "{malformed:?}");
+    }
 }
 
 #[tokio::test]
@@ -229,6 +270,18 @@ async fn an_upload_that_must_create_does_not_take_its_equal_for_itself() {
             assert!(result.is_ok());
             assert_eq!(methods, ["PUT", "PUT"]);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_at_once() {
+    // What stands between may know no codes.
+    for code in ["storage_full", ""] {
+        let fake = Fake::start(move |_, _| Reply::Answer(problem(507, code, &[]))).await;
+        let error =
+            fake.client().files().upload(new(), target(), &UploadOptions::default()).await.unwrap_err();
+        assert_eq!((error.status(), error.kind()), (Some(507), ErrorKind::Unavailable));
+        assert_eq!(fake.asked().len(), 1, "{code:?}");
     }
 }
 
