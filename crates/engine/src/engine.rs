@@ -43,6 +43,8 @@ pub struct Settings {
     pub followers: usize,
     /// How many events one reading looks at, however few of them its filter lets pass (10,000).
     pub events_looked_at: u32,
+    /// How many events one undo looks at (200,000): it is one transaction, as a copy is.
+    pub undo_looks_at: u64,
 }
 
 impl Default for Settings {
@@ -60,6 +62,7 @@ impl Default for Settings {
             key_cache: Duration::from_secs(1),
             followers: 1_024,
             events_looked_at: 10_000,
+            undo_looks_at: 200_000,
         }
     }
 }

@@ -41,7 +41,7 @@ pub struct WorkspaceSettings {
     /// An old version is removed once no rule keeps it. Without this and `versions_days` all are kept. The current
     /// version and those with a label are always kept.
     pub versions_kept: Option<u32>,
-    /// For how many days every version is kept; `null` does not look at their age.
+    /// For how many days every version is kept after another took its place; `null` does not look at that.
     pub versions_days: Option<u32>,
     /// For how many days the trash keeps what is put there; `null` for ever.
     pub trash_days: Option<u32>,

@@ -24,6 +24,7 @@ mod migrate;
 mod news;
 pub(crate) mod nodes;
 pub(crate) mod notes;
+pub(crate) mod orphans;
 mod postgres;
 pub(crate) mod purge;
 mod sqlite;
@@ -37,7 +38,7 @@ pub(crate) mod workspaces;
 use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
-use longshore_core::{Clock, Code, DatabaseId, WorkspaceId};
+use longshore_core::{Clock, Code, DatabaseId, Timestamp, WorkspaceId};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
@@ -66,8 +67,8 @@ trait Session: Send {
     fn query<'a>(&'a mut self, sql: &'static str, values: &'a [Value]) -> BoxFuture<'a, Result<Vec<Row>>>;
     /// The statement that takes a workspace for writing: the two engines differ in where time comes from.
     fn take_workspace(&self) -> &'static str;
-    /// Whether the database has a clock that all who write to it share.
-    fn has_clock(&self) -> bool;
+    /// The query for the time in microseconds, where the database has a clock that all who write to it share.
+    fn read_clock(&self) -> Option<&'static str>;
     /// Runs many statements without values: migrations alone.
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
 }
@@ -109,7 +110,18 @@ impl Tx {
     }
 
     fn has_clock(&self) -> bool {
-        self.session.has_clock()
+        self.session.read_clock().is_some()
+    }
+
+    /// Returns the time by the clock that all who use the database share: never by that of one of many machines.
+    pub(crate) async fn now(&mut self, clock: &dyn Clock) -> Result<Timestamp> {
+        match self.session.read_clock().filter(|_| clock.is_wall()) {
+            Some(sql) => {
+                let row = self.query_opt(sql, &[]).await?;
+                row.ok_or_else(|| Error::corrupt("the database has no time"))?.time(0)
+            }
+            None => Ok(clock.now()),
+        }
     }
 
     /// Runs a query that has one row at most.

@@ -1,12 +1,13 @@
-//! A commit that waits in PostgreSQL until its lease is over, by the database's own clock.
+//! What PostgreSQL's own clock decides: of a commit that waits until its lease is over, and of what is old.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use longshore_core::wire::{AcquireLock, LostReason, SHORTEST_LEASE};
-use longshore_core::{Code, SystemClock};
+use longshore_core::{Clock, Code, SystemClock, Timestamp};
 use longshore_engine::{Database, Engine, Premises, Settings, Target, UploadOptions};
-use longshore_store::Store;
+use longshore_store::{Store, WriteOptions};
 use tokio_postgres::NoTls;
 
 use crate::{block_on, postgres};
@@ -73,5 +74,52 @@ fn a_commit_on_postgres_that_waits_past_its_lease_is_refused() {
             Box::pin(case).await;
         }
         engine.close().await;
+    });
+}
+
+/// The clock of a machine that is years ahead.
+#[derive(Debug)]
+struct Ahead;
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(Duration::from_hours(24 * 1_000))
+    }
+
+    fn is_wall(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_machine_whose_clock_is_ahead_takes_nothing_for_old() {
+    let Some(server) = postgres::Server::start() else { return };
+    block_on(async {
+        let database = Database::Postgres { url: server.database(), connections: 4 };
+        let store = Store::memory();
+        let open = |clock| Engine::open(Settings::default(), &database, store.clone(), clock);
+        let engine = open(Arc::new(SystemClock)).await.unwrap();
+        let ahead = open(Arc::new(Ahead)).await.unwrap();
+        let key = engine.initialise().await.unwrap().unwrap().secret;
+        let owner = engine.authenticate(&key).await.unwrap();
+        let workspace = engine.current_workspace(&owner).await.unwrap();
+        let target = Target::Path { workspace: workspace.id, path: "/file".parse().unwrap() };
+        let mut upload = engine.begin_upload(&owner, target, UploadOptions::default()).await.unwrap();
+        upload.write(Bytes::from_static(b"fresh")).await.unwrap();
+        let file = upload.finish().await.unwrap().node;
+        engine.trash_node(&owner, file.id, Premises::default()).await.unwrap();
+        // As a blob stands before its version is committed.
+        let blob = "blobs/01k9x3/blob_01k9x3m7q2e8rj5v4n6t0p1s2d";
+        store.write(blob, Bytes::from_static(b"fresh"), WriteOptions::default()).await.unwrap();
+
+        let purged = ahead.purge_trash(workspace.id, &mut |_| Ok(())).await.unwrap();
+        assert_eq!(purged.purged.nodes, 0);
+        assert_eq!(ahead.prune_events().await.unwrap(), 0);
+        engine.sweep().await.unwrap();
+        assert_eq!(ahead.sweep().await.unwrap().removed, 0);
+        assert!(store.exists(blob).await.unwrap());
+        assert!(engine.node(&owner, file.id).await.unwrap().trashed_at.is_some());
+        engine.close().await;
+        ahead.close().await;
     });
 }
