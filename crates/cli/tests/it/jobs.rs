@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use longshore_core::{Timestamp, VersionId};
 use serde_json::Value;
@@ -113,12 +113,13 @@ impl Drop for Worker {
     }
 }
 
-/// A time before any grace.
-fn long_ago() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_hours(24)
+/// Says of blobs in the words of the database that a sweep has noted them as orphans, long ago.
+fn noted(blobs: &[PathBuf]) -> String {
+    let rows = blobs.iter().map(|blob| format!("('{}', 0, 0)", blob.file_name().unwrap().to_str().unwrap()));
+    format!("INSERT INTO orphans (blob_id, bytes, noted_at) VALUES {}", rows.collect::<Vec<_>>().join(", "))
 }
 
-/// Puts blobs that no version names into a store, older than their grace.
+/// Puts blobs that no version names into a store.
 fn leave_orphans(store: &Path) -> Vec<PathBuf> {
     let mut orphans = Vec::new();
     for number in 0..ORPHANS {
@@ -127,31 +128,21 @@ fn leave_orphans(store: &Path) -> Vec<PathBuf> {
         let name = &id["ver_".len()..];
         let path = store.join("blobs").join(&name[..6]).join(format!("blob_{name}"));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let file = File::create(&path).unwrap();
-        file.set_modified(long_ago()).unwrap();
+        File::create(&path).unwrap();
         orphans.push(path);
     }
     orphans
 }
 
-/// Writes a file whose blob is as old as the orphans, and is none.
-fn keep_a_file(place: &Place, store: &Path) -> Vec<u8> {
+/// Writes a file that a sweep has noted by mistake, as it does while the commit is under way; returns its blob too.
+fn keep_a_file(place: &Place, store: &Path) -> (Vec<u8>, PathBuf) {
     let content: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
     let file = place.folder.path().join("kept");
     fs::write(&file, &content).unwrap();
     place.run(&["up", file.to_str().unwrap(), "/kept"]).exits(0);
-    let mut folders = vec![store.join("blobs")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                File::options().write(true).open(path).unwrap().set_modified(long_ago()).unwrap();
-            }
-        }
-    }
-    content
+    let inner = fs::read_dir(store.join("blobs")).unwrap().next().unwrap().unwrap().path();
+    let blob = fs::read_dir(inner).unwrap().next().unwrap().unwrap().path();
+    (content, blob)
 }
 
 fn is_swept(orphans: &[PathBuf]) -> bool {
@@ -185,9 +176,15 @@ fn jobs_are_listed_shown_and_awaited() {
 fn on_sqlite_a_server_that_was_killed_goes_on_where_it_was() {
     let mut place = Place::start("[jobs]\nenabled = false\n");
     let store = place.folder.path().join("data/store");
-    let content = keep_a_file(&place, &store);
+    let (content, kept) = keep_a_file(&place, &store);
     place.kill();
     let orphans = leave_orphans(&store);
+    let database = place.folder.path().join("data/longshore.db");
+    let database = rusqlite::Connection::open(database).unwrap();
+    for group in orphans.chunks(500).chain([&[kept][..]]) {
+        database.execute_batch(&noted(group)).unwrap();
+    }
+    drop(database);
     place.serve("[jobs]\nlease_seconds = 1\n");
     let id = place.sweep_underway()["id"].clone();
     place.kill();
@@ -206,15 +203,15 @@ fn on_sqlite_a_server_that_was_killed_goes_on_where_it_was() {
 #[test]
 fn on_postgres_another_worker_takes_over_and_people_steer() {
     let Some(server) = postgres::Server::start() else { return };
-    let store = tempfile::tempdir().unwrap();
-    let shared = format!(
-        "[database]\nurl = {:?}\n[store]\ndir = {:?}\n[jobs]\nlease_seconds = 1\n",
-        server.database(),
-        store.path()
-    );
+    let (store, url) = (tempfile::tempdir().unwrap(), server.database());
+    let shared =
+        format!("[database]\nurl = {url:?}\n[store]\ndir = {:?}\n[jobs]\nlease_seconds = 1\n", store.path());
     let place = Place::start(&format!("{shared}enabled = false\n"));
-    let content = keep_a_file(&place, store.path());
+    let (content, kept) = keep_a_file(&place, store.path());
     let orphans = leave_orphans(store.path());
+    for group in orphans.chunks(500).chain([&[kept][..]]) {
+        server.execute(&url, &noted(group));
+    }
     let config = place.folder.path().join("worker.toml");
     fs::write(&config, &shared).unwrap();
     let start = || Worker::start(place.folder.path(), &config);
