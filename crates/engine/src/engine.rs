@@ -10,6 +10,7 @@ use longshore_egress::Guard;
 use longshore_store::{Store, WriteOptions};
 
 use crate::access::KeyCache;
+use crate::db::jobs::Claim;
 use crate::db::{Database, Db};
 use crate::error::{Error, Result};
 use crate::feed::Feeds;
@@ -71,12 +72,12 @@ impl Default for Settings {
 #[derive(Clone, Debug)]
 pub struct Engine {
     inner: Arc<Inner>,
+    db: Db,
 }
 
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
-    db: Db,
     store: Store,
     clock: Arc<dyn Clock>,
     keys: KeyCache,
@@ -106,9 +107,9 @@ impl Engine {
         let started_at = clock.now();
         let jobs = Arc::default();
         Ok(Self {
+            db,
             inner: Arc::new(Inner {
                 settings,
-                db,
                 store,
                 clock,
                 keys,
@@ -147,8 +148,13 @@ impl Engine {
         &self.inner.settings
     }
 
-    pub(crate) fn db(&self) -> &Db {
-        &self.inner.db
+    pub(crate) const fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Returns the engine as a job's handler has it: what it writes commits only while this claim of the job holds.
+    pub(crate) fn under(&self, claim: Claim) -> Self {
+        Self { db: self.db.under(claim), ..self.clone() }
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -36,6 +36,7 @@ pub(crate) mod waiters;
 pub(crate) mod workspaces;
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use longshore_core::{Clock, Code, DatabaseId, Timestamp, WorkspaceId};
@@ -144,6 +145,8 @@ enum Engine {
 pub(crate) struct Db {
     engine: Engine,
     listeners: Listeners,
+    /// The claim of a job that must hold for a write to commit.
+    claim: Option<jobs::Claim>,
 }
 
 impl Db {
@@ -162,7 +165,7 @@ impl Db {
                 Engine::Postgres(postgres::Postgres::open(url, *connections, told).await?)
             }
         };
-        let db = Self { engine, listeners };
+        let db = Self { engine, listeners, claim: None };
         let id = migrate::run(&db, clock.now()).await?;
         Ok((db, id))
     }
@@ -180,8 +183,45 @@ impl Db {
         matches!(self.engine, Engine::Postgres(_))
     }
 
+    /// Returns the same database, of which a write commits only while this claim of a job holds.
+    pub(crate) fn under(&self, claim: jobs::Claim) -> Self {
+        Self { claim: Some(claim), ..self.clone() }
+    }
+
     /// Runs `work` in a transaction that writes; returns once its commit is durable.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,
+    {
+        // In boxes: what awaits a write stays small, and is awaited deep down in every verb.
+        match self.claim {
+            None => Box::pin(self.commit(work)).await,
+            Some(claim) => Box::pin(self.commit_under(claim, work)).await,
+        }
+    }
+
+    async fn commit_under<T, F>(&self, claim: jobs::Claim, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,
+    {
+        let work = Arc::new(Mutex::new(work));
+        self.commit(move |tx| {
+            let work = Arc::clone(&work);
+            Box::pin(async move {
+                let working = work.lock().unwrap_or_else(PoisonError::into_inner)(tx);
+                let done = working.await?;
+                // The job's row is taken last, after whatever `work` takes: the same order everywhere, so that
+                // nobody waits in a circle.
+                jobs::hold(tx, claim).await?.ok_or_else(jobs::taken_away)?;
+                Ok(done)
+            })
+        })
+        .await
+    }
+
+    async fn commit<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,

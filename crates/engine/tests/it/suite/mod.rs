@@ -147,6 +147,7 @@ cases![
     workers::three_workers_do_each_job_once,
     workers::a_leaping_clock_makes_no_effect_twice,
     workers::what_a_late_worker_brings_is_refused,
+    workers::a_late_worker_writes_nothing_by_the_engines_verbs,
     workers::a_job_that_kills_its_workers_is_given_up,
     workers::a_worker_that_stops_gives_back_what_it_holds,
     workers::what_runs_by_the_clock_runs_once_each_time,
