@@ -28,7 +28,7 @@ pub struct Settings {
     pub copied_nodes: usize,
     /// How many nodes and versions one step of a long purge removes (1,000).
     pub purge_step: u64,
-    /// How old a blob without a version must be before the sweeper removes it (24 h).
+    /// How long a blob must have been noted as one without a version before the sweeper removes it (24 h).
     pub orphan_grace: Duration,
     /// How often orphans are looked for (1 h).
     pub sweep_interval: Duration,

@@ -4,9 +4,12 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use longshore_core::{Timestamp, VersionId};
+use longshore_core::{ManualClock, Timestamp, VersionId};
+use longshore_engine::store::{LocalOptions, Store};
+use longshore_engine::{Database, Engine, Settings};
 use serde_json::Value;
 
 use crate::postgres;
@@ -113,10 +116,17 @@ impl Drop for Worker {
     }
 }
 
-/// Says of blobs in the words of the database that a sweep has noted them as orphans, long ago.
-fn noted(blobs: &[PathBuf]) -> String {
-    let rows = blobs.iter().map(|blob| format!("('{}', 0, 0)", blob.file_name().unwrap().to_str().unwrap()));
-    format!("INSERT INTO orphans (blob_id, bytes, noted_at) VALUES {}", rows.collect::<Vec<_>>().join(", "))
+/// Has the orphans of a store noted by a sweep of long ago, as nobody here waits for their grace.
+fn note_long_ago(database: &Database, store: &Path) {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_micros(0)));
+    let store = Store::local(store, LocalOptions::default()).unwrap();
+    let swept = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let engine = Engine::open(Settings::default(), database, store, clock).await.unwrap();
+        let swept = engine.sweep().await.unwrap();
+        engine.close().await;
+        swept
+    });
+    assert_eq!((swept.seen, swept.removed), (ORPHANS as u64 + 1, 0));
 }
 
 /// Puts blobs that no version names into a store.
@@ -134,15 +144,13 @@ fn leave_orphans(store: &Path) -> Vec<PathBuf> {
     orphans
 }
 
-/// Writes a file that a sweep has noted by mistake, as it does while the commit is under way; returns its blob too.
-fn keep_a_file(place: &Place, store: &Path) -> (Vec<u8>, PathBuf) {
+/// Writes a file whose bytes are a blob.
+fn keep_a_file(place: &Place) -> Vec<u8> {
     let content: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
     let file = place.folder.path().join("kept");
     fs::write(&file, &content).unwrap();
     place.run(&["up", file.to_str().unwrap(), "/kept"]).exits(0);
-    let inner = fs::read_dir(store.join("blobs")).unwrap().next().unwrap().unwrap().path();
-    let blob = fs::read_dir(inner).unwrap().next().unwrap().unwrap().path();
-    (content, blob)
+    content
 }
 
 fn is_swept(orphans: &[PathBuf]) -> bool {
@@ -176,15 +184,10 @@ fn jobs_are_listed_shown_and_awaited() {
 fn on_sqlite_a_server_that_was_killed_goes_on_where_it_was() {
     let mut place = Place::start("[jobs]\nenabled = false\n");
     let store = place.folder.path().join("data/store");
-    let (content, kept) = keep_a_file(&place, &store);
+    let content = keep_a_file(&place);
     place.kill();
     let orphans = leave_orphans(&store);
-    let database = place.folder.path().join("data/longshore.db");
-    let database = rusqlite::Connection::open(database).unwrap();
-    for group in orphans.chunks(500).chain([&[kept][..]]) {
-        database.execute_batch(&noted(group)).unwrap();
-    }
-    drop(database);
+    note_long_ago(&Database::Sqlite(place.folder.path().join("data/longshore.db")), &store);
     place.serve("[jobs]\nlease_seconds = 1\n");
     let id = place.sweep_underway()["id"].clone();
     place.kill();
@@ -207,11 +210,9 @@ fn on_postgres_another_worker_takes_over_and_people_steer() {
     let shared =
         format!("[database]\nurl = {url:?}\n[store]\ndir = {:?}\n[jobs]\nlease_seconds = 1\n", store.path());
     let place = Place::start(&format!("{shared}enabled = false\n"));
-    let (content, kept) = keep_a_file(&place, store.path());
+    let content = keep_a_file(&place);
     let orphans = leave_orphans(store.path());
-    for group in orphans.chunks(500).chain([&[kept][..]]) {
-        server.execute(&url, &noted(group));
-    }
+    note_long_ago(&Database::Postgres { url, connections: 2 }, store.path());
     let config = place.folder.path().join("worker.toml");
     fs::write(&config, &shared).unwrap();
     let start = || Worker::start(place.folder.path(), &config);

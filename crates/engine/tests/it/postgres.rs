@@ -95,21 +95,15 @@ impl Server {
         Some(server)
     }
 
-    fn psql(&self, database: &str, sql: &str) -> Command {
+    fn psql(&self, sql: &str) -> Command {
         let mut psql = Command::new(self.bin.join("psql"));
-        psql.arg("-h").arg(self.folder.path());
-        psql.args(["-U", "longshore", "-d", database, "-q", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+        psql.arg("-h").arg(self.folder.path()).args(["-U", "longshore", "-d", "postgres", "-q", "-c", sql]);
         psql
-    }
-
-    /// Runs a statement in a database, by its name or its address.
-    pub(crate) fn execute(&self, database: &str, sql: &str) {
-        run(self.psql(database, sql));
     }
 
     fn wait_until_ready(&self) {
         let end = Instant::now() + Duration::from_secs(30);
-        while !self.psql("postgres", "SELECT 1").output().is_ok_and(|output| output.status.success()) {
+        while !self.psql("SELECT 1").output().is_ok_and(|output| output.status.success()) {
             assert!(Instant::now() < end, "postgres did not come up within 30 s");
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -118,16 +112,15 @@ impl Server {
     /// Makes an empty database and returns its address.
     pub(crate) fn database(&self) -> String {
         let name = format!("case_{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        self.execute("postgres", &format!("CREATE DATABASE {name}"));
+        run(self.psql(&format!("CREATE DATABASE {name}")));
         format!("postgres://longshore@/{name}?host={}", self.folder.path().display())
     }
 
     /// Breaks every connection to the server's databases.
     pub(crate) fn break_connections(&self) {
-        self.execute(
-            "postgres",
+        run(self.psql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL",
-        );
+        ));
     }
 }
 

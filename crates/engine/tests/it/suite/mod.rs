@@ -17,6 +17,7 @@ mod notes;
 mod purge;
 mod undo;
 mod undo_property;
+mod undo_stretches;
 mod versions;
 mod workers;
 
@@ -77,11 +78,11 @@ cases![
     undo::a_folder_that_others_turned_round_is_a_conflict,
     undo::who_may_undo_what,
     undo::what_cannot_be_undone_says_so,
-    undo::since_a_time_is_since_its_first_event,
-    undo::one_undo_is_bounded,
-    undo::one_undo_looks_at_so_many_events,
-    undo::what_was_shown_is_what_is_undone,
-    undo::what_a_pruned_log_still_has_is_undone,
+    undo_stretches::since_a_time_is_since_its_first_event,
+    undo_stretches::one_undo_is_bounded,
+    undo_stretches::one_undo_looks_at_so_many_events,
+    undo_stretches::what_was_shown_is_what_is_undone,
+    undo_stretches::what_a_pruned_log_still_has_is_undone,
     undo::a_locked_node_is_not_undone,
     undo::what_was_purged_does_not_come_back,
     undo::labels_and_metadata_come_back_together,
