@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use longshore_core::wire::{AcquireLock, LostReason, SHORTEST_LEASE};
 use longshore_core::{Clock, Code, SystemClock, Timestamp};
-use longshore_engine::{Database, Engine, Premises, Settings, Target, UploadOptions};
+use longshore_engine::{Database, Engine, Idempotency, Premises, Settings, Target, UploadOptions};
 use longshore_store::{Store, WriteOptions};
 use tokio_postgres::NoTls;
 
@@ -107,7 +107,9 @@ fn a_machine_whose_clock_is_ahead_takes_nothing_for_old() {
         let mut upload = engine.begin_upload(&owner, target, UploadOptions::default()).await.unwrap();
         upload.write(Bytes::from_static(b"fresh")).await.unwrap();
         let file = upload.finish().await.unwrap().node;
-        engine.trash_node(&owner, file.id, Premises::default()).await.unwrap();
+        let once = Some(Idempotency::new("once").unwrap());
+        let once = Premises { idempotency: once, ..Premises::default() };
+        engine.trash_node(&owner, file.id, once).await.unwrap();
         // As a blob stands before its version is committed.
         let blob = "blobs/01k9x3/blob_01k9x3m7q2e8rj5v4n6t0p1s2d";
         store.write(blob, Bytes::from_static(b"fresh"), WriteOptions::default()).await.unwrap();
@@ -115,6 +117,7 @@ fn a_machine_whose_clock_is_ahead_takes_nothing_for_old() {
         let purged = ahead.purge_trash(workspace.id, &mut |_| Ok(())).await.unwrap();
         assert_eq!(purged.purged.nodes, 0);
         assert_eq!(ahead.prune_events().await.unwrap(), 0);
+        assert_eq!(ahead.prune_idempotency().await.unwrap(), 0);
         engine.sweep().await.unwrap();
         assert_eq!(ahead.sweep().await.unwrap().removed, 0);
         assert!(store.exists(blob).await.unwrap());
