@@ -73,6 +73,13 @@ pub struct Premises {
     pub idempotency: Option<Idempotency>,
 }
 
+impl Premises {
+    /// What a rule or a job does is not asked for by a caller who has seen a version: any will do.
+    pub(crate) fn of_a_rule() -> Self {
+        Preconditions { if_match: Some(None), if_none_match: false }.into()
+    }
+}
+
 impl From<Preconditions> for Premises {
     fn from(preconditions: Preconditions) -> Self {
         Self { preconditions, ..Self::default() }

@@ -21,8 +21,12 @@ async fn copy_below(
     name: String,
     most: usize,
 ) -> Result<NodeRow> {
+    // Asked first: thousands of rows that are written only to be taken back would hold up every other write.
+    if db::nodes::count_live(act.tx, source.id, most as u64 + 1).await? > most as u64 {
+        let detail = format!("one copy has at most {most} nodes: copy the folders below it one by one");
+        return Err(Error::new(Code::TooManyNodes, detail));
+    }
     let top = copy_one(act, &source, parent, name).await?;
-    let mut copied_nodes = 1;
     let mut folders = vec![(source.id, top.id)];
     while let Some((from, to)) = folders.pop() {
         let mut after = String::new();
@@ -30,12 +34,6 @@ async fn copy_below(
             let page = db::nodes::children(act.tx, from, &after, 500).await?;
             let Some(last) = page.last() else { break };
             after.clone_from(&last.name);
-            copied_nodes += page.len();
-            if copied_nodes > most {
-                let detail =
-                    format!("one copy has at most {most} nodes: copy the folders below it one by one");
-                return Err(Error::new(Code::TooManyNodes, detail));
-            }
             for child in page {
                 let name = child.name.clone();
                 let copied = copy_one(act, &child, to, name).await?;
@@ -92,7 +90,7 @@ impl Engine {
         let most = self.settings().copied_nodes;
         self.act(ask, wanted, move |act, wanted| {
             Box::pin(async move {
-                let (row, _) = live_node(act.tx, act.log.actor(), id).await?;
+                let (row, place) = live_node(act.tx, act.log.actor(), id).await?;
                 act.check_stated(Some(&row)).await?;
                 let parent = wanted.parent_id.or(row.parent).ok_or_else(root_refused)?;
                 let (_, folder) = destination(act, parent).await?;
@@ -101,7 +99,7 @@ impl Engine {
                 }
                 let name = wanted.name.map_or_else(|| row.name.clone(), |name| name.to_string());
                 ensure_free(act.tx, parent, &name).await?;
-                let path = fitting_path(act.tx, &row, &folder, &name).await?;
+                let path = fitting_path(act.tx, &row, &place.path, &folder, &name).await?;
                 let copied = copy_below(act, row, parent, name, most).await?;
                 let change =
                     Change::of("node.copied", &copied, &path).after_nothing().with("from", json!(id));

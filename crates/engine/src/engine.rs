@@ -10,6 +10,7 @@ use longshore_egress::Guard;
 use longshore_store::{Store, WriteOptions};
 
 use crate::access::KeyCache;
+use crate::db::jobs::Claim;
 use crate::db::{Database, Db};
 use crate::error::{Error, Result};
 use crate::feed::Feeds;
@@ -27,7 +28,7 @@ pub struct Settings {
     pub copied_nodes: usize,
     /// How many nodes and versions one step of a long purge removes (1,000).
     pub purge_step: u64,
-    /// How old a blob without a version must be before the sweeper removes it (24 h).
+    /// How long a blob must have been noted as one without a version before the sweeper removes it (24 h).
     pub orphan_grace: Duration,
     /// How often orphans are looked for (1 h).
     pub sweep_interval: Duration,
@@ -45,6 +46,8 @@ pub struct Settings {
     pub followers_each: usize,
     /// How many events one reading looks at, however few of them its filter lets pass (10,000).
     pub events_looked_at: u32,
+    /// How many events one undo looks at (200,000): it is one transaction, as a copy is.
+    pub undo_looks_at: u64,
 }
 
 impl Default for Settings {
@@ -63,6 +66,7 @@ impl Default for Settings {
             followers: 1_024,
             followers_each: 256,
             events_looked_at: 10_000,
+            undo_looks_at: 200_000,
         }
     }
 }
@@ -71,12 +75,12 @@ impl Default for Settings {
 #[derive(Clone, Debug)]
 pub struct Engine {
     inner: Arc<Inner>,
+    db: Db,
 }
 
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
-    db: Db,
     store: Store,
     clock: Arc<dyn Clock>,
     keys: KeyCache,
@@ -106,9 +110,9 @@ impl Engine {
         let started_at = clock.now();
         let jobs = Arc::default();
         Ok(Self {
+            db,
             inner: Arc::new(Inner {
                 settings,
-                db,
                 store,
                 clock,
                 keys,
@@ -147,8 +151,13 @@ impl Engine {
         &self.inner.settings
     }
 
-    pub(crate) fn db(&self) -> &Db {
-        &self.inner.db
+    pub(crate) const fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Returns the engine as a job's handler has it: what it writes commits only while this claim of the job holds.
+    pub(crate) fn under(&self, claim: Claim) -> Self {
+        Self { db: self.db.under(claim), ..self.clone() }
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -1,9 +1,10 @@
 //! The log of a workspace: reading it from any place, waiting for more of it, forgetting what is old.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_core::wire::{After, EventPage};
-use longshore_core::{Code, PrincipalId, Timestamp, WorkspaceId, WorkspacePath};
+use longshore_core::{Code, PrincipalId, WorkspaceId, WorkspacePath};
 use tokio::time::Instant;
 
 use crate::actor::Actor;
@@ -142,11 +143,8 @@ impl Engine {
                 Box::pin(async move { db::workspaces::list(tx, &from, WORKSPACES).await })
             });
             let page = page.await?;
-            for workspace in &page {
-                if let Some(days) = workspace.settings.events_days {
-                    let before = self.now().minus(DAY.saturating_mul(days.get()));
-                    removed += self.prune_before(workspace.id, before).await?;
-                }
+            for workspace in page.iter().filter(|workspace| workspace.settings.events_days.is_some()) {
+                removed += self.prune_log(workspace.id).await?;
             }
             match page.last() {
                 Some(last) if page.len() == WORKSPACES as usize => after = last.id.to_string(),
@@ -155,11 +153,22 @@ impl Engine {
         }
     }
 
-    async fn prune_before(&self, workspace: WorkspaceId, before: Timestamp) -> Result<u64> {
+    async fn prune_log(&self, workspace: WorkspaceId) -> Result<u64> {
         let mut removed = 0;
         loop {
+            let clock = self.clock();
             let part = self.db().write(move |tx| {
-                Box::pin(async move { db::events::prune(tx, workspace, before, PRUNED).await })
+                let clock = Arc::clone(&clock);
+                Box::pin(async move {
+                    // What is old is said by the rules of the moment and by the clock that dated the events.
+                    let Some(taken) = db::workspaces::take(tx, workspace, clock.as_ref()).await? else {
+                        return Ok(0);
+                    };
+                    db::workspaces::unuse_seq(tx, workspace).await?;
+                    let Some(days) = taken.settings.events_days else { return Ok(0) };
+                    let before = taken.now.minus(DAY.saturating_mul(days.get()));
+                    db::events::prune(tx, workspace, before, PRUNED).await
+                })
             });
             let part = part.await?;
             removed += part;

@@ -324,16 +324,26 @@ pub(crate) fn into_itself() -> Error {
 pub(crate) async fn fitting_path(
     tx: &mut Tx,
     row: &NodeRow,
+    from: &WorkspacePath,
     folder: &Place,
     name: &str,
 ) -> Result<WorkspacePath> {
     let path = folder.path.join(Name::new(name)?)?;
-    ensure_fits(tx, row, &path).await?;
+    ensure_fits(tx, row, from, &path).await?;
     Ok(path)
 }
 
-/// Refuses a path at which a node, or one below it, would have too long a path.
-pub(crate) async fn ensure_fits(tx: &mut Tx, row: &NodeRow, path: &WorkspacePath) -> Result<()> {
+/// Refuses a path at which a node that is at another, or one below it, would have too long a path.
+pub(crate) async fn ensure_fits(
+    tx: &mut Tx,
+    row: &NodeRow,
+    from: &WorkspacePath,
+    path: &WorkspacePath,
+) -> Result<()> {
+    // What is below fits where it is, in the trash too: at a path that is no longer it need not be walked through.
+    if path.byte_length() <= from.byte_length() && path.names().len() <= from.names().len() {
+        return Ok(());
+    }
     let below = match row.kind {
         NodeKind::Folder => db::nodes::reach(tx, row.id).await?,
         NodeKind::File => Reach::default(),
@@ -365,7 +375,7 @@ async fn apply_update(act: &mut Act<'_>, id: NodeId, wanted: UpdateNode) -> Resu
             return Err(into_itself());
         }
         ensure_free(act.tx, parent, &name).await?;
-        place.path = fitting_path(act.tx, &row, &folder, &name).await?;
+        place.path = fitting_path(act.tx, &row, &from, &folder, &name).await?;
         row.name = name;
         row.parent = Some(parent);
     } else {

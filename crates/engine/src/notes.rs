@@ -1,9 +1,9 @@
 //! Notes: short comments on nodes.
 //!
 //! A note is no change of its node: nobody's lock is in its way, it makes no version, and undo leaves it alone. It
-//! stays with the node through the trash and goes with it when that is purged.
+//! stays with the node through the trash, where it is read but not written, and goes with it when that is purged.
 
-use longshore_core::wire::{CreateNote, Note, Page, Role, TextRange, UpdateNote};
+use longshore_core::wire::{CreateNote, NoText, Note, Page, Role, TextRange, UpdateNote};
 use longshore_core::{Code, NodeId, NoteId, VersionId};
 use serde_json::json;
 
@@ -75,9 +75,12 @@ impl Engine {
         range: TextRange,
     ) -> Result<VersionId> {
         let content = self.open_content(actor, file, version).await?;
-        let Some(characters) = characters(&content).await? else {
-            return Err(invalid("the version has no text, so no range of it can be named"));
-        };
+        let characters = characters(&content).await?.map_err(|why| match why {
+            NoText::TooLarge => {
+                invalid("the version is larger than 1 MiB: only of a smaller one can a range be named")
+            }
+            NoText::Binary => invalid("the version has no text, so no range of it can be named"),
+        })?;
         if range.start >= range.end || range.end > characters {
             let detail =
                 format!("the text has {characters} characters: a range begins before it ends, within them");
@@ -167,8 +170,7 @@ async fn write_note(act: &mut Act<'_>, node: NodeId, wanted: CreateNote) -> Resu
 /// Finds a note that the actor may change, and begins the event that says so.
 async fn own_note(act: &mut Act<'_>, id: NoteId, kind: &'static str) -> Result<(Note, Change)> {
     let note = db::notes::get(act.tx, id).await?.ok_or_else(|| not_found(id))?;
-    let row = visible_node(act.tx, act.log.actor(), note.node_id).await?;
-    let place = db::nodes::place(act.tx, note.node_id).await?;
+    let (row, place) = live_node(act.tx, act.log.actor(), note.node_id).await?;
     act.check_stated(Some(&row)).await?;
     act.use_locks(&place);
     if note.author != act.actor().principal && act.actor().role < Role::Admin {

@@ -56,19 +56,46 @@ fn counted(change: Change, purged: Purged) -> Change {
         .with("bytes", json!(purged.bytes))
 }
 
-/// Finds a node that is in the trash and that no lock of somebody else covers.
-async fn doomed(act: &mut Act<'_>, id: NodeId) -> Result<(NodeRow, Place)> {
+/// What of the trash a purge means. Each of its acts asks anew: what was restored and trashed again while the purge
+/// waited or worked is not what was meant, and its content may be new.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Meant {
+    /// All that is there.
+    All,
+    /// What came there before a time.
+    Before(Timestamp),
+    /// What the workspace's rules, as they are in the act, keep no longer.
+    Outdated,
+}
+
+impl Meant {
+    fn has(self, act: &Act<'_>, trashed_at: Timestamp) -> bool {
+        match self {
+            Self::All => true,
+            Self::Before(time) => trashed_at < time,
+            Self::Outdated => {
+                let kept = act.log.settings().trash_days;
+                kept.is_some_and(|kept| trashed_at < act.now().minus(days(kept)))
+            }
+        }
+    }
+}
+
+/// Finds a node that is in the trash, that is meant, and that no lock of somebody else covers.
+async fn doomed(act: &mut Act<'_>, id: NodeId, meant: Meant) -> Result<(NodeRow, Place)> {
     let row = visible_node(act.tx, act.log.actor(), id).await?;
     let place = db::nodes::place(act.tx, id).await?;
     act.check(Some(&row)).await?;
     if row.parent.is_none() {
         return Err(root_refused());
     }
-    if place.trashed_at.is_none() {
-        return Err(Error::new(
-            Code::NotInTrash,
-            format!("{} is not in the trash: put it there first", place.path),
-        ));
+    let why = match place.trashed_at {
+        Some(at) if meant.has(act, at) => None,
+        Some(_) => Some("came to the trash later than what is to be purged"),
+        None => Some("is not in the trash: put it there first"),
+    };
+    if let Some(why) = why {
+        return Err(Error::new(Code::NotInTrash, format!("{} {why}", place.path)));
     }
     act.permit_whole(&row, &place).await?;
     Ok((row, place))
@@ -158,14 +185,17 @@ impl Removal {
         let before = self.purged;
         let gone =
             self.tree(act, Doomed { id: row.id, kind: row.kind, versions: row.version_number }).await?;
-        let kind = if gone { "node.purged" } else { "node.purged_in_part" };
+        let change = match gone {
+            true => Change::of("node.purged", row, &place.path).gone(),
+            false => Change::of("node.purged_in_part", row, &place.path),
+        };
         let purged = Purged {
             nodes: self.purged.nodes - before.nodes,
             versions: self.purged.versions - before.versions,
             bytes: self.purged.bytes - before.bytes,
             job_id: None,
         };
-        act.record(counted(Change::of(kind, row, &place.path), purged)).await?;
+        act.record(counted(change, purged)).await?;
         Ok(gone)
     }
 }
@@ -179,9 +209,9 @@ impl Engine {
         let most = self.settings().copied_nodes as u64;
         self.act(ask, (), move |act, ()| {
             Box::pin(async move {
-                let (row, place) = doomed(act, id).await?;
+                let (row, place) = doomed(act, id, Meant::All).await?;
                 if db::purge::extent(act.tx, id, most + 1).await? > most {
-                    return retention::purge_later(act, Some(id)).await;
+                    return retention::purge_later(act, Some((id, &place))).await;
                 }
                 let mut removal = Removal::new(u64::MAX);
                 removal.node(act, &row, &place).await?;
@@ -220,21 +250,34 @@ impl Engine {
         .await
     }
 
-    /// Removes a node of the trash for good, step by step; what stands meanwhile is a whole tree, and in the trash.
+    /// Removes a node that came to the trash before a time for good, step by step; what stands meanwhile is a whole
+    /// tree, and in the trash.
     ///
     /// `said` is told after each step what that has removed, and gives the purge up by an error.
     pub async fn purge_step_by_step(
         &self,
         actor: &Actor,
         id: NodeId,
+        before: Timestamp,
+        said: &mut (dyn FnMut(Purged) -> Result<()> + Send),
+    ) -> Result<Purged> {
+        self.purge_meant(actor, id, Meant::Before(before), said).await
+    }
+
+    async fn purge_meant(
+        &self,
+        actor: &Actor,
+        id: NodeId,
+        meant: Meant,
         said: &mut (dyn FnMut(Purged) -> Result<()> + Send),
     ) -> Result<Purged> {
         let (mut sum, most) = (Purged::default(), self.settings().purge_step);
         loop {
-            let ask = Ask { actor, role: Role::Admin, scope: Scope::Node(id), premises: by_rule() };
+            let ask =
+                Ask { actor, role: Role::Admin, scope: Scope::Node(id), premises: Premises::of_a_rule() };
             let step = self.act(ask, (), move |act, ()| {
                 Box::pin(async move {
-                    let (row, place) = doomed(act, id).await?;
+                    let (row, place) = doomed(act, id, meant).await?;
                     let mut removal = Removal::new(most);
                     let gone = removal.node(act, &row, &place).await?;
                     Ok((removal.purged, gone))
@@ -257,6 +300,18 @@ impl Engine {
         before: Timestamp,
         said: &mut (dyn FnMut(Purged) -> Result<()> + Send),
     ) -> Result<TrashPurged> {
+        self.purge_each(actor, workspace, before, Meant::Before(before), said).await
+    }
+
+    /// Purges what is meant of all that seems to have gone to a workspace's trash before a time.
+    pub(crate) async fn purge_each(
+        &self,
+        actor: &Actor,
+        workspace: WorkspaceId,
+        before: Timestamp,
+        meant: Meant,
+        said: &mut (dyn FnMut(Purged) -> Result<()> + Send),
+    ) -> Result<TrashPurged> {
         actor.needs(Role::Admin)?;
         self.workspace(actor, workspace).await?;
         let (mut done, mut after) = (TrashPurged::default(), start());
@@ -272,10 +327,10 @@ impl Engine {
             let Some((at, last)) = page.last() else { return Ok(done) };
             after = (*at, last.to_string());
             for (_, id) in page {
-                match self.purge_step_by_step(actor, id, said).await {
+                match self.purge_meant(actor, id, meant, said).await {
                     Ok(purged) => add(&mut done.purged, purged),
                     Err(error) if error.code() == Code::Locked => done.locked += 1,
-                    // Gone with the folder above it, or brought back meanwhile.
+                    // Gone with the folder above it, or brought back meanwhile, and perhaps trashed again.
                     Err(error) if matches!(error.code(), Code::NodeNotFound | Code::NotInTrash) => {}
                     Err(error) => return Err(error),
                 }
@@ -307,9 +362,4 @@ pub(crate) const END: Timestamp = Timestamp::from_micros(i64::MAX);
 
 fn start() -> (Timestamp, String) {
     (Timestamp::from_micros(i64::MIN), String::new())
-}
-
-/// What rules do is not asked for by a caller who has seen a version: any will do.
-pub(crate) fn by_rule() -> Premises {
-    crate::act::Preconditions { if_match: Some(None), if_none_match: false }.into()
 }

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use crate::act::Act;
 use crate::actor::Actor;
 use crate::db;
+use crate::db::nodes::Place;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::jobs::{Handled, JobContext, JobFailure, JobKind, NewJob, Outcome, enqueue};
-use crate::purge::{TrashPurged, days};
-use crate::workspaces;
+use crate::purge::{END, Meant, TrashPurged, days};
 
 /// Removes from the trash of a workspace what is older than its rules keep it.
 pub(crate) static TRASH: JobKind = JobKind::new("trash.purge");
@@ -43,17 +43,26 @@ struct Purge {
     request_id: Option<String>,
 }
 
-/// Leaves a purge to a job, in the act that was to do it.
-pub(crate) async fn purge_later(act: &mut Act<'_>, node: Option<NodeId>) -> Result<Purged> {
+/// Leaves a purge to a job, in the act that was to do it: that of a node, which is in the trash there, or of all.
+///
+/// Who asks again has the same job, unless something came to the trash since: that one does not mean it.
+pub(crate) async fn purge_later(act: &mut Act<'_>, node: Option<(NodeId, &Place)>) -> Result<Purged> {
     let (actor, now, workspace) = (act.actor().clone(), act.now(), act.log.workspace());
+    let (what, came) = match node {
+        Some((id, place)) => (id.to_string(), place.trashed_at),
+        None => {
+            let newest = db::nodes::trash(act.tx, workspace, (END, ""), 1).await?;
+            (workspace.to_string(), newest.first().and_then(|row| row.trashed_at))
+        }
+    };
+    let key = format!("{what} {}", came.unwrap_or(now).as_micros());
     let payload = Purge {
-        node,
+        node: node.map(|(id, _)| id),
         asked_at: now.as_micros(),
         principal: actor.principal,
         key: actor.key,
         request_id: actor.request_id,
     };
-    let key = node.map_or_else(|| workspace.to_string(), |id| id.to_string());
     let job = NewJob::new(&PURGE, json!(payload)).in_workspace(workspace).by(payload.principal).unique(key);
     Ok(Purged { job_id: Some(enqueue(act.tx, &job, now).await?), ..Purged::default() })
 }
@@ -101,8 +110,9 @@ pub(crate) async fn purge(context: JobContext) -> Handled {
         request_id: wanted.request_id,
     };
     let (engine, mut said) = (context.engine(), counter(&context));
+    let before = Timestamp::from_micros(wanted.asked_at.saturating_add(1));
     let done = match wanted.node {
-        Some(node) => match engine.purge_step_by_step(&actor, node, &mut said).await {
+        Some(node) => match engine.purge_step_by_step(&actor, node, before, &mut said).await {
             Ok(purged) => TrashPurged { purged, locked: 0 },
             // An attempt before this one was through with it.
             Err(error) if error.code() == Code::NodeNotFound && context.attempt() > 1 => {
@@ -110,10 +120,7 @@ pub(crate) async fn purge(context: JobContext) -> Handled {
             }
             Err(error) => return Err(failure(error)),
         },
-        None => {
-            let before = Timestamp::from_micros(wanted.asked_at.saturating_add(1));
-            engine.purge_trash_before(&actor, workspace, before, &mut said).await.map_err(failure)?
-        }
+        None => engine.purge_trash_before(&actor, workspace, before, &mut said).await.map_err(failure)?,
     };
     Ok(Outcome::of(told(done)))
 }
@@ -122,7 +129,7 @@ pub(crate) async fn trash(context: JobContext) -> Handled {
     let Some(workspace) = context.workspace() else {
         return Ok(for_each_workspace(&context, &TRASH, trash_is_due).await?);
     };
-    let done = context.engine().purge_trash_with(workspace, &mut counter(&context)).await.map_err(failure)?;
+    let done = context.engine().purge_trash(workspace, &mut counter(&context)).await.map_err(failure)?;
     Ok(Outcome::of(told(done)))
 }
 
@@ -189,22 +196,19 @@ async fn for_each_workspace(
 
 impl Engine {
     /// Removes for good what has been in a workspace's trash for longer than its rules keep it.
-    pub async fn purge_trash(&self, workspace: WorkspaceId) -> Result<TrashPurged> {
-        self.purge_trash_with(workspace, &mut |_| Ok(())).await
-    }
-
-    async fn purge_trash_with(
+    ///
+    /// `said` is told after each step what that has removed, and gives the purge up by an error.
+    pub async fn purge_trash(
         &self,
         workspace: WorkspaceId,
         said: &mut (dyn FnMut(Purged) -> Result<()> + Send),
     ) -> Result<TrashPurged> {
         let actor = Actor::longshore(workspace);
-        let found =
-            self.db().read(move |tx| Box::pin(async move { db::workspaces::get(tx, workspace).await }));
-        let settings = found.await?.ok_or_else(|| workspaces::not_found(workspace))?.settings;
-        let Some(kept) = settings.trash_days else {
+        let Some(kept) = self.workspace(&actor, workspace).await?.settings.trash_days else {
             return Ok(TrashPurged::default());
         };
-        self.purge_trash_before(&actor, workspace, self.now().minus(days(kept)), said).await
+        // By this process's clock and the rules of now: enough to look, as each act decides for itself.
+        let before = self.now().minus(days(kept));
+        self.purge_each(&actor, workspace, before, Meant::Outdated, said).await
     }
 }

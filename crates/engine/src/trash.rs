@@ -63,6 +63,7 @@ impl Engine {
                     };
                     return Err(Error::new(Code::NotInTrash, detail));
                 }
+                let from = at.path.clone();
                 // A lock that was taken before it went to the trash still holds, and that of a folder keeps what is
                 // in its trash.
                 act.permit_whole(&row, &at).await?;
@@ -73,7 +74,7 @@ impl Engine {
                     row.name = name.to_string();
                 }
                 ensure_free(act.tx, parent, &row.name).await?;
-                let path = fitting_path(act.tx, &row, &folder, &row.name).await?;
+                let path = fitting_path(act.tx, &row, &from, &folder, &row.name).await?;
                 row.touch(&act.log);
                 row.trashed_at = None;
                 row.parent = Some(parent);

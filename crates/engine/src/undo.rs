@@ -15,15 +15,21 @@ use crate::db::nodes::NodeRow;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::versions::set_content;
-use crate::workspaces::not_found;
+use crate::versions::bring_back_content;
 
 /// How many acts an answer names.
-const TOLD_ACTS: u32 = 1_000;
+const TOLD_ACTS: usize = 1_000;
 
 /// How many conflicts an error names, and how many bytes of paths: who meets one must be able to read it.
 const TOLD_CONFLICTS: usize = 100;
 const TOLD_BYTES: usize = 16 * 1_024;
+
+/// How much one undo looks at: on SQLite no other write goes on beside it.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    nodes: usize,
+    events: u64,
+}
 
 impl Engine {
     /// Takes acts back: each node that they changed is again what it was before, as one new act.
@@ -38,7 +44,7 @@ impl Engine {
         premises: Premises,
     ) -> Result<Undone> {
         check(&wanted)?;
-        let most = self.settings().copied_nodes;
+        let most = Bounds { nodes: self.settings().copied_nodes, events: self.settings().undo_looks_at };
         if wanted.preview {
             return self.preview_undo(actor, workspace, wanted, most).await;
         }
@@ -51,7 +57,7 @@ impl Engine {
         actor: &Actor,
         workspace: WorkspaceId,
         wanted: UndoActs,
-        most: usize,
+        most: Bounds,
     ) -> Result<Undone> {
         self.workspace(actor, workspace).await?;
         let actor = actor.clone();
@@ -59,10 +65,10 @@ impl Engine {
             .read(move |tx| {
                 let (actor, wanted) = (actor.clone(), wanted.clone());
                 Box::pin(async move {
-                    let picked = pick(tx, &actor, workspace, &wanted).await?;
-                    let plan = plan(tx, picked, most).await?;
-                    let acts = history::acts(tx, picked, TOLD_ACTS).await?;
-                    Ok(Undone { conflicts: plan.conflicts, ..told(acts, &plan.goals) })
+                    let picked = pick(tx, &actor, workspace, &wanted, most.events).await?;
+                    let plan = plan(tx, picked, most.nodes).await?;
+                    let told = told(tx, picked, &plan.goals).await?;
+                    Ok(Undone { conflicts: plan.conflicts, ..told })
                 })
             })
             .await
@@ -72,7 +78,8 @@ impl Engine {
 fn check(wanted: &UndoActs) -> Result<()> {
     let starts = usize::from(wanted.since.is_some()) + usize::from(wanted.since_seq.is_some());
     let detail = match (wanted.act, wanted.actor, starts) {
-        (Some(_), None, 0) | (None, Some(_), 1) => return Ok(()),
+        (Some(_), None, 0) if wanted.until_seq.is_none() => return Ok(()),
+        (None, Some(_), 1) => return Ok(()),
         (Some(_), _, _) => "`act` stands alone: one act is by one actor, at one time",
         (None, None, _) => "say what to undo: `act`, or `actor` with `since_seq` or `since`",
         (None, Some(_), 0) => "say since when: `since_seq` or `since`",
@@ -82,60 +89,79 @@ fn check(wanted: &UndoActs) -> Result<()> {
 }
 
 /// Finds the stretch of the log that is meant.
-async fn pick(tx: &mut Tx, actor: &Actor, workspace: WorkspaceId, wanted: &UndoActs) -> Result<Picked> {
-    if let Some(act) = wanted.act {
-        let picked = history::act(tx, workspace, act).await?;
-        let picked =
-            picked.ok_or_else(|| Error::new(Code::ActNotFound, format!("the log has no act {act}")))?;
-        ensure_kept(tx, workspace, picked.from).await?;
-        return Ok(picked);
+async fn pick(
+    tx: &mut Tx,
+    actor: &Actor,
+    workspace: WorkspaceId,
+    wanted: &UndoActs,
+    most: u64,
+) -> Result<Picked> {
+    let picked = match wanted.act {
+        Some(act) => {
+            let picked = history::act(tx, workspace, act).await?;
+            picked.ok_or_else(|| Error::new(Code::ActNotFound, format!("the log has no act {act}")))?
+        }
+        None => pick_since(tx, actor, workspace, wanted).await?,
+    };
+    let oldest = history::oldest(tx, workspace).await?.unwrap_or_default();
+    // What happened before a time is not missed.
+    let misses = match wanted.since {
+        Some(time) => db::workspaces::forgotten_at(tx, workspace).await?.is_none_or(|at| at >= time),
+        None => true,
+    };
+    if misses && picked.from < oldest {
+        let detail = format!("the log begins with {oldest}: what happened before cannot be undone");
+        return Err(Error::new(Code::ActNotFound, detail));
     }
+    let events = picked.end().saturating_sub(picked.from.max(oldest));
+    if events > most {
+        let detail = format!(
+            "these acts lie among {events} events, and one undo looks at {most}: undo act by act, or a later part first"
+        );
+        return Err(Error::new(Code::TooManyNodes, detail));
+    }
+    Ok(Picked { from: picked.from.max(oldest), ..picked })
+}
+
+/// Finds the stretch of one principal's acts.
+async fn pick_since(tx: &mut Tx, actor: &Actor, workspace: WorkspaceId, wanted: &UndoActs) -> Result<Picked> {
+    let last = history::newest_place(tx, workspace).await?;
     let from = match (wanted.since_seq, wanted.since) {
         (Some(seq), _) => seq.saturating_add(1),
-        (None, Some(time)) => {
-            let known = db::workspaces::get(tx, workspace).await?.ok_or_else(|| not_found(workspace))?;
-            history::since(tx, workspace, time, known.seq).await?
-        }
+        (None, Some(time)) => history::since(tx, workspace, time, last).await?,
         (None, None) => 1,
     };
-    ensure_kept(tx, workspace, from).await?;
+    let until = match wanted.until_seq {
+        Some(seq) => history::after_acts(tx, workspace, seq).await?,
+        None => u64::MAX,
+    };
     let actor = match wanted.actor {
         Some(Who::Principal(id)) => id,
         _ => actor.principal,
     };
-    Ok(Picked { workspace, actor, from, until: u64::MAX })
+    Ok(Picked { workspace, actor, from, until, last })
 }
 
-/// Refuses what begins before the log does: half of it would be undone, and nobody would know.
-async fn ensure_kept(tx: &mut Tx, workspace: WorkspaceId, from: u64) -> Result<()> {
-    let oldest = history::oldest(tx, workspace).await?;
-    match oldest.filter(|oldest| from < *oldest) {
-        None => Ok(()),
-        Some(oldest) => {
-            let detail = format!("the log begins with {oldest}: what happened before cannot be undone");
-            Err(Error::new(Code::ActNotFound, detail))
-        }
-    }
+async fn told(tx: &mut Tx, picked: Picked, goals: &[Goal]) -> Result<Undone> {
+    Ok(Undone {
+        acts: history::acts(tx, picked, TOLD_ACTS).await?,
+        changes: goals.iter().filter(|goal| !goal.gone).map(Goal::change).collect(),
+        last_seq: picked.last,
+        ..Undone::default()
+    })
 }
 
-fn told(acts: Vec<u64>, goals: &[Goal]) -> Undone {
-    let changes = goals.iter().filter(|goal| !goal.gone).map(Goal::change).collect();
-    Undone { acts, act: None, changes, conflicts: Vec::new() }
-}
-
-async fn run(act: &mut Act<'_>, wanted: UndoActs, most: usize) -> Result<Undone> {
-    let picked = pick(act.tx, act.log.actor(), act.log.workspace(), &wanted).await?;
+async fn run(act: &mut Act<'_>, wanted: UndoActs, most: Bounds) -> Result<Undone> {
+    let picked = pick(act.tx, act.log.actor(), act.log.workspace(), &wanted, most.events).await?;
     if picked.actor != act.actor().principal && act.actor().role < Role::Admin {
         return Err(Error::new(Code::Forbidden, "to undo what others did takes an admin"));
     }
-    let plan = plan(act.tx, picked, most).await?;
+    let plan = plan(act.tx, picked, most.nodes).await?;
     if !plan.conflicts.is_empty() {
         return Err(refused(plan.conflicts));
     }
-    let acts = history::acts(act.tx, picked, TOLD_ACTS).await?;
-    let mut undone = told(acts, &plan.goals);
-    undone.act = apply(act, &plan.goals).await?;
-    Ok(undone)
+    let undone = told(act.tx, picked, &plan.goals).await?;
+    Ok(Undone { act: apply(act, &plan.goals).await?, ..undone })
 }
 
 fn refused(conflicts: Vec<UndoConflict>) -> Error {
@@ -183,11 +209,7 @@ async fn bring_back(act: &mut Act<'_>, goal: &Goal) -> Result<Option<u64>> {
     let mut row = goal.row.clone();
     let mut changes = Vec::new();
     if let Some(version) = goal.content() {
-        let before = row.clone();
-        set_content(act, &mut row, version).await?;
-        let change = Change::of("version.restored", &row, &goal.to_path).after(&before);
-        let change = change.with("restored_from", json!(version));
-        changes.push(change.with("previous_version_id", json!(before.version)));
+        changes.push(bring_back_content(act, &mut row, version, &goal.to_path).await?);
     }
     if goal.to.metadata != row.metadata {
         let before = row.clone();

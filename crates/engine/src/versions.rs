@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt;
 use longshore_core::wire::{Comparison, NoText, Node, Role, TextDiff, UpdateVersion, Version};
-use longshore_core::{Code, NodeId, Timestamp, VersionId, WorkspaceId};
+use longshore_core::{Code, NodeId, Timestamp, VersionId, WorkspaceId, WorkspacePath};
 use serde_json::json;
 use similar::{ChangeTag, TextDiff as Lines};
 
@@ -16,13 +16,13 @@ use crate::download::Content;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::nodes::check_label;
-use crate::purge::{END, by_rule, days};
+use crate::purge::{END, days};
 use crate::upload::live_file;
 
 /// The most characters of a version's label.
 const LABEL: usize = 200;
 
-/// The largest content that is compared line by line, and the longest difference that is told, in bytes.
+/// The largest content that is looked at as text, to compare or to count it, and the longest difference that is told, in bytes.
 const TEXT: usize = 1024 * 1024;
 
 /// How long two texts are compared exactly; what is left then is told as removed and added.
@@ -69,14 +69,9 @@ impl Engine {
                 let (mut row, place) = live_file(act.tx, act.log.actor(), file).await?;
                 act.check(Some(&row)).await?;
                 act.permit(&place)?;
-                let before = row.clone();
-                set_content(act, &mut row, version).await?;
+                let change = bring_back_content(act, &mut row, version, &place.path).await?;
                 row.touch(&act.log);
                 db::nodes::update(act.tx, &row).await?;
-                let change = Change::of("version.restored", &row, &place.path)
-                    .after(&before)
-                    .with("restored_from", json!(version))
-                    .with("previous_version_id", json!(before.version));
                 act.record(change).await?;
                 Ok(row.into_node(place, act.now()))
             })
@@ -226,7 +221,8 @@ impl Engine {
 
     async fn retain_versions_of(&self, actor: &Actor, file: NodeId, done: &mut Retained) -> Result<()> {
         loop {
-            let ask = Ask { actor, role: Role::Admin, scope: Scope::Node(file), premises: by_rule() };
+            let ask =
+                Ask { actor, role: Role::Admin, scope: Scope::Node(file), premises: Premises::of_a_rule() };
             let step = self.act(ask, (), move |act, ()| Box::pin(retain_some(act, file)));
             match step.await {
                 Ok((removed, bytes)) => {
@@ -322,21 +318,19 @@ fn compare_lines(before: &str, after: &str, heads: &[String; 2], most: usize) ->
     TextDiff { unified, truncated, added, removed }
 }
 
-/// Counts the characters of a content: what a note points at must be there. Nothing where it is no text.
-pub(crate) async fn characters(content: &Content) -> Result<Option<u64>> {
-    Ok(match text_of(content).await? {
-        Ok(text) => Some(text.chars().count() as u64),
-        // Not counted: a character has at least one byte, so no more than these can be there.
-        Err(NoText::TooLarge) => Some(content.version().size),
-        Err(NoText::Binary) => None,
-    })
+/// Counts the characters of a content: what a note points at must be there.
+pub(crate) async fn characters(content: &Content) -> Result<std::result::Result<u64, NoText>> {
+    Ok(text_of(content).await?.map(|text| text.chars().count() as u64))
 }
 
-#[cfg(test)]
-mod tests;
-
-/// Makes a new version of a file with the content of an old one; the bytes are shared.
-pub(crate) async fn set_content(act: &mut Act<'_>, row: &mut NodeRow, version: VersionId) -> Result<()> {
+/// Makes a new version of a file with the content of an old one, whose bytes it shares; returns what is to be said.
+pub(crate) async fn bring_back_content(
+    act: &mut Act<'_>,
+    row: &mut NodeRow,
+    version: VersionId,
+    path: &WorkspacePath,
+) -> Result<Change> {
+    let before = row.clone();
     let old = db::versions::with_blob(act.tx, row.id, version).await?;
     let (old, blob) = old.ok_or_else(|| no_version(version))?;
     let restored = Version {
@@ -349,9 +343,16 @@ pub(crate) async fn set_content(act: &mut Act<'_>, row: &mut NodeRow, version: V
         ..old
     };
     row.set_version(&restored);
-    db::versions::insert(act.tx, &restored, &blob).await
+    db::versions::insert(act.tx, &restored, &blob).await?;
+    Ok(Change::of("version.restored", row, path)
+        .after(&before)
+        .with("restored_from", json!(version))
+        .with("previous_version_id", json!(before.version)))
 }
 
 pub(crate) fn no_version(id: VersionId) -> Error {
     Error::new(Code::VersionNotFound, format!("the file has no version {id}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ const TOLD: usize = 10;
 ///
 /// Replaced content, moves, renames, metadata, copies, new files and trips to the trash are taken back. Nothing is
 /// undone where somebody else has changed a file or folder since; they are named. An undo can be undone. With
-/// --json: {"acts", "act", "changes", "conflicts"}.
+/// --json: {"acts", "act", "changes", "conflicts", "last_seq"}.
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").required(true))]
 pub(crate) struct Undo {
@@ -36,6 +36,9 @@ pub(crate) struct Undo {
     /// After which event, by its `seq`
     #[arg(long, value_name = "SEQ", group = "start", conflicts_with = "act")]
     after: Option<u64>,
+    /// Up to and with which event, such as the `last_seq` that --preview --json tells: nothing done later is undone
+    #[arg(long, value_name = "SEQ", conflicts_with = "act")]
+    until: Option<u64>,
     /// Only show what would change, and what stands in the way
     #[arg(long, conflicts_with = "yes")]
     preview: bool,
@@ -46,7 +49,7 @@ pub(crate) struct Undo {
 impl Undo {
     pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
         let workspace = Some(session.workspace().await?.id);
-        let wanted = self.wanted(SystemClock.now())?;
+        let mut wanted = self.wanted(SystemClock.now())?;
         if self.preview {
             let preview = UndoActs { preview: true, ..wanted };
             let told = session.client.undo(workspace, &preview).await?;
@@ -64,6 +67,8 @@ impl Undo {
             if !self.consent.is_given_to(&changes, &question, output)? {
                 return Ok(Exit::Ok);
             }
+            // What is done while somebody reads and thinks was not agreed to.
+            wanted = preview.as_shown(&told);
         }
         let undone = session.client.undo(workspace, &wanted).await;
         let undone = undone.map_err(|error| match error.facts().conflicts.as_slice() {
@@ -93,6 +98,7 @@ impl Undo {
             actor,
             since: self.since.as_deref().map(|text| ago(text, now)).transpose()?,
             since_seq: self.after,
+            until_seq: self.until,
             preview: false,
         })
     }

@@ -43,7 +43,8 @@ pub(crate) enum Workspaces {
         /// How many of a file's newest versions are kept, or `all`
         #[arg(long, value_name = "N|all")]
         versions_kept: Option<String>,
-        /// For how many days every version is kept, or `all`: then age is no reason to keep or remove any
+        /// For how many days every version is kept after another took its place, or `all`: then time is no reason to keep or
+        /// remove any
         #[arg(long, value_name = "N|all")]
         versions_days: Option<String>,
         /// For how many days the trash keeps what is in it, or `all`: for ever

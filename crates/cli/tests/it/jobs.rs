@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use longshore_core::{Timestamp, VersionId};
+use longshore_core::{ManualClock, Timestamp, VersionId};
+use longshore_engine::store::{LocalOptions, Store};
+use longshore_engine::{Database, Engine, Settings};
 use serde_json::Value;
 
 use crate::postgres;
@@ -116,12 +118,20 @@ impl Drop for Worker {
     }
 }
 
-/// A time before any grace.
-fn long_ago() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_hours(24)
+/// Has the orphans of a store noted by a sweep of long ago, as nobody here waits for their grace.
+fn note_long_ago(database: &Database, store: &Path) {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_micros(0)));
+    let store = Store::local(store, LocalOptions::default()).unwrap();
+    let swept = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let engine = Engine::open(Settings::default(), database, store, clock).await.unwrap();
+        let swept = engine.sweep().await.unwrap();
+        engine.close().await;
+        swept
+    });
+    assert_eq!((swept.seen, swept.removed), (ORPHANS as u64 + 1, 0));
 }
 
-/// Puts blobs that no version names into a store, older than their grace.
+/// Puts blobs that no version names into a store.
 fn leave_orphans(store: &Path) -> Vec<PathBuf> {
     let mut orphans = Vec::new();
     for number in 0..ORPHANS {
@@ -130,30 +140,18 @@ fn leave_orphans(store: &Path) -> Vec<PathBuf> {
         let name = &id["ver_".len()..];
         let path = store.join("blobs").join(&name[..6]).join(format!("blob_{name}"));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let file = File::create(&path).unwrap();
-        file.set_modified(long_ago()).unwrap();
+        File::create(&path).unwrap();
         orphans.push(path);
     }
     orphans
 }
 
-/// Writes a file whose blob is as old as the orphans, and is none.
-fn keep_a_file(place: &Place, store: &Path) -> Vec<u8> {
+/// Writes a file whose bytes are a blob.
+fn keep_a_file(place: &Place) -> Vec<u8> {
     let content: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
     let file = place.folder.path().join("kept");
     fs::write(&file, &content).unwrap();
     place.run(&["up", file.to_str().unwrap(), "/kept"]).exits(0);
-    let mut folders = vec![store.join("blobs")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                File::options().write(true).open(path).unwrap().set_modified(long_ago()).unwrap();
-            }
-        }
-    }
     content
 }
 
@@ -274,9 +272,10 @@ fn a_wait_outlasts_a_server_that_is_gone_for_a_while() {
 fn on_sqlite_a_server_that_was_killed_goes_on_where_it_was() {
     let mut place = Place::start("[jobs]\nenabled = false\n");
     let store = place.folder.path().join("data/store");
-    let content = keep_a_file(&place, &store);
+    let content = keep_a_file(&place);
     place.kill();
     let orphans = leave_orphans(&store);
+    note_long_ago(&Database::Sqlite(place.folder.path().join("data/longshore.db")), &store);
     place.serve("[jobs]\nlease_seconds = 1\n");
     let id = place.sweep_underway()["id"].clone();
     place.kill();
@@ -295,15 +294,13 @@ fn on_sqlite_a_server_that_was_killed_goes_on_where_it_was() {
 #[test]
 fn on_postgres_another_worker_takes_over_and_people_steer() {
     let Some(server) = postgres::Server::start() else { return };
-    let store = tempfile::tempdir().unwrap();
-    let shared = format!(
-        "[database]\nurl = {:?}\n[store]\ndir = {:?}\n[jobs]\nlease_seconds = 1\n",
-        server.database(),
-        store.path()
-    );
+    let (store, url) = (tempfile::tempdir().unwrap(), server.database());
+    let shared =
+        format!("[database]\nurl = {url:?}\n[store]\ndir = {:?}\n[jobs]\nlease_seconds = 1\n", store.path());
     let place = Place::start(&format!("{shared}enabled = false\n"));
-    let content = keep_a_file(&place, store.path());
+    let content = keep_a_file(&place);
     let orphans = leave_orphans(store.path());
+    note_long_ago(&Database::Postgres { url, connections: 2 }, store.path());
     let config = place.folder.path().join("worker.toml");
     fs::write(&config, &shared).unwrap();
     let start = || Worker::start(place.folder.path(), &config);

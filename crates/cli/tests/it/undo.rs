@@ -18,7 +18,12 @@ fn what_was_done_is_shown_undone_and_done_again() {
     // Nobody is there to be asked.
     let ended = server.run(&["undo", "--mine", "--after", &seq]).exits(2);
     assert!(ended.stderr.contains("--yes"), "{}", ended.stderr);
-    let undone = server.json(&["undo", "--mine", "--after", &seq, "--yes"]);
+    // What is done after the look stays.
+    let shown = server.json(&["undo", "--mine", "--after", &seq, "--preview"])["last_seq"].to_string();
+    server.ok(&["up", "two", "/later"]);
+    let undone = server.json(&["undo", "--mine", "--after", &seq, "--until", &shown, "--yes"]);
+    assert_eq!(undone["changes"].as_array().unwrap().len(), 1);
+    assert_eq!(server.ok(&["cat", "/later"]), "two");
     assert_eq!(undone["changes"][0]["to_path"], "/a/file");
     assert_eq!(server.ok(&["cat", "/a/file"]), "one");
     server.ok(&["undo", "--act", &undone["act"].to_string(), "--yes"]);
@@ -44,6 +49,7 @@ fn what_was_done_is_shown_undone_and_done_again() {
         &["undo", "--mine"],
         &["undo", "--act", "1", "--after", "2"],
         &["undo", "--mine", "--act", "1"],
+        &["undo", "--act", "1", "--until", "2"],
     ] {
         server.run(bad).exits(2);
     }

@@ -12,7 +12,8 @@ impl Client {
     ///
     /// What somebody else has changed since is named in the error (`undo_conflict`, see
     /// [`Error::facts`](crate::Error::facts)), and nothing is done. The answer's `act` can be undone in its turn.
-    /// With `preview` nothing is changed, and the answer names the conflicts too.
+    /// With `preview` nothing is changed, and the answer names the conflicts too; [`UndoActs::as_shown`] makes of a
+    /// preview the order for just what it has shown.
     pub async fn undo(&self, workspace: Option<WorkspaceId>, acts: &UndoActs) -> Result<Undone> {
         let workspace = self.workspace(workspace).await?;
         let route = format!("/v1/workspaces/{workspace}/undo");

@@ -28,9 +28,9 @@ pub struct Event {
     pub request_id: Option<String>,
     /// The node it happened to.
     pub node_id: Option<NodeId>,
-    /// The version that was current after it.
+    /// The version that was current after it; nothing for a folder, and where the node is gone.
     pub version_id: Option<VersionId>,
-    /// The version that was current before it.
+    /// The version that was current before it: the same where the content did not change, nothing where there was none.
     #[serde(default)]
     pub previous_version_id: Option<VersionId>,
     /// The `seq` of the first event of the same act: what is done by one request has one number.

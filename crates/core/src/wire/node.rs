@@ -104,7 +104,8 @@ pub struct Version {
     /// The file's fence when the version was made; along a file's versions it never falls.
     #[serde(default)]
     pub fence: u64,
-    /// What people call the version. A version with a label is kept, whatever the workspace's rules.
+    /// What people call the version. No rule about versions removes one with a label; it goes with its file when that
+    /// is purged from the trash, by `trash_days` too.
     #[serde(default)]
     pub label: Option<String>,
 }

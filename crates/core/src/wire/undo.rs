@@ -53,9 +53,26 @@ pub struct UndoActs {
     /// The time from which on that actor's acts are undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// The `seq` up to which that actor's acts are undone; such as the `last_seq` of a preview, so that what is
+    /// undone is what was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_seq: Option<u64>,
     /// Says what would change, and changes nothing.
     #[serde(default)]
     pub preview: bool,
+}
+
+impl UndoActs {
+    /// Returns the order for what its preview has shown, and for no act that came later.
+    #[must_use]
+    pub fn as_shown(&self, preview: &Undone) -> Self {
+        let until_seq = match self.act {
+            // One act never grows.
+            Some(_) => None,
+            None => self.until_seq.or(Some(preview.last_seq)),
+        };
+        Self { until_seq, preview: false, ..self.clone() }
+    }
 }
 
 /// What an undo does to a node.
@@ -152,4 +169,7 @@ pub struct Undone {
     pub changes: Vec<UndoChange>,
     /// What stands in the way: of a preview alone, as an undo with conflicts is refused with `undo_conflict`.
     pub conflicts: Vec<UndoConflict>,
+    /// The `seq` of the newest event that was looked at: with it as `until_seq`, an undo takes back no later act.
+    #[serde(default)]
+    pub last_seq: u64,
 }

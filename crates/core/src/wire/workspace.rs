@@ -39,11 +39,11 @@ pub struct WorkspaceSettings {
     /// How many of a file's newest versions are kept; `null` does not count them.
     ///
     /// An old version is removed once no rule keeps it. Without this and `versions_days` all are kept. The current
-    /// version and those with a label are always kept.
+    /// version and those with a label are always kept, as long as their file is.
     pub versions_kept: Option<u32>,
-    /// For how many days every version is kept; `null` does not look at their age.
+    /// For how many days every version is kept after another took its place; `null` does not look at that.
     pub versions_days: Option<u32>,
-    /// For how many days the trash keeps what is put there; `null` for ever.
+    /// For how many days the trash keeps what is put there, with all its versions; `null` for ever.
     pub trash_days: Option<u32>,
     /// For how many days events are kept; `null` for ever. The newest event is always kept.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1, default = 30))]

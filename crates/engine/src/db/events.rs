@@ -43,6 +43,7 @@ pub(crate) struct Change {
     version: Option<VersionId>,
     cover: Option<Cover>,
     before: Option<Before>,
+    is_gone: bool,
     path: Option<WorkspacePath>,
     path_before: Option<WorkspacePath>,
     data: serde_json::Value,
@@ -58,6 +59,7 @@ impl Change {
             version: None,
             cover: None,
             before: None,
+            is_gone: false,
             path: None,
             path_before: None,
             data: json!({}),
@@ -85,6 +87,12 @@ impl Change {
     /// Says that the node is new: an undo trashes it.
     pub(crate) fn after_nothing(mut self) -> Self {
         self.before = Some(Before::Absent);
+        self
+    }
+
+    /// Says that the node is gone for good: what was its version is none any more.
+    pub(crate) const fn gone(mut self) -> Self {
+        self.is_gone = true;
         self
     }
 
@@ -197,8 +205,10 @@ impl Log {
             None => workspaces::next_seq(tx, self.workspace).await?,
         };
         let act = *self.act.get_or_insert(seq);
+        let version = change.version.filter(|_| !change.is_gone);
         let (previous, before) = match &change.before {
-            None => (None, None),
+            // Nothing of its content has changed.
+            None => (change.version, None),
             Some(Before::Absent) => (None, Some("null".to_owned())),
             Some(Before::Was(row)) => {
                 (row.version, Some(serde_json::to_string(&row.state()).map_err(Error::corrupt)?))
@@ -218,7 +228,7 @@ impl Log {
                 self.actor.key.into(),
                 self.actor.request_id.as_deref().into(),
                 change.node.into(),
-                change.version.into(),
+                version.into(),
                 previous.into(),
                 act.into(),
                 change.cover.map(|cover| cover.fence).into(),

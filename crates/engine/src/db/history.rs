@@ -2,6 +2,8 @@
 //!
 //! Only events with a `before` count: they alone changed what undo can bring back.
 
+use std::collections::HashSet;
+
 use longshore_core::{NodeId, PrincipalId, Timestamp, VersionId, WorkspaceId, WorkspacePath};
 
 use super::nodes::State;
@@ -17,7 +19,19 @@ pub(crate) struct Picked {
     pub(crate) from: u64,
     /// The place after the last one.
     pub(crate) until: u64,
+    /// The newest place that the log has.
+    pub(crate) last: u64,
 }
+
+impl Picked {
+    /// The place after the last one that there is.
+    pub(crate) fn end(&self) -> u64 {
+        self.until.min(self.last + 1)
+    }
+}
+
+/// How many places of the log are looked at in one query.
+const WINDOW: u64 = 1_000;
 
 /// The first event of a picked stretch that changed a node.
 #[derive(Clone, Debug)]
@@ -51,14 +65,30 @@ pub(crate) async fn act(tx: &mut Tx, workspace: WorkspaceId, seq: u64) -> Result
         .await?;
     let Some(row) = row else { return Ok(None) };
     let (from, actor) = (row.count(0)?, row.parse(1)?);
-    let next = tx
+    let (until, last) = (after_acts(tx, workspace, from).await?, newest_place(tx, workspace).await?);
+    Ok(Some(Picked { workspace, actor, from, until, last }))
+}
+
+/// Returns the place after the acts that began up to and with a place.
+pub(crate) async fn after_acts(tx: &mut Tx, workspace: WorkspaceId, seq: u64) -> Result<u64> {
+    let row = tx
         .query_opt(
-            "SELECT seq FROM events WHERE workspace_id = $1 AND seq > $2 AND act <> $2 ORDER BY seq LIMIT 1",
-            &[workspace.into(), from.into()],
+            "SELECT seq FROM events WHERE workspace_id = $1 AND seq > $2 AND act > $2 ORDER BY seq LIMIT 1",
+            &[workspace.into(), seq.into()],
         )
         .await?;
-    let until = next.map_or(Ok(u64::MAX), |row| row.count(0))?;
-    Ok(Some(Picked { workspace, actor, from, until }))
+    row.map_or(Ok(u64::MAX), |row| row.count(0))
+}
+
+/// Returns the newest place of the log; 0 where it has none.
+pub(crate) async fn newest_place(tx: &mut Tx, workspace: WorkspaceId) -> Result<u64> {
+    let row = tx
+        .query_opt(
+            "SELECT seq FROM events WHERE workspace_id = $1 ORDER BY seq DESC LIMIT 1",
+            &[workspace.into()],
+        )
+        .await?;
+    row.map_or(Ok(0), |row| row.count(0))
 }
 
 /// Returns the first place of the log that is at or after `from` and has a time at or after `since`.
@@ -90,54 +120,61 @@ pub(crate) async fn oldest(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option
     row.map(|row| row.count(0)).transpose()
 }
 
-/// Lists, for each node that the picked acts changed, the first event that did, in the order of the log.
+/// Lists, for each node that the picked acts changed, the first event that did, in the order of the log: all of them,
+/// or no fewer than `limit`.
 pub(crate) async fn firsts(tx: &mut Tx, picked: Picked, limit: usize) -> Result<Vec<First>> {
-    let rows = tx
-        .query(
-            "SELECT e.node_id, e.seq, e.before, COALESCE(e.path_before, e.path) FROM events e
-             JOIN (SELECT MIN(seq) AS seq FROM events
-                   WHERE workspace_id = $1 AND seq >= $2 AND seq < $3 AND act >= $2 AND actor = $4
-                         AND before IS NOT NULL AND node_id IS NOT NULL
-                   GROUP BY node_id ORDER BY MIN(seq) LIMIT $5) f ON f.seq = e.seq
-             WHERE e.workspace_id = $1 ORDER BY e.seq",
-            &[
-                picked.workspace.into(),
-                picked.from.into(),
-                picked.until.into(),
-                picked.actor.into(),
-                (limit as u64).into(),
-            ],
-        )
-        .await?;
-    let firsts = rows.iter().map(|row| {
-        Ok(First {
-            node: row.parse(0)?,
-            seq: row.count(1)?,
-            before: serde_json::from_str(row.text(2)?).map_err(Error::corrupt)?,
-            path: row.opt_parse(3)?.unwrap_or_default(),
-        })
-    });
-    firsts.collect()
+    let (mut firsts, mut seen, mut from) = (Vec::new(), HashSet::new(), picked.from);
+    while from < picked.end() && firsts.len() < limit {
+        let to = picked.end().min(from.saturating_add(WINDOW));
+        let rows = tx
+            .query(
+                // Which is a node's first is found here: as a join with itself SQLite walks the stretch once for each node.
+                "SELECT node_id, seq, before, COALESCE(path_before, path) FROM events
+                 WHERE workspace_id = $1 AND seq >= $2 AND seq < $3 AND act >= $4 AND actor = $5
+                       AND before IS NOT NULL AND node_id IS NOT NULL
+                 ORDER BY seq",
+                &[picked.workspace.into(), from.into(), to.into(), picked.from.into(), picked.actor.into()],
+            )
+            .await?;
+        for row in &rows {
+            let node = row.parse(0)?;
+            if seen.insert(node) {
+                firsts.push(First {
+                    node,
+                    seq: row.count(1)?,
+                    before: serde_json::from_str(row.text(2)?).map_err(Error::corrupt)?,
+                    path: row.opt_parse(3)?.unwrap_or_default(),
+                });
+            }
+        }
+        from = to;
+    }
+    Ok(firsts)
 }
 
 /// Lists the numbers of the picked acts, oldest first.
-pub(crate) async fn acts(tx: &mut Tx, picked: Picked, limit: u32) -> Result<Vec<u64>> {
-    let rows = tx
-        .query(
-            "SELECT DISTINCT act FROM events
-             WHERE workspace_id = $1 AND seq >= $2 AND seq < $3 AND act >= $2 AND actor = $4
-                   AND before IS NOT NULL AND node_id IS NOT NULL
-             ORDER BY act LIMIT $5",
-            &[
-                picked.workspace.into(),
-                picked.from.into(),
-                picked.until.into(),
-                picked.actor.into(),
-                limit.into(),
-            ],
-        )
-        .await?;
-    rows.iter().map(|row| row.count(0)).collect()
+pub(crate) async fn acts(tx: &mut Tx, picked: Picked, limit: usize) -> Result<Vec<u64>> {
+    let (mut acts, mut from) = (Vec::new(), picked.from);
+    while from < picked.end() && acts.len() < limit {
+        let to = picked.end().min(from.saturating_add(WINDOW));
+        let rows = tx
+            .query(
+                "SELECT DISTINCT act FROM events
+                 WHERE workspace_id = $1 AND seq >= $2 AND seq < $3 AND act >= $4 AND actor = $5
+                       AND before IS NOT NULL AND node_id IS NOT NULL
+                 ORDER BY act",
+                &[picked.workspace.into(), from.into(), to.into(), picked.from.into(), picked.actor.into()],
+            )
+            .await?;
+        for row in &rows {
+            acts.push(row.count(0)?);
+        }
+        // One that goes on from one window into the next.
+        acts.dedup();
+        from = to;
+    }
+    acts.truncate(limit);
+    Ok(acts)
 }
 
 /// Finds the first change of a node after a place that the picked acts did not make.

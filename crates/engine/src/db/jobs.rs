@@ -9,8 +9,8 @@ use super::{Row, Tx};
 use crate::error::{Error, Result};
 
 pub(crate) use claim::{
-    ClaimedRow, End, Held, Lost, claim, finish, hold, lost, next_due, put_back, release, renew, take_away,
-    take_turn,
+    Claim, ClaimedRow, End, Held, Lost, claim, finish, hold, lost, next_due, put_back, release, renew,
+    take_away, take_turn, taken_away,
 };
 
 macro_rules! select_jobs {

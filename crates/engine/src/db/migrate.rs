@@ -20,6 +20,7 @@ const STEPS: &[Step] = &[
     Step { name: "metadata", sql: include_str!("schema/0006_metadata.sql") },
     Step { name: "events", sql: include_str!("schema/0007_events.sql") },
     Step { name: "locks_live", sql: include_str!("schema/0009_locks_live.sql") },
+    Step { name: "forgotten", sql: include_str!("schema/0010_forgotten.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

@@ -24,6 +24,7 @@ mod migrate;
 mod news;
 pub(crate) mod nodes;
 pub(crate) mod notes;
+pub(crate) mod orphans;
 mod postgres;
 pub(crate) mod purge;
 mod sqlite;
@@ -35,9 +36,10 @@ pub(crate) mod waiters;
 pub(crate) mod workspaces;
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use longshore_core::{Clock, Code, DatabaseId, WorkspaceId};
+use longshore_core::{Clock, Code, DatabaseId, Timestamp, WorkspaceId};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
@@ -68,8 +70,8 @@ trait Session: Send {
     fn take_workspace(&self) -> &'static str;
     /// The statement that reads the time which a write of a workspace would have.
     fn look_at_clock(&self) -> &'static str;
-    /// Whether the database has a clock that all who write to it share.
-    fn has_clock(&self) -> bool;
+    /// The query for the time in microseconds, where the database has a clock that all who write to it share.
+    fn read_clock(&self) -> Option<&'static str>;
     /// Runs many statements without values: migrations alone.
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
 }
@@ -115,7 +117,18 @@ impl Tx {
     }
 
     fn has_clock(&self) -> bool {
-        self.session.has_clock()
+        self.session.read_clock().is_some()
+    }
+
+    /// Returns the time by the clock that all who use the database share: never by that of one of many machines.
+    pub(crate) async fn now(&mut self, clock: &dyn Clock) -> Result<Timestamp> {
+        match self.session.read_clock().filter(|_| clock.is_wall()) {
+            Some(sql) => {
+                let row = self.query_opt(sql, &[]).await?;
+                row.ok_or_else(|| Error::corrupt("the database has no time"))?.time(0)
+            }
+            None => Ok(clock.now()),
+        }
     }
 
     /// Runs a query that has one row at most.
@@ -138,6 +151,8 @@ enum Engine {
 pub(crate) struct Db {
     engine: Engine,
     listeners: Listeners,
+    /// The claim of a job that must hold for a write to commit.
+    claim: Option<jobs::Claim>,
 }
 
 impl Db {
@@ -156,7 +171,7 @@ impl Db {
                 Engine::Postgres(postgres::Postgres::open(url, *connections, told).await?)
             }
         };
-        let db = Self { engine, listeners };
+        let db = Self { engine, listeners, claim: None };
         let id = migrate::run(&db, clock.now()).await?;
         Ok((db, id))
     }
@@ -174,8 +189,45 @@ impl Db {
         matches!(self.engine, Engine::Postgres(_))
     }
 
+    /// Returns the same database, of which a write commits only while this claim of a job holds.
+    pub(crate) fn under(&self, claim: jobs::Claim) -> Self {
+        Self { claim: Some(claim), ..self.clone() }
+    }
+
     /// Runs `work` in a transaction that writes; returns once its commit is durable.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,
+    {
+        // In boxes: what awaits a write stays small, and is awaited deep down in every verb.
+        match self.claim {
+            None => Box::pin(self.commit(work)).await,
+            Some(claim) => Box::pin(self.commit_under(claim, work)).await,
+        }
+    }
+
+    async fn commit_under<T, F>(&self, claim: jobs::Claim, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,
+    {
+        let work = Arc::new(Mutex::new(work));
+        self.commit(move |tx| {
+            let work = Arc::clone(&work);
+            Box::pin(async move {
+                let working = work.lock().unwrap_or_else(PoisonError::into_inner)(tx);
+                let done = working.await?;
+                // The job's row is taken last, after whatever `work` takes: the same order everywhere, so that
+                // nobody waits in a circle.
+                jobs::hold(tx, claim).await?.ok_or_else(jobs::taken_away)?;
+                Ok(done)
+            })
+        })
+        .await
+    }
+
+    async fn commit<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,

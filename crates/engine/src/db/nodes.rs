@@ -428,3 +428,18 @@ pub(crate) async fn reach(tx: &mut Tx, folder: NodeId) -> Result<Reach> {
         .await?;
     row.map_or(Ok(Reach::default()), |row| Ok(Reach { bytes: row.count(0)?, names: row.count(1)? }))
 }
+
+/// Counts a node and what lives below it; it stops counting after `limit` nodes.
+pub(crate) async fn count_live(tx: &mut Tx, node: NodeId, limit: u64) -> Result<u64> {
+    let row = tx
+        .query_opt(
+            "WITH RECURSIVE down (id) AS (
+                SELECT id FROM nodes WHERE id = $1
+                UNION ALL
+                SELECT n.id FROM nodes n JOIN down ON n.parent_id = down.id WHERE n.trashed_at IS NULL)
+             SELECT COUNT(*) FROM (SELECT id FROM down LIMIT $2) AS counted",
+            &[node.into(), limit.into()],
+        )
+        .await?;
+    row.map_or(Ok(0), |row| row.count(0))
+}

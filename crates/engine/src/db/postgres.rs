@@ -165,7 +165,13 @@ macro_rules! later_of_clock_and_now {
 
 macro_rules! server_time {
     () => {
-        "COALESCE($2, CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT))"
+        concat!("COALESCE($2, ", clock_time!(), ")")
+    };
+}
+
+macro_rules! clock_time {
+    () => {
+        "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
     };
 }
 
@@ -206,8 +212,8 @@ impl Session for PostgresSession {
         concat!("SELECT ", later_of_clock_and_now!(), " FROM workspaces WHERE id = $1")
     }
 
-    fn has_clock(&self) -> bool {
-        true
+    fn read_clock(&self) -> Option<&'static str> {
+        Some(concat!("SELECT ", clock_time!()))
     }
 
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {

@@ -351,8 +351,8 @@ impl Session for SqliteSession {
         concat!("SELECT ", later_of_clock_and_now!(), " FROM workspaces WHERE id = $1")
     }
 
-    fn has_clock(&self) -> bool {
-        false
+    fn read_clock(&self) -> Option<&'static str> {
+        None
     }
 
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {

@@ -134,7 +134,7 @@ pub(crate) async fn files_with_history(
     rows.iter().map(|row| row.parse(0)).collect()
 }
 
-/// What may be removed of a file's versions: what is beyond the `kept` newest and older than `before`.
+/// What may be removed of a file's versions: what is beyond the `kept` newest, and was not current any more at `before`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dispensable {
     pub(crate) kept: u32,
@@ -153,7 +153,9 @@ pub(crate) async fn dispensable(
         .query(
             "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence, label
              FROM versions
-             WHERE node_id = $1 AND label IS NULL AND created_at < $2
+             WHERE node_id = $1 AND label IS NULL
+               AND number < (SELECT number FROM versions WHERE node_id = $1 AND created_at < $2
+                             ORDER BY number DESC LIMIT 1)
                AND number < (SELECT number FROM versions WHERE node_id = $1 ORDER BY number DESC LIMIT 1 OFFSET $3)
              ORDER BY number LIMIT $4",
             &[node.into(), what.before.into(), (what.kept.max(1) - 1).into(), limit.into()],

@@ -170,9 +170,20 @@ pub(crate) async fn log_ends(tx: &mut Tx, id: WorkspaceId) -> Result<Option<LogE
     row.map(|row| Ok(LogEnds { first: row.count(0)?, last: row.count(1)? })).transpose()
 }
 
-/// Notes where the log begins from now on.
+/// Notes where the log begins from now on, and when the newest event before that place happened: it is still there.
 pub(crate) async fn set_first_seq(tx: &mut Tx, id: WorkspaceId, first: u64) -> Result<()> {
-    let values = [first.into(), id.into()];
-    tx.execute("UPDATE workspaces SET first_seq = $1 WHERE id = $2 AND first_seq < $1", &values).await?;
+    tx.execute(
+        "UPDATE workspaces SET first_seq = $1, forgotten_at = COALESCE(
+            (SELECT at FROM events WHERE workspace_id = $2 AND seq < $1 ORDER BY seq DESC LIMIT 1), forgotten_at)
+         WHERE id = $2 AND first_seq < $1",
+        &[first.into(), id.into()],
+    )
+    .await?;
     Ok(())
+}
+
+/// Tells when the newest event happened that the log has no longer; nothing where it is not known of any.
+pub(crate) async fn forgotten_at(tx: &mut Tx, id: WorkspaceId) -> Result<Option<Timestamp>> {
+    let row = tx.query_opt("SELECT forgotten_at FROM workspaces WHERE id = $1", &[id.into()]).await?;
+    row.map_or(Ok(None), |row| row.opt_time(0))
 }

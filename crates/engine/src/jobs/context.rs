@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use longshore_core::wire::JobProgress;
-use longshore_core::{Code, JobId, PrincipalId, WorkspaceId};
+use longshore_core::{JobId, PrincipalId, WorkspaceId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::enqueue::NewJob;
-use crate::db::jobs::{self as rows, ClaimedRow};
+use crate::db::jobs::{Claim, ClaimedRow};
 use crate::db::{Tx, Working};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -29,14 +29,17 @@ pub(super) struct Reported {
 /// A job, as its handler sees it. Clones share it.
 #[derive(Clone, Debug)]
 pub struct JobContext {
+    /// The handler's: what is written through it commits only while the claim holds.
     pub(super) engine: Engine,
+    /// The worker's own, which writes down what came of the claim.
+    pub(super) worker: Engine,
     pub(super) claimed: Arc<ClaimedRow>,
     pub(super) cancelled: CancellationToken,
     pub(super) reported: Arc<Mutex<Reported>>,
 }
 
 impl JobContext {
-    /// Returns the engine.
+    /// Returns the engine. What is written through it commits only while this claim of the job holds.
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
@@ -102,35 +105,17 @@ impl JobContext {
     }
 
     /// Runs `work` in a transaction that commits only while this claim of the job holds.
-    ///
-    /// The job's row is taken last, after whatever `work` takes: the same order everywhere, so that nobody waits in a
-    /// circle.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'t> Fn(&'t mut Tx) -> Working<'t, T> + Send + Sync + 'static,
+        F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send + 'static,
     {
-        let (work, claim) = (Arc::new(work), self.claim());
-        self.engine
-            .db()
-            .write(move |tx| {
-                let work = Arc::clone(&work);
-                Box::pin(async move {
-                    let done = work(tx).await?;
-                    if rows::hold(tx, claim).await?.is_some() { Ok(done) } else { Err(taken_away()) }
-                })
-            })
-            .await
+        self.engine.db().write(work).await
     }
 
-    pub(super) fn claim(&self) -> (JobId, u64) {
+    pub(super) fn claim(&self) -> Claim {
         (self.claimed.id, self.claimed.fence)
     }
-}
-
-/// Why nothing is written any more by who has lost a job. It is for the log: the job has another worker by now.
-pub(super) fn taken_away() -> Error {
-    Error::new(Code::JobLost, "the job was taken away: its lease was over")
 }
 
 /// Statements that are part of a job's success.

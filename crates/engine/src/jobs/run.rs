@@ -11,12 +11,12 @@ use longshore_core::{Code, ErrorKind, random};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Handled, JobContext, JobFailure, Next, Outcome, taken_away};
+use super::context::{Handled, JobContext, JobFailure, Next, Outcome};
 use super::enqueue::{MAX_JSON, enqueue};
 use super::kind::{Handler, JobKind};
 use super::runner::WorkerSettings;
 use super::state::Ended;
-use crate::db::jobs::{self as rows, ClaimedRow, End};
+use crate::db::jobs::{self as rows, ClaimedRow, End, taken_away};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
@@ -47,7 +47,8 @@ impl Run {
         let (id, claim) = (claimed.id, (claimed.id, claimed.fence));
         let here = state.running(claim, cancelled.clone());
         let context = JobContext {
-            engine: engine.clone(),
+            engine: engine.under(claim),
+            worker: engine.clone(),
             claimed: Arc::new(claimed),
             cancelled,
             reported: Arc::default(),
@@ -140,9 +141,9 @@ impl Lease {
     async fn renew(&self) -> Result<Option<rows::Held>> {
         let (context, claim) = (&self.context, self.context.claim());
         let (progress, clock, lease) =
-            (context.latest_progress(), context.engine.clock(), self.settings.lease);
+            (context.latest_progress(), context.worker.clock(), self.settings.lease);
         context
-            .engine
+            .worker
             .db()
             .write(move |tx| {
                 let (until, progress) = (clock.now().plus(lease), progress.clone());
@@ -193,9 +194,9 @@ async fn succeed(context: &JobContext, outcome: &Outcome) -> Result<Ended> {
     }
     let progress = context.latest_progress();
     let end = Arc::new(End { state: JobState::Succeeded, result, error: None, progress });
-    let (claim, clock, outcome) = (context.claim(), context.engine.clock(), outcome.clone());
+    let (claim, clock, outcome) = (context.claim(), context.worker.clock(), outcome.clone());
     context
-        .engine
+        .worker
         .db()
         .write(move |tx| {
             let (now, end, outcome) = (clock.now(), Arc::clone(&end), outcome.clone());
@@ -206,7 +207,7 @@ async fn succeed(context: &JobContext, outcome: &Outcome) -> Result<Ended> {
                 for job in &outcome.then {
                     enqueue(tx, job, now).await?;
                 }
-                // The job's row comes last: see `JobContext::write`.
+                // The job's row comes last: see `Db::write`.
                 if rows::finish(tx, claim, &end, now).await? { Ok(()) } else { Err(taken_away()) }
             })
         })
@@ -220,11 +221,11 @@ async fn fail(kind: &'static JobKind, context: &JobContext, failure: &JobFailure
         Next::Again(pause) => kind.retry.delay(attempt, random::unit(), pause),
         Next::Never => None,
     };
-    let (claim, clock, cancelled) = (context.claim(), context.engine.clock(), context.is_cancelled());
+    let (claim, clock, cancelled) = (context.claim(), context.worker.clock(), context.is_cancelled());
     let public = public_error(error);
     let progress = context.latest_progress();
     let ended = context
-        .engine
+        .worker
         .db()
         .write(move |tx| {
             let (now, error, progress) = (clock.now(), public.clone(), progress.clone());

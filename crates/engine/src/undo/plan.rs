@@ -304,7 +304,7 @@ impl Planner<'_> {
             }
             if arrives {
                 self.ensure_free(place, &mut taken).await?;
-                match ensure_fits(self.tx, &self.goals[place].row, &to_path).await {
+                match ensure_fits(self.tx, &self.goals[place].row, &path, &to_path).await {
                     Err(error) if error.kind() == ErrorKind::Invalid => {
                         self.refuse(id, path, UndoObstacle::PathTooLong, None);
                     }

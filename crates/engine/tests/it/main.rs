@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and talk")]
 
+mod clocks;
 mod faults;
 mod feeds;
 mod job_faults;

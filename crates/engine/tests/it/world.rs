@@ -50,6 +50,7 @@ impl World {
             followers: 20,
             followers_each: 17,
             events_looked_at: 50,
+            undo_looks_at: 1_500,
             // Receivers of tests are on this machine.
             egress: longshore_egress::testing::local(),
             hook_timeout: Duration::from_millis(400),

@@ -215,8 +215,9 @@ pub struct SweepConfig {
     /// How long the sweeper rests between two sweeps.
     #[config(env = "LONGSHORE_SWEEP_INTERVAL_SECONDS", default = 3600)]
     pub interval_seconds: u64,
-    /// How old stored bytes that belong to no file must be before they are removed. At least an hour (3600): the
-    /// bytes of a write that is still being committed belong to no file yet.
+    /// How long stored bytes must have been found to belong to no file before they are removed. At least an hour
+    /// (3600): the bytes of a write that is still being committed belong to no file yet. And at least as long as a
+    /// backup takes: it copies first the database, then the bytes that this names.
     #[config(env = "LONGSHORE_SWEEP_ORPHAN_GRACE_SECONDS", default = 86400)]
     pub orphan_grace_seconds: u64,
 }

@@ -16,7 +16,8 @@ use crate::problem::Failure;
 ///
 /// Each node that they changed is again what it was before; what somebody else has changed since is named in a
 /// refusal (`undo_conflict`), and nothing is done. One's own acts take an editor, those of others an admin. With
-/// `preview` it says what would change and what stands in the way, and changes nothing; that takes a viewer.
+/// `preview` it says what would change and what stands in the way, and changes nothing; that takes a viewer. With the
+/// preview's `last_seq` as `until_seq` just what it has shown is undone, and nothing that was done meanwhile.
 #[utoipa::path(post, path = "/v1/workspaces/{ws}/undo", operation_id = "undo", tag = "workspaces", request_body = UndoActs,
     params(("ws" = WorkspaceId, Path, description = "The workspace's id."), WriteHeaders),
     responses((status = 200, description = "What changed, or would.", body = Undone), WriteProblems))]

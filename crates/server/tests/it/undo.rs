@@ -24,6 +24,14 @@ async fn an_act_is_undone_and_a_conflict_is_named() {
     assert_eq!(undone.act, Some(last.seq + 1));
     assert_eq!(world.get(&format!("/v1/files/{}/content", file.id)).await.body, "one");
 
+    // What was shown is what is undone, and nothing that came after it.
+    let since = format!(r#""actor":"me","since_seq":{}"#, last.seq);
+    let shown = world.edit(&url, format!(r#"{{{since},"preview":true}}"#)).await.json();
+    assert_eq!((&shown["last_seq"], &shown["acts"]), (&(last.seq + 1).into(), &vec![last.seq + 1].into()));
+    let until = |seq: u64| format!(r#"{{{since},"until_seq":{seq}}}"#);
+    assert_eq!(world.edit(&url, until(last.seq)).await.outcome(), "409 not_undoable");
+    assert_eq!(world.edit(&url, r#"{"act":1,"until_seq":9}"#).await.outcome(), "400 invalid_body");
+
     let mine = r#"{"actor":"me","since_seq":0}"#;
     let put = format!("PUT {}", world.at("a/file"));
     assert_eq!(world.call(User::Admin, &put, &[], "three").await.status, 200);

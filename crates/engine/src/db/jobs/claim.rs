@@ -4,11 +4,14 @@
 //! A claim that was taken away has another fence by then, so the statement touches nothing.
 
 use longshore_core::wire::{JobError, JobProgress, JobState};
-use longshore_core::{JobId, PrincipalId, Timestamp, WorkspaceId};
+use longshore_core::{Code, JobId, PrincipalId, Timestamp, WorkspaceId};
 
 use super::small;
 use crate::db::{Row, Tx, Value};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// A job, and the fence of a claim of it.
+pub(crate) type Claim = (JobId, u64);
 
 /// Makes claims follow each other: the first statement of a transaction that claims.
 pub(crate) async fn take_turn(tx: &mut Tx, now: Timestamp) -> Result<()> {
@@ -24,12 +27,7 @@ const LANES_AT_ONCE: u32 = 50;
 /// with many old and quick jobs, hardly ever seen running, would go first until it is empty.
 ///
 /// `kinds` holds the kinds that the caller can run, each between spaces.
-pub(crate) async fn next_due(
-    tx: &mut Tx,
-    kinds: &str,
-    after: &str,
-    now: Timestamp,
-) -> Result<Option<(JobId, u64)>> {
+pub(crate) async fn next_due(tx: &mut Tx, kinds: &str, after: &str, now: Timestamp) -> Result<Option<Claim>> {
     let mut from = after.to_owned();
     let mut is_first_round = !after.is_empty();
     loop {
@@ -55,7 +53,7 @@ async fn next_due_near(
     kinds: &str,
     after: &str,
     now: Timestamp,
-) -> Result<(Option<(JobId, u64)>, Option<String>)> {
+) -> Result<(Option<Claim>, Option<String>)> {
     let row = tx
         .query_opt(
             "WITH RECURSIVE lanes (lane) AS (
@@ -106,7 +104,7 @@ pub(crate) struct ClaimedRow {
 /// Claims a queued job that still has this fence.
 pub(crate) async fn claim(
     tx: &mut Tx,
-    (id, fence): (JobId, u64),
+    (id, fence): Claim,
     worker: &str,
     now: Timestamp,
     lease_until: Timestamp,
@@ -148,7 +146,7 @@ fn held(row: Option<Row>) -> Result<Option<Held>> {
 
 /// Makes sure, until the transaction ends, that the claim with this fence is the one that holds; nothing where it
 /// was taken away.
-pub(crate) async fn hold(tx: &mut Tx, (id, fence): (JobId, u64)) -> Result<Option<Held>> {
+pub(crate) async fn hold(tx: &mut Tx, (id, fence): Claim) -> Result<Option<Held>> {
     let row = tx
         .query_opt(
             "UPDATE jobs SET worker = worker WHERE id = $1 AND fence = $2 AND state = 'running'
@@ -157,6 +155,11 @@ pub(crate) async fn hold(tx: &mut Tx, (id, fence): (JobId, u64)) -> Result<Optio
         )
         .await?;
     held(row)
+}
+
+/// Why nothing is written any more by who has lost a job. It is for the log: the job has another worker by now.
+pub(crate) fn taken_away() -> Error {
+    Error::new(Code::JobLost, "the job was taken away: its lease was over")
 }
 
 fn progress_values(progress: Option<&JobProgress>) -> [Value; 3] {
@@ -168,7 +171,7 @@ fn progress_values(progress: Option<&JobProgress>) -> [Value; 3] {
 /// Renews a lease and writes how far the job is; nothing where the claim was taken away.
 pub(crate) async fn renew(
     tx: &mut Tx,
-    (id, fence): (JobId, u64),
+    (id, fence): Claim,
     lease_until: Timestamp,
     progress: Option<&JobProgress>,
 ) -> Result<Option<Held>> {
@@ -194,12 +197,7 @@ pub(crate) struct End {
 
 /// Ends a claimed job; false where the claim was taken away. One that was asked for again while it ran, and
 /// succeeded, is queued once more.
-pub(crate) async fn finish(
-    tx: &mut Tx,
-    (id, fence): (JobId, u64),
-    end: &End,
-    now: Timestamp,
-) -> Result<bool> {
+pub(crate) async fn finish(tx: &mut Tx, (id, fence): Claim, end: &End, now: Timestamp) -> Result<bool> {
     let [done, total, unit] = progress_values(end.progress.as_ref());
     let (code, detail) = end.error.as_ref().map(|error| (error.code.as_str(), error.detail.as_str())).unzip();
     let row = tx
@@ -236,7 +234,7 @@ pub(crate) async fn finish(
 /// Queues a claimed job for another attempt; false where the claim was taken away.
 pub(crate) async fn put_back(
     tx: &mut Tx,
-    (id, fence): (JobId, u64),
+    (id, fence): Claim,
     run_at: Timestamp,
     error: &JobError,
 ) -> Result<bool> {

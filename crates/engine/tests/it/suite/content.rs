@@ -236,3 +236,25 @@ pub(super) async fn orphans_are_swept_after_their_grace(world: &World) {
     assert!(world.store.exists(stranger).await.unwrap(), "what is no blob is not ours to remove");
     assert_eq!(world.read(kept.id).await.unwrap(), noise(50_000, 4));
 }
+
+pub(super) async fn a_blob_outlives_its_last_version_by_a_grace(world: &World) {
+    let hours = Duration::from_hours;
+    let old = world.put("/file", &noise(50_000, 5)).await;
+    world.put("/file", b"new").await;
+    // The blob is old when it loses its version: who copied the database just before still finds it for a day.
+    world.clock.set(longshore_core::Clock::now(&longshore_core::SystemClock).plus(hours(60 * 24)));
+    world.engine.sweep().await.unwrap();
+    world
+        .engine
+        .delete_version(&world.owner, old.id, old.version_id.unwrap(), Premises::default())
+        .await
+        .unwrap();
+    for passed in [0, 20, 3] {
+        world.clock.advance(hours(passed));
+        let swept = world.engine.sweep().await.unwrap();
+        assert_eq!((swept.seen, swept.removed), (1, 0), "{passed}");
+    }
+    world.clock.advance(hours(2));
+    assert_eq!(world.engine.sweep().await.unwrap().removed, 1);
+    assert_eq!(world.blobs().await, 0);
+}

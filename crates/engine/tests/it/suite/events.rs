@@ -3,7 +3,10 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use longshore_core::wire::{After, Event, Role, UpdateNode, UpdateSettings, UpdateWorkspace};
+use longshore_core::wire::{
+    AcquireLock, After, CreateNote, Event, Role, UpdateNode, UpdateNote, UpdateSettings, UpdateVersion,
+    UpdateWorkspace,
+};
 use longshore_core::{Code, WorkspaceId};
 use longshore_engine::{Actor, EventQuery, EventTypes, PageRequest, Premises, Target, UploadOptions};
 
@@ -67,6 +70,67 @@ pub(super) async fn a_cursor_never_misses_and_never_goes_back(world: &World) {
     assert_eq!(everything, world.events(all).await, "what was followed is what is listed");
     let created: Vec<_> = everything.into_iter().filter(|event| event.r#type == "file.created").collect();
     assert_eq!(files, created);
+}
+
+pub(super) async fn each_event_tells_the_versions_before_and_after(world: &World) {
+    let (engine, owner) = (&world.engine, &world.owner);
+    let one = world.put("/a/file", b"1").await;
+    let two = world.put("/a/file", b"2").await;
+    let (file, folder) = (one.id, one.parent_id.unwrap());
+    let (first, second) = (one.version_id.unwrap(), two.version_id.unwrap());
+    for node in [file, folder] {
+        let lock = AcquireLock::default();
+        let lock = engine.lock_node(owner, node, lock, Premises::default()).await.unwrap().0;
+        engine.release_lock(owner, lock.lock.id, lock.token.parse().unwrap()).await.unwrap();
+    }
+    let note = CreateNote { text: "a".to_owned(), ..CreateNote::default() };
+    let note = engine.create_note(owner, file, note, Premises::default()).await.unwrap().id;
+    let text = UpdateNote { text: "b".to_owned() };
+    engine.update_note(owner, note, text, Premises::default()).await.unwrap();
+    engine.delete_note(owner, note, Premises::default()).await.unwrap();
+    let label = UpdateVersion { label: Some("kept".to_owned()) };
+    engine.update_version(owner, file, first, label, Premises::default()).await.unwrap();
+    engine.delete_version(owner, file, first, Premises::default()).await.unwrap();
+    let renamed = UpdateNode { name: Some(name("other")), ..UpdateNode::default() };
+    engine.update_node(owner, file, renamed, Premises::default()).await.unwrap();
+    let restored = engine.restore_version(owner, file, second, Premises::default()).await.unwrap();
+    let third = restored.version_id.unwrap();
+    let rules = UpdateSettings { versions_kept: Some(Some(1)), ..UpdateSettings::default() };
+    let rules = UpdateWorkspace { settings: Some(rules), ..UpdateWorkspace::default() };
+    engine.update_workspace(owner, world.id(), rules, Premises::default()).await.unwrap();
+    engine.retain_versions(world.id()).await.unwrap();
+    engine.trash_node(owner, file, Premises::default()).await.unwrap();
+    engine.purge_node(owner, file, Premises::default()).await.unwrap();
+
+    let events = world.events_after(1).await;
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event.r#type.as_str(), event.previous_version_id, event.version_id))
+        .collect();
+    let (first, second, third) = (Some(first), Some(second), Some(third));
+    assert_eq!(
+        told,
+        [
+            ("folder.created", None, None),
+            ("file.created", None, first),
+            ("version.created", first, second),
+            ("lock.acquired", second, second),
+            ("lock.released", second, second),
+            ("lock.acquired", None, None),
+            ("lock.released", None, None),
+            ("note.created", second, second),
+            ("note.edited", second, second),
+            ("note.deleted", second, second),
+            ("version.labelled", second, second),
+            ("version.deleted", second, second),
+            ("node.renamed", second, second),
+            ("version.restored", second, third),
+            ("workspace.settings_changed", None, None),
+            ("version.purged", third, third),
+            ("node.trashed", third, third),
+            ("node.purged", third, None),
+        ],
+    );
 }
 
 pub(super) async fn a_reader_chooses_by_type_path_and_actor(world: &World) {

@@ -18,6 +18,7 @@ mod notes;
 mod purge;
 mod undo;
 mod undo_property;
+mod undo_stretches;
 mod versions;
 mod workers;
 
@@ -52,6 +53,7 @@ cases![
     content::versions_stay_and_come_back,
     content::media_types_are_found,
     content::orphans_are_swept_after_their_grace,
+    content::a_blob_outlives_its_last_version_by_a_grace,
     nodes::folders_are_made_on_the_way,
     nodes::nodes_are_renamed_and_moved,
     nodes::a_folder_never_goes_into_itself,
@@ -77,8 +79,11 @@ cases![
     undo::a_folder_that_others_turned_round_is_a_conflict,
     undo::who_may_undo_what,
     undo::what_cannot_be_undone_says_so,
-    undo::since_a_time_is_since_its_first_event,
-    undo::one_undo_is_bounded,
+    undo_stretches::since_a_time_is_since_its_first_event,
+    undo_stretches::one_undo_is_bounded,
+    undo_stretches::one_undo_looks_at_so_many_events,
+    undo_stretches::what_was_shown_is_what_is_undone,
+    undo_stretches::what_a_pruned_log_still_has_is_undone,
     undo::a_locked_node_is_not_undone,
     undo::what_was_purged_does_not_come_back,
     undo::labels_and_metadata_come_back_together,
@@ -123,6 +128,8 @@ cases![
     purge::what_is_purged_is_gone,
     purge::the_trash_is_emptied,
     purge::what_is_old_leaves_the_trash,
+    purge::what_came_back_meanwhile_is_not_purged_by_age,
+    purge::a_late_purge_leaves_what_came_back,
     purge::five_thousand_nodes_go_step_by_step,
     purge::a_purge_that_stops_leaves_a_whole_tree,
     purge::a_lock_keeps_the_trash,
@@ -153,6 +160,7 @@ cases![
     workers::three_workers_do_each_job_once,
     workers::a_leaping_clock_makes_no_effect_twice,
     workers::what_a_late_worker_brings_is_refused,
+    workers::a_late_worker_writes_nothing_by_the_engines_verbs,
     workers::a_job_that_kills_its_workers_is_given_up,
     workers::a_worker_that_stops_gives_back_what_it_holds,
     workers::what_runs_by_the_clock_runs_once_each_time,
@@ -163,6 +171,7 @@ cases![
 cases![
     EVENTS:
     events::a_cursor_never_misses_and_never_goes_back,
+    events::each_event_tells_the_versions_before_and_after,
     events::a_reader_chooses_by_type_path_and_actor,
     events::a_filter_that_lets_nothing_pass_still_gets_on,
     events::who_waits_is_woken,

@@ -111,6 +111,22 @@ pub(super) async fn paths_stay_within_their_limit(world: &World) {
     let copied = world.engine.copy_node(&world.owner, top.id, copy, Premises::default()).await;
     refused(copied, Code::InvalidPath);
     world.node_at(&format!("{deep}/file")).await.unwrap();
+
+    // To the byte: what stays as long as it was may go anywhere, a byte more is too much.
+    let file = world.put(&format!("/t{deep}/{}", "f".repeat(4_096 - 2 - 15 * 256 - 1)), b"x").await;
+    assert_eq!(file.path.byte_length(), 4_096);
+    let top = world.node_at("/t").await.unwrap();
+    let called = |text: &str| UpdateNode { name: Some(name(text)), ..UpdateNode::default() };
+    update(world, &top, called("u")).await.unwrap();
+    refused(update(world, &top, called("uu")).await, Code::InvalidPath);
+    trash(world, &top).await.unwrap();
+    let restored = |text: Option<&str>| {
+        let to = RestoreNode { parent_id: None, name: text.map(name) };
+        world.engine.restore_node(&world.owner, top.id, to, Premises::default())
+    };
+    refused(restored(Some("uu")).await, Code::InvalidPath);
+    restored(None).await.unwrap();
+    assert_eq!(world.engine.node(&world.owner, file.id).await.unwrap().path.byte_length(), 4_096);
 }
 
 pub(super) async fn a_copy_has_all_that_is_below(world: &World) {

@@ -84,9 +84,18 @@ pub(super) async fn a_range_lies_inside_the_text(world: &World) {
     write(world, file.id, old).await.unwrap();
     let binary = world.put("/binary", b"\0\x01\xff").await;
     refused(write(world, binary.id, on(0, 1)).await, Code::InvalidNote);
-    let large = world.put("/large", &b"x".repeat(1_200_000)).await;
-    write(world, large.id, on(1_199_999, 1_200_000)).await.unwrap();
-    refused(write(world, large.id, on(0, 1_200_001)).await, Code::InvalidNote);
+    // What is too large to be looked at is no text that a range could be checked against.
+    for large in ["é".repeat(600_000).into_bytes(), vec![0xff; 1_200_000]] {
+        let large = world.put("/large", &large).await;
+        for (start, end) in [(0, 1), (0, 600_001), (1_199_999, 1_200_000)] {
+            let error = write(world, large.id, on(start, end)).await.unwrap_err();
+            assert_eq!(error.code(), Code::InvalidNote);
+            assert!(error.detail().contains("larger than 1 MiB"), "{error}");
+        }
+    }
+    let whole = world.put("/whole", "é".repeat(524_288).as_bytes()).await;
+    write(world, whole.id, on(0, 524_288)).await.unwrap();
+    refused(write(world, whole.id, on(0, 524_289)).await, Code::InvalidNote);
     refused(write(world, world.root(), on(0, 1)).await, Code::NotAFile);
 }
 
@@ -125,6 +134,11 @@ pub(super) async fn notes_follow_their_node(world: &World) {
     world.engine.trash_node(&world.owner, file.id, Premises::default()).await.unwrap();
     assert_eq!(notes(world, file.id).await, std::slice::from_ref(&note));
     refused(write(world, file.id, saying("late")).await, Code::InTrash);
+    let late = UpdateNote { text: "late".to_owned() };
+    let late = world.engine.update_note(&world.owner, note.id, late, Premises::default()).await;
+    refused(late, Code::InTrash);
+    refused(world.engine.delete_note(&world.owner, note.id, Premises::default()).await, Code::InTrash);
+    assert_eq!(notes(world, file.id).await, std::slice::from_ref(&note));
     let to = RestoreNode { parent_id: None, name: Some(name("again")) };
     world.engine.restore_node(&world.owner, file.id, to, Premises::default()).await.unwrap();
     world.put("/again", b"y").await;

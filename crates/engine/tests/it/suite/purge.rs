@@ -4,7 +4,7 @@ use longshore_core::wire::{
     AcquireLock, CopyNode, CreateNote, JobState, Node, Purged, RenewLock, RestoreNode, Role,
     WorkspaceSettings,
 };
-use longshore_core::{Code, LockToken, PrincipalId};
+use longshore_core::{Clock as _, Code, LockToken, PrincipalId, Timestamp};
 use longshore_engine::{JobFilter, PageRequest, Premises, Result, TrashPurged};
 use serde_json::json;
 
@@ -20,6 +20,10 @@ async fn trash(world: &World, node: &Node) {
 
 async fn purge(world: &World, node: &Node) -> Result<Purged> {
     world.engine.purge_node(&world.owner, node.id, Premises::default()).await
+}
+
+async fn purge_old(world: &World) -> Result<TrashPurged> {
+    world.engine.purge_trash(world.id(), &mut |_| Ok(())).await
 }
 
 async fn trashed(world: &World) -> Vec<String> {
@@ -100,12 +104,12 @@ pub(super) async fn what_is_old_leaves_the_trash(world: &World) {
     world.clock.advance(20 * DAY);
     trash(world, &young).await;
     let nothing = TrashPurged::default();
-    assert_eq!(world.engine.purge_trash(world.id()).await.unwrap(), nothing);
+    assert_eq!(purge_old(world).await.unwrap(), nothing);
     world.clock.advance(11 * DAY);
     set_rules(world, WorkspaceSettings { trash_days: None, ..Default::default() }).await.unwrap();
-    assert_eq!(world.engine.purge_trash(world.id()).await.unwrap(), nothing, "for ever is for ever");
+    assert_eq!(purge_old(world).await.unwrap(), nothing, "for ever is for ever");
     set_rules(world, WorkspaceSettings::default()).await.unwrap();
-    let done = world.engine.purge_trash(world.id()).await.unwrap();
+    let done = purge_old(world).await.unwrap();
     assert_eq!((done.purged.nodes, done.purged.versions, done.locked), (2, 1, 0));
     assert_eq!(trashed(world).await, ["/young"]);
     let last = world.events_after(0).await.pop().unwrap();
@@ -115,6 +119,109 @@ pub(super) async fn what_is_old_leaves_the_trash(world: &World) {
         .restore_node(&world.owner, young.id, RestoreNode::default(), Premises::default())
         .await
         .unwrap();
+}
+
+/// Does something in the middle of a purge: after its first step.
+fn meanwhile<'w, F: Future<Output = ()> + Send + 'w>(
+    work: impl FnOnce() -> F + Send + 'w,
+) -> impl FnMut(Purged) -> Result<()> + Send + 'w {
+    let (mut work, here) = (Some(work), tokio::runtime::Handle::current());
+    move |_| {
+        if let Some(work) = work.take() {
+            tokio::task::block_in_place(|| here.block_on(work()));
+        }
+        Ok(())
+    }
+}
+
+async fn restore(world: &World, node: &Node) {
+    let to = RestoreNode::default();
+    world.engine.restore_node(&world.owner, node.id, to, Premises::default()).await.unwrap();
+}
+
+pub(super) async fn what_came_back_meanwhile_is_not_purged_by_age(world: &World) {
+    let (old, busy) = (world.put("/1", b"old").await, world.put("/2", b"old").await);
+    for node in [&old, &busy] {
+        trash(world, node).await;
+        world.clock.advance(Duration::from_millis(1));
+    }
+    world.clock.advance(31 * DAY);
+    let again = || async {
+        restore(world, &busy).await;
+        world.put("/2", b"new").await;
+        trash(world, &busy).await;
+    };
+    let done = world.engine.purge_trash(world.id(), &mut meanwhile(again)).await.unwrap();
+    assert_eq!((done.purged.nodes, trashed(world).await), (1, vec!["/2".to_owned()]));
+
+    // The rules of the moment count: whoever keeps all from now on loses nothing more.
+    world.clock.advance(31 * DAY);
+    let other = world.put("/3", b"old").await;
+    trash(world, &other).await;
+    world.clock.advance(31 * DAY);
+    let for_ever = || async {
+        set_rules(world, WorkspaceSettings { trash_days: None, ..Default::default() }).await.unwrap();
+    };
+    let done = world.engine.purge_trash(world.id(), &mut meanwhile(for_ever)).await.unwrap();
+    assert_eq!((done.purged.nodes, trashed(world).await), (1, vec!["/3".to_owned()]));
+
+    // So it is where all up to a time is asked for.
+    world.clock.advance(DAY);
+    let first = world.put("/0", b"x").await;
+    restore(world, &other).await;
+    trash(world, &first).await;
+    world.clock.advance(DAY);
+    trash(world, &other).await;
+    world.clock.advance(DAY);
+    let end = world.clock.now();
+    let again = || async {
+        restore(world, &other).await;
+        trash(world, &other).await;
+    };
+    let purge = async |said: &mut (dyn FnMut(Purged) -> Result<()> + Send)| {
+        world.engine.purge_trash_before(&world.owner, world.id(), end, said).await.unwrap()
+    };
+    assert_eq!(purge(&mut meanwhile(again)).await.purged.nodes, 1);
+    assert_eq!(trashed(world).await, ["/3"]);
+}
+
+pub(super) async fn a_late_purge_leaves_what_came_back(world: &World) {
+    let top = many(world, 3, 80).await;
+    let gone = || async {
+        world.clock.advance(Duration::from_secs(1));
+        trash(world, &top).await;
+        world.clock.advance(Duration::from_secs(1));
+    };
+    gone().await;
+    let job = purge(world, &top).await.unwrap().job_id.unwrap();
+    let all = world.engine.empty_trash(&world.owner, world.id(), Premises::default());
+    let all = all.await.unwrap().job_id.unwrap();
+    // Before anybody works on it the folder comes back, is worked on, and is trashed once more.
+    restore(world, &top).await;
+    world.put("/many/new", b"new").await;
+    gone().await;
+    let worker = Worker::start(&world.engine, world.engine.job_kinds(), settings());
+    let failed = ended(&world.engine, &world.owner, job).await;
+    let emptied = ended(&world.engine, &world.owner, all).await;
+    worker.stop().await;
+    assert_eq!(failed.state, JobState::Failed);
+    assert_eq!(failed.error.unwrap().code, "not_in_trash");
+    assert_eq!((emptied.state, emptied.result.unwrap()["nodes"].clone()), (JobState::Succeeded, json!(0)));
+    restore(world, &top).await;
+    assert_eq!(world.paths().await.len(), 1 + 3 + 3 * 80 + 1);
+    // Asked for again it is another job, though one of before were still waiting.
+    gone().await;
+    let first = purge(world, &top).await.unwrap().job_id.unwrap();
+    restore(world, &top).await;
+    gone().await;
+    let second = purge(world, &top).await.unwrap().job_id.unwrap();
+    assert_ne!(first, second);
+    assert_eq!(purge(world, &top).await.unwrap().job_id, Some(second));
+    let worker = Worker::start(&world.engine, world.engine.job_kinds(), settings());
+    assert_eq!(ended(&world.engine, &world.owner, first).await.state, JobState::Failed);
+    assert_eq!(ended(&world.engine, &world.owner, second).await.state, JobState::Succeeded);
+    worker.stop().await;
+    assert!(trashed(world).await.is_empty());
 }
 
 /// Makes folders with files below `/many`, more nodes than the world's limit of one act.
@@ -174,8 +281,8 @@ pub(super) async fn a_purge_that_stops_leaves_a_whole_tree(world: &World) {
     let top = many(world, 6, 100).await;
     trash(world, &top).await;
     let before = world.event_count().await;
-    let mut nothing = |_| Ok(());
-    let mut purge = Box::pin(world.engine.purge_step_by_step(&world.owner, top.id, &mut nothing));
+    let (mut nothing, end) = (|_| Ok(()), Timestamp::from_micros(i64::MAX));
+    let mut purge = Box::pin(world.engine.purge_step_by_step(&world.owner, top.id, end, &mut nothing));
     // It is given up once it has begun, as a crash does.
     loop {
         let pause = tokio::time::sleep(Duration::from_millis(1));
@@ -200,7 +307,7 @@ pub(super) async fn a_purge_that_stops_leaves_a_whole_tree(world: &World) {
         }
     }
     trash(world, &top).await;
-    world.engine.purge_step_by_step(&world.owner, top.id, &mut |_| Ok(())).await.unwrap();
+    world.engine.purge_step_by_step(&world.owner, top.id, end, &mut |_| Ok(())).await.unwrap();
     assert!(trashed(world).await.is_empty());
 }
 
@@ -222,7 +329,7 @@ pub(super) async fn a_lock_keeps_the_trash(world: &World) {
     assert_eq!(trashed(world).await.len(), 2, "what is refused changes nothing");
     // The rules leave alone what is locked, and take the rest.
     world.clock.advance(Duration::from_secs(1));
-    let end = longshore_core::Clock::now(&world.clock);
+    let end = world.clock.now();
     let done = world.engine.purge_trash_before(&world.owner, world.id(), end, &mut |_| Ok(())).await.unwrap();
     assert_eq!((done.purged.nodes, done.locked), (1, 1));
     // The holder may; the lock ends with what it was on.

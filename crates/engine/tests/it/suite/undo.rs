@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use longshore_core::wire::{
     AcquireLock, CopyNode, Metadata, Node, RestoreNode, Role, UndoActs, UndoObstacle, UndoStep, Undone,
     UpdateNode, UpdateVersion, Who,
@@ -10,20 +8,20 @@ use longshore_engine::{Actor, Error, NodeFilter, PageRequest, Premises, Result, 
 use super::locks::{take, under};
 use crate::world::{World, name, path, refused};
 
-fn act(number: u64) -> UndoActs {
+pub(super) fn act(number: u64) -> UndoActs {
     UndoActs { act: Some(number), ..UndoActs::default() }
 }
 
-fn mine_since(seq: u64) -> UndoActs {
+pub(super) fn mine_since(seq: u64) -> UndoActs {
     UndoActs { actor: Some(Who::Me), since_seq: Some(seq), ..UndoActs::default() }
 }
 
-async fn undo_as(world: &World, actor: &Actor, wanted: UndoActs) -> Result<Undone> {
+pub(super) async fn undo_as(world: &World, actor: &Actor, wanted: UndoActs) -> Result<Undone> {
     world.engine.undo(actor, world.id(), wanted, Premises::default()).await
 }
 
 /// Undoes what a preview has told before, and returns it.
-async fn undo(world: &World, wanted: UndoActs) -> Undone {
+pub(super) async fn undo(world: &World, wanted: UndoActs) -> Undone {
     let preview = UndoActs { preview: true, ..wanted.clone() };
     let preview = undo_as(world, &world.owner, preview).await.unwrap();
     assert_eq!((preview.act, preview.conflicts.len()), (None, 0), "{preview:?}");
@@ -33,7 +31,7 @@ async fn undo(world: &World, wanted: UndoActs) -> Undone {
 }
 
 /// Returns the place of the newest event.
-async fn seq(world: &World) -> u64 {
+pub(super) async fn seq(world: &World) -> u64 {
     world.engine.workspace(&world.owner, world.id()).await.unwrap().seq
 }
 
@@ -45,7 +43,7 @@ fn to(folder: Option<NodeId>, text: &str) -> UpdateNode {
     UpdateNode { name: Some(name(text)), parent_id: folder, ..UpdateNode::default() }
 }
 
-async fn folder(world: &World, text: &str) -> Node {
+pub(super) async fn folder(world: &World, text: &str) -> Node {
     world.engine.create_folders(&world.owner, world.id(), path(text), Premises::default()).await.unwrap().0
 }
 
@@ -212,7 +210,7 @@ pub(super) async fn a_trashed_tree_and_a_copied_one(world: &World) {
     assert!(world.engine.node(&world.owner, copy.id).await.unwrap().trashed_at.is_some());
 }
 
-fn obstacles(error: &Error) -> Vec<(NodeId, UndoObstacle)> {
+pub(super) fn obstacles(error: &Error) -> Vec<(NodeId, UndoObstacle)> {
     assert_eq!(error.code(), Code::UndoConflict, "{error}");
     error.facts().unwrap().conflicts.iter().map(|conflict| (conflict.node_id, conflict.reason)).collect()
 }
@@ -338,49 +336,6 @@ pub(super) async fn what_cannot_be_undone_says_so(world: &World) {
     update(world, file.id, to(None, "file")).await;
     let undone = undo(world, mine_since(now)).await;
     assert_eq!((undone.act, undone.changes.len(), seq(world).await), (None, 0, now + 2));
-}
-
-pub(super) async fn since_a_time_is_since_its_first_event(world: &World) {
-    let start = world.clock.now();
-    for number in 0..9 {
-        world.clock.advance(Duration::from_secs(1));
-        world.put(&format!("/{number}"), b"x").await;
-    }
-    let wanted = |seconds| UndoActs {
-        actor: Some(Who::Me),
-        since: Some(start.plus(Duration::from_secs(seconds))),
-        ..UndoActs::default()
-    };
-    refused(undo_as(world, &world.owner, wanted(10)).await, Code::NotUndoable);
-    assert_eq!(undo(world, wanted(9)).await.changes.len(), 1);
-    let undone = undo_as(world, &world.owner, UndoActs { preview: true, ..wanted(4) }).await.unwrap();
-    assert_eq!(undone.acts.first(), Some(&5));
-    undo(world, wanted(4)).await;
-    assert_eq!(world.paths().await, ["/0", "/1", "/2"]);
-    undo(world, wanted(0)).await;
-    assert!(world.paths().await.is_empty());
-}
-
-pub(super) async fn one_undo_is_bounded(world: &World) {
-    let start = seq(world).await;
-    for number in 0..201 {
-        world.put(&format!("/{number}"), b"x").await;
-    }
-    refused(undo_as(world, &world.owner, mine_since(start)).await, Code::TooManyNodes);
-    assert_eq!(world.paths().await.len(), 201);
-    assert_eq!(undo(world, mine_since(start + 1)).await.changes.len(), 200);
-    // What lies below a folder that goes counts too.
-    let number = seq(world).await + 1;
-    let made = folder(world, "/made").await;
-    let other = world.user(Role::Editor, None).await;
-    for number in 0..201 {
-        world
-            .put_as(&other, world.at(&format!("/made/{number}")), b"x", UploadOptions::default())
-            .await
-            .unwrap();
-    }
-    refused(undo_as(world, &world.owner, act(number)).await, Code::TooManyNodes);
-    assert!(world.engine.node(&world.owner, made.id).await.unwrap().trashed_at.is_none());
 }
 
 pub(super) async fn a_locked_node_is_not_undone(world: &World) {

@@ -120,28 +120,41 @@ pub(super) async fn versions_are_kept_as_the_rules_say(world: &World) {
     let none = Retained::default();
     assert_eq!(world.engine.retain_versions(world.id()).await.unwrap(), none, "nothing is removed unasked");
 
-    // Both rules must let a version go.
+    // Both rules must let a version go, and the first was current until now, however old it is.
     let rules = WorkspaceSettings { versions_kept: Some(3), versions_days: Some(5), ..Default::default() };
+    let by_count = WorkspaceSettings { versions_days: None, ..rules.clone() };
+    let by_age = WorkspaceSettings { versions_kept: None, ..rules.clone() };
     set_rules(world, rules.clone()).await.unwrap();
+    assert_eq!(world.engine.retain_versions(world.id()).await.unwrap(), none, "it was current until now");
+    set_rules(world, WorkspaceSettings { versions_kept: Some(4), ..by_count }).await.unwrap();
     label(world, &first, Some("the first")).await.unwrap();
     assert_eq!(world.engine.retain_versions(world.id()).await.unwrap(), none, "a label keeps");
     label(world, &first, None).await.unwrap();
     assert_eq!(world.engine.retain_versions(world.id()).await.unwrap().removed, 1);
     assert_eq!(numbers(world, file.id).await, [5, 4, 3, 2]);
-    set_rules(world, WorkspaceSettings { versions_days: None, ..rules.clone() }).await.unwrap();
-    assert_eq!(world.engine.retain_versions(world.id()).await.unwrap().removed, 1);
-    assert_eq!(numbers(world, file.id).await, [5, 4, 3]);
-    set_rules(world, WorkspaceSettings { versions_kept: None, ..rules }).await.unwrap();
-    world.clock.advance(6 * DAY);
+    set_rules(world, rules).await.unwrap();
+    world.clock.advance(4 * DAY);
+    world.put("/a", b"6").await;
+    assert_eq!(world.engine.retain_versions(world.id()).await.unwrap(), none);
+    world.clock.advance(2 * DAY);
     assert_eq!(world.engine.retain_versions(world.id()).await.unwrap().removed, 2);
-    assert_eq!((numbers(world, file.id).await, numbers(world, single.id).await), (vec![5], vec![1]));
-    assert_eq!(world.read(file.id).await.unwrap(), b"5");
+    assert_eq!(numbers(world, file.id).await, [6, 5, 4]);
+    // The fourth and the fifth are of one day, but the fifth was current for four days more.
+    set_rules(world, by_age).await.unwrap();
+    assert_eq!(world.engine.retain_versions(world.id()).await.unwrap().removed, 1);
+    assert_eq!(numbers(world, file.id).await, [6, 5]);
+    world.clock.advance(4 * DAY);
+    assert_eq!(world.engine.retain_versions(world.id()).await.unwrap().removed, 1);
+    world.clock.advance(40 * DAY);
+    assert_eq!(world.engine.retain_versions(world.id()).await.unwrap(), none, "the current one stays");
+    assert_eq!((numbers(world, file.id).await, numbers(world, single.id).await), (vec![6], vec![1]));
+    assert_eq!(world.read(file.id).await.unwrap(), b"6");
 
     let events = world.events_after(0).await;
     let purged: Vec<_> = events.iter().filter(|event| event.r#type == "version.purged").collect();
-    assert_eq!(purged.len(), 3);
-    assert_eq!((purged[2].actor, purged[2].key_id), (PrincipalId::LONGSHORE, None));
-    assert_eq!(purged[2].data["numbers"], serde_json::json!([3, 4]));
+    assert_eq!(purged.len(), 4);
+    assert_eq!((purged[1].actor, purged[1].key_id), (PrincipalId::LONGSHORE, None));
+    assert_eq!(purged[1].data["numbers"], serde_json::json!([2, 3]));
     for bad in [
         WorkspaceSettings { versions_kept: Some(0), ..Default::default() },
         WorkspaceSettings { versions_days: Some(0), ..Default::default() },

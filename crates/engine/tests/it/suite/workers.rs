@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use longshore_core::wire::{JobState, UpdateSettings, UpdateWorkspace};
-use longshore_core::{Clock, JobId};
+use longshore_core::{Clock, Code, JobId};
 use longshore_engine::{JobFilter, JobKind, Kinds, NewJob, Outcome, PageRequest, Premises, WorkerSettings};
 use longshore_flow::RetryPolicy;
 use serde_json::{Value, json};
@@ -217,6 +217,53 @@ pub(super) async fn what_a_late_worker_brings_is_refused(world: &World) {
     assert_eq!(effects(world).await, 1);
     let counts = engine.job_counts();
     assert!(counts.iter().any(|it| it.result == "lost" && it.count == 1), "{counts:?}");
+}
+
+pub(super) async fn a_late_worker_writes_nothing_by_the_engines_verbs(world: &World) {
+    let engine = &world.engine;
+    let node = world.put("/gone", b"x").await;
+    engine.trash_node(&world.owner, node.id, Premises::default()).await.unwrap();
+    world.clock.advance(Duration::from_hours(24 * 60));
+    let (runs, late) = (Counter::default(), Arc::new(Notify::new()));
+    let refused = Counter::default();
+    let (workspace, owner) = (world.id(), world.owner.clone());
+    let kinds = || {
+        let (runs, late, refused, owner) = (runs.clone(), Arc::clone(&late), refused.clone(), owner.clone());
+        Kinds::none().with(&SINGLE, move |job| {
+            let (run, late, refused, owner) = (runs.add(), Arc::clone(&late), refused.clone(), owner.clone());
+            async move {
+                if run == 1 {
+                    late.notified().await;
+                    // An act, and what writes without one.
+                    let engine = job.engine();
+                    let purged = engine.purge_trash(workspace, &mut |_| Ok(())).await.map(|_| ());
+                    let pruned = engine.prune_events().await.map(|_| ());
+                    let made = engine.enqueue_job(NewJob::new(&EFFECT, Value::Null)).await.map(|_| ());
+                    for result in [purged, pruned, made] {
+                        assert_eq!(result.unwrap_err().code(), Code::JobLost);
+                        refused.add();
+                    }
+                    assert_eq!(engine.node(&owner, node.id).await?.id, node.id, "reading harms nobody");
+                    refused.add();
+                }
+                Ok(Outcome::of(json!(run)))
+            }
+        })
+    };
+    let first = Worker::start(engine, kinds(), settings());
+    let id = engine.enqueue_job(NewJob::new(&SINGLE, Value::Null)).await.unwrap();
+    until("the first run", || runs.get() == 1).await;
+    let second = Worker::start(engine, kinds(), settings());
+    world.clock.advance(settings().lease + Duration::from_secs(1));
+    let job = ended(engine, &world.owner, id).await;
+    assert_eq!((job.state, job.result), (JobState::Succeeded, Some(json!(2))));
+    let events = world.event_count().await;
+    late.notify_one();
+    until("the late worker's refusals", || refused.get() == 4).await;
+    first.stop().await;
+    second.stop().await;
+    assert_eq!(world.event_count().await, events);
+    assert!(engine.node(&world.owner, node.id).await.unwrap().trashed_at.is_some());
 }
 
 pub(super) async fn a_job_that_kills_its_workers_is_given_up(world: &World) {
