@@ -39,7 +39,7 @@ pub struct Settings {
     pub hook_backlog: u32,
     /// How long another process's revocation of a key may take to be noticed here (1 s).
     pub key_cache: Duration,
-    /// How many may follow a workspace's events at once (1,024).
+    /// How many may follow workspaces' events or wait for jobs at once (1,024).
     pub followers: usize,
     /// How many events one reading looks at, however few of them its filter lets pass (10,000).
     pub events_looked_at: u32,

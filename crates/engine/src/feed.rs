@@ -82,10 +82,14 @@ impl Feeds {
         }
     }
 
+    /// Takes a place among those who wait, whatever they wait for.
+    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit> {
+        let taken = || Error::new(Code::Overloaded, "as many wait for news as this server takes");
+        Arc::clone(&self.0.slots).try_acquire_owned().map_err(|_| taken())
+    }
+
     fn subscribe(&self, workspace: WorkspaceId) -> Result<Subscription> {
-        let Ok(slot) = Arc::clone(&self.0.slots).try_acquire_owned() else {
-            return Err(Error::new(Code::Overloaded, "as many follow events as this server takes"));
-        };
+        let slot = self.place()?;
         let mut feeds = self.feeds();
         let feed = feeds.entry(workspace).or_insert_with(|| Feed {
             newest: watch::Sender::new(0),

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use crate::actor::Actor;
 use crate::db::idempotency::Done;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
@@ -208,11 +209,12 @@ impl Open {
     }
 }
 
-/// Does `work` once for its key, where it has one: for writes that belong to no workspace.
+/// Does `work` once for its key, where it has one: for writes that belong to no workspace. Whether the actor may do
+/// it at all is for the caller to find out before: who may not gets no answer of an earlier request either.
 pub(crate) async fn once<T, F>(
     tx: &mut Tx,
     idempotency: Option<Idempotency>,
-    principal: PrincipalId,
+    actor: &Actor,
     clock: &dyn Clock,
     work: F,
 ) -> Result<T>
@@ -220,9 +222,13 @@ where
     T: Serialize + DeserializeOwned,
     F: AsyncFnOnce(&mut Tx) -> Result<T>,
 {
-    let open = match idempotency {
+    let now = clock.now();
+    if let Some(key) = actor.key {
+        db::access::ensure_valid_now(tx, key, now).await?;
+    }
+    let open = match idempotency.map(|key| key.within(actor.workspace)) {
         None => None,
-        Some(idempotency) => match begin(tx, idempotency, principal, clock.now()).await? {
+        Some(idempotency) => match begin(tx, idempotency, actor.principal, now).await? {
             Turn::Done(answer) => return Ok(answer),
             Turn::Open(open) => Some(open),
         },

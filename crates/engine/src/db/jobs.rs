@@ -2,9 +2,10 @@
 
 mod claim;
 
-use longshore_core::wire::{Job, JobError, JobProgress, JobState};
+use longshore_core::wire::{Job, JobError, JobProgress, JobState, Role};
 use longshore_core::{JobId, PrincipalId, Timestamp, WorkspaceId};
 
+use super::access::{role, role_text};
 use super::{Row, Tx};
 use crate::error::{Error, Result};
 
@@ -78,6 +79,7 @@ pub(crate) struct JobRow {
     pub(crate) run_at: Timestamp,
     pub(crate) created_at: Timestamp,
     pub(crate) created_by: Option<PrincipalId>,
+    pub(crate) steered_by: Role,
 }
 
 /// Writes a new job, unless an unfinished one has its key; tells whether it was written.
@@ -85,8 +87,8 @@ pub(crate) async fn insert(tx: &mut Tx, job: &JobRow) -> Result<bool> {
     let written = tx
         .execute(
             "INSERT INTO jobs (id, workspace_id, kind, lane, lane_limit, unique_key, payload, state, attempts,
-                               max_attempts, run_at, fence, created_at, created_by)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, $8, $9, 0, $10, $11)
+                               max_attempts, run_at, fence, created_at, created_by, steered_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, $8, $9, 0, $10, $11, $12)
              ON CONFLICT DO NOTHING",
             &[
                 job.id.into(),
@@ -100,6 +102,7 @@ pub(crate) async fn insert(tx: &mut Tx, job: &JobRow) -> Result<bool> {
                 job.run_at.into(),
                 job.created_at.into(),
                 job.created_by.into(),
+                role_text(job.steered_by).into(),
             ],
         )
         .await?;
@@ -135,6 +138,12 @@ pub(crate) async fn ask_again(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<
 pub(crate) async fn get(tx: &mut Tx, id: JobId) -> Result<Option<(Job, u64)>> {
     let row = tx.query_opt(select_jobs!("WHERE id = $1"), &[id.into()]).await?;
     row.map(|row| Ok((read(&row)?, row.count(18)?))).transpose()
+}
+
+/// Returns the least role that may steer a job, if the job is there.
+pub(crate) async fn steered_by(tx: &mut Tx, id: JobId) -> Result<Option<Role>> {
+    let row = tx.query_opt("SELECT steered_by FROM jobs WHERE id = $1", &[id.into()]).await?;
+    row.map(|row| role(row.text(0)?)).transpose()
 }
 
 /// Which jobs a list is about.

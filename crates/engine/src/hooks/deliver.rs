@@ -29,6 +29,7 @@ const AT_ONCE: u32 = 4;
 pub(crate) static DELIVER: JobKind = JobKind::new("hooks.deliver")
     .lane_limit(AT_ONCE)
     .timeout(Duration::from_mins(1))
+    .steered_by(Role::Admin)
     .retry(longshore_flow::RetryPolicy {
         base: Duration::from_secs(1),
         cap: Duration::from_mins(1),

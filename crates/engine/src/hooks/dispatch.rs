@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use longshore_core::wire::Role;
 use longshore_core::{DeliveryId, HookId, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,7 +17,8 @@ use crate::error::Result;
 use crate::jobs::{self, Handled, JobContext, JobKind, NewJob, Outcome};
 
 /// Reads the log of a workspace for its hooks.
-pub(crate) static DISPATCH: JobKind = JobKind::new("hooks.dispatch").timeout(Duration::from_mins(10));
+pub(crate) static DISPATCH: JobKind =
+    JobKind::new("hooks.dispatch").timeout(Duration::from_mins(10)).steered_by(Role::Admin);
 
 /// How many events one transaction reads: on SQLite every other write waits for it.
 const BATCH: u32 = 50;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use longshore_core::wire::Role;
 use serde_json::json;
 
 use super::deliver::DELIVER;
@@ -14,11 +15,11 @@ use crate::jobs::{self, Handled, JobContext, JobKind, Outcome};
 
 /// Looks for hooks that have not read the log to its end: those that had too many deliveries under way, and those of
 /// whom a write did not tell.
-pub(crate) static CATCH_UP: JobKind = JobKind::new("hooks.catchup");
+pub(crate) static CATCH_UP: JobKind = JobKind::new("hooks.catchup").steered_by(Role::Admin);
 pub(crate) const CATCH_UP_EVERY: Duration = Duration::from_mins(1);
 
 /// Removes what became of old deliveries, and of hooks that were deleted.
-pub(crate) static PRUNE: JobKind = JobKind::new("hooks.prune");
+pub(crate) static PRUNE: JobKind = JobKind::new("hooks.prune").steered_by(Role::Admin);
 pub(crate) const PRUNE_EVERY: Duration = Duration::from_mins(10);
 
 /// How long a delivery stays after its end.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use longshore_core::wire::{Job, Redeliver};
+use longshore_core::wire::{Job, Redeliver, Role};
 use longshore_core::{Code, ErrorKind, HookId, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,7 +19,8 @@ use crate::error::{Error, Result};
 use crate::jobs::{self, Handled, JobContext, JobFailure, JobKind, NewJob, Outcome};
 
 /// Sends many deliveries of a hook again.
-pub(crate) static REDELIVER: JobKind = JobKind::new("hooks.redeliver").timeout(Duration::from_hours(6));
+pub(crate) static REDELIVER: JobKind =
+    JobKind::new("hooks.redeliver").timeout(Duration::from_hours(6)).steered_by(Role::Admin);
 
 /// How many deliveries one transaction begins anew: on SQLite every other write waits for it.
 const BATCH: u32 = 50;

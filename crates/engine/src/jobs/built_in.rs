@@ -19,6 +19,12 @@ static IDEMPOTENCY: JobKind = JobKind::new("idempotency.prune");
 /// Removes the events that their workspaces keep no longer.
 static EVENTS: JobKind = JobKind::new("events.prune").timeout(Duration::from_hours(1));
 
+/// Tells whether a kind's jobs are steps of a work that has its own way to end: cancelled by hand, one would leave
+/// what it was to do undone.
+pub(super) fn is_step(kind: &str) -> bool {
+    [&hooks::DELIVER, &hooks::DISPATCH].iter().any(|step| step.name() == kind)
+}
+
 /// How long the row of a job that ended stays.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 /// How many rows one transaction removes: on SQLite every other write waits for it.

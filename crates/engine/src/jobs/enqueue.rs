@@ -100,6 +100,7 @@ pub(crate) async fn enqueue(tx: &mut Tx, job: &NewJob, now: Timestamp) -> Result
         run_at: job.run_at.unwrap_or(now),
         created_at: now,
         created_by: job.created_by,
+        steered_by: job.kind.steered_by,
     };
     loop {
         if rows::insert(tx, &row).await? {

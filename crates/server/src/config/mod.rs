@@ -174,7 +174,7 @@ pub struct LimitsConfig {
 #[derive(Clone, Debug, confique::Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct EventsConfig {
-    /// The most clients that wait for events at once, by long-poll or stream. Further ones are refused.
+    /// The most clients that wait at once, for events by long-poll or stream, or for a job. Further ones are refused.
     #[config(env = "LONGSHORE_EVENTS_MAX_FOLLOWERS", default = 1024)]
     pub max_followers: usize,
     /// After how long without an event a stream gives a sign of life. Shorter than what stands between server and
