@@ -328,6 +328,27 @@ impl Act<'_> {
 }
 
 impl Engine {
+    /// Returns the answer that a write verb gave to this very request before. For verbs that look at something outside
+    /// the database first: what has changed there since is no reason to refuse a repeat.
+    pub(crate) async fn answered<T>(&self, actor: &Actor, premises: &Premises) -> Result<Option<T>>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let Some(idempotency) = premises.idempotency.clone() else { return Ok(None) };
+        let (actor, now) = (actor.clone(), self.now());
+        let idempotency = idempotency.within(actor.workspace);
+        let found = self.db().read(move |tx| {
+            let (actor, idempotency) = (actor.clone(), idempotency.clone());
+            Box::pin(async move {
+                if let Some(key) = actor.key {
+                    db::access::ensure_valid_now(tx, key, now).await?;
+                }
+                idempotency::done(tx, &idempotency, actor.principal).await
+            })
+        });
+        found.await
+    }
+
     /// Runs a write verb: `run` is its own part, given its input anew at each attempt of the transaction.
     pub(crate) async fn act<I, T, F>(&self, ask: Ask<'_>, input: I, run: F) -> Result<T>
     where

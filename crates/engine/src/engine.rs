@@ -76,6 +76,8 @@ struct Inner {
     db: Db,
     store: Store,
     clock: Arc<dyn Clock>,
+    /// The machine's clock as it stands, be it set back.
+    wall: Arc<dyn Clock>,
     keys: KeyCache,
     feeds: Feeds,
     jobs: Arc<JobsState>,
@@ -96,6 +98,7 @@ impl Engine {
         let guard = Guard::new(settings.egress.clone())
             .map_err(|error| Error::caused(Code::Internal, format!("what may be dialled: {error}"), error))?;
         // What a lease's holder was told once must stay true, whatever becomes of the machine's clock.
+        let wall = Arc::clone(&clock);
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(clock));
         let (db, id) = Db::open(database, clock.as_ref(), feeds.clone()).await?;
         claim(&store, id).await?;
@@ -108,6 +111,7 @@ impl Engine {
                 db,
                 store,
                 clock,
+                wall,
                 keys,
                 feeds,
                 guard,
@@ -175,6 +179,11 @@ impl Engine {
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.inner.clock)
+    }
+
+    /// Returns the time that others compare with their own clocks.
+    pub(crate) fn wall_time(&self) -> Timestamp {
+        self.inner.wall.now()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

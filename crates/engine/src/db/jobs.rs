@@ -1,6 +1,7 @@
 //! Rows of jobs: making, finding, steering, forgetting. [`claim`] has what their workers write.
 
 mod claim;
+mod lanes;
 
 use longshore_core::wire::{Job, JobError, JobProgress, JobState, Role};
 use longshore_core::{JobId, PrincipalId, Timestamp, WorkspaceId};
@@ -13,6 +14,7 @@ pub(crate) use claim::{
     ClaimedRow, End, Held, Lost, claim, finish, hold, lost, next_due, put_back, release, renew, take_away,
     take_turn,
 };
+pub(crate) use lanes::{prune_rests, rest, wake};
 
 macro_rules! select_jobs {
     ($rest:literal) => {
@@ -234,7 +236,8 @@ pub(crate) async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<
 pub(crate) async fn backlog(tx: &mut Tx, now: Timestamp) -> Result<(u64, Option<Timestamp>)> {
     let row = tx
         .query_opt(
-            "SELECT COUNT(*), MIN(run_at) FROM jobs WHERE state = 'queued' AND run_at <= $1",
+            "SELECT COUNT(*), MIN(run_at) FROM jobs WHERE state = 'queued' AND run_at <= $1
+               AND NOT EXISTS (SELECT 1 FROM lane_rests r WHERE r.lane = jobs.lane AND r.rests_until > $1)",
             &[now.into()],
         )
         .await?;
@@ -249,20 +252,19 @@ pub(crate) async fn schedules(tx: &mut Tx) -> Result<Vec<(String, Timestamp)>> {
     rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.time(1)?))).collect()
 }
 
-/// Moves a kind's next time to `next` where it is due; tells whether it was. A time past `next` was written by a
-/// clock that has been set back since, or for a longer interval: it is due as well.
+/// Moves a kind's next time to `next` where it is due, now or because it is too far away; tells whether it was.
 pub(crate) async fn advance_schedule(
     tx: &mut Tx,
     kind: &str,
-    now: Timestamp,
+    (now, far): (Timestamp, Timestamp),
     next: Timestamp,
 ) -> Result<bool> {
     let touched = tx
         .execute(
             "INSERT INTO job_schedules (kind, next_at) VALUES ($1, $2)
              ON CONFLICT (kind) DO UPDATE SET next_at = excluded.next_at
-             WHERE job_schedules.next_at <= $3 OR job_schedules.next_at > excluded.next_at",
-            &[kind.into(), next.into(), now.into()],
+             WHERE job_schedules.next_at <= $3 OR job_schedules.next_at > $4",
+            &[kind.into(), next.into(), now.into(), far.into()],
         )
         .await?;
     Ok(touched == 1)

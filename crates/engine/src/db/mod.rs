@@ -37,7 +37,7 @@ pub(crate) mod workspaces;
 use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
-use longshore_core::{Clock, Code, DatabaseId, WorkspaceId};
+use longshore_core::{Clock, Code, DatabaseId, Timestamp, WorkspaceId};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
@@ -66,8 +66,8 @@ trait Session: Send {
     fn query<'a>(&'a mut self, sql: &'static str, values: &'a [Value]) -> BoxFuture<'a, Result<Vec<Row>>>;
     /// The statement that takes a workspace for writing: the two engines differ in where time comes from.
     fn take_workspace(&self) -> &'static str;
-    /// Whether the database has a clock that all who write to it share.
-    fn has_clock(&self) -> bool;
+    /// The query that tells the time, where the database has a clock that all who write to it share.
+    fn clock(&self) -> Option<&'static str>;
     /// Runs many statements without values: migrations alone.
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
 }
@@ -108,8 +108,16 @@ impl Tx {
         self.session.take_workspace()
     }
 
-    fn has_clock(&self) -> bool {
-        self.session.has_clock()
+    /// The query of the database's own clock, where that stands in for the machine's, but not for a test's.
+    fn shared_clock(&self, clock: &dyn Clock) -> Option<&'static str> {
+        self.session.clock().filter(|_| clock.is_wall())
+    }
+
+    /// Returns the present time, as all processes that share the database have it.
+    pub(crate) async fn now(&mut self, clock: &dyn Clock) -> Result<Timestamp> {
+        let Some(sql) = self.shared_clock(clock) else { return Ok(clock.now()) };
+        let row = self.query_opt(sql, &[]).await?;
+        row.ok_or_else(|| Error::corrupt("a clock without a time"))?.time(0)
     }
 
     /// Runs a query that has one row at most.

@@ -202,8 +202,8 @@ impl Session for PostgresSession {
         )
     }
 
-    fn has_clock(&self) -> bool {
-        true
+    fn clock(&self) -> Option<&'static str> {
+        Some("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)")
     }
 
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {

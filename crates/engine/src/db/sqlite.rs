@@ -338,8 +338,8 @@ impl Session for SqliteSession {
          WHERE id = $1 RETURNING seq, clock, locked_until, settings, hooks"
     }
 
-    fn has_clock(&self) -> bool {
-        false
+    fn clock(&self) -> Option<&'static str> {
+        None
     }
 
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {

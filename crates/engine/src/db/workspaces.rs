@@ -112,8 +112,7 @@ pub(crate) struct Taken {
 /// The row stays taken until the transaction ends: this is what makes a workspace's writes follow each other.
 pub(crate) async fn take(tx: &mut Tx, id: WorkspaceId, clock: &dyn Clock) -> Result<Option<Taken>> {
     let sql = tx.take_workspace();
-    // Where the database has a clock that all nodes share, it stands in for the machine's, but not for a test's.
-    let now = if tx.has_clock() && clock.is_wall() { Value::Null } else { clock.now().into() };
+    let now = if tx.shared_clock(clock).is_some() { Value::Null } else { clock.now().into() };
     let row = tx.query_opt(sql, &[id.into(), now]).await?;
     row.map(|row| {
         Ok(Taken {

@@ -7,6 +7,7 @@ use longshore_core::{Code, ErrorKind, HookId, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::deliver::DELIVER;
 use super::{dispatch, verbs};
 use crate::act::Premises;
 use crate::actor::Actor;
@@ -114,7 +115,7 @@ async fn failed(context: &JobContext, workspace: WorkspaceId, hook: HookId) -> R
                 verbs::ensure_on(&verbs::hook_of(tx, workspace, hook).await?.hook)?;
                 let batch = deliveries::failed_after(tx, hook, &from, BATCH).await?;
                 for row in &batch {
-                    dispatch::again(tx, hook, row.delivery.id, false, now).await?;
+                    dispatch::again(tx, hook, row.delivery.id, &DELIVER, now).await?;
                 }
                 Ok(batch.into_iter().map(|row| row.delivery.id).collect::<Vec<_>>())
             })
@@ -176,7 +177,7 @@ async fn send_events(
             continue;
         }
         if let Some(known) = deliveries::of_event(tx, hook, new.event).await? {
-            dispatch::again(tx, hook, known.delivery.id, false, now).await?;
+            dispatch::again(tx, hook, known.delivery.id, &DELIVER, now).await?;
         }
     }
     let last = batch.last().map_or(until, |placed| placed.event.seq);

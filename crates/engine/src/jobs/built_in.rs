@@ -22,7 +22,7 @@ static EVENTS: JobKind = JobKind::new("events.prune").timeout(Duration::from_hou
 /// Tells whether a kind's jobs are steps of a work that has its own way to end: cancelled by hand, one would leave
 /// what it was to do undone.
 pub(super) fn is_step(kind: &str) -> bool {
-    [&hooks::DELIVER, &hooks::DISPATCH].iter().any(|step| step.name() == kind)
+    [&hooks::DELIVER, &hooks::URGENT, &hooks::DISPATCH].iter().any(|step| step.name() == kind)
 }
 
 /// How long the row of a job that ended stays.

@@ -67,6 +67,11 @@ impl JobKind {
         self
     }
 
+    /// Returns the whole name of a lane of this kind's jobs.
+    pub(crate) fn lane(&self, lane: &str) -> String {
+        format!("{} {lane}", self.name)
+    }
+
     /// Returns the kind's name.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -145,8 +145,11 @@ impl Lease {
             .engine
             .db()
             .write(move |tx| {
-                let (until, progress) = (clock.now().plus(lease), progress.clone());
-                Box::pin(async move { rows::renew(tx, claim, until, progress.as_ref()).await })
+                let (clock, progress) = (clock.clone(), progress.clone());
+                Box::pin(async move {
+                    let until = tx.now(clock.as_ref()).await?.plus(lease);
+                    rows::renew(tx, claim, until, progress.as_ref()).await
+                })
             })
             .await
     }
@@ -198,8 +201,9 @@ async fn succeed(context: &JobContext, outcome: &Outcome) -> Result<Ended> {
         .engine
         .db()
         .write(move |tx| {
-            let (now, end, outcome) = (clock.now(), Arc::clone(&end), outcome.clone());
+            let (clock, end, outcome) = (clock.clone(), Arc::clone(&end), outcome.clone());
             Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
                 if let Some(effect) = &outcome.effect {
                     effect(tx).await?;
                 }
@@ -227,8 +231,9 @@ async fn fail(kind: &'static JobKind, context: &JobContext, failure: &JobFailure
         .engine
         .db()
         .write(move |tx| {
-            let (now, error, progress) = (clock.now(), public.clone(), progress.clone());
+            let (clock, error, progress) = (clock.clone(), public.clone(), progress.clone());
             Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
                 let held = rows::hold(tx, claim).await?.ok_or_else(taken_away)?;
                 let state = match pause {
                     _ if cancelled || held.cancel_requested => JobState::Cancelled,

@@ -111,8 +111,11 @@ impl Engine {
         let clock = self.clock();
         self.db()
             .write(move |tx| {
-                let (now, job) = (clock.now(), job.clone());
-                Box::pin(async move { enqueue(tx, &job, now).await })
+                let (clock, job) = (clock.clone(), job.clone());
+                Box::pin(async move {
+                    let now = tx.now(clock.as_ref()).await?;
+                    enqueue(tx, &job, now).await
+                })
             })
             .await
     }
@@ -186,7 +189,7 @@ impl Engine {
         let cancelled = self.db().write(move |tx| {
             let (clock, actor, idempotency) = (clock.clone(), actor.clone(), idempotency.clone());
             Box::pin(async move {
-                let now = clock.now();
+                let now = tx.now(clock.as_ref()).await?;
                 steered(tx, &actor, id, now).await?;
                 once(tx, idempotency, &actor, clock.as_ref(), async |tx| cancel(tx, &actor, id, now).await)
                     .await
@@ -204,7 +207,7 @@ impl Engine {
         let retried = self.db().write(move |tx| {
             let (clock, actor, idempotency) = (clock.clone(), actor.clone(), idempotency.clone());
             Box::pin(async move {
-                let now = clock.now();
+                let now = tx.now(clock.as_ref()).await?;
                 steered(tx, &actor, id, now).await?;
                 once(tx, idempotency, &actor, clock.as_ref(), async |tx| retry(tx, &actor, id, now).await)
                     .await
@@ -221,9 +224,15 @@ impl Engine {
 
     /// Returns how much work waits for workers.
     pub async fn job_backlog(&self) -> Result<JobBacklog> {
-        let now = self.now();
-        let (queued, oldest) =
-            self.db().read(move |tx| Box::pin(async move { rows::backlog(tx, now).await })).await?;
+        let clock = self.clock();
+        let found = self.db().read(move |tx| {
+            let clock = clock.clone();
+            Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
+                Ok((now, rows::backlog(tx, now).await?))
+            })
+        });
+        let (now, (queued, oldest)) = found.await?;
         Ok(JobBacklog { queued, oldest: oldest.map(|oldest| now.since(oldest)).unwrap_or_default() })
     }
 }

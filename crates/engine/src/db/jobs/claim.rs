@@ -11,8 +11,8 @@ use crate::db::{Row, Tx, Value};
 use crate::error::Result;
 
 /// Makes claims follow each other: the first statement of a transaction that claims.
-pub(crate) async fn take_turn(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    tx.execute("UPDATE job_claims SET claimed_at = $1 WHERE one = 1", &[now.into()]).await?;
+pub(crate) async fn take_turn(tx: &mut Tx) -> Result<()> {
+    tx.execute("UPDATE job_claims SET claimed_at = claimed_at WHERE one = 1", &[]).await?;
     Ok(())
 }
 
@@ -21,7 +21,8 @@ const LANES_AT_ONCE: u32 = 50;
 
 /// Returns the job to claim next, with its fence: of the lanes that come next after `after` in a round, one with the
 /// fewest running; of that lane, the job that waits longest. The age of jobs does not choose between lanes: a lane
-/// with many old and quick jobs, hardly ever seen running, would go first until it is empty.
+/// with many old and quick jobs, hardly ever seen running, would go first until it is empty. Lanes that rest have no
+/// turn, whatever waits in them.
 ///
 /// `kinds` holds the kinds that the caller can run, each between spaces.
 pub(crate) async fn next_due(
@@ -71,6 +72,7 @@ async fn next_due_near(
                          ORDER BY j.run_at, j.id LIMIT 1),
                         (SELECT COUNT(*) FROM jobs j WHERE j.state = 'running' AND j.lane = near.lane)
                  FROM near
+                 WHERE NOT EXISTS (SELECT 1 FROM lane_rests r WHERE r.lane = near.lane AND r.rests_until > $1)
              ), best (id, fence) AS (
                  SELECT head.id, head.fence FROM heads JOIN jobs head ON head.id = heads.id
                  WHERE heads.running < head.lane_limit AND CAST($2 AS TEXT) LIKE '% ' || head.kind || ' %'
