@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What lets a server of a test deliver to this machine, and take up soon what a dead one has left.
 const CONFIG: &str = "[egress]\nallow_http = true\nports = \"1-65535\"\nnetworks = \"127.0.0.0/8\"\n\
-                      [jobs]\nlease_seconds = 1\n[log]\nlevel = \"trace\"\n";
+                      [jobs]\nlease_seconds = 5\n[log]\nlevel = \"trace\"\n";
 
 /// A request that has come, and the way to answer it.
 struct Delivered {

@@ -222,6 +222,17 @@ async fn recount(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
     Ok(())
 }
 
+/// Returns the place up to which all of a workspace's hooks that are on have read its log; nothing where none is.
+pub(crate) async fn read_by_all(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<u64>> {
+    let row = tx
+        .query_opt(
+            "SELECT MIN(seq) FROM hooks WHERE workspace_id = $1 AND deleted_at IS NULL AND disabled_at IS NULL",
+            &[workspace.into()],
+        )
+        .await?;
+    row.map_or(Ok(None), |row| row.opt_count(0))
+}
+
 /// Returns the next hook, by id, that is on and has not read its workspace's log to the end.
 pub(crate) async fn next_behind(tx: &mut Tx, workspace: WorkspaceId, after: &str) -> Result<Option<HookRow>> {
     let row = tx

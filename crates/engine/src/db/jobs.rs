@@ -11,8 +11,8 @@ use super::{Row, Tx};
 use crate::error::{Error, Result};
 
 pub(crate) use claim::{
-    ClaimedRow, End, Held, Lost, claim, finish, hold, lost, next_due, put_back, release, renew, take_away,
-    take_turn,
+    ClaimedRow, End, Held, Lost, claim, finish, go_on, hold, lost, next_due, put_back, release, renew,
+    take_away, take_turn,
 };
 pub(crate) use lanes::{prune_rests, rest, wake};
 

@@ -197,7 +197,7 @@ async fn succeed(context: &JobContext, outcome: &Outcome) -> Result<Ended> {
     let progress = context.latest_progress();
     let end = Arc::new(End { state: JobState::Succeeded, result, error: None, progress });
     let (claim, clock, outcome) = (context.claim(), context.engine.clock(), outcome.clone());
-    context
+    let state = context
         .engine
         .db()
         .write(move |tx| {
@@ -211,11 +211,18 @@ async fn succeed(context: &JobContext, outcome: &Outcome) -> Result<Ended> {
                     enqueue(tx, job, now).await?;
                 }
                 // The job's row comes last: see `JobContext::write`.
-                if rows::finish(tx, claim, &end, now).await? { Ok(()) } else { Err(taken_away()) }
+                let state = match &outcome.rest {
+                    None => rows::finish(tx, claim, &end, now).await?.then_some(JobState::Succeeded),
+                    Some((rest, pause)) => {
+                        let run_at = now.plus(*pause);
+                        rows::go_on(tx, claim, rest, run_at, end.progress.as_ref(), now).await?
+                    }
+                };
+                state.ok_or_else(taken_away)
             })
         })
         .await?;
-    Ok(Ended::state(JobState::Succeeded))
+    Ok(if state == JobState::Queued { Ended::Continued } else { Ended::state(state) })
 }
 
 async fn fail(kind: &'static JobKind, context: &JobContext, failure: &JobFailure) -> Result<Ended> {

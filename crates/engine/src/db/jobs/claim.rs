@@ -259,6 +259,39 @@ pub(crate) async fn put_back(
     Ok(touched == 1)
 }
 
+/// Queues a claimed job that has done a part of its work, with what is left of it, or ends it where its end was asked
+/// for meanwhile; returns how it stands then, or nothing where the claim was taken away.
+pub(crate) async fn go_on(
+    tx: &mut Tx,
+    (id, fence): (JobId, u64),
+    rest: &serde_json::Value,
+    run_at: Timestamp,
+    progress: Option<&JobProgress>,
+    now: Timestamp,
+) -> Result<Option<JobState>> {
+    let [done, total, unit] = progress_values(progress);
+    let row = tx
+        .query_opt(
+            "UPDATE jobs SET state = CASE WHEN cancel_requested_at IS NULL THEN 'queued' ELSE 'cancelled' END,
+                    finished_at = CASE WHEN cancel_requested_at IS NULL THEN NULL ELSE CAST($5 AS BIGINT) END,
+                    payload = $3, run_at = $4, attempts = 0, worker = NULL, lease_until = NULL,
+                    progress_done = $6, progress_total = $7, progress_unit = $8
+             WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING state",
+            &[
+                id.into(),
+                fence.into(),
+                rest.to_string().into(),
+                run_at.into(),
+                now.into(),
+                done,
+                total,
+                unit,
+            ],
+        )
+        .await?;
+    row.map(|row| super::state(row.text(0)?)).transpose()
+}
+
 /// Gives back all that a worker holds; what was begun does not count as an attempt. Returns how many jobs that were.
 pub(crate) async fn release(tx: &mut Tx, worker: &str) -> Result<u64> {
     tx.execute(

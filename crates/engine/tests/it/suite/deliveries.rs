@@ -1,25 +1,27 @@
 //! Webhooks' deliveries: receivers that fail in every way, and what becomes of what they were to get.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use longshore_core::wire::{DeliveryState, HookDisabled, Redeliver, UpdateHook};
-use longshore_core::{Clock, HookId, PrincipalId};
+use longshore_core::wire::{DeliveryState, UpdateHook, UpdateWorkspace, WorkspaceSettings};
+use longshore_core::{Clock, HookId};
 use longshore_egress::testing::{Peer, header};
 use longshore_engine::{EventQuery, JobFilter, PageRequest, Premises, WorkerSettings};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 
 use super::hooks::{TAKEN, Workers, deliveries, hook, stands, to, until, update};
-use crate::workers::{PATIENCE, Worker, ended, settings};
+use crate::workers::{PATIENCE, Worker, settings};
 use crate::world::World;
 
-const FAILS: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 6\r\n\r\ngeheim";
+pub(super) const GONE: &str = "HTTP/1.1 410 Gone\r\n\r\n";
+pub(super) const FAILS: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 6\r\n\r\ngeheim";
 
 /// Answers what `say` returns for the request's number, from 0.
-async fn scripted(say: impl Fn(usize) -> &'static str + Send + Sync + 'static) -> Peer {
+pub(super) async fn scripted(say: impl Fn(usize) -> &'static str + Send + Sync + 'static) -> Peer {
     let count = Arc::new(AtomicUsize::new(0));
     Peer::start(move |mut stream, _| {
         let answer = say(count.fetch_add(1, Ordering::SeqCst));
@@ -33,7 +35,7 @@ async fn seq(world: &World, hook: HookId) -> u64 {
 }
 
 /// Waits until a hook's newest delivery has had so many attempts.
-async fn attempted(world: &World, hook: HookId, count: usize) -> longshore_core::wire::Delivery {
+pub(super) async fn attempted(world: &World, hook: HookId, count: usize) -> longshore_core::wire::Delivery {
     let start = std::time::Instant::now();
     loop {
         let newest = deliveries(world, hook, None).await.into_iter().next();
@@ -160,180 +162,6 @@ pub(super) async fn an_answer_of_10_mb_holds_nobody(world: &World) {
     world.put("/a", b"x").await;
     let done = until(world, id, DeliveryState::Succeeded, 1).await;
     assert_eq!(done[0].attempts[0].status, Some(200));
-    workers.stop().await;
-}
-
-pub(super) async fn a_receiver_that_is_gone_switches_its_hook_off(world: &World) {
-    let peer = scripted(|_| "HTTP/1.1 410 Gone\r\n\r\n").await;
-    let id = hook(world, to(&peer)).await.hook.id;
-    let workers = Workers::start(world);
-    let none = Premises::default();
-    world.engine.test_hook(&world.owner, world.id(), id, none).await.unwrap();
-    let dead = until(world, id, DeliveryState::Failed, 1).await;
-    assert_eq!((dead[0].attempts.len(), dead[0].attempts[0].status), (1, Some(410)));
-    let hook = stands(world, id).await;
-    assert_eq!(hook.disabled, Some(HookDisabled::Gone));
-    let events = world.events(EventQuery::default()).await;
-    let last = events.last().unwrap();
-    assert_eq!((last.r#type.as_str(), last.key_id), ("hook.disabled", None));
-    assert_eq!(last.actor, PrincipalId::LONGSHORE, "not who made the hook");
-    assert_eq!(last.data["reason"], "gone");
-    assert_eq!(world.event_types().await.len(), events.len());
-    // No more is sent, and no more is kept for it.
-    world.put("/a", b"x").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!((peer.connections(), deliveries(world, id, None).await.len()), (1, 1));
-    workers.stop().await;
-}
-
-/// Has a hook's newest delivery attempted until it has had so many attempts, each as soon as it is due.
-async fn tried(world: &World, hook: HookId, attempts: usize) {
-    loop {
-        let delivery = deliveries(world, hook, None).await.remove(0);
-        let had = delivery.attempts.len();
-        if had >= attempts {
-            return;
-        }
-        let due = delivery.next_at.unwrap_or(world.clock.now());
-        // The receiver is left alone for longer than that after some failures.
-        world.clock.set(world.clock.now().max(due.plus(Duration::from_mins(6))));
-        attempted(world, hook, had + 1).await;
-    }
-}
-
-pub(super) async fn five_days_of_failures_switch_a_hook_off(world: &World) {
-    const DAY: Duration = Duration::from_hours(24);
-    let peer = scripted(|_| FAILS).await;
-    let id = hook(world, to(&peer)).await.hook.id;
-    let workers = Workers::start(world);
-    let ping = async || {
-        // Ids made in one millisecond have no order.
-        world.clock.advance(Duration::from_millis(1));
-        world.engine.test_hook(&world.owner, world.id(), id, Premises::default()).await.unwrap();
-    };
-    ping().await;
-    tried(world, id, 7).await;
-    let since = stands(world, id).await.failing_since.unwrap();
-    // A delivery that is lost a moment before is not the last straw.
-    ping().await;
-    tried(world, id, 6).await;
-    let last = deliveries(world, id, None).await.remove(0).next_at.unwrap();
-    assert!(last < since.plus(DAY * 5));
-    world.clock.set(since.plus(DAY * 5).minus(Duration::from_secs(1)));
-    attempted(world, id, 7).await;
-    assert_eq!(stands(world, id).await.disabled, None);
-    // Nor is, after quiet days, the first failure of the next one: it has all its attempts.
-    world.clock.advance(DAY * 3);
-    ping().await;
-    tried(world, id, 6).await;
-    assert_eq!(stands(world, id).await.disabled, None);
-    let waiting = deliveries(world, id, None).await.remove(0);
-    ping().await;
-    let hook = attempted(world, id, 1).await;
-    assert_eq!(hook.state, DeliveryState::Pending);
-    world.clock.set(waiting.next_at.unwrap().plus(Duration::from_mins(6)));
-    let start = std::time::Instant::now();
-    let hook = loop {
-        let hook = stands(world, id).await;
-        if hook.disabled.is_some() {
-            break hook;
-        }
-        assert!(start.elapsed() < PATIENCE, "{hook:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
-    assert_eq!(hook.disabled, Some(HookDisabled::Failing));
-    let last = world.events(EventQuery::default()).await.pop().unwrap();
-    assert_eq!((last.r#type.as_str(), last.actor), ("hook.disabled", PrincipalId::LONGSHORE));
-    // What still waits for an attempt is given up when its time comes.
-    world.clock.advance(Duration::from_hours(1));
-    until(world, id, DeliveryState::Failed, 4).await;
-    let on = update(world, id, UpdateHook { enabled: Some(true), ..UpdateHook::default() }).await;
-    assert_eq!((on.disabled, on.failing_since), (None, None));
-    workers.stop().await;
-}
-
-/// A receiver that holds its answers back until it is told to give them.
-struct Slow {
-    peer: Peer,
-    arrived: Arc<Notify>,
-    go_on: Arc<Notify>,
-}
-
-impl Slow {
-    /// The first so many requests are answered at once.
-    async fn answering(prompt: usize, say: impl Fn(usize) -> &'static str + Send + Sync + 'static) -> Self {
-        let (arrived, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (told, wait, count) = (Arc::clone(&arrived), Arc::clone(&go_on), AtomicUsize::new(0));
-        let peer = Peer::start(move |mut stream, _| {
-            let number = count.fetch_add(1, Ordering::SeqCst);
-            let (told, wait, answer) = (Arc::clone(&told), Arc::clone(&wait), say(number));
-            async move {
-                if number == prompt {
-                    told.notify_one();
-                    wait.notified().await;
-                }
-                stream.write_all(answer.as_bytes()).await
-            }
-        });
-        Self { peer: peer.await, arrived, go_on }
-    }
-}
-
-const GONE: &str = "HTTP/1.1 410 Gone\r\n\r\n";
-
-pub(super) async fn the_word_of_one_receiver_is_not_held_against_another(world: &World) {
-    let slow = Slow::answering(0, |_| GONE).await;
-    let better = Peer::answering(TAKEN).await;
-    let id = hook(world, to(&slow.peer)).await.hook.id;
-    let workers = Workers::start(world);
-    world.engine.test_hook(&world.owner, world.id(), id, Premises::default()).await.unwrap();
-    slow.arrived.notified().await;
-    let types = Some(vec!["nothing.like_it".to_owned()]);
-    let elsewhere = UpdateHook { url: Some(better.url("/")), types, ..UpdateHook::default() };
-    update(world, id, elsewhere).await;
-    slow.go_on.notify_one();
-    let delivery = attempted(world, id, 1).await;
-    let hook = stands(world, id).await;
-    assert_eq!((hook.disabled, hook.failing_since), (None, None));
-    // The other one has not said no to it.
-    assert_eq!(delivery.state, DeliveryState::Pending);
-    world.clock.advance(Duration::from_secs(10));
-    until(world, id, DeliveryState::Succeeded, 1).await;
-    better.until(1).await;
-    workers.stop().await;
-}
-
-pub(super) async fn one_success_meanwhile_keeps_a_hook_on(world: &World) {
-    // The last attempt of a delivery is under way, after days of failures, when another one succeeds.
-    let slow = Slow::answering(6, |number| if number == 7 { TAKEN } else { FAILS }).await;
-    let id = hook(world, to(&slow.peer)).await.hook.id;
-    let workers = Workers::start(world);
-    world.engine.test_hook(&world.owner, world.id(), id, Premises::default()).await.unwrap();
-    tried(world, id, 6).await;
-    world.clock.advance(Duration::from_hours(6 * 24));
-    slow.arrived.notified().await;
-    world.engine.test_hook(&world.owner, world.id(), id, Premises::default()).await.unwrap();
-    until(world, id, DeliveryState::Succeeded, 1).await;
-    slow.go_on.notify_one();
-    let lost = until(world, id, DeliveryState::Failed, 1).await.remove(0);
-    assert_eq!(lost.attempts.len(), 7);
-    assert_eq!(stands(world, id).await.disabled, None);
-    workers.stop().await;
-}
-
-pub(super) async fn who_switches_a_hook_on_again_begins_anew(world: &World) {
-    let slow = Slow::answering(0, |_| GONE).await;
-    let id = hook(world, to(&slow.peer)).await.hook.id;
-    let workers = Workers::start(world);
-    world.engine.test_hook(&world.owner, world.id(), id, Premises::default()).await.unwrap();
-    slow.arrived.notified().await;
-    for enabled in [false, true] {
-        update(world, id, UpdateHook { enabled: Some(enabled), ..UpdateHook::default() }).await;
-    }
-    slow.go_on.notify_one();
-    attempted(world, id, 1).await;
-    let hook = stands(world, id).await;
-    assert_eq!((hook.disabled, hook.failing_since), (None, None));
     workers.stop().await;
 }
 
@@ -470,49 +298,29 @@ pub(super) async fn a_delivery_whose_mark_is_lost_comes_again_with_the_same_id(w
     assert_eq!(deliveries(world, id, None).await.len(), 1, "it stays one delivery");
 }
 
-pub(super) async fn all_failed_and_any_range_are_sent_again(world: &World) {
-    // A receiver that is switched on later.
-    let is_well = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let peer = {
-        let is_well = Arc::clone(&is_well);
-        scripted(move |_| if is_well.load(Ordering::SeqCst) { TAKEN } else { GONE }).await
-    };
-    let id = hook(world, to(&peer)).await.hook.id;
-    for number in 0..12 {
-        world.put(&format!("/{number}"), b"x").await;
+/// However old they are: the log is all that a hook which stands still will get them from.
+pub(super) async fn what_a_hook_has_not_read_stays_in_the_log(world: &World) {
+    let settings = WorkspaceSettings { events_days: NonZeroU32::new(5), ..WorkspaceSettings::default() };
+    let change = UpdateWorkspace { settings: Some(settings), ..UpdateWorkspace::default() };
+    world.engine.update_workspace(&world.owner, world.id(), change, Premises::default()).await.unwrap();
+    let peer = Peer::answering(TAKEN).await;
+    let made = hook(world, to(&peer)).await.hook;
+    let off = hook(world, to(&peer)).await.hook.id;
+    update(world, off, UpdateHook { enabled: Some(false), ..UpdateHook::default() }).await;
+    for text in ["/a", "/b", "/c"] {
+        world.put(text, b"x").await;
     }
+    world.clock.advance(Duration::from_hours(6 * 24));
+    world.put("/young", b"x").await;
+    // Nobody has told the hook of them; the one that is off holds nothing back.
+    assert_eq!(world.engine.prune_events().await.unwrap(), made.seq);
+    let kept = world.events(EventQuery::default()).await;
+    assert_eq!(kept[0].seq, made.seq + 1);
     let workers = Workers::start(world);
-    let dead = until(world, id, DeliveryState::Failed, 12).await;
-    assert_eq!(dead.len(), 12, "one was refused, and the others given up with the hook");
-    is_well.store(true, Ordering::SeqCst);
-    update(world, id, UpdateHook { enabled: Some(true), ..UpdateHook::default() }).await;
-    let before = peer.connections();
-    let send = async |wanted| {
-        let job = world.engine.redeliver(&world.owner, world.id(), id, wanted, Premises::default()).await;
-        let job = ended(&world.engine, &world.owner, job.unwrap().id).await;
-        job.result.unwrap()["deliveries"].as_u64().unwrap()
-    };
-    let failed = || Redeliver { failed: true, ..Redeliver::default() };
-    assert_eq!(send(failed()).await, 12);
-    until(world, id, DeliveryState::Succeeded, 12).await;
-    assert_eq!(peer.connections() - before, 12);
-    assert_eq!(send(failed()).await, 0);
-
-    // A range by place: twice delivered is twice received, under the same id.
-    let oldest = dead.iter().filter_map(|it| it.seq).min().unwrap();
-    let range = Redeliver { since_seq: Some(oldest), until_seq: Some(oldest + 3), ..Redeliver::default() };
-    assert_eq!(send(range).await, 3);
-    let requests = peer.until(before + 15).await;
-    let ids: BTreeSet<_> = requests[before..].iter().map(|it| header(it, "webhook-id").unwrap()).collect();
-    assert_eq!(ids.len(), 12);
-    // A range by time: nothing has happened since.
-    world.clock.advance(Duration::from_secs(1));
-    let since = |since| Redeliver { since: Some(since), ..Redeliver::default() };
-    assert_eq!(send(since(world.clock.now())).await, 0);
-    world.put("/later", b"x").await;
-    assert_eq!(send(since(world.clock.now())).await, 1);
-    assert_eq!(deliveries(world, id, None).await.len(), 13);
+    until(world, made.id, DeliveryState::Succeeded, kept.len()).await;
     workers.stop().await;
+    world.engine.prune_events().await.unwrap();
+    assert_eq!(world.events(EventQuery::default()).await.len(), 1);
 }
 
 pub(super) async fn a_backlog_waits_in_the_log(world: &World) {

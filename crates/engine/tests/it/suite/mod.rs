@@ -15,6 +15,8 @@ mod locks;
 mod nodes;
 mod notes;
 mod purge;
+mod receivers;
+mod redeliveries;
 mod undo;
 mod undo_property;
 mod versions;
@@ -148,6 +150,7 @@ cases![
     workers::a_job_that_kills_its_workers_is_given_up,
     workers::a_worker_that_stops_gives_back_what_it_holds,
     workers::what_runs_by_the_clock_runs_once_each_time,
+    workers::a_clock_that_is_a_little_behind_makes_nothing_run_twice,
     workers::ended_jobs_and_orphans_go_away_by_themselves,
 ];
 
@@ -182,16 +185,18 @@ cases![
     deliveries::what_fails_is_tried_seven_times_and_then_kept,
     deliveries::each_way_to_fail_is_told,
     deliveries::an_answer_of_10_mb_holds_nobody,
-    deliveries::a_receiver_that_is_gone_switches_its_hook_off,
-    deliveries::five_days_of_failures_switch_a_hook_off,
-    deliveries::the_word_of_one_receiver_is_not_held_against_another,
-    deliveries::one_success_meanwhile_keeps_a_hook_on,
-    deliveries::who_switches_a_hook_on_again_begins_anew,
+    receivers::a_receiver_that_is_gone_switches_its_hook_off,
+    receivers::five_days_of_failures_switch_a_hook_off,
+    receivers::the_word_of_one_receiver_is_not_held_against_another,
+    receivers::one_success_meanwhile_keeps_a_hook_on,
+    receivers::who_switches_a_hook_on_again_begins_anew,
     deliveries::while_a_receiver_rests_nothing_is_written_for_it,
     deliveries::a_receiver_may_ask_for_a_longer_pause,
     deliveries::a_dead_receiver_delays_no_other,
     deliveries::a_receiver_that_fails_is_left_alone_for_a_while,
     deliveries::a_delivery_whose_mark_is_lost_comes_again_with_the_same_id,
-    deliveries::all_failed_and_any_range_are_sent_again,
+    redeliveries::all_failed_and_any_range_are_sent_again,
+    redeliveries::a_range_stops_at_the_backlog_and_goes_on,
+    deliveries::what_a_hook_has_not_read_stays_in_the_log,
     deliveries::a_backlog_waits_in_the_log,
 ];
