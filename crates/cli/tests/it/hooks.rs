@@ -176,7 +176,19 @@ fn hooks_are_added_tried_changed_and_removed() {
     assert_eq!(again.header("webhook-id"), id);
     again.answer("200 OK");
 
+    // By time as well; and nothing is left that was given up.
+    let sent = |how: &[&str]| {
+        let job = place.run(&[&["hooks", "redeliver", &hook], how].concat()).exits(0).text();
+        place.json(&["jobs", "wait", job.trim()])["result"]["deliveries"].clone()
+    };
+    assert_eq!(sent(&["--failed"]), 0);
+    assert_eq!(sent(&["--since", "1h"]), 1);
+    let again = post.next();
+    assert_eq!(again.header("webhook-id"), id);
+    again.answer("200 OK");
+
     let rotated = place.run(&["hooks", "rotate", &hook, "--overlap", "1"]).exits(0).text();
+    place.run(&["hooks", "rotate", &hook]).exits(5);
     place.run(&["hooks", "test", &hook]).exits(0);
     let ping = post.next();
     ping.verify(&secret);

@@ -8,6 +8,7 @@ use longshore_core::{ManualClock, Timestamp};
 use longshore_store::Store;
 use serde_json::json;
 
+use super::{DELIVER, URGENT};
 use crate::act::Premises;
 use crate::db::jobs as rows;
 use crate::engine::{Engine, Settings};
@@ -73,6 +74,15 @@ async fn a_delivery_without_a_job_is_given_another(database: &Database) {
     let stranded = engine.delivery(&owner, workspace, hook, stranded.id).await.unwrap();
     assert_eq!((stranded.state, stranded.next_at), (DeliveryState::Pending, Some(engine.now())));
     engine.close().await;
+}
+
+#[test]
+fn what_is_promised_is_what_holds_without_settings() {
+    let settings = Settings::default();
+    assert_eq!((settings.hook_timeout, settings.hook_backlog), (Duration::from_secs(15), 10_000));
+    assert_eq!((DELIVER.lane_limit, URGENT.lane_limit), (4, 1));
+    // An attempt has to end before its job is taken for one that hangs.
+    assert!(settings.hook_timeout < DELIVER.timeout);
 }
 
 #[tokio::test]

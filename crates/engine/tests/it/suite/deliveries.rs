@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use longshore_core::wire::{DeliveryState, UpdateHook, UpdateWorkspace, WorkspaceSettings};
+use longshore_core::wire::{DeliveryState, JobState, UpdateHook, UpdateWorkspace, WorkspaceSettings};
 use longshore_core::{Clock, HookId};
 use longshore_egress::testing::{Peer, header};
 use longshore_engine::{EventQuery, JobFilter, PageRequest, Premises, WorkerSettings};
@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 
 use super::hooks::{TAKEN, Workers, deliveries, hook, stands, to, until, update};
-use crate::workers::{PATIENCE, Worker, settings};
+use crate::workers::{Counter, PATIENCE, Worker, settings};
 use crate::world::World;
 
 pub(super) const GONE: &str = "HTTP/1.1 410 Gone\r\n\r\n";
@@ -210,6 +210,61 @@ pub(super) async fn a_receiver_may_ask_for_a_longer_pause(world: &World) {
         assert!((seconds..=seconds * 6 / 5).contains(&due), "{answer:?}: {due} s");
         workers.stop().await;
     }
+}
+
+pub(super) async fn no_more_than_four_are_under_way_at_once(world: &World) {
+    const EVENTS: usize = 24;
+    let (now, most) = (Counter::default(), Arc::new(AtomicUsize::new(0)));
+    let peer = {
+        let most = Arc::clone(&most);
+        Peer::start(move |mut stream, _| {
+            let now = now.clone();
+            most.fetch_max(now.add(), Ordering::SeqCst);
+            async move {
+                tokio::time::sleep(Duration::from_millis(60)).await;
+                now.remove();
+                stream.write_all(TAKEN.as_bytes()).await
+            }
+        })
+        .await
+    };
+    let id = hook(world, to(&peer)).await.hook.id;
+    for number in 0..EVENTS {
+        world.put(&format!("/{number}"), b"x").await;
+    }
+    let workers = Workers::start(world);
+    until(world, id, DeliveryState::Succeeded, EVENTS).await;
+    workers.stop().await;
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&most), "{most} at once, with workers for eight");
+}
+
+pub(super) async fn deliveries_stay_for_thirty_days(world: &World) {
+    const DAY: Duration = Duration::from_hours(24);
+    let peer = Peer::answering(TAKEN).await;
+    let id = hook(world, to(&peer)).await.hook.id;
+    let workers = Workers::start(world);
+    world.put("/a", b"x").await;
+    until(world, id, DeliveryState::Succeeded, 1).await;
+    let pruned = async || {
+        let (now, start) = (world.clock.now(), std::time::Instant::now());
+        let filter = || JobFilter { kind: Some("hooks.prune".to_owned()), ..JobFilter::default() };
+        loop {
+            let page = PageRequest::new(Some(1), None);
+            let newest = world.engine.list_jobs(&world.owner, filter(), page).await.unwrap().items.pop();
+            if newest.is_some_and(|job| job.created_at >= now && job.state == JobState::Succeeded) {
+                return deliveries(world, id, None).await;
+            }
+            assert!(start.elapsed() < PATIENCE, "old deliveries are not looked for");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    world.clock.advance(DAY * 29);
+    let kept = pruned().await;
+    assert_eq!((kept.len(), kept[0].attempts.len()), (1, 1));
+    world.clock.advance(DAY + Duration::from_secs(1));
+    assert!(pruned().await.is_empty());
+    workers.stop().await;
 }
 
 pub(super) async fn a_dead_receiver_delays_no_other(world: &World) {

@@ -405,7 +405,7 @@ pub(super) async fn a_step_of_delivering_is_not_cancelled(world: &World) {
     let id = hook(world, to(&peer)).await.hook.id;
     engine.test_hook(&world.owner, world.id(), id, Premises::default()).await.unwrap();
     world.put("/a", b"x").await;
-    for kind in ["hooks.deliver", "hooks.dispatch"] {
+    for kind in ["hooks.deliver.urgent", "hooks.dispatch"] {
         let filter = JobFilter { kind: Some(kind.to_owned()), ..JobFilter::default() };
         let found = engine.list_jobs(&world.owner, filter, PageRequest::default()).await.unwrap().items;
         assert_eq!(found.len(), 1, "{kind}");

@@ -192,6 +192,8 @@ cases![
     receivers::who_switches_a_hook_on_again_begins_anew,
     deliveries::while_a_receiver_rests_nothing_is_written_for_it,
     deliveries::a_receiver_may_ask_for_a_longer_pause,
+    deliveries::no_more_than_four_are_under_way_at_once,
+    deliveries::deliveries_stay_for_thirty_days,
     deliveries::a_dead_receiver_delays_no_other,
     deliveries::a_receiver_that_fails_is_left_alone_for_a_while,
     deliveries::a_delivery_whose_mark_is_lost_comes_again_with_the_same_id,
