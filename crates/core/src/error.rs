@@ -130,10 +130,14 @@ codes! {
     JobNotFailed = "job_not_failed", Conflict, "the job did not fail";
     /// Another job for the same work is queued or running.
     JobDuplicate = "job_duplicate", Conflict, "the same work is queued already";
+    /// The job is a step of the server's own work: ended by hand it would leave that work undone.
+    JobNotCancellable = "job_not_cancellable", Conflict, "the job cannot be cancelled";
     /// The workspace has as many webhooks as it may have.
     TooManyHooks = "too_many_hooks", Conflict, "too many webhooks";
     /// The webhook is switched off: switch it on first.
     HookDisabled = "hook_disabled", Conflict, "the webhook is switched off";
+    /// The secret before the last rotation still signs: a new one now would take it from who has not changed over yet.
+    RotationUnderWay = "rotation_under_way", Conflict, "the last rotation is not over";
     /// `If-Match` or `If-None-Match` does not hold; `current_version` names the version that stands, `current_event` what made it.
     PreconditionFailed = "precondition_failed", Precondition, "the precondition does not hold";
     /// The workspace takes no change of a file without `If-Match`.

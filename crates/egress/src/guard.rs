@@ -92,7 +92,7 @@ impl Guard {
     /// # Errors
     /// When the file of authorities cannot be used.
     pub fn new(settings: Settings) -> Result<Self> {
-        Self::with_resolver(settings, Arc::new(SystemResolver))
+        Self::with_resolver(settings, Arc::new(SystemResolver::new()))
     }
 
     /// Makes a guard that asks `resolver` for addresses.

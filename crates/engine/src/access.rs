@@ -200,17 +200,15 @@ impl Engine {
         if wanted.expires_at.is_some_and(|end| end <= self.now()) {
             return Err(Error::new(Code::InvalidBody, "expires_at lies in the past"));
         }
-        let clock = self.clock();
-        let maker_key = self.me(actor).await?.key;
+        let (clock, actor) = (self.clock(), actor.clone());
+        let maker_key = self.me(&actor).await?.key;
         self.db()
             .write(move |tx| {
                 let (clock, wanted, maker_key) = (clock.clone(), wanted.clone(), maker_key.clone());
-                let idempotency = idempotency.clone();
+                let (actor, idempotency) = (actor.clone(), idempotency.clone());
                 Box::pin(async move {
                     let now = clock.now();
-                    db::access::ensure_valid_now(tx, maker_key.id, now).await?;
-                    let asking = maker_key.principal.id;
-                    once(tx, idempotency, asking, clock.as_ref(), async |tx| {
+                    once(tx, idempotency, &actor, clock.as_ref(), async |tx| {
                         let principal = match &wanted.agent {
                             None => maker_key.principal,
                             Some(name) => new_agent(tx, name, now).await?,
@@ -252,16 +250,13 @@ impl Engine {
     /// Revokes a key; from now on it is refused here.
     pub async fn revoke_key(&self, actor: &Actor, id: KeyId, idempotency: Option<Idempotency>) -> Result<()> {
         actor.needs(Role::Admin)?;
-        let (clock, scope, asking, principal) = (self.clock(), actor.workspace, actor.key, actor.principal);
+        let (clock, actor) = (self.clock(), actor.clone());
         self.db()
             .write(move |tx| {
-                let (clock, idempotency) = (clock.clone(), idempotency.clone());
+                let (clock, actor, idempotency) = (clock.clone(), actor.clone(), idempotency.clone());
                 Box::pin(async move {
-                    let now = clock.now();
-                    if let Some(asking) = asking {
-                        db::access::ensure_valid_now(tx, asking, now).await?;
-                    }
-                    once(tx, idempotency, principal, clock.as_ref(), async |tx| {
+                    let (now, scope) = (clock.now(), actor.workspace);
+                    once(tx, idempotency, &actor, clock.as_ref(), async |tx| {
                         let known = db::access::key_with_hash(tx, id).await?;
                         let visible =
                             known.is_some_and(|(key, _)| scope.is_none() || key.workspace_id == scope);

@@ -40,7 +40,7 @@ pub struct Settings {
     pub hook_backlog: u32,
     /// How long another process's revocation of a key may take to be noticed here (1 s).
     pub key_cache: Duration,
-    /// How many may follow a workspace's events at once (1,024).
+    /// How many may follow workspaces' events or wait for jobs at once (1,024).
     pub followers: usize,
     /// How many of them one principal may have (256).
     pub followers_each: usize,
@@ -83,6 +83,8 @@ struct Inner {
     settings: Settings,
     store: Store,
     clock: Arc<dyn Clock>,
+    /// The machine's clock as it stands, be it set back.
+    wall: Arc<dyn Clock>,
     keys: KeyCache,
     feeds: Feeds,
     jobs: Arc<JobsState>,
@@ -103,6 +105,7 @@ impl Engine {
         let guard = Guard::new(settings.egress.clone())
             .map_err(|error| Error::caused(Code::Internal, format!("what may be dialled: {error}"), error))?;
         // What a lease's holder was told once must stay true, whatever becomes of the machine's clock.
+        let wall = Arc::clone(&clock);
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(clock));
         let (db, id) = Db::open(database, clock.as_ref(), feeds.clone()).await?;
         claim(&store, id).await?;
@@ -115,6 +118,7 @@ impl Engine {
                 settings,
                 store,
                 clock,
+                wall,
                 keys,
                 feeds,
                 guard,
@@ -187,6 +191,11 @@ impl Engine {
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.inner.clock)
+    }
+
+    /// Returns the time that others compare with their own clocks.
+    pub(crate) fn wall_time(&self) -> Timestamp {
+        self.inner.wall.now()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -83,11 +83,16 @@ impl Feeds {
         }
     }
 
-    fn subscribe(&self, principal: PrincipalId, workspace: WorkspaceId) -> Result<Subscription> {
+    /// Takes a place among those who wait, whatever they wait for.
+    pub(crate) fn place(&self, principal: PrincipalId) -> Result<Place> {
         let full = || {
-            Error::new(Code::Overloaded, "as many follow events as this server, or this principal, may have")
+            Error::new(Code::Overloaded, "as many wait for news as this server, or this principal, may have")
         };
-        let place = self.0.places.take(principal).ok_or_else(full)?;
+        self.0.places.take(principal).ok_or_else(full)
+    }
+
+    fn subscribe(&self, principal: PrincipalId, workspace: WorkspaceId) -> Result<Subscription> {
+        let place = self.place(principal)?;
         let mut feeds = self.feeds();
         let feed = feeds.entry(workspace).or_insert_with(|| Feed {
             newest: watch::Sender::new(0),

@@ -210,11 +210,12 @@ impl Open {
     }
 }
 
-/// Does `work` once for its key, where it has one: for writes that belong to no workspace.
+/// Does `work` once for its key, where it has one: for writes that belong to no workspace. Whether the actor may do
+/// it at all is for the caller to find out before: who may not gets no answer of an earlier request either.
 pub(crate) async fn once<T, F>(
     tx: &mut Tx,
     idempotency: Option<Idempotency>,
-    principal: PrincipalId,
+    actor: &Actor,
     clock: &dyn Clock,
     work: F,
 ) -> Result<T>
@@ -222,9 +223,13 @@ where
     T: Serialize + DeserializeOwned,
     F: AsyncFnOnce(&mut Tx) -> Result<T>,
 {
-    let open = match idempotency {
+    let now = clock.now();
+    if let Some(key) = actor.key {
+        db::access::ensure_valid_now(tx, key, now).await?;
+    }
+    let open = match idempotency.map(|key| key.within(actor.workspace)) {
         None => None,
-        Some(idempotency) => match begin(tx, idempotency, principal, clock.now()).await? {
+        Some(idempotency) => match begin(tx, idempotency, actor.principal, now).await? {
             Turn::Done(answer) => return Ok(answer),
             Turn::Open(open) => Some(open),
         },
@@ -237,18 +242,23 @@ where
 }
 
 impl Engine {
-    /// Returns the answer that was given under a request's key: for a write that looks at nodes before its act. They
-    /// may be gone by the time of a repeat.
-    pub(crate) async fn answered<T: DeserializeOwned + Send + 'static>(
-        &self,
-        actor: &Actor,
-        premises: &Premises,
-    ) -> Result<Option<T>> {
-        let Some(key) = premises.idempotency.clone() else { return Ok(None) };
-        let (key, principal) = (key.within(actor.workspace), actor.principal);
+    /// Returns the answer that was given to this very request before. For verbs that look at something before their act:
+    /// what has changed there since is no reason to refuse a repeat.
+    pub(crate) async fn answered<T>(&self, actor: &Actor, premises: &Premises) -> Result<Option<T>>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let Some(idempotency) = premises.idempotency.clone() else { return Ok(None) };
+        let (actor, now) = (actor.clone(), self.now());
+        let idempotency = idempotency.within(actor.workspace);
         let found = self.db().read(move |tx| {
-            let key = key.clone();
-            Box::pin(async move { done(tx, &key, principal).await })
+            let (actor, idempotency) = (actor.clone(), idempotency.clone());
+            Box::pin(async move {
+                if let Some(key) = actor.key {
+                    db::access::ensure_valid_now(tx, key, now).await?;
+                }
+                done(tx, &idempotency, actor.principal).await
+            })
         });
         found.await
     }

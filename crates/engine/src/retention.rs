@@ -20,13 +20,14 @@ use crate::jobs::{Handled, JobContext, JobFailure, JobKind, NewJob, Outcome, enq
 use crate::purge::{END, Meant, TrashPurged, days};
 
 /// Removes from the trash of a workspace what is older than its rules keep it.
-pub(crate) static TRASH: JobKind = JobKind::new("trash.purge");
+pub(crate) static TRASH: JobKind = JobKind::new("trash.purge").steered_by(Role::Admin);
 
 /// Removes the old versions that the rules of a workspace keep no longer.
-pub(crate) static VERSIONS: JobKind = JobKind::new("versions.retain");
+pub(crate) static VERSIONS: JobKind = JobKind::new("versions.retain").steered_by(Role::Admin);
 
-/// Removes for good, step by step, what somebody asked for: a node of the trash, or all of it.
-pub(crate) static PURGE: JobKind = JobKind::new("nodes.purge");
+/// Removes for good, step by step, what somebody asked for: a node of the trash, or all of it. Admins alone may
+/// ask for that, so they alone may have it done again.
+pub(crate) static PURGE: JobKind = JobKind::new("nodes.purge").steered_by(Role::Admin);
 
 /// How often rules are looked at.
 pub(crate) const INTERVAL: Duration = Duration::from_hours(1);

@@ -83,7 +83,7 @@ impl Engine {
                 let idempotency = idempotency.clone();
                 Box::pin(async move {
                     let clock = clock.as_ref();
-                    once(tx, idempotency, actor.principal, clock, async |tx| {
+                    once(tx, idempotency, &actor, clock, async |tx| {
                         if db::workspaces::by_name(tx, name.as_str()).await?.is_some() {
                             return Err(exists(&name));
                         }

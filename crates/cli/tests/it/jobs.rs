@@ -276,11 +276,11 @@ fn on_sqlite_a_server_that_was_killed_goes_on_where_it_was() {
     place.kill();
     let orphans = leave_orphans(&store);
     note_long_ago(&Database::Sqlite(place.folder.path().join("data/longshore.db")), &store);
-    place.serve("[jobs]\nlease_seconds = 1\n");
+    place.serve("[jobs]\nlease_seconds = 5\n");
     let id = place.sweep_underway()["id"].clone();
     place.kill();
     assert!(!is_swept(&orphans), "the kill came too late to show anything");
-    place.serve("[jobs]\nlease_seconds = 1\n");
+    place.serve("[jobs]\nlease_seconds = 5\n");
     // While a server runs, no worker joins it.
     let data = place.folder.path().join("data");
     let refused = place.run(&["worker", "--data", data.to_str().unwrap()]).exits(1);
@@ -296,7 +296,7 @@ fn on_postgres_another_worker_takes_over_and_people_steer() {
     let Some(server) = postgres::Server::start() else { return };
     let (store, url) = (tempfile::tempdir().unwrap(), server.database());
     let shared =
-        format!("[database]\nurl = {url:?}\n[store]\ndir = {:?}\n[jobs]\nlease_seconds = 1\n", store.path());
+        format!("[database]\nurl = {url:?}\n[store]\ndir = {:?}\n[jobs]\nlease_seconds = 5\n", store.path());
     let place = Place::start(&format!("{shared}enabled = false\n"));
     let content = keep_a_file(&place);
     let orphans = leave_orphans(store.path());

@@ -16,7 +16,7 @@ pub enum HookDisabled {
     Asked,
     /// The receiver answered 410: it wants no more.
     Gone,
-    /// Every delivery failed for five days.
+    /// Every attempt failed for five days, and a delivery has had all of its own.
     Failing,
 }
 
@@ -116,7 +116,8 @@ pub struct UpdateHook {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RotateHook {
-    /// For how many hours deliveries carry a signature of the old secret too: 0 to 168, left out 24.
+    /// For how many hours deliveries carry a signature of the old secret too: 0 to 168, left out 24. While those of an
+    /// earlier rotation last, 0 alone is taken: it ends both old secrets at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap_hours: Option<u32>,
 }
@@ -179,7 +180,7 @@ pub struct Delivery {
     pub seq: Option<u64>,
     /// Where it stands.
     pub state: DeliveryState,
-    /// When the next attempt is due.
+    /// When the next attempt is due; while the receiver is left alone for its failures it waits for longer.
     pub next_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,

@@ -45,7 +45,8 @@ pub struct WorkspaceSettings {
     pub versions_days: Option<u32>,
     /// For how many days the trash keeps what is put there, with all its versions; `null` for ever.
     pub trash_days: Option<u32>,
-    /// For how many days events are kept; `null` for ever. The newest event is always kept.
+    /// For how many days events are kept; `null` for ever. The newest event is always kept, and so is what a
+    /// webhook that is on has not read yet.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1, default = 30))]
     pub events_days: Option<NonZeroU32>,
 }

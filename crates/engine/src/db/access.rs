@@ -15,7 +15,7 @@ const fn kind_text(kind: PrincipalKind) -> &'static str {
     }
 }
 
-const fn role_text(role: Role) -> &'static str {
+pub(super) const fn role_text(role: Role) -> &'static str {
     match role {
         Role::Viewer => "viewer",
         Role::Editor => "editor",
@@ -23,16 +23,20 @@ const fn role_text(role: Role) -> &'static str {
     }
 }
 
+pub(super) fn role(text: &str) -> Result<Role> {
+    match text {
+        "viewer" => Ok(Role::Viewer),
+        "editor" => Ok(Role::Editor),
+        "admin" => Ok(Role::Admin),
+        other => Err(Error::corrupt(format_args!("role {other:?}"))),
+    }
+}
+
 fn read(row: &Row) -> Result<Key> {
     Ok(Key {
         id: row.parse(0)?,
         name: row.text(1)?.to_owned(),
-        role: match row.text(2)? {
-            "viewer" => Role::Viewer,
-            "editor" => Role::Editor,
-            "admin" => Role::Admin,
-            other => return Err(Error::corrupt(format_args!("role {other:?}"))),
-        },
+        role: role(row.text(2)?)?,
         workspace_id: row.opt_parse(3)?,
         created_at: row.time(4)?,
         expires_at: row.opt_time(5)?,

@@ -1,7 +1,7 @@
 //! Rows of webhooks' deliveries and their attempts.
 
 use longshore_core::wire::{Delivery, DeliveryAttempt, DeliveryState};
-use longshore_core::{DeliveryId, EventId, HookId, Timestamp};
+use longshore_core::{DeliveryId, EventId, HookId, JobId, Timestamp};
 
 use super::{Row, Tx};
 use crate::error::{Error, Result};
@@ -232,15 +232,42 @@ pub(crate) async fn give_up(tx: &mut Tx, (id, round): (DeliveryId, u64), now: Ti
     Ok(())
 }
 
-/// Puts the next attempt off; false where the delivery is in another round by now.
-pub(crate) async fn postpone(tx: &mut Tx, (id, round): (DeliveryId, u64), to: Timestamp) -> Result<bool> {
-    let touched = tx
-        .execute(
-            "UPDATE deliveries SET next_at = $3 WHERE id = $1 AND round = $2 AND state = 'pending'",
-            &[id.into(), round.into(), to.into()],
+/// Notes which job makes the next attempt.
+pub(crate) async fn awaits(tx: &mut Tx, id: DeliveryId, job: JobId) -> Result<()> {
+    tx.execute("UPDATE deliveries SET job_id = $2 WHERE id = $1", &[id.into(), job.into()]).await?;
+    Ok(())
+}
+
+/// Lists deliveries that were due before a time and have no job that would make their attempt.
+pub(crate) async fn stranded(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<Vec<DeliveryRow>> {
+    let rows = tx
+        .query(
+            select_deliveries!(
+                "WHERE state = 'pending' AND next_at < $1 AND NOT EXISTS
+                     (SELECT 1 FROM jobs j WHERE j.id = deliveries.job_id AND j.finished_at IS NULL)
+                 ORDER BY next_at LIMIT $2"
+            ),
+            &[before.into(), limit.into()],
         )
         .await?;
-    Ok(touched == 1)
+    rows.iter().map(read).collect()
+}
+
+/// Goes on with a delivery in a new round, with the attempts that it has had; returns the round's number, or nothing
+/// where somebody else has gone on with it.
+pub(crate) async fn go_on(
+    tx: &mut Tx,
+    (id, round): (DeliveryId, u64),
+    now: Timestamp,
+) -> Result<Option<u64>> {
+    let row = tx
+        .query_opt(
+            "UPDATE deliveries SET round = round + 1, next_at = $3
+             WHERE id = $1 AND round = $2 AND state = 'pending' RETURNING round",
+            &[id.into(), round.into(), now.into()],
+        )
+        .await?;
+    row.map(|row| row.count(0)).transpose()
 }
 
 /// Begins a new round of attempts; returns its number.

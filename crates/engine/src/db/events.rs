@@ -13,7 +13,7 @@ use longshore_core::{
 use serde_json::json;
 
 use super::nodes::NodeRow;
-use super::{Row, Tx, workspaces};
+use super::{Row, Tx, hooks, workspaces};
 use crate::actor::Actor;
 use crate::error::{Error, Result};
 
@@ -365,11 +365,12 @@ pub(crate) async fn placed(
         .collect()
 }
 
-/// Removes the oldest events up to the first that is not older than `before`, at most `limit` of them and never
-/// the newest; returns how many places were given up.
+/// Removes the oldest events up to the first that is not older than `before` or that a hook which is on has not read,
+/// at most `limit` of them and never the newest; returns how many places were given up.
 pub(crate) async fn prune(tx: &mut Tx, workspace: WorkspaceId, before: Timestamp, limit: u32) -> Result<u64> {
     let Some(ends) = workspaces::log_ends(tx, workspace).await? else { return Ok(0) };
-    let end = ends.last.min(ends.first.saturating_add(limit.into()));
+    let unread = hooks::read_by_all(tx, workspace).await?.map_or(u64::MAX, |seq| seq.saturating_add(1));
+    let end = ends.last.min(ends.first.saturating_add(limit.into())).min(unread);
     let kept = tx
         .query_opt(
             "SELECT seq FROM events WHERE workspace_id = $1 AND seq >= $2 AND seq < $3 AND at >= $4

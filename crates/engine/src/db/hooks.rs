@@ -1,7 +1,5 @@
 //! Rows of webhooks.
 
-use std::time::Duration;
-
 use longshore_core::webhook::Secret;
 use longshore_core::wire::{Hook, HookDisabled};
 use longshore_core::{HookId, Timestamp, WorkspaceId};
@@ -15,8 +13,8 @@ pub(crate) struct HookRow {
     pub(crate) hook: Hook,
     pub(crate) secret: Secret,
     pub(crate) old_secret: Option<Secret>,
-    /// Until when the receiver is left alone for it.
-    pub(crate) rests_until: Option<Timestamp>,
+    /// Rises with each new URL and each switching on.
+    pub(crate) round: u64,
 }
 
 const fn disabled_text(why: HookDisabled) -> &'static str {
@@ -31,7 +29,7 @@ macro_rules! select_hooks {
     ($rest:literal) => {
         concat!(
             "SELECT id, workspace_id, url, types, path, description, disabled, disabled_at, failing_since, seq,
-                    old_secret_until, created_at, created_by, updated_at, secret, old_secret, rests_until
+                    old_secret_until, created_at, created_by, updated_at, secret, old_secret, round
              FROM hooks WHERE deleted_at IS NULL AND ",
             $rest
         )
@@ -68,7 +66,7 @@ fn read(row: &Row) -> Result<HookRow> {
         },
         secret: secret(row.text(14)?)?,
         old_secret: row.opt_text(15)?.map(secret).transpose()?,
-        rests_until: row.opt_time(16)?,
+        round: row.count(16)?,
     })
 }
 
@@ -164,26 +162,38 @@ pub(crate) async fn enable(
 ) -> Result<()> {
     tx.execute(
         "UPDATE hooks SET disabled = NULL, disabled_at = NULL, failing_since = NULL, failures = 0,
-                rests_until = NULL, seq = $2, updated_at = $3 WHERE id = $1",
+                round = round + 1, seq = $2, updated_at = $3 WHERE id = $1",
         &[id.into(), seq.into(), now.into()],
     )
     .await?;
     recount(tx, workspace).await
 }
 
-/// Switches a hook off; tells whether it was on.
+/// Which receiver it is that a hook is switched off for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failing {
+    /// The round in which it was asked.
+    pub(crate) round: u64,
+    /// It has failed since then or longer; nothing where that is no matter.
+    pub(crate) since: Option<Timestamp>,
+}
+
+/// Switches a hook off, where a receiver is the reason only while it is so; tells whether it was on.
 pub(crate) async fn disable(
     tx: &mut Tx,
-    workspace: WorkspaceId,
-    id: HookId,
+    (workspace, id): (WorkspaceId, HookId),
     why: HookDisabled,
+    failing: Option<Failing>,
     now: Timestamp,
 ) -> Result<bool> {
+    let (round, since) = (failing.map(|it| it.round), failing.and_then(|it| it.since));
     let touched = tx
         .execute(
             "UPDATE hooks SET disabled = $2, disabled_at = $3, updated_at = $3
-             WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL",
-            &[id.into(), disabled_text(why).into(), now.into()],
+             WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL
+               AND (CAST($4 AS BIGINT) IS NULL OR round = $4)
+               AND (CAST($5 AS BIGINT) IS NULL OR failing_since <= $5)",
+            &[id.into(), disabled_text(why).into(), now.into(), round.into(), since.into()],
         )
         .await?;
     recount(tx, workspace).await?;
@@ -210,6 +220,17 @@ async fn recount(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
     )
     .await?;
     Ok(())
+}
+
+/// Returns the place up to which all of a workspace's hooks that are on have read its log; nothing where none is.
+pub(crate) async fn read_by_all(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<u64>> {
+    let row = tx
+        .query_opt(
+            "SELECT MIN(seq) FROM hooks WHERE workspace_id = $1 AND deleted_at IS NULL AND disabled_at IS NULL",
+            &[workspace.into()],
+        )
+        .await?;
+    row.map_or(Ok(None), |row| row.opt_count(0))
 }
 
 /// Returns the next hook, by id, that is on and has not read its workspace's log to the end.
@@ -252,37 +273,38 @@ pub(crate) async fn advance(tx: &mut Tx, id: HookId, from: u64, to: u64) -> Resu
     Ok(touched == 1)
 }
 
-/// Forgets the failures: the receiver took something, or is another one.
-pub(crate) async fn forgive(tx: &mut Tx, id: HookId) -> Result<()> {
+/// Begins a new round: another receiver, at which no failure of the one before is held against it.
+pub(crate) async fn begin_anew(tx: &mut Tx, id: HookId) -> Result<()> {
     tx.execute(
-        "UPDATE hooks SET failing_since = NULL, failures = 0, rests_until = NULL
-         WHERE id = $1 AND failing_since IS NOT NULL",
+        "UPDATE hooks SET round = round + 1, failing_since = NULL, failures = 0 WHERE id = $1",
         &[id.into()],
     )
     .await?;
     Ok(())
 }
 
-/// Notes that an attempt failed, and leaves the receiver alone for as long as `rest` makes of the failures in a row.
-pub(crate) async fn failed(
-    tx: &mut Tx,
-    id: HookId,
-    now: Timestamp,
-    rest: fn(u64) -> Option<Duration>,
-) -> Result<()> {
-    let row = tx
-        .query_opt(
-            "UPDATE hooks SET failing_since = COALESCE(failing_since, $2), failures = failures + 1
-             WHERE id = $1 RETURNING failures",
-            &[id.into(), now.into()],
+/// Forgets the failures: the receiver of this round took something. Tells whether there were any.
+pub(crate) async fn forgive(tx: &mut Tx, (id, round): (HookId, u64)) -> Result<bool> {
+    let touched = tx
+        .execute(
+            "UPDATE hooks SET failing_since = NULL, failures = 0
+             WHERE id = $1 AND round = $2 AND failing_since IS NOT NULL",
+            &[id.into(), round.into()],
         )
         .await?;
-    let Some(row) = row else { return Ok(()) };
-    if let Some(rest) = rest(row.count(0)?) {
-        tx.execute("UPDATE hooks SET rests_until = $2 WHERE id = $1", &[id.into(), now.plus(rest).into()])
-            .await?;
-    }
-    Ok(())
+    Ok(touched == 1)
+}
+
+/// Notes that an attempt at the receiver of this round failed; returns how many that makes in a row.
+pub(crate) async fn failed(tx: &mut Tx, (id, round): (HookId, u64), now: Timestamp) -> Result<Option<u64>> {
+    let row = tx
+        .query_opt(
+            "UPDATE hooks SET failing_since = COALESCE(failing_since, $3), failures = failures + 1
+             WHERE id = $1 AND round = $2 RETURNING failures",
+            &[id.into(), round.into(), now.into()],
+        )
+        .await?;
+    row.map(|row| row.count(0)).transpose()
 }
 
 /// Returns a hook that was deleted and is still there.

@@ -1,17 +1,20 @@
 //! Rows of jobs: making, finding, steering, forgetting. [`claim`] has what their workers write.
 
 mod claim;
+mod lanes;
 
-use longshore_core::wire::{Job, JobError, JobProgress, JobState};
+use longshore_core::wire::{Job, JobError, JobProgress, JobState, Role};
 use longshore_core::{JobId, PrincipalId, Timestamp, WorkspaceId};
 
+use super::access::{role, role_text};
 use super::{Row, Tx};
 use crate::error::{Error, Result};
 
 pub(crate) use claim::{
-    Claim, ClaimedRow, End, Held, Lost, claim, finish, hold, lost, next_due, put_back, release, renew,
+    Claim, ClaimedRow, End, Held, Lost, claim, finish, go_on, hold, lost, next_due, put_back, release, renew,
     take_away, take_turn, taken_away,
 };
+pub(crate) use lanes::{prune_rests, rest, wake};
 
 macro_rules! select_jobs {
     ($rest:literal) => {
@@ -78,6 +81,7 @@ pub(crate) struct JobRow {
     pub(crate) run_at: Timestamp,
     pub(crate) created_at: Timestamp,
     pub(crate) created_by: Option<PrincipalId>,
+    pub(crate) steered_by: Role,
 }
 
 /// Writes a new job, unless an unfinished one has its key; tells whether it was written.
@@ -85,8 +89,8 @@ pub(crate) async fn insert(tx: &mut Tx, job: &JobRow) -> Result<bool> {
     let written = tx
         .execute(
             "INSERT INTO jobs (id, workspace_id, kind, lane, lane_limit, unique_key, payload, state, attempts,
-                               max_attempts, run_at, fence, created_at, created_by)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, $8, $9, 0, $10, $11)
+                               max_attempts, run_at, fence, created_at, created_by, steered_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', 0, $8, $9, 0, $10, $11, $12)
              ON CONFLICT DO NOTHING",
             &[
                 job.id.into(),
@@ -100,6 +104,7 @@ pub(crate) async fn insert(tx: &mut Tx, job: &JobRow) -> Result<bool> {
                 job.run_at.into(),
                 job.created_at.into(),
                 job.created_by.into(),
+                role_text(job.steered_by).into(),
             ],
         )
         .await?;
@@ -135,6 +140,12 @@ pub(crate) async fn ask_again(tx: &mut Tx, id: JobId, now: Timestamp) -> Result<
 pub(crate) async fn get(tx: &mut Tx, id: JobId) -> Result<Option<(Job, u64)>> {
     let row = tx.query_opt(select_jobs!("WHERE id = $1"), &[id.into()]).await?;
     row.map(|row| Ok((read(&row)?, row.count(18)?))).transpose()
+}
+
+/// Returns the least role that may steer a job, if the job is there.
+pub(crate) async fn steered_by(tx: &mut Tx, id: JobId) -> Result<Option<Role>> {
+    let row = tx.query_opt("SELECT steered_by FROM jobs WHERE id = $1", &[id.into()]).await?;
+    row.map(|row| role(row.text(0)?)).transpose()
 }
 
 /// Which jobs a list is about.
@@ -225,7 +236,8 @@ pub(crate) async fn prune(tx: &mut Tx, before: Timestamp, limit: u32) -> Result<
 pub(crate) async fn backlog(tx: &mut Tx, now: Timestamp) -> Result<(u64, Option<Timestamp>)> {
     let row = tx
         .query_opt(
-            "SELECT COUNT(*), MIN(run_at) FROM jobs WHERE state = 'queued' AND run_at <= $1",
+            "SELECT COUNT(*), MIN(run_at) FROM jobs WHERE state = 'queued' AND run_at <= $1
+               AND NOT EXISTS (SELECT 1 FROM lane_rests r WHERE r.lane = jobs.lane AND r.rests_until > $1)",
             &[now.into()],
         )
         .await?;
@@ -240,20 +252,19 @@ pub(crate) async fn schedules(tx: &mut Tx) -> Result<Vec<(String, Timestamp)>> {
     rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.time(1)?))).collect()
 }
 
-/// Moves a kind's next time to `next` where it is due; tells whether it was. A time past `next` was written by a
-/// clock that has been set back since, or for a longer interval: it is due as well.
+/// Moves a kind's next time to `next` where it is due, now or because it is too far away; tells whether it was.
 pub(crate) async fn advance_schedule(
     tx: &mut Tx,
     kind: &str,
-    now: Timestamp,
+    (now, far): (Timestamp, Timestamp),
     next: Timestamp,
 ) -> Result<bool> {
     let touched = tx
         .execute(
             "INSERT INTO job_schedules (kind, next_at) VALUES ($1, $2)
              ON CONFLICT (kind) DO UPDATE SET next_at = excluded.next_at
-             WHERE job_schedules.next_at <= $3 OR job_schedules.next_at > excluded.next_at",
-            &[kind.into(), next.into(), now.into()],
+             WHERE job_schedules.next_at <= $3 OR job_schedules.next_at > $4",
+            &[kind.into(), next.into(), now.into(), far.into()],
         )
         .await?;
     Ok(touched == 1)

@@ -19,6 +19,7 @@ const STEPS: &[Step] = &[
     Step { name: "hooks", sql: include_str!("schema/0005_hooks.sql") },
     Step { name: "metadata", sql: include_str!("schema/0006_metadata.sql") },
     Step { name: "events", sql: include_str!("schema/0007_events.sql") },
+    Step { name: "steering", sql: include_str!("schema/0008_steering.sql") },
     Step { name: "locks_live", sql: include_str!("schema/0009_locks_live.sql") },
     Step { name: "forgotten", sql: include_str!("schema/0010_forgotten.sql") },
 ];

@@ -70,8 +70,8 @@ trait Session: Send {
     fn take_workspace(&self) -> &'static str;
     /// The statement that reads the time which a write of a workspace would have.
     fn look_at_clock(&self) -> &'static str;
-    /// The query for the time in microseconds, where the database has a clock that all who write to it share.
-    fn read_clock(&self) -> Option<&'static str>;
+    /// The query that tells the time, where the database has a clock that all who write to it share.
+    fn clock(&self) -> Option<&'static str>;
     /// Runs many statements without values: migrations alone.
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
 }
@@ -116,19 +116,16 @@ impl Tx {
         self.session.look_at_clock()
     }
 
-    fn has_clock(&self) -> bool {
-        self.session.read_clock().is_some()
+    /// The query of the database's own clock, where that stands in for the machine's, but not for a test's.
+    fn shared_clock(&self, clock: &dyn Clock) -> Option<&'static str> {
+        self.session.clock().filter(|_| clock.is_wall())
     }
 
-    /// Returns the time by the clock that all who use the database share: never by that of one of many machines.
+    /// Returns the present time, as all processes that share the database have it.
     pub(crate) async fn now(&mut self, clock: &dyn Clock) -> Result<Timestamp> {
-        match self.session.read_clock().filter(|_| clock.is_wall()) {
-            Some(sql) => {
-                let row = self.query_opt(sql, &[]).await?;
-                row.ok_or_else(|| Error::corrupt("the database has no time"))?.time(0)
-            }
-            None => Ok(clock.now()),
-        }
+        let Some(sql) = self.shared_clock(clock) else { return Ok(clock.now()) };
+        let row = self.query_opt(sql, &[]).await?;
+        row.ok_or_else(|| Error::corrupt("a clock without a time"))?.time(0)
     }
 
     /// Runs a query that has one row at most.

@@ -351,7 +351,7 @@ impl Session for SqliteSession {
         concat!("SELECT ", later_of_clock_and_now!(), " FROM workspaces WHERE id = $1")
     }
 
-    fn read_clock(&self) -> Option<&'static str> {
+    fn clock(&self) -> Option<&'static str> {
         None
     }
 

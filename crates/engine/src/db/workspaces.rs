@@ -127,7 +127,7 @@ pub(crate) async fn take(tx: &mut Tx, id: WorkspaceId, clock: &dyn Clock) -> Res
 
 /// Where the database has a clock that all nodes share, it stands in for the machine's, but not for a test's.
 fn stated(tx: &Tx, clock: &dyn Clock) -> Value {
-    if tx.has_clock() && clock.is_wall() { Value::Null } else { clock.now().into() }
+    if tx.shared_clock(clock).is_some() { Value::Null } else { clock.now().into() }
 }
 
 /// Returns the time that a write would have now, without taking the workspace.

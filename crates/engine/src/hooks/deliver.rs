@@ -1,10 +1,11 @@
 //! One attempt of one delivery.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use longshore_core::webhook::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 use longshore_core::wire::{DeliveryAttempt, DeliveryState, HookDisabled, Role};
-use longshore_core::{DeliveryId, HookId, Timestamp, random};
+use longshore_core::{Clock, DeliveryId, HookId, Timestamp, random};
 use longshore_egress::{Request, Response};
 use longshore_flow::retry::parse_retry_after;
 use serde::{Deserialize, Serialize};
@@ -16,25 +17,33 @@ use crate::actor::Actor;
 use crate::db::Tx;
 use crate::db::deliveries::{self, DeliveryRow};
 use crate::db::events::Log;
-use crate::db::hooks::{self as rows, HookRow};
+use crate::db::hooks::{self as rows, Failing, HookRow};
+use crate::db::jobs as job_rows;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::jobs::{Handled, JobContext, JobKind, NewJob, Outcome};
 
-/// How many deliveries of one hook are under way at once.
+/// How many deliveries of one hook are under way at once, besides one that somebody asks for.
 const AT_ONCE: u32 = 4;
 
 /// Attempts a delivery. What a receiver does is no failure of the job: the next attempt is another job, enqueued
 /// together with the word of this one. Only a database that cannot be written to makes the job itself repeat.
-pub(crate) static DELIVER: JobKind = JobKind::new("hooks.deliver")
-    .lane_limit(AT_ONCE)
-    .timeout(Duration::from_mins(1))
-    .retry(longshore_flow::RetryPolicy {
-        base: Duration::from_secs(1),
-        cap: Duration::from_mins(1),
-        max_attempts: 10_000,
-        retry_after_cap: Duration::from_mins(1),
-    });
+pub(crate) static DELIVER: JobKind = attempts("hooks.deliver").lane_limit(AT_ONCE);
+
+/// Attempts a delivery that somebody asked for just now: in a lane of its own, behind nothing that waits, and made
+/// although the receiver is left alone for its failures.
+pub(crate) static URGENT: JobKind = attempts("hooks.deliver.urgent");
+
+const fn attempts(name: &'static str) -> JobKind {
+    JobKind::new(name).timeout(Duration::from_mins(1)).steered_by(Role::Admin).retry(
+        longshore_flow::RetryPolicy {
+            base: Duration::from_secs(1),
+            cap: Duration::from_mins(1),
+            max_attempts: 10_000,
+            retry_after_cap: Duration::from_mins(1),
+        },
+    )
+}
 
 /// Which attempt is to be made.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -43,16 +52,18 @@ pub(super) struct Attempt {
     pub(super) delivery: DeliveryId,
     /// An attempt of an earlier round is not made any more.
     pub(super) round: u64,
-    /// Somebody asked for it just now: it is made although the receiver is left alone for its failures.
-    #[serde(default)]
-    pub(super) urgent: bool,
 }
 
 impl Attempt {
     /// The job that makes it, not before `at`. The lane is the hook's own.
-    pub(super) fn job(self, at: Timestamp) -> NewJob {
-        NewJob::new(&DELIVER, json!(self)).in_lane(self.hook.to_string()).at(at)
+    pub(super) fn job(self, kind: &'static JobKind, at: Timestamp) -> NewJob {
+        NewJob::new(kind, json!(self)).in_lane(self.hook.to_string()).at(at)
     }
+}
+
+/// Ends the rest of a hook's receiver.
+pub(super) async fn end_rest(tx: &mut Tx, hook: HookId) -> Result<()> {
+    job_rows::wake(tx, &DELIVER.lane(&hook.to_string())).await
 }
 
 /// What came of an attempt.
@@ -76,24 +87,25 @@ pub(super) async fn run(context: JobContext) -> Handled {
     if delivery.round != attempt.round || delivery.delivery.state != DeliveryState::Pending {
         return Ok(Outcome::done());
     }
-    let claim = (attempt.delivery, attempt.round);
     let clock = engine.clock();
     if hook.hook.disabled.is_some() {
         return Ok(Outcome::done().with(move |tx| {
-            let now = clock.now();
-            Box::pin(async move { deliveries::give_up(tx, claim, now).await })
+            let clock = clock.clone();
+            Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
+                deliveries::give_up(tx, (attempt.delivery, attempt.round), now).await
+            })
         }));
     }
-    let now = engine.now();
-    if let Some(rested) = hook.rests_until.filter(|until| *until > now && !attempt.urgent) {
-        let pause = pauses::jittered(rested.since(now), random::unit());
-        let at = now.plus(pause);
-        return Ok(Outcome::done()
-            .then(attempt.job(at))
-            .with(move |tx| Box::pin(async move { deliveries::postpone(tx, claim, at).await.map(drop) })));
-    }
     let word = send(engine, &hook, &delivery).await;
-    Ok(outcome(engine, attempt, &hook, &delivery, word))
+    if let Some(error) = &word.attempt.error {
+        tracing::debug!(delivery = %attempt.delivery, hook = %attempt.hook, error, "a delivery failed");
+    }
+    let made = Arc::new(Made { attempt, hook, delivery, word, unit_random: random::unit() });
+    Ok(Outcome::done().with(move |tx| {
+        let (made, clock) = (Arc::clone(&made), clock.clone());
+        Box::pin(async move { made.write_down(tx, clock.as_ref()).await })
+    }))
 }
 
 /// Hands the delivery over. What the receiver sends back is not read, let alone kept: its status says it all.
@@ -132,7 +144,9 @@ async fn request(
 ) -> longshore_egress::Result<Response> {
     // Anew at every attempt: what the operator allows, and what the name means, may have changed.
     let target = engine.guard().check_url(&hook.hook.url)?;
-    let (id, seconds) = (delivery.delivery.event_id.to_string(), at.as_micros().div_euclid(1_000_000));
+    // The receiver compares it with its own clock: ours may stand still for a while after a step back.
+    let seconds = engine.wall_time().as_micros().div_euclid(1_000_000);
+    let id = delivery.delivery.event_id.to_string();
     let body = delivery.body.as_bytes();
     let old = hook.old_secret.as_ref().filter(|_| hook.hook.old_secret_until.is_some_and(|until| until > at));
     let signatures: Vec<_> = [Some(&hook.secret), old]
@@ -149,75 +163,96 @@ async fn request(
     engine.guard().send(request).await
 }
 
-/// Makes of a word what is written together with the job's end.
-fn outcome(engine: &Engine, attempt: Attempt, hook: &HookRow, delivery: &DeliveryRow, word: Word) -> Outcome {
-    let clock = engine.clock();
-    let claim = (attempt.delivery, attempt.round);
-    let Word { attempt: made, asked } = word;
-    if made.error.is_none() {
-        return Outcome::done().with(move |tx| {
-            let (now, made) = (clock.now(), made.clone());
-            Box::pin(async move {
-                rows::forgive(tx, attempt.hook).await?;
-                deliveries::attempted(tx, claim, &made, DeliveryState::Succeeded, None, now).await.map(drop)
-            })
-        });
-    }
-    let now = engine.now();
-    let why = if made.status == Some(410) {
-        Some(HookDisabled::Gone)
-    } else if hook.hook.failing_since.is_some_and(|since| now.since(since) >= pauses::PATIENCE) {
-        Some(HookDisabled::Failing)
-    } else {
-        None
-    };
-    let next = match why {
-        Some(_) => None,
-        None => pauses::pause(delivery.tries + 1, asked, random::unit()).map(|pause| now.plus(pause)),
-    };
-    let state = if next.is_some() { DeliveryState::Pending } else { DeliveryState::Failed };
-    tracing::debug!(
-        delivery = %attempt.delivery, hook = %attempt.hook, error = made.error.as_deref(), "a delivery failed"
-    );
-    let hook = hook.clone();
-    let outcome = Outcome::done().with(move |tx| {
-        let (now, made, hook, clock) = (clock.now(), made.clone(), hook.clone(), clock.clone());
-        Box::pin(async move {
-            if let Some(why) = why {
-                switch_off(tx, &hook, why, clock.as_ref()).await?;
-            }
-            rows::failed(tx, attempt.hook, now, pauses::rest).await?;
-            deliveries::attempted(tx, claim, &made, state, next, now).await.map(drop)
-        })
-    });
-    match next {
-        Some(at) => outcome.then(Attempt { urgent: false, ..attempt }.job(at)),
-        None => outcome,
-    }
+/// An attempt that was made, with its hook and its delivery as they were when it began.
+struct Made {
+    attempt: Attempt,
+    hook: HookRow,
+    delivery: DeliveryRow,
+    word: Word,
+    unit_random: f64,
 }
 
-/// Switches a hook off, with an event of it, unless somebody has done so already.
-async fn switch_off(
-    tx: &mut Tx,
-    row: &HookRow,
-    why: HookDisabled,
-    clock: &dyn longshore_core::Clock,
-) -> Result<()> {
-    let hook = &row.hook;
-    let actor = Actor {
-        principal: hook.created_by,
-        key: None,
-        role: Role::Admin,
-        workspace: Some(hook.workspace_id),
-        request_id: None,
-    };
-    // The workspace comes first, as in every write of it.
-    let mut log = Log::open(tx, hook.workspace_id, actor, clock).await?;
-    if rows::disable(tx, hook.workspace_id, hook.id, why, log.now()).await? {
-        let change = verbs::about("hook.disabled", hook).with("reason", json!(why));
-        log.append(tx, change).await?;
-        tracing::warn!(hook = %hook.id, ?why, "a webhook was switched off");
+impl Made {
+    /// Writes what came of it, together with the job's end. The hook may have changed while the receiver took its
+    /// time: what is decided, is decided by the hook as it stands now.
+    async fn write_down(&self, tx: &mut Tx, clock: &dyn Clock) -> Result<()> {
+        let (made, hook) = (&self.word.attempt, (self.attempt.hook, self.hook.round));
+        let claim = (self.attempt.delivery, self.attempt.round);
+        let now = tx.now(clock).await?;
+        if made.error.is_none() {
+            if rows::forgive(tx, hook).await? {
+                end_rest(tx, self.attempt.hook).await?;
+            }
+            return deliveries::attempted(tx, claim, made, DeliveryState::Succeeded, None, now)
+                .await
+                .map(drop);
+        }
+        let is_on = self.judge(tx, clock, now).await?;
+        let rest = rows::failed(tx, hook, now).await?.and_then(pauses::rest);
+        if !is_on {
+            // It sends nothing more: what waits is given up.
+            end_rest(tx, self.attempt.hook).await?;
+        } else if let Some(rest) = rest {
+            job_rows::rest(tx, &DELIVER.lane(&self.attempt.hook.to_string()), now.plus(rest)).await?;
+        }
+        let next = self.pause().filter(|_| is_on).map(|pause| now.plus(pause));
+        let state = if next.is_some() { DeliveryState::Pending } else { DeliveryState::Failed };
+        if deliveries::attempted(tx, claim, made, state, next, now).await?
+            && let Some(at) = next
+        {
+            dispatch::attempt(tx, self.attempt, &DELIVER, at, now).await?;
+        }
+        Ok(())
     }
-    dispatch::announce(tx, &log).await?;
-    log.close(tx).await
+
+    /// The pause before the next attempt; nothing after the last one.
+    fn pause(&self) -> Option<Duration> {
+        pauses::pause(self.delivery.tries + 1, self.word.asked, self.unit_random)
+    }
+
+    /// Tells why the hook, as it stands now, is to be switched off.
+    fn why(&self, hook: &HookRow, now: Timestamp) -> Option<HookDisabled> {
+        // Another receiver, or one that somebody has switched on again meanwhile: this word is not about it.
+        if hook.round != self.hook.round || hook.hook.disabled.is_some() {
+            return None;
+        }
+        if self.word.attempt.status == Some(410) {
+            return Some(HookDisabled::Gone);
+        }
+        let out_of_patience = now.minus(pauses::PATIENCE);
+        // Not by the first failure after quiet days: a delivery has to have had all its attempts. Where so many wait
+        // that theirs do not come, to have waited in vain for as long will do.
+        let is_lost = self.pause().is_none()
+            || self.delivery.round == 0 && self.delivery.delivery.created_at <= out_of_patience;
+        let is_failing = hook.hook.failing_since.is_some_and(|since| since <= out_of_patience);
+        (is_lost && is_failing).then_some(HookDisabled::Failing)
+    }
+
+    /// Switches the hook off, with an event of it, where this attempt was the last straw; tells whether it is on.
+    async fn judge(&self, tx: &mut Tx, clock: &dyn Clock, now: Timestamp) -> Result<bool> {
+        let is_on = |hook: &Option<HookRow>| hook.as_ref().is_some_and(|hook| hook.hook.disabled.is_none());
+        let found = rows::get(tx, self.attempt.hook).await?;
+        if found.as_ref().and_then(|hook| self.why(hook, now)).is_none() {
+            return Ok(is_on(&found));
+        }
+        // The workspace comes first, as in every write of it: from here on nobody else switches the hook.
+        let workspace = self.hook.hook.workspace_id;
+        let mut log = Log::open(tx, workspace, Actor::longshore(workspace), clock).await?;
+        let found = rows::get(tx, self.attempt.hook).await?;
+        let mut stays = is_on(&found);
+        if let Some(hook) = &found
+            && let Some(why) = self.why(hook, now)
+        {
+            let since = (why == HookDisabled::Failing).then(|| now.minus(pauses::PATIENCE));
+            let failing = Failing { round: hook.round, since };
+            if rows::disable(tx, (workspace, hook.hook.id), why, Some(failing), log.now()).await? {
+                log.append(tx, verbs::about("hook.disabled", &hook.hook).with("reason", json!(why))).await?;
+                tracing::warn!(hook = %hook.hook.id, ?why, "a webhook was switched off");
+                stays = false;
+            }
+        }
+        dispatch::announce(tx, &log).await?;
+        log.close(tx).await?;
+        Ok(stays)
+    }
 }

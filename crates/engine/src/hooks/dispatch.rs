@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use longshore_core::wire::Role;
 use longshore_core::{DeliveryId, HookId, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::deliver::Attempt;
+use super::deliver::{Attempt, DELIVER, URGENT};
 use super::{body, filter};
 use crate::db::Tx;
 use crate::db::deliveries::{self, NewDelivery};
@@ -16,7 +17,8 @@ use crate::error::Result;
 use crate::jobs::{self, Handled, JobContext, JobKind, NewJob, Outcome};
 
 /// Reads the log of a workspace for its hooks.
-pub(crate) static DISPATCH: JobKind = JobKind::new("hooks.dispatch").timeout(Duration::from_mins(10));
+pub(crate) static DISPATCH: JobKind =
+    JobKind::new("hooks.dispatch").timeout(Duration::from_mins(10)).steered_by(Role::Admin);
 
 /// How many events one transaction reads: on SQLite every other write waits for it.
 const BATCH: u32 = 50;
@@ -48,8 +50,11 @@ pub(super) async fn run(context: JobContext) -> Handled {
     loop {
         let (clock, from) = (clock.clone(), after.clone());
         let read = context.write(move |tx| {
-            let (now, from) = (clock.now(), from.clone());
-            Box::pin(async move { read_on(tx, workspace, &from, backlog, now).await })
+            let (clock, from) = (clock.clone(), from.clone());
+            Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
+                read_on(tx, workspace, &from, backlog, now).await
+            })
         });
         match read.await? {
             Read::All => return Ok(Outcome::done()),
@@ -122,24 +127,32 @@ pub(super) fn delivery(row: &HookRow, placed: &Placed, now: Timestamp) -> Result
 pub(super) async fn insert(tx: &mut Tx, new: &NewDelivery, at: Timestamp) -> Result<bool> {
     let written = deliveries::insert(tx, new).await?;
     if written {
-        let first = Attempt { hook: new.hook, delivery: new.id, round: 0, urgent: new.seq.is_none() };
-        attempt(tx, first, at, new.now).await?;
+        let kind = if new.seq.is_none() { &URGENT } else { &DELIVER };
+        attempt(tx, Attempt { hook: new.hook, delivery: new.id, round: 0 }, kind, at, new.now).await?;
     }
     Ok(written)
 }
 
-/// Begins a new round of attempts for a delivery; an urgent one is made although the receiver rests.
+/// Begins a new round of attempts for a delivery.
 pub(super) async fn again(
     tx: &mut Tx,
     hook: HookId,
     delivery: DeliveryId,
-    urgent: bool,
+    kind: &'static JobKind,
     now: Timestamp,
 ) -> Result<()> {
     let round = deliveries::restart(tx, delivery, now).await?;
-    attempt(tx, Attempt { hook, delivery, round, urgent }, now, now).await
+    attempt(tx, Attempt { hook, delivery, round }, kind, now, now).await
 }
 
-async fn attempt(tx: &mut Tx, attempt: Attempt, at: Timestamp, now: Timestamp) -> Result<()> {
-    jobs::enqueue(tx, &attempt.job(at), now).await.map(drop)
+/// Has an attempt made at a time.
+pub(super) async fn attempt(
+    tx: &mut Tx,
+    attempt: Attempt,
+    kind: &'static JobKind,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    let job = jobs::enqueue(tx, &attempt.job(kind, at), now).await?;
+    deliveries::awaits(tx, attempt.delivery, job).await
 }

@@ -16,7 +16,10 @@ mod pauses;
 mod redeliver;
 mod verbs;
 
-pub(crate) use deliver::DELIVER;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use deliver::{DELIVER, URGENT};
 pub(crate) use dispatch::{DISPATCH, announce};
 pub(crate) use housekeeping::{CATCH_UP, CATCH_UP_EVERY, PRUNE, PRUNE_EVERY};
 pub(crate) use redeliver::REDELIVER;
@@ -36,5 +39,5 @@ pub(crate) fn kinds(kinds: Kinds) -> Kinds {
 
 /// The deliveries: they wait for strangers most of the time, so they have workers of their own.
 pub(crate) fn delivery_kinds() -> Kinds {
-    Kinds::none().with(&DELIVER, deliver::run)
+    Kinds::none().with(&DELIVER, deliver::run).with(&URGENT, deliver::run)
 }

@@ -40,7 +40,7 @@ pub(super) fn rest(failures: u64) -> Option<Duration> {
 }
 
 /// Makes a pause longer by up to a fifth.
-pub(super) fn jittered(pause: Duration, unit_random: f64) -> Duration {
+fn jittered(pause: Duration, unit_random: f64) -> Duration {
     pause + pause.mul_f64(JITTER * unit_random.clamp(0.0, 1.0))
 }
 

@@ -2,41 +2,51 @@
 
 use std::time::Duration;
 
-use longshore_core::wire::{Job, Redeliver};
+use longshore_core::wire::{Job, Redeliver, Role};
 use longshore_core::{Code, ErrorKind, HookId, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::deliver::DELIVER;
 use super::{dispatch, verbs};
 use crate::act::Premises;
 use crate::actor::Actor;
 use crate::db::Tx;
 use crate::db::deliveries;
-use crate::db::events;
+use crate::db::events::{self, Placed};
+use crate::db::hooks::HookRow;
 use crate::db::jobs as job_rows;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::jobs::{self, Handled, JobContext, JobFailure, JobKind, NewJob, Outcome};
 
 /// Sends many deliveries of a hook again.
-pub(crate) static REDELIVER: JobKind = JobKind::new("hooks.redeliver").timeout(Duration::from_hours(6));
+pub(crate) static REDELIVER: JobKind =
+    JobKind::new("hooks.redeliver").timeout(Duration::from_hours(1)).steered_by(Role::Admin);
 
 /// How many deliveries one transaction begins anew: on SQLite every other write waits for it.
 const BATCH: u32 = 50;
+/// After so many batches the place that was reached is written down: an attempt that fails begins anew from there.
+const BATCHES: u32 = 20;
+/// How long a hook with too many deliveries under way is left to get on with them.
+const FULL: Duration = Duration::from_mins(1);
 
+/// What is left to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Payload {
     workspace: WorkspaceId,
     hook: HookId,
     what: What,
+    /// How many deliveries were begun so far.
+    sent: u64,
 }
 
 /// What is sent again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum What {
-    /// All that was given up.
-    Failed,
+    /// All that was given up, after the delivery of an id.
+    Failed { after: String },
     /// All events after a place and up to another one, from a time on.
     Events { after: u64, until: u64, since: Option<Timestamp> },
 }
@@ -44,7 +54,7 @@ enum What {
 fn what(wanted: &Redeliver, end: u64) -> Result<What> {
     let Redeliver { failed, since_seq, since, until_seq } = wanted;
     match (failed, since_seq, since) {
-        (true, None, None) if until_seq.is_none() => Ok(What::Failed),
+        (true, None, None) if until_seq.is_none() => Ok(What::Failed { after: String::new() }),
         (false, after, since) if after.is_some() != since.is_some() => Ok(What::Events {
             after: after.unwrap_or(0),
             // What comes after this is delivered anyway.
@@ -75,7 +85,7 @@ impl Engine {
                 verbs::ensure_on(&verbs::hook_of(act.tx, workspace, hook).await?.hook)?;
                 let now = act.now();
                 let end = crate::db::hooks::end_of_log(act.tx, workspace).await?;
-                let payload = Payload { workspace, hook, what: what(&wanted, end)? };
+                let payload = Payload { workspace, hook, what: what(&wanted, end)?, sent: 0 };
                 let job =
                     NewJob::new(&REDELIVER, json!(payload)).in_workspace(workspace).by(act.actor().principal);
                 let id = jobs::enqueue(act.tx, &job.in_lane(hook.to_string()), now).await?;
@@ -88,98 +98,90 @@ impl Engine {
 }
 
 pub(super) async fn run(context: JobContext) -> Handled {
-    let Payload { workspace, hook, what } = context.payload()?;
-    let sent = match what {
-        What::Failed => failed(&context, workspace, hook).await,
-        What::Events { after, until, since } => {
-            events(&context, workspace, hook, (after, until), since).await
-        }
-    };
-    let sent = sent.map_err(|error| match error.kind() {
-        // The hook was deleted or switched off meanwhile: nothing is left to do.
-        ErrorKind::NotFound | ErrorKind::Conflict => JobFailure::permanent(error),
-        _ => error.into(),
-    })?;
-    Ok(Outcome::of(json!({ "deliveries": sent })))
-}
-
-async fn failed(context: &JobContext, workspace: WorkspaceId, hook: HookId) -> Result<u64> {
-    let (mut sent, mut after) = (0, String::new());
-    loop {
-        let (clock, from) = (context.engine().clock(), after.clone());
+    let mut payload: Payload = context.payload()?;
+    let backlog = context.engine().settings().hook_backlog;
+    for _ in 0..BATCHES {
+        let (clock, left) = (context.engine().clock(), payload.clone());
         let batch = context.write(move |tx| {
-            let (now, from) = (clock.now(), from.clone());
+            let (clock, left) = (clock.clone(), left.clone());
             Box::pin(async move {
-                verbs::ensure_on(&verbs::hook_of(tx, workspace, hook).await?.hook)?;
-                let batch = deliveries::failed_after(tx, hook, &from, BATCH).await?;
-                for row in &batch {
-                    dispatch::again(tx, hook, row.delivery.id, false, now).await?;
-                }
-                Ok(batch.into_iter().map(|row| row.delivery.id).collect::<Vec<_>>())
+                let now = tx.now(clock.as_ref()).await?;
+                send_batch(tx, left, backlog, now).await
             })
         });
-        let batch = batch.await?;
-        sent += batch.len() as u64;
-        context.progress(sent, None, "deliveries");
-        match batch.last() {
-            Some(last) if batch.len() == BATCH as usize && !context.is_cancelled() => {
-                after = last.to_string();
-            }
-            _ => return Ok(sent),
+        let sent = batch.await.map_err(|error| match error.kind() {
+            // The hook was deleted or switched off meanwhile: nothing is left to do.
+            ErrorKind::NotFound | ErrorKind::Conflict => JobFailure::permanent(error),
+            _ => error.into(),
+        })?;
+        payload = match sent {
+            Sent::All(count) => return Ok(Outcome::of(json!({ "deliveries": count }))),
+            Sent::Some(left) => left,
+            Sent::Full => return Ok(Outcome::part(json!(payload), FULL)),
+        };
+        match payload.what {
+            What::Failed { .. } => context.progress(payload.sent, None, "deliveries"),
+            What::Events { after, until, .. } => context.progress(after, Some(until), "events"),
+        }
+        if context.is_cancelled() {
+            break;
         }
     }
+    Ok(Outcome::part(json!(payload), Duration::ZERO))
 }
 
-async fn events(
-    context: &JobContext,
-    workspace: WorkspaceId,
-    hook: HookId,
-    (mut after, until): (u64, u64),
-    since: Option<Timestamp>,
-) -> Result<u64> {
-    let mut sent = 0;
-    while after < until && !context.is_cancelled() {
-        let (clock, from) = (context.engine().clock(), after);
-        let batch = context.write(move |tx| {
-            let now = clock.now();
-            Box::pin(async move { send_events(tx, workspace, hook, (from, until), since, now).await })
-        });
-        let (begun, last) = batch.await?;
-        sent += begun;
-        after = last;
-        context.progress(after.min(until), Some(until), "events");
-    }
-    Ok(sent)
+/// How far a batch came.
+enum Sent {
+    /// To the end, with so many deliveries in all.
+    All(u64),
+    /// This is left.
+    Some(Payload),
+    /// Nowhere: the hook has as many deliveries under way as it may have.
+    Full,
 }
 
-/// Sends the next batch of events; returns how many deliveries that made and how far it came.
-async fn send_events(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-    hook: HookId,
-    (after, until): (u64, u64),
-    since: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<(u64, u64)> {
-    let row = verbs::hook_of(tx, workspace, hook).await?;
+/// Begins the next batch of deliveries.
+async fn send_batch(tx: &mut Tx, mut left: Payload, backlog: u32, now: Timestamp) -> Result<Sent> {
+    let row = verbs::hook_of(tx, left.workspace, left.hook).await?;
     verbs::ensure_on(&row.hook)?;
-    let batch = events::placed(tx, workspace, after, BATCH).await?;
-    let mut begun = 0;
-    for placed in batch.iter().filter(|placed| placed.event.seq <= until) {
-        if since.is_some_and(|since| placed.event.at < since) {
-            continue;
-        }
-        let Some(new) = dispatch::delivery(&row, placed, now)? else { continue };
-        begun += 1;
-        if dispatch::insert(tx, &new, now).await? {
-            continue;
-        }
-        if let Some(known) = deliveries::of_event(tx, hook, new.event).await? {
-            dispatch::again(tx, hook, known.delivery.id, false, now).await?;
-        }
+    if deliveries::is_full(tx, left.hook, backlog).await? {
+        return Ok(Sent::Full);
     }
-    let last = batch.last().map_or(until, |placed| placed.event.seq);
-    Ok((begun, last))
+    let is_over = match &mut left.what {
+        What::Failed { after } => {
+            let batch = deliveries::failed_after(tx, left.hook, after, BATCH).await?;
+            for row in &batch {
+                dispatch::again(tx, left.hook, row.delivery.id, &DELIVER, now).await?;
+                left.sent += 1;
+                *after = row.delivery.id.to_string();
+            }
+            batch.len() < BATCH as usize
+        }
+        What::Events { after, until, since } => {
+            let batch = events::placed(tx, left.workspace, *after, BATCH).await?;
+            for placed in batch.iter().filter(|placed| placed.event.seq <= *until) {
+                if since.is_none_or(|since| placed.event.at >= since)
+                    && send_event(tx, &row, placed, now).await?
+                {
+                    left.sent += 1;
+                }
+            }
+            *after = batch.last().map_or(*until, |placed| placed.event.seq.min(*until));
+            *after >= *until
+        }
+    };
+    Ok(if is_over { Sent::All(left.sent) } else { Sent::Some(left) })
+}
+
+/// Begins the delivery of an event, for the first time or anew; false where the hook's filter does not want it.
+async fn send_event(tx: &mut Tx, row: &HookRow, placed: &Placed, now: Timestamp) -> Result<bool> {
+    let Some(new) = dispatch::delivery(row, placed, now)? else { return Ok(false) };
+    if !dispatch::insert(tx, &new, now).await?
+        && let Some(known) = deliveries::of_event(tx, new.hook, new.event).await?
+    {
+        dispatch::again(tx, new.hook, known.delivery.id, &DELIVER, now).await?;
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -196,7 +198,7 @@ mod tests {
         let failed = Redeliver { failed: true, ..none.clone() };
         let since = Redeliver { since: Some(now), ..none.clone() };
         let after = Redeliver { since_seq: Some(3), ..none.clone() };
-        assert!(matches!(what(&failed, 9), Ok(What::Failed)));
+        assert!(matches!(what(&failed, 9), Ok(What::Failed { .. })));
         assert!(matches!(what(&since, 9), Ok(What::Events { after: 0, until: 9, since: Some(_) })));
         assert!(matches!(what(&after, 9), Ok(What::Events { after: 3, until: 9, since: None })));
         let until = Redeliver { until_seq: Some(5), ..after.clone() };

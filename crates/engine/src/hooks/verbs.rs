@@ -10,6 +10,7 @@ use longshore_core::{Code, DeliveryId, EventId, HookId, WorkspaceId, WorkspacePa
 use longshore_egress::ErrorKind as Refusal;
 use serde_json::json;
 
+use super::deliver::{self, URGENT};
 use super::{body, dispatch, filter};
 use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::Actor;
@@ -103,6 +104,9 @@ impl Engine {
         premises: Premises,
     ) -> Result<NewHook> {
         self.admits(actor, workspace).await?;
+        if let Some(answer) = self.answered(actor, &premises).await? {
+            return Ok(answer);
+        }
         filter::check_types(&wanted.types)?;
         check_description(wanted.description.as_deref().unwrap_or_default())?;
         let wanted = CreateHook { url: self.checked_url(&wanted.url).await?, ..wanted };
@@ -172,6 +176,9 @@ impl Engine {
         premises: Premises,
     ) -> Result<Hook> {
         self.admits(actor, workspace).await?;
+        if let Some(answer) = self.answered(actor, &premises).await? {
+            return Ok(answer);
+        }
         filter::check_types(wanted.types.as_deref().unwrap_or_default())?;
         check_description(wanted.description.as_deref().unwrap_or_default())?;
         let url = match &wanted.url {
@@ -192,7 +199,8 @@ impl Engine {
                     rows::save(act.tx, &hook).await?;
                     if hook.url != before.url {
                         // Another receiver: what the first one failed at is not held against it.
-                        rows::forgive(act.tx, id).await?;
+                        rows::begin_anew(act.tx, id).await?;
+                        deliver::end_rest(act.tx, id).await?;
                     }
                     act.record(about("hook.updated", &hook)).await?;
                 }
@@ -222,13 +230,15 @@ impl Engine {
             Box::pin(async move {
                 let hook = hook_of(act.tx, workspace, id).await?.hook;
                 act.record(about("hook.deleted", &hook)).await?;
-                rows::delete(act.tx, workspace, id, act.now()).await
+                rows::delete(act.tx, workspace, id, act.now()).await?;
+                deliver::end_rest(act.tx, id).await
             })
         })
         .await
     }
 
-    /// Gives a hook a new secret; for a while deliveries carry a signature of the old one too.
+    /// Gives a hook a new secret; for a while deliveries carry a signature of the old one too. In that while there is
+    /// no other rotation but one without an overlap: a third secret would end the first one's time early.
     pub async fn rotate_hook(
         &self,
         actor: &Actor,
@@ -247,8 +257,15 @@ impl Engine {
         }
         self.act(Self::hook_ask(actor, workspace, premises), hours, move |act, hours| {
             Box::pin(async move {
-                hook_of(act.tx, workspace, id).await?;
+                let hook = hook_of(act.tx, workspace, id).await?.hook;
                 let (now, secret) = (act.now(), Secret::generate());
+                if let Some(until) = hook.old_secret_until.filter(|until| *until > now && hours > 0) {
+                    let detail = format!(
+                        "until {until} the secret before the last rotation signs too: rotate after that, or with \
+                         `overlap_hours` 0, which ends both old secrets at once"
+                    );
+                    return Err(Error::new(Code::RotationUnderWay, detail));
+                }
                 let old_until = (hours > 0).then(|| now.plus(Duration::from_hours(hours.into())));
                 rows::rotate(act.tx, id, &secret, old_until, now).await?;
                 let hook = hook_of(act.tx, workspace, id).await?.hook;
@@ -344,7 +361,7 @@ impl Engine {
                 ensure_on(&hook_of(act.tx, workspace, hook).await?.hook)?;
                 delivery_of(act.tx, workspace, hook, id).await?;
                 let now = act.now();
-                dispatch::again(act.tx, hook, id, true, now).await?;
+                dispatch::again(act.tx, hook, id, &URGENT, now).await?;
                 delivery_of(act.tx, workspace, hook, id).await
             })
         })
@@ -363,13 +380,15 @@ pub(super) fn ensure_on(hook: &Hook) -> Result<()> {
 async fn enable(act: &mut Act<'_>, hook: &Hook) -> Result<()> {
     // What happened while it was off is asked for by `redeliver`, or not at all.
     let seq = act.record(about("hook.enabled", hook)).await?;
-    rows::enable(act.tx, hook.workspace_id, hook.id, seq, act.now()).await
+    rows::enable(act.tx, hook.workspace_id, hook.id, seq, act.now()).await?;
+    deliver::end_rest(act.tx, hook.id).await
 }
 
 async fn disable(act: &mut Act<'_>, hook: &Hook, why: HookDisabled) -> Result<()> {
-    rows::disable(act.tx, hook.workspace_id, hook.id, why, act.now()).await?;
+    rows::disable(act.tx, (hook.workspace_id, hook.id), why, None, act.now()).await?;
     act.record(about("hook.disabled", hook).with("reason", json!(why))).await?;
-    Ok(())
+    // What waits is given up, and not only when its receiver has rested.
+    deliver::end_rest(act.tx, hook.id).await
 }
 
 #[cfg(test)]

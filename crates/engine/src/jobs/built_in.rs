@@ -22,6 +22,12 @@ static LOCKS: JobKind = JobKind::new("locks.prune");
 /// Removes the events that their workspaces keep no longer.
 static EVENTS: JobKind = JobKind::new("events.prune").timeout(Duration::from_hours(1));
 
+/// Tells whether a kind's jobs are steps of a work that has its own way to end: cancelled by hand, one would leave
+/// what it was to do undone.
+pub(super) fn is_step(kind: &str) -> bool {
+    [&hooks::DELIVER, &hooks::URGENT, &hooks::DISPATCH].iter().any(|step| step.name() == kind)
+}
+
 /// How long the row of a job that ended stays.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 /// How many rows one transaction removes: on SQLite every other write waits for it.

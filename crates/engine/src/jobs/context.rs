@@ -127,6 +127,7 @@ pub struct Outcome {
     pub(super) result: Option<Value>,
     pub(super) then: Vec<NewJob>,
     pub(super) effect: Option<Effect>,
+    pub(super) rest: Option<(Value, Duration)>,
 }
 
 impl Outcome {
@@ -140,6 +141,13 @@ impl Outcome {
     #[must_use]
     pub fn of(result: Value) -> Self {
         Self { result: Some(result), ..Self::default() }
+    }
+
+    /// Has done a part: the job goes on after a pause, with all its attempts before it and this payload, which says what
+    /// is left. It is not over for who waits for its end.
+    #[must_use]
+    pub fn part(rest: Value, pause: Duration) -> Self {
+        Self { rest: Some((rest, pause)), ..Self::default() }
     }
 
     /// Enqueues another job in the transaction in which this one succeeds.

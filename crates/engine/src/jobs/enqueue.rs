@@ -92,7 +92,7 @@ pub(crate) async fn enqueue(tx: &mut Tx, job: &NewJob, now: Timestamp) -> Result
         id: JobId::new(now),
         workspace: job.workspace,
         kind: name,
-        lane: format!("{name} {lane}"),
+        lane: job.kind.lane(&lane),
         lane_limit: job.kind.lane_limit,
         unique_key: job.unique.as_ref().map(|unique| format!("{name} {}", unique.key)),
         payload,
@@ -100,6 +100,7 @@ pub(crate) async fn enqueue(tx: &mut Tx, job: &NewJob, now: Timestamp) -> Result
         run_at: job.run_at.unwrap_or(now),
         created_at: now,
         created_by: job.created_by,
+        steered_by: job.kind.steered_by,
     };
     loop {
         if rows::insert(tx, &row).await? {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use longshore_core::wire::Role;
 use longshore_flow::RetryPolicy;
 
 use super::context::{Handled, JobContext};
@@ -18,13 +19,14 @@ pub struct JobKind {
     pub(crate) lane_limit: u32,
     pub(crate) timeout: Duration,
     pub(crate) retry: RetryPolicy,
+    pub(crate) steered_by: Role,
 }
 
 impl JobKind {
     /// Makes a kind of a name such as `sweep.blobs`: lower-case letters, digits and dots.
     ///
     /// Until told otherwise, one job of a lane runs at a time, an attempt may take an hour, and a job is tried five
-    /// times, after pauses that double from a second.
+    /// times, after pauses that double from a second; editors may cancel it and try it again.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         let retry = RetryPolicy {
@@ -33,7 +35,7 @@ impl JobKind {
             max_attempts: 5,
             retry_after_cap: Duration::from_hours(24),
         };
-        Self { name, lane_limit: 1, timeout: Duration::from_hours(1), retry }
+        Self { name, lane_limit: 1, timeout: Duration::from_hours(1), retry, steered_by: Role::Editor }
     }
 
     /// Lets so many jobs of one lane run at once, over all workers.
@@ -55,6 +57,19 @@ impl JobKind {
     pub const fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = retry;
         self
+    }
+
+    /// Says which role it takes to cancel such a job or try it again: no lower one than it takes to have it made,
+    /// because it acts in the name of who did.
+    #[must_use]
+    pub const fn steered_by(mut self, role: Role) -> Self {
+        self.steered_by = role;
+        self
+    }
+
+    /// Returns the whole name of a lane of this kind's jobs.
+    pub(crate) fn lane(&self, lane: &str) -> String {
+        format!("{} {lane}", self.name)
     }
 
     /// Returns the kind's name.

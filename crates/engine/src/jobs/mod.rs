@@ -19,7 +19,7 @@ mod state;
 mod verbs;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use context::{Handled, JobContext, JobFailure, Outcome};
 pub use enqueue::NewJob;

@@ -146,8 +146,11 @@ impl Lease {
             .worker
             .db()
             .write(move |tx| {
-                let (until, progress) = (clock.now().plus(lease), progress.clone());
-                Box::pin(async move { rows::renew(tx, claim, until, progress.as_ref()).await })
+                let (clock, progress) = (clock.clone(), progress.clone());
+                Box::pin(async move {
+                    let until = tx.now(clock.as_ref()).await?.plus(lease);
+                    rows::renew(tx, claim, until, progress.as_ref()).await
+                })
             })
             .await
     }
@@ -195,12 +198,13 @@ async fn succeed(context: &JobContext, outcome: &Outcome) -> Result<Ended> {
     let progress = context.latest_progress();
     let end = Arc::new(End { state: JobState::Succeeded, result, error: None, progress });
     let (claim, clock, outcome) = (context.claim(), context.worker.clock(), outcome.clone());
-    context
+    let state = context
         .worker
         .db()
         .write(move |tx| {
-            let (now, end, outcome) = (clock.now(), Arc::clone(&end), outcome.clone());
+            let (clock, end, outcome) = (clock.clone(), Arc::clone(&end), outcome.clone());
             Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
                 if let Some(effect) = &outcome.effect {
                     effect(tx).await?;
                 }
@@ -208,11 +212,18 @@ async fn succeed(context: &JobContext, outcome: &Outcome) -> Result<Ended> {
                     enqueue(tx, job, now).await?;
                 }
                 // The job's row comes last: see `Db::write`.
-                if rows::finish(tx, claim, &end, now).await? { Ok(()) } else { Err(taken_away()) }
+                let state = match &outcome.rest {
+                    None => rows::finish(tx, claim, &end, now).await?.then_some(JobState::Succeeded),
+                    Some((rest, pause)) => {
+                        let run_at = now.plus(*pause);
+                        rows::go_on(tx, claim, rest, run_at, end.progress.as_ref(), now).await?
+                    }
+                };
+                state.ok_or_else(taken_away)
             })
         })
         .await?;
-    Ok(Ended::state(JobState::Succeeded))
+    Ok(if state == JobState::Queued { Ended::Continued } else { Ended::state(state) })
 }
 
 async fn fail(kind: &'static JobKind, context: &JobContext, failure: &JobFailure) -> Result<Ended> {
@@ -228,8 +239,9 @@ async fn fail(kind: &'static JobKind, context: &JobContext, failure: &JobFailure
         .worker
         .db()
         .write(move |tx| {
-            let (now, error, progress) = (clock.now(), public.clone(), progress.clone());
+            let (clock, error, progress) = (clock.clone(), public.clone(), progress.clone());
             Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
                 let held = rows::hold(tx, claim).await?.ok_or_else(taken_away)?;
                 let state = match pause {
                     _ if cancelled || held.cancel_requested => JobState::Cancelled,

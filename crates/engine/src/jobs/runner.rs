@@ -156,22 +156,27 @@ impl Worker {
 
     /// Claims the next job. Looking comes first, because it takes no turn and, on SQLite, no write.
     async fn claim(&self, lane: &str) -> Result<Option<ClaimedRow>> {
-        let (names, lane, now) = (self.names.clone(), lane.to_owned(), self.engine.now());
-        let looking = (names.clone(), lane.clone());
+        let (names, lane, clock) = (self.names.clone(), lane.to_owned(), self.engine.clock());
+        let looking = (names.clone(), lane.clone(), clock.clone());
         let due = self.engine.db().read(move |tx| {
-            let (names, lane) = looking.clone();
-            Box::pin(async move { rows::next_due(tx, &names, &lane, now).await })
+            let (names, lane, clock) = looking.clone();
+            Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
+                rows::next_due(tx, &names, &lane, now).await
+            })
         });
         if due.await?.is_none() {
             return Ok(None);
         }
-        let (name, clock, lease) = (self.name.clone(), self.engine.clock(), self.settings.lease);
+        let (name, lease) = (self.name.clone(), self.settings.lease);
         self.engine
             .db()
             .write(move |tx| {
-                let (names, lane, name, now) = (names.clone(), lane.clone(), name.clone(), clock.now());
+                let (names, lane, name, clock) = (names.clone(), lane.clone(), name.clone(), clock.clone());
                 Box::pin(async move {
-                    rows::take_turn(tx, now).await?;
+                    rows::take_turn(tx).await?;
+                    // Only now: the turn may have been waited for.
+                    let now = tx.now(clock.as_ref()).await?;
                     loop {
                         let Some(due) = rows::next_due(tx, &names, &lane, now).await? else {
                             return Ok(None);
@@ -223,9 +228,14 @@ impl Worker {
     }
 
     async fn take_back_lost(&self) -> Result<()> {
-        let now = self.engine.now();
-        let lost =
-            self.engine.db().read(move |tx| Box::pin(async move { rows::lost(tx, now, LOST_AT_ONCE).await }));
+        let clock = self.engine.clock();
+        let lost = self.engine.db().read(move |tx| {
+            let clock = clock.clone();
+            Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
+                rows::lost(tx, now, LOST_AT_ONCE).await
+            })
+        });
         for lost in lost.await? {
             self.take_back(lost).await?;
         }
@@ -246,8 +256,9 @@ impl Worker {
         });
         let clock = self.engine.clock();
         let taken = self.engine.db().write(move |tx| {
-            let (now, end) = (clock.now(), end.clone());
+            let (clock, end) = (clock.clone(), end.clone());
             Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
                 let taken = rows::take_away(tx, lost, end.as_ref(), now).await?;
                 if taken {
                     tx.wake_workers();

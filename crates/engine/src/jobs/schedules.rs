@@ -25,8 +25,12 @@ impl Timetable {
         if self.0.is_empty() {
             return Ok(());
         }
-        let known = engine.db().read(|tx| Box::pin(async move { rows::schedules(tx).await })).await?;
-        let now = engine.now();
+        let clock = engine.clock();
+        let found = engine.db().read(move |tx| {
+            let clock = clock.clone();
+            Box::pin(async move { Ok((tx.now(clock.as_ref()).await?, rows::schedules(tx).await?)) })
+        });
+        let (now, known) = found.await?;
         for schedule in &self.0 {
             let next = known.iter().find(|(kind, _)| kind == schedule.kind.name).map(|(_, next)| *next);
             if is_due(*schedule, next, now) {
@@ -39,17 +43,24 @@ impl Timetable {
 
 /// The same rule as [`rows::advance_schedule`] has.
 fn is_due(schedule: Schedule, next: Option<Timestamp>, now: Timestamp) -> bool {
-    next.is_none_or(|next| next <= now || next > now.plus(schedule.every))
+    next.is_none_or(|next| next <= now || next > far(schedule, now))
 }
 
-async fn enqueue_once(engine: &Engine, Schedule { kind, every }: Schedule) -> Result<()> {
-    let clock = engine.clock();
+/// What is due only after this was written by a clock that has been set back since, or for a longer interval. Not
+/// before: one clock that is a little behind another must not take what that one wrote for such a time.
+fn far(schedule: Schedule, now: Timestamp) -> Timestamp {
+    now.plus(schedule.every * 2)
+}
+
+async fn enqueue_once(engine: &Engine, schedule: Schedule) -> Result<()> {
+    let (clock, Schedule { kind, every }) = (engine.clock(), schedule);
     engine
         .db()
         .write(move |tx| {
-            let now = clock.now();
+            let clock = clock.clone();
             Box::pin(async move {
-                if rows::advance_schedule(tx, kind.name, now, now.plus(every)).await? {
+                let now = tx.now(clock.as_ref()).await?;
+                if rows::advance_schedule(tx, kind.name, (now, far(schedule, now)), now.plus(every)).await? {
                     // One that has not ended by the time the next is due stands for it.
                     enqueue(tx, &NewJob::new(kind, Value::Null).unique(""), now).await?;
                 }

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 pub struct JobCount {
     /// The jobs' kind.
     pub kind: &'static str,
-    /// `succeeded`, `failed`, `cancelled`, `retried` for an attempt that will be followed by another, or `lost` for
-    /// one that was taken away.
+    /// `succeeded`, `failed`, `cancelled`, `retried` for an attempt that will be followed by another, `continued` for
+    /// one that did a part of the work, or `lost` for one that was taken away.
     pub result: &'static str,
     /// How many.
     pub count: u64,
@@ -35,6 +35,7 @@ pub struct JobBacklog {
 pub(super) enum Ended {
     In(&'static str),
     Retried,
+    Continued,
     Lost,
 }
 
@@ -47,6 +48,7 @@ impl Ended {
         match self {
             Self::In(state) => state,
             Self::Retried => "retried",
+            Self::Continued => "continued",
             Self::Lost => "lost",
         }
     }

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 
 #[expect(dead_code, reason = "the tests from outside use all of it")]
 #[path = "../../tests/it/postgres.rs"]
-mod postgres;
+pub(crate) mod postgres;
 
 static WORK: JobKind = JobKind::new("test.work");
 static EFFECT: JobKind = JobKind::new("test.effect");
@@ -68,11 +68,7 @@ async fn a_change_that_is_refused_leaves_no_job(engine: &Engine, _: &ManualClock
     assert!(news.has_changed().unwrap(), "workers were not woken");
     news.mark_unchanged();
     // A write that enqueues nothing wakes nobody, whatever the one before it did.
-    engine
-        .db()
-        .write(|tx| Box::pin(async move { rows::take_turn(tx, Timestamp::from_micros(0)).await }))
-        .await
-        .unwrap();
+    engine.db().write(|tx| Box::pin(async move { rows::take_turn(tx).await })).await.unwrap();
     assert!(!news.has_changed().unwrap());
 }
 

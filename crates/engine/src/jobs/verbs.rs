@@ -6,6 +6,7 @@ use longshore_core::wire::{Job, JobState, Page, Role};
 use longshore_core::{Code, JobId, Timestamp, WorkspaceId};
 use tokio::time::{Instant, timeout_at};
 
+use super::built_in::is_step;
 use super::enqueue::{NewJob, enqueue};
 use super::kind::is_kind;
 use super::state::{JobBacklog, JobCount};
@@ -44,14 +45,19 @@ fn sees(actor: &Actor, job: &Job) -> bool {
     job.workspace_id.map_or_else(|| sees_system(actor), |workspace| actor.reaches(workspace))
 }
 
-/// Returns a job that the actor may steer, with its fence.
-async fn steered(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<(Job, u64)> {
+/// Returns a job that the actor sees, with its fence; a key that was revoked meanwhile sees none.
+async fn seen(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<(Job, u64)> {
     if let Some(key) = actor.key {
         db::access::ensure_valid_now(tx, key, now).await?;
     }
-    let found = rows::get(tx, id).await?.filter(|(job, _)| sees(actor, job));
-    let found = found.ok_or_else(|| not_found(id))?;
-    actor.needs(Role::Editor)?;
+    rows::get(tx, id).await?.filter(|(job, _)| sees(actor, job)).ok_or_else(|| not_found(id))
+}
+
+/// Returns a job that the actor may steer, with its fence. Who makes a job acts by it in their own name, so it takes
+/// what its kind asks for, not just any role that writes.
+async fn steered(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<(Job, u64)> {
+    let found = seen(tx, actor, id, now).await?;
+    actor.needs(rows::steered_by(tx, id).await?.ok_or_else(|| not_found(id))?)?;
     Ok(found)
 }
 
@@ -59,6 +65,13 @@ async fn cancel(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result
     // Its state may change between the two statements; on PostgreSQL nothing holds the row yet.
     loop {
         let (job, fence) = steered(tx, actor, id, now).await?;
+        if is_step(&job.kind) {
+            let detail = format!(
+                "`{}` is a step of delivering: switch the webhook off, or delete it, to have it end",
+                job.kind
+            );
+            return Err(Error::new(Code::JobNotCancellable, detail));
+        }
         let changed = match job.state {
             JobState::Queued => rows::cancel_queued(tx, (id, fence), now).await?,
             JobState::Running => rows::request_cancel(tx, (id, fence), now).await?,
@@ -98,20 +111,32 @@ impl Engine {
         let clock = self.clock();
         self.db()
             .write(move |tx| {
-                let (now, job) = (clock.now(), job.clone());
-                Box::pin(async move { enqueue(tx, &job, now).await })
+                let (clock, job) = (clock.clone(), job.clone());
+                Box::pin(async move {
+                    let now = tx.now(clock.as_ref()).await?;
+                    enqueue(tx, &job, now).await
+                })
             })
             .await
     }
 
     /// Returns a job.
     pub async fn job(&self, actor: &Actor, id: JobId) -> Result<Job> {
-        let found = self.db().read(move |tx| Box::pin(async move { rows::get(tx, id).await })).await?;
-        found.map(|(job, _)| job).filter(|job| sees(actor, job)).ok_or_else(|| not_found(id))
+        let (actor, now) = (actor.clone(), self.now());
+        let found = self.db().read(move |tx| {
+            let actor = actor.clone();
+            Box::pin(async move { seen(tx, &actor, id, now).await })
+        });
+        Ok(found.await?.0)
     }
 
-    /// Returns a job once it has ended, or as it stands when `wait` is over.
+    /// Returns a job once it has ended, or as it stands when `wait` is over. There is room for so many who wait, those
+    /// who follow events among them ([`Settings::followers`](crate::Settings::followers)).
     pub async fn job_when_ended(&self, actor: &Actor, id: JobId, wait: Duration) -> Result<Job> {
+        if wait.is_zero() {
+            return self.job(actor, id).await;
+        }
+        let _place = self.feeds().place(actor.principal)?;
         let end = Instant::now() + wait;
         let state = self.jobs();
         let waiter = state.await_end(id);
@@ -164,8 +189,9 @@ impl Engine {
         let cancelled = self.db().write(move |tx| {
             let (clock, actor, idempotency) = (clock.clone(), actor.clone(), idempotency.clone());
             Box::pin(async move {
-                let (principal, now) = (actor.principal, clock.now());
-                once(tx, idempotency, principal, clock.as_ref(), async |tx| cancel(tx, &actor, id, now).await)
+                let now = tx.now(clock.as_ref()).await?;
+                steered(tx, &actor, id, now).await?;
+                once(tx, idempotency, &actor, clock.as_ref(), async |tx| cancel(tx, &actor, id, now).await)
                     .await
             })
         });
@@ -181,8 +207,9 @@ impl Engine {
         let retried = self.db().write(move |tx| {
             let (clock, actor, idempotency) = (clock.clone(), actor.clone(), idempotency.clone());
             Box::pin(async move {
-                let (principal, now) = (actor.principal, clock.now());
-                once(tx, idempotency, principal, clock.as_ref(), async |tx| retry(tx, &actor, id, now).await)
+                let now = tx.now(clock.as_ref()).await?;
+                steered(tx, &actor, id, now).await?;
+                once(tx, idempotency, &actor, clock.as_ref(), async |tx| retry(tx, &actor, id, now).await)
                     .await
             })
         });
@@ -197,9 +224,15 @@ impl Engine {
 
     /// Returns how much work waits for workers.
     pub async fn job_backlog(&self) -> Result<JobBacklog> {
-        let now = self.now();
-        let (queued, oldest) =
-            self.db().read(move |tx| Box::pin(async move { rows::backlog(tx, now).await })).await?;
+        let clock = self.clock();
+        let found = self.db().read(move |tx| {
+            let clock = clock.clone();
+            Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
+                Ok((now, rows::backlog(tx, now).await?))
+            })
+        });
+        let (now, (queued, oldest)) = found.await?;
         Ok(JobBacklog { queued, oldest: oldest.map(|oldest| now.since(oldest)).unwrap_or_default() })
     }
 }

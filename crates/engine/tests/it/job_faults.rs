@@ -1,13 +1,17 @@
 //! A database that fails under the workers: they wait, and go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_core::wire::JobState;
-use longshore_engine::{JobFilter, JobKind, Kinds, NewJob, Outcome, PageRequest};
+use longshore_core::{Clock, SystemClock, Timestamp};
+use longshore_engine::{Database, Engine, JobFilter, JobKind, Kinds, NewJob, Outcome, PageRequest, Settings};
 use longshore_flow::RetryPolicy;
+use longshore_store::Store;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
-use crate::workers::{Worker, ended, settings};
+use crate::workers::{Counter, Worker, ended, settings, until};
 use crate::world::World;
 use crate::{block_on, postgres};
 
@@ -88,5 +92,72 @@ fn a_worker_outlives_another_writer_that_holds_sqlite() {
         assert_eq!(ended(&world.engine, &world.owner, after).await.state, JobState::Succeeded);
         worker.stop().await;
         assert_eq!(effects(&world).await, 3);
+    });
+}
+
+/// The clock of a machine that nobody has set for a while.
+#[derive(Debug)]
+struct Ahead;
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(Duration::from_hours(1))
+    }
+
+    fn is_wall(&self) -> bool {
+        true
+    }
+}
+
+static CLOCKED: JobKind = JobKind::new("test.clocked");
+
+#[test]
+fn a_worker_on_postgres_whose_clock_is_ahead_takes_no_job_away() {
+    let Some(server) = postgres::Server::start() else { return };
+    block_on(async {
+        let (url, store) = (server.database(), Store::memory());
+        let open = async |clock: Arc<dyn Clock>| {
+            let database = Database::Postgres { url: url.clone(), connections: 8 };
+            Engine::open(Settings::default(), &database, store.clone(), clock).await.unwrap()
+        };
+        let (right, ahead) = (open(Arc::new(SystemClock)).await, open(Arc::new(Ahead)).await);
+        let key = right.initialise().await.unwrap().unwrap().secret;
+        let owner = right.authenticate(&key).await.unwrap();
+        let (runs, go_on, looked) = (Counter::default(), Arc::new(Notify::new()), Counter::default());
+        let kinds = Kinds::none().with(&WORK, {
+            let (runs, go_on) = (runs.clone(), Arc::clone(&go_on));
+            move |_| {
+                runs.add();
+                let go_on = Arc::clone(&go_on);
+                async move {
+                    go_on.notified().await;
+                    Ok(Outcome::done())
+                }
+            }
+        });
+        let id = right.enqueue_job(NewJob::new(&WORK, Value::Null)).await.unwrap();
+        let first = Worker::start(&right, kinds, settings());
+        until("a run", || runs.get() == 1).await;
+        // It looks for lost jobs before it looks at the clock.
+        let clocked = Kinds::none().with(&CLOCKED, {
+            let looked = looked.clone();
+            move |_| {
+                looked.add();
+                async { Ok(Outcome::done()) }
+            }
+        });
+        let second = Worker::start(&ahead, clocked.every(Duration::from_hours(9), &CLOCKED), settings());
+        until("a look for lost jobs", || looked.get() == 1).await;
+        go_on.notify_one();
+        let job = ended(&right, &owner, id).await;
+        assert_eq!((job.state, job.attempts, runs.get()), (JobState::Succeeded, 1, 1));
+        // What it wants done at once is done at once, not in an hour.
+        let prompt = ahead.enqueue_job(NewJob::new(&WORK, Value::Null)).await.unwrap();
+        go_on.notify_one();
+        ended(&right, &owner, prompt).await;
+        first.stop().await;
+        second.stop().await;
+        right.close().await;
+        ahead.close().await;
     });
 }

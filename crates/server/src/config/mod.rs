@@ -25,6 +25,9 @@ const MOST_SECONDS: u64 = 10 * 365 * 24 * 3_600;
 /// The shortest time for which orphans are kept.
 const LEAST_GRACE: u64 = 3_600;
 
+/// The shortest lease of a job: it is renewed at a third of it, and a pause of a second or two must not cost it.
+const LEAST_LEASE: u64 = 5;
+
 /// The most jobs at once, far more than one machine does.
 const MOST_JOBS: usize = 1_000;
 
@@ -174,7 +177,7 @@ pub struct LimitsConfig {
 #[derive(Clone, Debug, confique::Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct EventsConfig {
-    /// The most clients that wait for events at once, by long-poll or stream. Further ones are refused.
+    /// The most clients that wait at once, for events by long-poll or stream, or for a job. Further ones are refused.
     #[config(env = "LONGSHORE_EVENTS_MAX_FOLLOWERS", default = 1024)]
     pub max_followers: usize,
     /// The most of them that one principal may have, with all its keys.
@@ -302,7 +305,7 @@ impl Config {
             ("events.heartbeat_seconds", 1, self.events.heartbeat_seconds),
             ("sweep.interval_seconds", 1, sweep.interval_seconds),
             ("sweep.orphan_grace_seconds", LEAST_GRACE, sweep.orphan_grace_seconds),
-            ("jobs.lease_seconds", 1, jobs.lease_seconds),
+            ("jobs.lease_seconds", LEAST_LEASE, jobs.lease_seconds),
         ] {
             if !(least..=MOST_SECONDS).contains(&seconds) {
                 return Err(Error::new(format!("the configuration: {name} is {least} to {MOST_SECONDS}")));

@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 pub(crate) type Claim = (JobId, u64);
 
 /// Makes claims follow each other: the first statement of a transaction that claims.
-pub(crate) async fn take_turn(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    tx.execute("UPDATE job_claims SET claimed_at = $1 WHERE one = 1", &[now.into()]).await?;
+pub(crate) async fn take_turn(tx: &mut Tx) -> Result<()> {
+    tx.execute("UPDATE job_claims SET claimed_at = claimed_at WHERE one = 1", &[]).await?;
     Ok(())
 }
 
@@ -24,7 +24,8 @@ const LANES_AT_ONCE: u32 = 50;
 
 /// Returns the job to claim next, with its fence: of the lanes that come next after `after` in a round, one with the
 /// fewest running; of that lane, the job that waits longest. The age of jobs does not choose between lanes: a lane
-/// with many old and quick jobs, hardly ever seen running, would go first until it is empty.
+/// with many old and quick jobs, hardly ever seen running, would go first until it is empty. Lanes that rest have no
+/// turn, whatever waits in them.
 ///
 /// `kinds` holds the kinds that the caller can run, each between spaces.
 pub(crate) async fn next_due(tx: &mut Tx, kinds: &str, after: &str, now: Timestamp) -> Result<Option<Claim>> {
@@ -69,6 +70,7 @@ async fn next_due_near(
                          ORDER BY j.run_at, j.id LIMIT 1),
                         (SELECT COUNT(*) FROM jobs j WHERE j.state = 'running' AND j.lane = near.lane)
                  FROM near
+                 WHERE NOT EXISTS (SELECT 1 FROM lane_rests r WHERE r.lane = near.lane AND r.rests_until > $1)
              ), best (id, fence) AS (
                  SELECT head.id, head.fence FROM heads JOIN jobs head ON head.id = heads.id
                  WHERE heads.running < head.lane_limit AND CAST($2 AS TEXT) LIKE '% ' || head.kind || ' %'
@@ -253,6 +255,39 @@ pub(crate) async fn put_back(
         )
         .await?;
     Ok(touched == 1)
+}
+
+/// Queues a claimed job that has done a part of its work, with what is left of it, or ends it where its end was asked
+/// for meanwhile; returns how it stands then, or nothing where the claim was taken away.
+pub(crate) async fn go_on(
+    tx: &mut Tx,
+    (id, fence): (JobId, u64),
+    rest: &serde_json::Value,
+    run_at: Timestamp,
+    progress: Option<&JobProgress>,
+    now: Timestamp,
+) -> Result<Option<JobState>> {
+    let [done, total, unit] = progress_values(progress);
+    let row = tx
+        .query_opt(
+            "UPDATE jobs SET state = CASE WHEN cancel_requested_at IS NULL THEN 'queued' ELSE 'cancelled' END,
+                    finished_at = CASE WHEN cancel_requested_at IS NULL THEN NULL ELSE CAST($5 AS BIGINT) END,
+                    payload = $3, run_at = $4, attempts = 0, worker = NULL, lease_until = NULL,
+                    progress_done = $6, progress_total = $7, progress_unit = $8
+             WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING state",
+            &[
+                id.into(),
+                fence.into(),
+                rest.to_string().into(),
+                run_at.into(),
+                now.into(),
+                done,
+                total,
+                unit,
+            ],
+        )
+        .await?;
+    row.map(|row| super::state(row.text(0)?)).transpose()
 }
 
 /// Gives back all that a worker holds; what was begun does not count as an attempt. Returns how many jobs that were.

@@ -1,25 +1,27 @@
 //! Webhooks' deliveries: receivers that fail in every way, and what becomes of what they were to get.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use longshore_core::wire::{DeliveryState, HookDisabled, Redeliver, UpdateHook};
+use longshore_core::wire::{DeliveryState, JobState, UpdateHook, UpdateWorkspace, WorkspaceSettings};
 use longshore_core::{Clock, HookId};
 use longshore_egress::testing::{Peer, header};
-use longshore_engine::{EventQuery, Premises, WorkerSettings};
+use longshore_engine::{EventQuery, JobFilter, PageRequest, Premises, WorkerSettings};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 
 use super::hooks::{TAKEN, Workers, deliveries, hook, stands, to, until, update};
-use crate::workers::{PATIENCE, Worker, ended, settings};
+use crate::workers::{Counter, PATIENCE, Worker, settings};
 use crate::world::World;
 
-const FAILS: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 6\r\n\r\ngeheim";
+pub(super) const GONE: &str = "HTTP/1.1 410 Gone\r\n\r\n";
+pub(super) const FAILS: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 6\r\n\r\ngeheim";
 
 /// Answers what `say` returns for the request's number, from 0.
-async fn scripted(say: impl Fn(usize) -> &'static str + Send + Sync + 'static) -> Peer {
+pub(super) async fn scripted(say: impl Fn(usize) -> &'static str + Send + Sync + 'static) -> Peer {
     let count = Arc::new(AtomicUsize::new(0));
     Peer::start(move |mut stream, _| {
         let answer = say(count.fetch_add(1, Ordering::SeqCst));
@@ -33,7 +35,7 @@ async fn seq(world: &World, hook: HookId) -> u64 {
 }
 
 /// Waits until a hook's newest delivery has had so many attempts.
-async fn attempted(world: &World, hook: HookId, count: usize) -> longshore_core::wire::Delivery {
+pub(super) async fn attempted(world: &World, hook: HookId, count: usize) -> longshore_core::wire::Delivery {
     let start = std::time::Instant::now();
     loop {
         let newest = deliveries(world, hook, None).await.into_iter().next();
@@ -163,58 +165,34 @@ pub(super) async fn an_answer_of_10_mb_holds_nobody(world: &World) {
     workers.stop().await;
 }
 
-pub(super) async fn a_receiver_that_is_gone_switches_its_hook_off(world: &World) {
-    let peer = scripted(|_| "HTTP/1.1 410 Gone\r\n\r\n").await;
-    let id = hook(world, to(&peer)).await.hook.id;
-    let workers = Workers::start(world);
-    let none = Premises::default();
-    world.engine.test_hook(&world.owner, world.id(), id, none).await.unwrap();
-    let dead = until(world, id, DeliveryState::Failed, 1).await;
-    assert_eq!((dead[0].attempts.len(), dead[0].attempts[0].status), (1, Some(410)));
-    let hook = stands(world, id).await;
-    assert_eq!(hook.disabled, Some(HookDisabled::Gone));
-    let events = world.events(EventQuery::default()).await;
-    let last = events.last().unwrap();
-    assert_eq!((last.r#type.as_str(), last.key_id), ("hook.disabled", None));
-    assert_eq!(last.data["reason"], "gone");
-    assert_eq!(world.event_types().await.len(), events.len());
-    // No more is sent, and no more is kept for it.
-    world.put("/a", b"x").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!((peer.connections(), deliveries(world, id, None).await.len()), (1, 1));
-    workers.stop().await;
-}
-
-pub(super) async fn five_days_of_failures_switch_a_hook_off(world: &World) {
+/// A rest costs nothing, however much waits for it to end.
+pub(super) async fn while_a_receiver_rests_nothing_is_written_for_it(world: &World) {
+    const EVENTS: usize = 40;
     let peer = scripted(|_| FAILS).await;
     let id = hook(world, to(&peer)).await.hook.id;
-    let workers = Workers::start(world);
-    let none = Premises::default;
-    let ping = async || world.engine.test_hook(&world.owner, world.id(), id, none()).await.unwrap();
-    ping().await;
-    peer.until(1).await;
-    attempted(world, id, 1).await;
-    world.clock.advance(Duration::from_hours(5 * 24) - Duration::from_secs(1));
-    // The first one's second attempt is due too; neither is the last straw.
-    ping().await;
-    let start = std::time::Instant::now();
-    while deliveries(world, id, None).await.iter().map(|it| it.attempts.len()).sum::<usize>() < 3 {
-        assert!(start.elapsed() < PATIENCE);
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    for number in 0..EVENTS {
+        world.put(&format!("/{number}"), b"x").await;
     }
-    assert_eq!(stands(world, id).await.disabled, None);
-    world.clock.advance(Duration::from_secs(1));
-    ping().await;
-    until(world, id, DeliveryState::Failed, 1).await;
-    let hook = stands(world, id).await;
-    assert_eq!(hook.disabled, Some(HookDisabled::Failing));
-    assert_eq!(world.event_types().await.last().unwrap(), "hook.disabled");
-    // What still waits for an attempt is given up when its time comes.
-    world.clock.advance(Duration::from_hours(1));
-    until(world, id, DeliveryState::Failed, 3).await;
-    let on = update(world, id, UpdateHook { enabled: Some(true), ..UpdateHook::default() }).await;
-    assert_eq!((on.disabled, on.failing_since), (None, None));
+    let made =
+        async || -> usize { deliveries(world, id, None).await.iter().map(|it| it.attempts.len()).sum() };
+    let workers = Workers::start(world);
+    until(world, id, DeliveryState::Pending, EVENTS).await;
+    let start = std::time::Instant::now();
+    let mut before = 0;
+    for _ in 0..4 {
+        while made().await <= before {
+            assert!(start.elapsed() < PATIENCE, "{before} attempts");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        before = made().await;
+        world.clock.advance(Duration::from_mins(6));
+    }
     workers.stop().await;
+    let filter = JobFilter { kind: Some("hooks.deliver".to_owned()), ..JobFilter::default() };
+    let page = PageRequest::new(Some(1_000), None);
+    let jobs = world.engine.list_jobs(&world.owner, filter, page).await.unwrap().items.len();
+    let made = made().await;
+    assert_eq!(jobs, EVENTS + made, "one job for each delivery, and one more for each attempt");
 }
 
 pub(super) async fn a_receiver_may_ask_for_a_longer_pause(world: &World) {
@@ -232,6 +210,61 @@ pub(super) async fn a_receiver_may_ask_for_a_longer_pause(world: &World) {
         assert!((seconds..=seconds * 6 / 5).contains(&due), "{answer:?}: {due} s");
         workers.stop().await;
     }
+}
+
+pub(super) async fn no_more_than_four_are_under_way_at_once(world: &World) {
+    const EVENTS: usize = 24;
+    let (now, most) = (Counter::default(), Arc::new(AtomicUsize::new(0)));
+    let peer = {
+        let most = Arc::clone(&most);
+        Peer::start(move |mut stream, _| {
+            let now = now.clone();
+            most.fetch_max(now.add(), Ordering::SeqCst);
+            async move {
+                tokio::time::sleep(Duration::from_millis(60)).await;
+                now.remove();
+                stream.write_all(TAKEN.as_bytes()).await
+            }
+        })
+        .await
+    };
+    let id = hook(world, to(&peer)).await.hook.id;
+    for number in 0..EVENTS {
+        world.put(&format!("/{number}"), b"x").await;
+    }
+    let workers = Workers::start(world);
+    until(world, id, DeliveryState::Succeeded, EVENTS).await;
+    workers.stop().await;
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&most), "{most} at once, with workers for eight");
+}
+
+pub(super) async fn deliveries_stay_for_thirty_days(world: &World) {
+    const DAY: Duration = Duration::from_hours(24);
+    let peer = Peer::answering(TAKEN).await;
+    let id = hook(world, to(&peer)).await.hook.id;
+    let workers = Workers::start(world);
+    world.put("/a", b"x").await;
+    until(world, id, DeliveryState::Succeeded, 1).await;
+    let pruned = async || {
+        let (now, start) = (world.clock.now(), std::time::Instant::now());
+        let filter = || JobFilter { kind: Some("hooks.prune".to_owned()), ..JobFilter::default() };
+        loop {
+            let page = PageRequest::new(Some(1), None);
+            let newest = world.engine.list_jobs(&world.owner, filter(), page).await.unwrap().items.pop();
+            if newest.is_some_and(|job| job.created_at >= now && job.state == JobState::Succeeded) {
+                return deliveries(world, id, None).await;
+            }
+            assert!(start.elapsed() < PATIENCE, "old deliveries are not looked for");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    world.clock.advance(DAY * 29);
+    let kept = pruned().await;
+    assert_eq!((kept.len(), kept[0].attempts.len()), (1, 1));
+    world.clock.advance(DAY + Duration::from_secs(1));
+    assert!(pruned().await.is_empty());
+    workers.stop().await;
 }
 
 pub(super) async fn a_dead_receiver_delays_no_other(world: &World) {
@@ -320,50 +353,29 @@ pub(super) async fn a_delivery_whose_mark_is_lost_comes_again_with_the_same_id(w
     assert_eq!(deliveries(world, id, None).await.len(), 1, "it stays one delivery");
 }
 
-pub(super) async fn all_failed_and_any_range_are_sent_again(world: &World) {
-    // A receiver that is switched on later.
-    let is_well = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let peer = {
-        let is_well = Arc::clone(&is_well);
-        scripted(move |_| if is_well.load(Ordering::SeqCst) { TAKEN } else { "HTTP/1.1 410 Gone\r\n\r\n" })
-            .await
-    };
-    let id = hook(world, to(&peer)).await.hook.id;
-    for number in 0..12 {
-        world.put(&format!("/{number}"), b"x").await;
+/// However old they are: the log is all that a hook which stands still will get them from.
+pub(super) async fn what_a_hook_has_not_read_stays_in_the_log(world: &World) {
+    let settings = WorkspaceSettings { events_days: NonZeroU32::new(5), ..WorkspaceSettings::default() };
+    let change = UpdateWorkspace { settings: Some(settings.into()), ..UpdateWorkspace::default() };
+    world.engine.update_workspace(&world.owner, world.id(), change, Premises::default()).await.unwrap();
+    let peer = Peer::answering(TAKEN).await;
+    let made = hook(world, to(&peer)).await.hook;
+    let off = hook(world, to(&peer)).await.hook.id;
+    update(world, off, UpdateHook { enabled: Some(false), ..UpdateHook::default() }).await;
+    for text in ["/a", "/b", "/c"] {
+        world.put(text, b"x").await;
     }
+    world.clock.advance(Duration::from_hours(6 * 24));
+    world.put("/young", b"x").await;
+    // Nobody has told the hook of them; the one that is off holds nothing back.
+    assert_eq!(world.engine.prune_events().await.unwrap(), made.seq);
+    let kept = world.events(EventQuery::default()).await;
+    assert_eq!(kept[0].seq, made.seq + 1);
     let workers = Workers::start(world);
-    let dead = until(world, id, DeliveryState::Failed, 12).await;
-    assert_eq!(dead.len(), 12, "one was refused, and the others given up with the hook");
-    is_well.store(true, Ordering::SeqCst);
-    update(world, id, UpdateHook { enabled: Some(true), ..UpdateHook::default() }).await;
-    let before = peer.connections();
-    let send = async |wanted| {
-        let job = world.engine.redeliver(&world.owner, world.id(), id, wanted, Premises::default()).await;
-        let job = ended(&world.engine, &world.owner, job.unwrap().id).await;
-        job.result.unwrap()["deliveries"].as_u64().unwrap()
-    };
-    let failed = || Redeliver { failed: true, ..Redeliver::default() };
-    assert_eq!(send(failed()).await, 12);
-    until(world, id, DeliveryState::Succeeded, 12).await;
-    assert_eq!(peer.connections() - before, 12);
-    assert_eq!(send(failed()).await, 0);
-
-    // A range by place: twice delivered is twice received, under the same id.
-    let oldest = dead.iter().filter_map(|it| it.seq).min().unwrap();
-    let range = Redeliver { since_seq: Some(oldest), until_seq: Some(oldest + 3), ..Redeliver::default() };
-    assert_eq!(send(range).await, 3);
-    let requests = peer.until(before + 15).await;
-    let ids: BTreeSet<_> = requests[before..].iter().map(|it| header(it, "webhook-id").unwrap()).collect();
-    assert_eq!(ids.len(), 12);
-    // A range by time: nothing has happened since.
-    world.clock.advance(Duration::from_secs(1));
-    let since = |since| Redeliver { since: Some(since), ..Redeliver::default() };
-    assert_eq!(send(since(world.clock.now())).await, 0);
-    world.put("/later", b"x").await;
-    assert_eq!(send(since(world.clock.now())).await, 1);
-    assert_eq!(deliveries(world, id, None).await.len(), 13);
+    until(world, made.id, DeliveryState::Succeeded, kept.len()).await;
     workers.stop().await;
+    world.engine.prune_events().await.unwrap();
+    assert_eq!(world.events(EventQuery::default()).await.len(), 1);
 }
 
 pub(super) async fn a_backlog_waits_in_the_log(world: &World) {

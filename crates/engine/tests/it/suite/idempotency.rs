@@ -8,12 +8,17 @@ use longshore_core::wire::{
 };
 use longshore_core::{Code, VersionId};
 use longshore_engine::{
-    Error, Idempotency, PageRequest, Preconditions, Premises, Replayed, Result, Target, UploadOptions,
+    Error, Idempotency, JobKind, NewJob, PageRequest, Preconditions, Premises, Replayed, Result, Target,
+    UploadOptions,
 };
+
+use serde_json::Value;
 
 use crate::world::{World, name, refused};
 
 const REPEATS: usize = 16;
+
+static WORK: JobKind = JobKind::new("test.work");
 
 fn keyed(key: &str) -> Premises {
     Premises { idempotency: Some(Idempotency::new(key).unwrap()), ..Premises::default() }
@@ -265,4 +270,48 @@ pub(super) async fn what_is_gone_still_answers_its_repeat(world: &World) {
     let first = world.put_with("/large", &large, create()).await.unwrap().node;
     assert_eq!(world.put_with("/large", &large, create()).await.unwrap().node, first);
     assert_eq!(world.blobs().await, 1, "the bytes that came twice are kept once");
+}
+
+/// One principal, two keys, each of one workspace: what one of them was told is not for the other.
+pub(super) async fn a_narrow_key_gets_no_answer_of_another_workspace(world: &World) {
+    let engine = &world.engine;
+    let other = engine.create_workspace(&world.owner, name("other"), None).await.unwrap().id;
+    let of = async |workspace| {
+        let wanted = CreateKey {
+            name: "narrow".to_owned(),
+            role: Role::Admin,
+            workspace_id: Some(workspace),
+            expires_at: None,
+            agent: None,
+        };
+        let key = engine.create_key(&world.owner, wanted, None).await.unwrap();
+        engine.authenticate(&key.secret).await.unwrap()
+    };
+    let (here, there) = (of(world.id()).await, of(other).await);
+    assert_eq!(here.principal, there.principal);
+    let wanted = || CreateKey {
+        name: "k".to_owned(),
+        role: Role::Viewer,
+        workspace_id: None,
+        expires_at: None,
+        agent: None,
+    };
+    let key = |text| keyed(text).idempotency;
+    let made = engine.create_key(&here, wanted(), key("make")).await.unwrap();
+    refused(engine.create_key(&there, wanted(), key("make")).await, Code::IdempotencyMismatch);
+    refused(engine.create_key(&world.owner, wanted(), key("make")).await, Code::IdempotencyMismatch);
+    assert_eq!(engine.create_key(&here, wanted(), key("make")).await.unwrap().secret, made.secret);
+    engine.revoke_key(&here, made.key.id, key("revoke")).await.unwrap();
+    refused(engine.revoke_key(&there, made.key.id, key("revoke")).await, Code::IdempotencyMismatch);
+
+    // A job: who does not see it, or may not steer it, is told nothing of it.
+    let job = NewJob::new(&WORK, Value::Null).in_workspace(world.id());
+    let job = engine.enqueue_job(job).await.unwrap();
+    engine.cancel_job(&here, job, key("cancel")).await.unwrap();
+    refused(engine.cancel_job(&there, job, key("cancel")).await, Code::JobNotFound);
+    engine.retry_job(&here, job, key("retry")).await.unwrap();
+    refused(engine.retry_job(&there, job, key("retry")).await, Code::JobNotFound);
+    engine.revoke_key(&world.owner, here.key.unwrap(), None).await.unwrap();
+    refused(engine.retry_job(&here, job, key("retry")).await, Code::KeyRevoked);
+    refused(engine.create_key(&here, wanted(), key("make")).await, Code::KeyRevoked);
 }

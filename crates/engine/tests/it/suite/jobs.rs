@@ -3,16 +3,20 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use longshore_core::wire::{JobState, Role};
+use futures_util::future::join_all;
+use longshore_core::wire::{DeliveryState, JobState, Role};
 use longshore_core::{Clock, Code, JobId};
+use longshore_egress::testing::Peer;
 use longshore_engine::{
-    Error, Idempotency, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome, PageRequest, WorkerSettings,
+    Error, Idempotency, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome, PageRequest, Premises,
+    WorkerSettings,
 };
 use longshore_flow::RetryPolicy;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::workers::{Counter, Worker, ended, settings, stands, until};
+use super::hooks::{TAKEN, Workers, hook, to, until as deliveries_until};
+use crate::workers::{Counter, PATIENCE, Worker, ended, settings, stands, until};
 use crate::world::{World, name, refused};
 
 /// Tried three times, without a pause.
@@ -372,4 +376,71 @@ pub(super) async fn a_payload_is_bounded(world: &World) {
     let id = world.engine.enqueue_job(NewJob::new(&WORK, Value::Null)).await.unwrap();
     assert_eq!(ended(&world.engine, &world.owner, id).await.state, JobState::Failed);
     worker.stop().await;
+}
+
+/// It acts as an admin, in the name of the one who asked.
+pub(super) async fn an_admins_purge_is_not_for_editors_to_steer(world: &World) {
+    let engine = &world.engine;
+    let editor = world.user(Role::Editor, None).await;
+    // More than one step of a purge.
+    for number in 0..110 {
+        world.put(&format!("/old/{number}"), b"x").await;
+    }
+    let old = world.node_at("/old").await.unwrap();
+    engine.trash_node(&world.owner, old.id, Premises::default()).await.unwrap();
+    let asked = engine.purge_node(&world.owner, old.id, Premises::default()).await.unwrap();
+    let id = asked.job_id.unwrap();
+    refused(engine.cancel_job(&editor, id, None).await, Code::Forbidden);
+    let key = || Some(Idempotency::new("cancel").unwrap());
+    engine.cancel_job(&world.owner, id, key()).await.unwrap();
+    refused(engine.retry_job(&editor, id, None).await, Code::Forbidden);
+    assert_eq!(engine.job(&editor, id).await.unwrap().state, JobState::Cancelled);
+    let retried = engine.retry_job(&world.owner, id, None).await.unwrap();
+    assert_eq!(retried.state, JobState::Queued);
+}
+
+pub(super) async fn a_step_of_delivering_is_not_cancelled(world: &World) {
+    let engine = &world.engine;
+    let peer = Peer::answering(TAKEN).await;
+    let id = hook(world, to(&peer)).await.hook.id;
+    engine.test_hook(&world.owner, world.id(), id, Premises::default()).await.unwrap();
+    world.put("/a", b"x").await;
+    for kind in ["hooks.deliver.urgent", "hooks.dispatch"] {
+        let filter = JobFilter { kind: Some(kind.to_owned()), ..JobFilter::default() };
+        let found = engine.list_jobs(&world.owner, filter, PageRequest::default()).await.unwrap().items;
+        assert_eq!(found.len(), 1, "{kind}");
+        refused(engine.cancel_job(&world.owner, found[0].id, None).await, Code::JobNotCancellable);
+        assert_eq!(engine.job(&world.owner, found[0].id).await.unwrap().state, JobState::Queued);
+    }
+    let workers = Workers::start(world);
+    deliveries_until(world, id, DeliveryState::Succeeded, 2).await;
+    workers.stop().await;
+}
+
+pub(super) async fn who_waits_for_a_job_is_bounded_and_loses_it_with_the_key(world: &World) {
+    let engine = &world.engine;
+    let id = engine.enqueue_job(NewJob::new(&WORK, Value::Null).in_workspace(world.id())).await.unwrap();
+    let agent = world.user(Role::Viewer, None).await;
+    let waiting = engine.job_when_ended(&agent, id, PATIENCE);
+    let revoking = async {
+        engine.revoke_key(&world.owner, agent.key.unwrap(), None).await.unwrap();
+        // What it would have been told.
+        engine.cancel_job(&world.owner, id, None).await.unwrap();
+    };
+    let (waited, ()) = tokio::join!(waiting, revoking);
+    refused(waited, Code::KeyRevoked);
+
+    let id = engine.enqueue_job(NewJob::new(&WORK, Value::Null)).await.unwrap();
+    // The world has room for so many.
+    let waiting = join_all((0..20).map(|_| engine.job_when_ended(&world.owner, id, PATIENCE)));
+    let looking = async {
+        refused(engine.follow(&world.owner, world.id()).await, Code::Overloaded);
+        refused(engine.job_when_ended(&world.owner, id, PATIENCE).await, Code::Overloaded);
+        // Who does not wait takes nobody's place.
+        engine.job_when_ended(&world.owner, id, Duration::ZERO).await.unwrap();
+        engine.cancel_job(&world.owner, id, None).await.unwrap();
+    };
+    let (waited, ()) = tokio::join!(waiting, looking);
+    assert!(waited.into_iter().all(|job| job.unwrap().state == JobState::Cancelled));
+    engine.follow(&world.owner, world.id()).await.unwrap();
 }

@@ -16,6 +16,8 @@ mod locks;
 mod nodes;
 mod notes;
 mod purge;
+mod receivers;
+mod redeliveries;
 mod undo;
 mod undo_property;
 mod undo_stretches;
@@ -69,6 +71,7 @@ cases![
     idempotency::every_change_of_a_file_takes_a_premise,
     idempotency::a_copied_folders_file_names_no_event,
     idempotency::what_is_gone_still_answers_its_repeat,
+    idempotency::a_narrow_key_gets_no_answer_of_another_workspace,
     undo::every_kind_of_change_is_undone_and_redone,
     undo::labels_are_undone_and_found_as_before,
     undo::swapped_names_are_swapped_back,
@@ -155,6 +158,9 @@ cases![
     jobs::who_sees_and_steers_which_job,
     jobs::a_kind_nobody_here_knows_waits_and_holds_back_nothing,
     jobs::a_payload_is_bounded,
+    jobs::an_admins_purge_is_not_for_editors_to_steer,
+    jobs::a_step_of_delivering_is_not_cancelled,
+    jobs::who_waits_for_a_job_is_bounded_and_loses_it_with_the_key,
     workers::a_full_lane_holds_back_no_other,
     workers::a_lane_runs_no_more_than_its_limit,
     workers::three_workers_do_each_job_once,
@@ -164,6 +170,7 @@ cases![
     workers::a_job_that_kills_its_workers_is_given_up,
     workers::a_worker_that_stops_gives_back_what_it_holds,
     workers::what_runs_by_the_clock_runs_once_each_time,
+    workers::a_clock_that_is_a_little_behind_makes_nothing_run_twice,
     workers::ended_jobs_and_orphans_go_away_by_themselves,
 ];
 
@@ -194,15 +201,25 @@ cases![
     hooks::a_deleted_hook_goes_with_all_it_left,
     hooks::what_is_said_of_a_hook_is_checked,
     hooks::a_test_is_sent_at_once,
+    hooks::a_delivery_is_signed_for_the_second_by_the_machines_clock,
+    hooks::a_repeat_is_answered_before_its_url_is_looked_at,
     deliveries::what_fails_is_tried_seven_times_and_then_kept,
     deliveries::each_way_to_fail_is_told,
     deliveries::an_answer_of_10_mb_holds_nobody,
-    deliveries::a_receiver_that_is_gone_switches_its_hook_off,
-    deliveries::five_days_of_failures_switch_a_hook_off,
+    receivers::a_receiver_that_is_gone_switches_its_hook_off,
+    receivers::five_days_of_failures_switch_a_hook_off,
+    receivers::the_word_of_one_receiver_is_not_held_against_another,
+    receivers::one_success_meanwhile_keeps_a_hook_on,
+    receivers::who_switches_a_hook_on_again_begins_anew,
+    deliveries::while_a_receiver_rests_nothing_is_written_for_it,
     deliveries::a_receiver_may_ask_for_a_longer_pause,
+    deliveries::no_more_than_four_are_under_way_at_once,
+    deliveries::deliveries_stay_for_thirty_days,
     deliveries::a_dead_receiver_delays_no_other,
     deliveries::a_receiver_that_fails_is_left_alone_for_a_while,
     deliveries::a_delivery_whose_mark_is_lost_comes_again_with_the_same_id,
-    deliveries::all_failed_and_any_range_are_sent_again,
+    redeliveries::all_failed_and_any_range_are_sent_again,
+    redeliveries::a_range_stops_at_the_backlog_and_goes_on,
+    deliveries::what_a_hook_has_not_read_stays_in_the_log,
     deliveries::a_backlog_waits_in_the_log,
 ];

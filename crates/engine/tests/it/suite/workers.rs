@@ -359,6 +359,34 @@ pub(super) async fn what_runs_by_the_clock_runs_once_each_time(world: &World) {
     worker.stop().await;
 }
 
+/// Two machines whose clocks differ: what one wrote is not too far away for the other.
+pub(super) async fn a_clock_that_is_a_little_behind_makes_nothing_run_twice(world: &World) {
+    const EVERY: Duration = Duration::from_hours(2);
+    let runs = Counter::default();
+    let kinds = {
+        let runs = runs.clone();
+        let clocked = Kinds::none().with(&CLOCKED, move |_| {
+            runs.add();
+            async { Ok(Outcome::done()) }
+        });
+        clocked.every(EVERY, &CLOCKED)
+    };
+    let worker = Worker::start(&world.engine, kinds, settings());
+    let settled = async |runs_due: usize| {
+        until("a run by the clock", || runs.get() >= runs_due).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(runs.get(), runs_due);
+    };
+    settled(1).await;
+    // More than the step that the engine's own clock does not believe.
+    let behind = Duration::from_mins(90);
+    world.clock.set(world.clock.now().minus(behind));
+    settled(1).await;
+    world.clock.advance(behind + EVERY);
+    settled(2).await;
+    worker.stop().await;
+}
+
 pub(super) async fn ended_jobs_and_orphans_go_away_by_themselves(world: &World) {
     const DAY: Duration = Duration::from_secs(24 * 3_600);
     let engine = &world.engine;
