@@ -263,7 +263,7 @@ fn a_wait_outlasts_a_server_that_is_gone_for_a_while() {
     place.kill();
     until("it tries more often than people have patience for", || door.refused.load(Relaxed) > 3);
     assert!(waiting.try_wait().unwrap().is_none(), "it has given up");
-    place.serve("[jobs]\nlease_seconds = 1\n");
+    place.serve("[jobs]\nlease_seconds = 5\n");
     open(&place);
     assert_eq!(wait(&mut waiting, PATIENCE), 0);
 }

@@ -431,8 +431,8 @@ pub(super) async fn who_waits_for_a_job_is_bounded_and_loses_it_with_the_key(wor
     refused(waited, Code::KeyRevoked);
 
     let id = engine.enqueue_job(NewJob::new(&WORK, Value::Null)).await.unwrap();
-    // The world has room for so many.
-    let waiting = join_all((0..20).map(|_| engine.job_when_ended(&world.owner, id, PATIENCE)));
+    // The world has room for so many of one principal.
+    let waiting = join_all((0..17).map(|_| engine.job_when_ended(&world.owner, id, PATIENCE)));
     let looking = async {
         refused(engine.follow(&world.owner, world.id()).await, Code::Overloaded);
         refused(engine.job_when_ended(&world.owner, id, PATIENCE).await, Code::Overloaded);
