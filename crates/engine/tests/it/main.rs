@@ -48,32 +48,26 @@ fn on_postgres(cases: &[(&str, suite::Case)]) {
     });
 }
 
-#[test]
-fn suite_on_sqlite() {
-    on_sqlite(suite::CASES);
+/// Runs each list of cases on both databases.
+macro_rules! suites {
+    ($($list:ident: $on_sqlite:ident, $on_postgres:ident;)+) => {$(
+        #[test]
+        fn $on_sqlite() {
+            on_sqlite(suite::$list);
+        }
+
+        #[test]
+        fn $on_postgres() {
+            on_postgres(suite::$list);
+        }
+    )+};
 }
 
-#[test]
-fn suite_on_postgres() {
-    on_postgres(suite::CASES);
-}
-
-#[test]
-fn hooks_on_sqlite() {
-    on_sqlite(suite::HOOKS);
-}
-
-#[test]
-fn hooks_on_postgres() {
-    on_postgres(suite::HOOKS);
-}
-
-#[test]
-fn events_on_sqlite() {
-    on_sqlite(suite::EVENTS);
-}
-
-#[test]
-fn events_on_postgres() {
-    on_postgres(suite::EVENTS);
+suites! {
+    FILES: files_on_sqlite, files_on_postgres;
+    HISTORY: history_on_sqlite, history_on_postgres;
+    LOCKS: locks_on_sqlite, locks_on_postgres;
+    JOBS: jobs_on_sqlite, jobs_on_postgres;
+    HOOKS: hooks_on_sqlite, hooks_on_postgres;
+    EVENTS: events_on_sqlite, events_on_postgres;
 }

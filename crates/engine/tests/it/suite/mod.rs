@@ -40,7 +40,7 @@ macro_rules! cases {
 }
 
 cases![
-    CASES:
+    FILES:
     access::the_first_start_happens_once,
     access::bad_keys_are_told_apart,
     access::roles_bound_what_a_key_does,
@@ -72,6 +72,27 @@ cases![
     idempotency::a_copied_folders_file_names_no_event,
     idempotency::what_is_gone_still_answers_its_repeat,
     idempotency::a_narrow_key_gets_no_answer_of_another_workspace,
+    listing::pages_of_every_size_give_the_same_tree,
+    listing::a_walk_survives_changes,
+    listing::a_deep_walk_has_a_short_cursor,
+    listing::lists_are_paged,
+    describe::single_keys_are_set_and_removed,
+    describe::labels_are_a_set,
+    describe::nodes_are_found_by_metadata_and_labels,
+    describe::nodes_are_found_by_name,
+    describe::a_search_pages_through_all_it_finds,
+    notes::notes_are_written_and_read,
+    notes::a_range_lies_inside_the_text,
+    notes::only_the_author_and_admins_change_a_note,
+    notes::notes_follow_their_node,
+    concurrency::every_writer_of_one_name_makes_a_version,
+    concurrency::one_creator_wins,
+    concurrency::one_workspace_gets_the_name,
+    concurrency::a_refused_write_hurts_no_other,
+];
+
+cases![
+    HISTORY:
     undo::every_kind_of_change_is_undone_and_redone,
     undo::labels_are_undone_and_found_as_before,
     undo::swapped_names_are_swapped_back,
@@ -91,10 +112,24 @@ cases![
     undo::what_was_purged_does_not_come_back,
     undo::labels_and_metadata_come_back_together,
     undo_property::random_acts_are_undone_exactly,
-    listing::pages_of_every_size_give_the_same_tree,
-    listing::a_walk_survives_changes,
-    listing::a_deep_walk_has_a_short_cursor,
-    listing::lists_are_paged,
+    versions::a_label_stays_with_its_version,
+    versions::the_current_version_is_never_deleted,
+    versions::versions_are_compared_line_by_line,
+    versions::versions_are_kept_as_the_rules_say,
+    versions::many_versions_shrink_to_the_rule,
+    purge::what_is_purged_is_gone,
+    purge::the_trash_is_emptied,
+    purge::what_is_old_leaves_the_trash,
+    purge::what_came_back_meanwhile_is_not_purged_by_age,
+    purge::a_late_purge_leaves_what_came_back,
+    purge::five_thousand_nodes_go_step_by_step,
+    purge::a_purge_that_stops_leaves_a_whole_tree,
+    purge::a_lock_keeps_the_trash,
+    purge::rules_run_by_the_clock,
+];
+
+cases![
+    LOCKS:
     locks::no_write_path_passes_a_lock,
     locks::a_locked_folder_covers_what_is_below,
     locks::a_lease_ends_to_the_millisecond,
@@ -123,33 +158,10 @@ cases![
     lock_reach::a_batch_that_was_lost_is_not_given_again,
     lock_reach::a_refusal_says_which_lock_is_meant,
     lock_reach::leases_that_ran_out_are_ended_by_the_clock,
-    versions::a_label_stays_with_its_version,
-    versions::the_current_version_is_never_deleted,
-    versions::versions_are_compared_line_by_line,
-    versions::versions_are_kept_as_the_rules_say,
-    versions::many_versions_shrink_to_the_rule,
-    purge::what_is_purged_is_gone,
-    purge::the_trash_is_emptied,
-    purge::what_is_old_leaves_the_trash,
-    purge::what_came_back_meanwhile_is_not_purged_by_age,
-    purge::a_late_purge_leaves_what_came_back,
-    purge::five_thousand_nodes_go_step_by_step,
-    purge::a_purge_that_stops_leaves_a_whole_tree,
-    purge::a_lock_keeps_the_trash,
-    purge::rules_run_by_the_clock,
-    describe::single_keys_are_set_and_removed,
-    describe::labels_are_a_set,
-    describe::nodes_are_found_by_metadata_and_labels,
-    describe::nodes_are_found_by_name,
-    describe::a_search_pages_through_all_it_finds,
-    notes::notes_are_written_and_read,
-    notes::a_range_lies_inside_the_text,
-    notes::only_the_author_and_admins_change_a_note,
-    notes::notes_follow_their_node,
-    concurrency::every_writer_of_one_name_makes_a_version,
-    concurrency::one_creator_wins,
-    concurrency::one_workspace_gets_the_name,
-    concurrency::a_refused_write_hurts_no_other,
+];
+
+cases![
+    JOBS:
     jobs::a_job_runs_and_tells_how_far_it_is,
     jobs::a_poisonous_job_ends_as_a_dead_letter,
     jobs::a_failure_says_what_comes_next,
@@ -174,21 +186,6 @@ cases![
     workers::ended_jobs_and_orphans_go_away_by_themselves,
 ];
 
-// Followers wait, apart as well.
-cases![
-    EVENTS:
-    events::a_cursor_never_misses_and_never_goes_back,
-    events::each_event_tells_the_versions_before_and_after,
-    events::a_reader_chooses_by_type_path_and_actor,
-    events::a_filter_that_lets_nothing_pass_still_gets_on,
-    events::who_waits_is_woken,
-    events::old_events_go_and_readers_are_told,
-    events::followers_are_bounded_and_let_go,
-    events::a_key_that_is_over_follows_no_more,
-    events::each_tenant_follows_its_own_alone,
-];
-
-// What waits for receivers, apart: so that no one test takes longer than a test may.
 cases![
     HOOKS:
     hooks::an_event_reaches_its_receiver_signed,
@@ -222,4 +219,17 @@ cases![
     redeliveries::a_range_stops_at_the_backlog_and_goes_on,
     deliveries::what_a_hook_has_not_read_stays_in_the_log,
     deliveries::a_backlog_waits_in_the_log,
+];
+
+cases![
+    EVENTS:
+    events::a_cursor_never_misses_and_never_goes_back,
+    events::each_event_tells_the_versions_before_and_after,
+    events::a_reader_chooses_by_type_path_and_actor,
+    events::a_filter_that_lets_nothing_pass_still_gets_on,
+    events::who_waits_is_woken,
+    events::old_events_go_and_readers_are_told,
+    events::followers_are_bounded_and_let_go,
+    events::a_key_that_is_over_follows_no_more,
+    events::each_tenant_follows_its_own_alone,
 ];
