@@ -12,13 +12,14 @@ use super::document::{ContentProblems, Octets, WriteProblems};
 use super::extract::{At, Caller, NodeRef, Query, RootOf};
 use super::incoming::Incoming;
 use super::outgoing;
+use super::place::{OfFile, OfVersion};
 use super::premise::WriteHeaders;
 use crate::problem::Failure;
 
 /// Gives a file's bytes, or the part of them that `Range` asks for.
 #[utoipa::path(method(get, head), path = "/v1/files/{id}/content", operation_id = "get_content", tag = "files",
     params(
-        ("id" = String, Path, description = "The file's id."),
+        OfFile,
         RootOf,
         ("Range" = Option<String>, Header, description = "One range of bytes."),
         ("If-Range" = Option<String>, Header, description = "`Range` holds for this version alone."),
@@ -48,7 +49,7 @@ pub(super) async fn get(
 #[utoipa::path(put, path = "/v1/files/{id}/content", operation_id = "put_content", tag = "files",
     request_body(content = inline(Octets), content_type = "application/octet-stream"),
     params(
-        ("id" = String, Path, description = "The file's id."),
+        OfFile,
         RootOf,
         WriteHeaders,
         ("Content-Digest" = Option<String>, Header, description = "RFC 9530; verified before anything is visible.")),
@@ -69,8 +70,7 @@ pub(super) async fn put(
 /// Gives the bytes of a version, as `/content` gives those of the current one.
 #[utoipa::path(method(get, head), path = "/v1/files/{id}/versions/{ver}/content", operation_id = "get_version_content", tag = "versions",
     params(
-        ("id" = String, Path, description = "The file's id."),
-        ("ver" = VersionId, Path, description = "The version's id."),
+        OfVersion,
         RootOf,
         ("Range" = Option<String>, Header, description = "One range of bytes.")),
     responses(

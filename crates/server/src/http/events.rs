@@ -15,6 +15,7 @@ use super::app::App;
 use super::document::EventProblems;
 use super::extract::{At, Caller, PageSize, Query};
 use super::feed;
+use super::place::InWorkspace;
 use crate::problem::Failure;
 
 /// The longest that a request waits for an event, in seconds: what stands between often gives up after a minute.
@@ -92,7 +93,7 @@ impl Wanted {
 /// itself: `id` is the event's `seq`, `event` its type, `data` the event; `Last-Event-ID` comes before `after`.
 #[utoipa::path(get, path = "/v1/workspaces/{ws}/events", operation_id = "list_events", tag = "workspaces",
     params(
-        ("ws" = WorkspaceId, Path, description = "The workspace's id."),
+        InWorkspace,
         Wanted,
         ("last-event-id" = Option<u64>, Header, description = "Of a stream: the last event that came.")),
     responses(

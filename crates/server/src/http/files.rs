@@ -16,6 +16,7 @@ use super::extract::{At, Caller, NodeRef, Query, RootOf, Tail, invalid_query};
 use super::incoming::Incoming;
 use super::json::{Order, Placing};
 use super::outgoing;
+use super::place::{InWorkspace, OfNode};
 use super::premise::{Premises, WriteHeaders};
 use super::trash;
 use crate::problem::Failure;
@@ -35,7 +36,7 @@ pub(super) struct WriteAt {
 #[utoipa::path(put, path = "/v1/workspaces/{ws}/files/{*path}", operation_id = "write_file_at", tag = "workspaces",
     request_body(content = inline(Octets), content_type = "application/octet-stream"),
     params(
-        ("ws" = WorkspaceId, Path, description = "The workspace's id."),
+        InWorkspace,
         ("path" = String, Path, description = "The path, percent-encoded segment by segment."),
         WriteAt,
         WriteHeaders,
@@ -78,7 +79,7 @@ impl ReadAt {
 /// Gives the node at a path, or the bytes of the file there.
 #[utoipa::path(method(get, head), path = "/v1/workspaces/{ws}/files/{*path}", operation_id = "get_node_at", tag = "workspaces",
     params(
-        ("ws" = WorkspaceId, Path, description = "The workspace's id."),
+        InWorkspace,
         ("path" = String, Path, description = "The path, percent-encoded segment by segment."),
         ReadAt),
     responses(
@@ -164,7 +165,7 @@ pub(super) async fn write_child(
 
 /// Gives a node, be it in the trash or not.
 #[utoipa::path(get, path = "/v1/files/{id}", operation_id = "get_node", tag = "files",
-    params(("id" = String, Path, description = "The node's id, or `root`."), RootOf),
+    params(OfNode, RootOf),
     responses(
         (status = 200, description = "The node.", body = Node, headers(("ETag" = String))),
         ReadProblems))]
@@ -181,7 +182,7 @@ pub(super) async fn get(
 /// Renames a node, moves it, or changes its metadata or labels, as one act.
 #[utoipa::path(patch, path = "/v1/files/{id}", operation_id = "update_node", tag = "files", request_body = UpdateNode,
     params(
-        ("id" = String, Path, description = "The node's id, or `root`."),
+        OfNode,
         RootOf,
         WriteHeaders),
     responses(

@@ -14,12 +14,13 @@ use super::app::App;
 use super::document::{AdminProblems, WriteProblems};
 use super::extract::{At, Caller, Nothing, PageSize, Paging, Query};
 use super::json::Order;
+use super::place::{InWorkspace, OfDelivery, OfHook};
 use super::premise::{Premises, WriteHeaders};
 use crate::problem::Failure;
 
 /// Lists the hooks of a workspace, oldest first.
 #[utoipa::path(get, path = "/v1/workspaces/{ws}/hooks", operation_id = "list_hooks", tag = "hooks",
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), Paging),
+    params(InWorkspace, Paging),
     responses((status = 200, description = "Hooks.", body = Page<Hook>), AdminProblems))]
 pub(super) async fn list(
     State(app): State<App>,
@@ -32,7 +33,7 @@ pub(super) async fn list(
 
 /// Makes a hook. Its secret is in this answer and nowhere else.
 #[utoipa::path(post, path = "/v1/workspaces/{ws}/hooks", operation_id = "create_hook", tag = "hooks", request_body = CreateHook,
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), WriteHeaders),
+    params(InWorkspace, WriteHeaders),
     responses((status = 201, description = "The hook and its secret.", body = NewHook), WriteProblems))]
 pub(super) async fn create(
     State(app): State<App>,
@@ -47,7 +48,7 @@ pub(super) async fn create(
 
 /// Gives a hook, without its secret.
 #[utoipa::path(get, path = "/v1/workspaces/{ws}/hooks/{hook}", operation_id = "get_hook", tag = "hooks",
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), ("hook" = HookId, Path, description = "The hook's id.")),
+    params(OfHook),
     responses((status = 200, description = "The hook.", body = Hook), AdminProblems))]
 pub(super) async fn get(
     State(app): State<App>,
@@ -61,7 +62,7 @@ pub(super) async fn get(
 
 /// Changes a hook, or switches it on or off.
 #[utoipa::path(patch, path = "/v1/workspaces/{ws}/hooks/{hook}", operation_id = "update_hook", tag = "hooks", request_body = UpdateHook,
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), ("hook" = HookId, Path, description = "The hook's id."), WriteHeaders),
+    params(OfHook, WriteHeaders),
     responses((status = 200, description = "The hook.", body = Hook), WriteProblems))]
 pub(super) async fn update(
     State(app): State<App>,
@@ -76,7 +77,7 @@ pub(super) async fn update(
 
 /// Removes a hook with all its deliveries.
 #[utoipa::path(delete, path = "/v1/workspaces/{ws}/hooks/{hook}", operation_id = "delete_hook", tag = "hooks",
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), ("hook" = HookId, Path, description = "The hook's id."), WriteHeaders),
+    params(OfHook, WriteHeaders),
     responses((status = 204, description = "The hook is gone."), WriteProblems))]
 pub(super) async fn delete(
     State(app): State<App>,
@@ -93,7 +94,7 @@ pub(super) async fn delete(
 /// Gives a hook a new secret, which is in this answer and nowhere else. For a while deliveries carry a signature of
 /// the old one too.
 #[utoipa::path(post, path = "/v1/workspaces/{ws}/hooks/{hook}/rotate", operation_id = "rotate_hook", tag = "hooks", request_body = RotateHook,
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), ("hook" = HookId, Path, description = "The hook's id."), WriteHeaders),
+    params(OfHook, WriteHeaders),
     responses((status = 200, description = "The hook and its new secret.", body = NewHook), WriteProblems))]
 pub(super) async fn rotate(
     State(app): State<App>,
@@ -108,7 +109,7 @@ pub(super) async fn rotate(
 
 /// Sends a test, of type `hook.ping`, as soon as a worker can.
 #[utoipa::path(post, path = "/v1/workspaces/{ws}/hooks/{hook}/test", operation_id = "test_hook", tag = "hooks",
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), ("hook" = HookId, Path, description = "The hook's id."), WriteHeaders),
+    params(OfHook, WriteHeaders),
     responses((status = 202, description = "The test's delivery.", body = Delivery), WriteProblems))]
 pub(super) async fn test(
     State(app): State<App>,
@@ -139,7 +140,7 @@ pub(super) struct Wanted {
 
 /// Lists a hook's deliveries with their attempts, newest first. They are kept for 30 days.
 #[utoipa::path(get, path = "/v1/workspaces/{ws}/hooks/{hook}/deliveries", operation_id = "list_deliveries", tag = "hooks",
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), ("hook" = HookId, Path, description = "The hook's id."), Wanted),
+    params(OfHook, Wanted),
     responses((status = 200, description = "Deliveries.", body = Page<Delivery>), AdminProblems))]
 pub(super) async fn deliveries(
     State(app): State<App>,
@@ -154,8 +155,7 @@ pub(super) async fn deliveries(
 
 /// Gives a delivery with its attempts.
 #[utoipa::path(get, path = "/v1/workspaces/{ws}/hooks/{hook}/deliveries/{delivery}", operation_id = "get_delivery", tag = "hooks",
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), ("hook" = HookId, Path, description = "The hook's id."),
-        ("delivery" = DeliveryId, Path, description = "The delivery's id.")),
+    params(OfDelivery),
     responses((status = 200, description = "The delivery.", body = Delivery), AdminProblems))]
 pub(super) async fn delivery(
     State(app): State<App>,
@@ -170,8 +170,7 @@ pub(super) async fn delivery(
 
 /// Sends one delivery again, whatever became of it before, with the id it always had.
 #[utoipa::path(post, path = "/v1/workspaces/{ws}/hooks/{hook}/deliveries/{delivery}/redeliver", operation_id = "redeliver_one", tag = "hooks",
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), ("hook" = HookId, Path, description = "The hook's id."),
-        ("delivery" = DeliveryId, Path, description = "The delivery's id."), WriteHeaders),
+    params(OfDelivery, WriteHeaders),
     responses((status = 202, description = "The delivery.", body = Delivery), WriteProblems))]
 pub(super) async fn redeliver_one(
     State(app): State<App>,
@@ -188,7 +187,7 @@ pub(super) async fn redeliver_one(
 
 /// Sends many deliveries again, by a job: all that were given up, or all events since a place or a time.
 #[utoipa::path(post, path = "/v1/workspaces/{ws}/hooks/{hook}/redeliver", operation_id = "redeliver", tag = "hooks", request_body = Redeliver,
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), ("hook" = HookId, Path, description = "The hook's id."), WriteHeaders),
+    params(OfHook, WriteHeaders),
     responses((status = 202, description = "The job; its result says how many deliveries were begun.", body = Job), WriteProblems))]
 pub(super) async fn redeliver(
     State(app): State<App>,

@@ -15,13 +15,14 @@ use super::app::App;
 use super::document::{LockProblems, ReadProblems};
 use super::extract::{At, Caller, NodeRef, Nothing, PageSize, Query, RootOf, invalid_query};
 use super::json::Order;
+use super::place::OfNode;
 use super::premise::{WriteHeaders, tokens};
 use crate::problem::Failure;
 
 /// Takes the lock of a node. `Lock-Token` names the locks that the caller holds already: then it may lock what lies
 /// in a folder that it holds, and a circle of waiters is noticed.
 #[utoipa::path(post, path = "/v1/files/{id}/lock", operation_id = "lock_node", tag = "locks", request_body = AcquireLock,
-    params(("id" = String, Path, description = "The node's id, or `root`."), RootOf, WriteHeaders),
+    params(OfNode, RootOf, WriteHeaders),
     responses(
         (status = 201, description = "The lock and its token.", body = LockGrant),
         (status = 200, description = "The lock that an earlier request with this idempotency key took.", body = LockGrant),
@@ -42,7 +43,7 @@ pub(super) async fn acquire(
 
 /// Gives the lock that covers a node: its own, or that of the nearest folder above it. Never its token.
 #[utoipa::path(get, path = "/v1/files/{id}/lock", operation_id = "get_node_lock", tag = "locks",
-    params(("id" = String, Path, description = "The node's id, or `root`."), RootOf),
+    params(OfNode, RootOf),
     responses((status = 200, description = "The lock.", body = NodeLock), ReadProblems))]
 pub(super) async fn of_node(
     State(app): State<App>,

@@ -21,6 +21,7 @@ mod locks;
 mod nodes;
 mod notes;
 mod outgoing;
+mod place;
 mod premise;
 mod status;
 mod trash;

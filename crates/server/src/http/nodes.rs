@@ -9,6 +9,7 @@ use longshore_engine::{NodeFilter, PageRequest};
 use super::app::App;
 use super::document::ReadProblems;
 use super::extract::{At, Caller, Query, invalid_query};
+use super::place::InWorkspace;
 use crate::problem::Failure;
 
 /// What a query parameter that names a key of the metadata begins with.
@@ -20,7 +21,7 @@ const METADATA: &str = "metadata.";
 /// request looks at a bounded number of nodes: a page may have few items and still lead to a next one.
 #[utoipa::path(get, path = "/v1/workspaces/{ws}/nodes", operation_id = "find_nodes", tag = "workspaces",
     params(
-        ("ws" = WorkspaceId, Path, description = "The workspace's id."),
+        InWorkspace,
         ("metadata.{key}" = Option<String>, Query, description = "A key of the metadata and its value; for many keys many times."),
         ("label" = Option<Vec<String>>, Query, description = "A label; for many labels many times."),
         ("name" = Option<String>, Query, description = "A part of the name, whatever its case."),

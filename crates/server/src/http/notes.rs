@@ -12,6 +12,7 @@ use super::app::App;
 use super::document::{ReadProblems, WriteProblems};
 use super::extract::{At, Caller, NodeRef, Nothing, PageSize, Query, RootOf};
 use super::json::Order;
+use super::place::OfNode;
 use super::premise::{Premises, WriteHeaders};
 use crate::problem::Failure;
 
@@ -32,7 +33,7 @@ pub(super) struct NotePage {
 
 /// Writes a note on a node. A lock on the node is not in its way: a note is no change of the node.
 #[utoipa::path(post, path = "/v1/files/{id}/notes", operation_id = "create_note", tag = "notes", request_body = CreateNote,
-    params(("id" = String, Path, description = "The node's id, or `root`."), RootOf, WriteHeaders),
+    params(OfNode, RootOf, WriteHeaders),
     responses((status = 201, description = "The note.", body = Note), WriteProblems))]
 pub(super) async fn create(
     State(app): State<App>,
@@ -47,7 +48,7 @@ pub(super) async fn create(
 
 /// Lists a node's notes, oldest first.
 #[utoipa::path(get, path = "/v1/files/{id}/notes", operation_id = "list_notes", tag = "notes",
-    params(("id" = String, Path, description = "The node's id, or `root`."), NotePage),
+    params(OfNode, NotePage),
     responses((status = 200, description = "Notes.", body = Page<Note>), ReadProblems))]
 pub(super) async fn list(
     State(app): State<App>,

@@ -10,12 +10,13 @@ use longshore_core::wire::{Node, Page, Purged};
 use super::app::App;
 use super::document::{ReadProblems, WriteProblems};
 use super::extract::{At, Caller, Nothing, Paging, Query};
+use super::place::InWorkspace;
 use super::premise::{Premises, WriteHeaders};
 use crate::problem::Failure;
 
 /// Lists what was trashed in a workspace, newest first.
 #[utoipa::path(get, path = "/v1/workspaces/{ws}/trash", operation_id = "list_trash", tag = "workspaces",
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), Paging),
+    params(InWorkspace, Paging),
     responses((status = 200, description = "Nodes.", body = Page<Node>), ReadProblems))]
 pub(super) async fn list(
     State(app): State<App>,
@@ -28,7 +29,7 @@ pub(super) async fn list(
 
 /// Removes for good all that is in a workspace's trash.
 #[utoipa::path(delete, path = "/v1/workspaces/{ws}/trash", operation_id = "empty_trash", tag = "workspaces",
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), WriteHeaders),
+    params(InWorkspace, WriteHeaders),
     responses(
         (status = 200, description = "What is gone.", body = Purged),
         (status = 202, description = "It is too much for one request: `job_id` names the job that does it.", body = Purged),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::app::App;
 use super::document::ReadProblems;
 use super::extract::{At, Caller, PageSize, Query, Tail};
+use super::place::InWorkspace;
 use crate::problem::Failure;
 
 /// How far below the folder, and which page.
@@ -46,7 +47,7 @@ impl TryFrom<String> for Levels {
 /// Lists the nodes below a folder, depth first, by name in byte order.
 #[utoipa::path(get, path = "/v1/workspaces/{ws}/tree/{*path}", operation_id = "list_tree_at", tag = "workspaces",
     params(
-        ("ws" = WorkspaceId, Path, description = "The workspace's id."),
+        InWorkspace,
         ("path" = String, Path, description = "The folder's path, percent-encoded segment by segment."),
         TreeQuery),
     responses((status = 200, description = "Nodes.", body = Page<Node>), ReadProblems))]
@@ -68,7 +69,7 @@ pub(super) async fn list(
 
 /// Lists the nodes below the root folder.
 #[utoipa::path(get, path = "/v1/workspaces/{ws}/tree", operation_id = "list_tree", tag = "workspaces",
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), TreeQuery),
+    params(InWorkspace, TreeQuery),
     responses((status = 200, description = "Nodes.", body = Page<Node>), ReadProblems))]
 pub(super) async fn list_root(
     app: State<App>,

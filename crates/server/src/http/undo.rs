@@ -9,6 +9,7 @@ use super::app::App;
 use super::document::WriteProblems;
 use super::extract::{At, Caller, Nothing, Query};
 use super::json::Order;
+use super::place::InWorkspace;
 use super::premise::WriteHeaders;
 use crate::problem::Failure;
 
@@ -19,7 +20,7 @@ use crate::problem::Failure;
 /// `preview` it says what would change and what stands in the way, and changes nothing; that takes a viewer. With the
 /// preview's `last_seq` as `until_seq` just what it has shown is undone, and nothing that was done meanwhile.
 #[utoipa::path(post, path = "/v1/workspaces/{ws}/undo", operation_id = "undo", tag = "workspaces", request_body = UndoActs,
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), WriteHeaders),
+    params(InWorkspace, WriteHeaders),
     responses((status = 200, description = "What changed, or would.", body = Undone), WriteProblems))]
 pub(super) async fn undo(
     State(app): State<App>,

@@ -14,6 +14,7 @@ use super::document::{ContentProblems, ReadProblems, WriteProblems};
 use super::extract::{At, Caller, NodeRef, PageSize, Query, RootOf};
 use super::json::Order;
 use super::outgoing;
+use super::place::{OfFile, OfVersion};
 use super::premise::{Premises, WriteHeaders};
 use crate::problem::Failure;
 
@@ -34,7 +35,7 @@ pub(super) struct VersionPage {
 
 /// Lists the versions of a file, newest first.
 #[utoipa::path(get, path = "/v1/files/{id}/versions", operation_id = "list_versions", tag = "versions",
-    params(("id" = String, Path, description = "The file's id."), VersionPage),
+    params(OfFile, VersionPage),
     responses((status = 200, description = "Versions.", body = Page<Version>), ReadProblems))]
 pub(super) async fn list(
     State(app): State<App>,
@@ -49,10 +50,7 @@ pub(super) async fn list(
 
 /// Gives a version.
 #[utoipa::path(get, path = "/v1/files/{id}/versions/{ver}", operation_id = "get_version", tag = "versions",
-    params(
-        ("id" = String, Path, description = "The file's id."),
-        ("ver" = VersionId, Path, description = "The version's id."),
-        RootOf),
+    params(OfVersion, RootOf),
     responses((status = 200, description = "The version.", body = Version), ReadProblems))]
 pub(super) async fn get(
     State(app): State<App>,
@@ -68,8 +66,7 @@ pub(super) async fn get(
 /// Makes an old version's content the current one, as a new version.
 #[utoipa::path(post, path = "/v1/files/{id}/versions/{ver}/restore", operation_id = "restore_version", tag = "versions",
     params(
-        ("id" = String, Path, description = "The file's id."),
-        ("ver" = VersionId, Path, description = "The version's id."),
+        OfVersion,
         RootOf,
         WriteHeaders),
     responses(
@@ -92,8 +89,7 @@ pub(super) async fn restore(
 #[utoipa::path(patch, path = "/v1/files/{id}/versions/{ver}", operation_id = "update_version", tag = "versions",
     request_body = UpdateVersion,
     params(
-        ("id" = String, Path, description = "The file's id."),
-        ("ver" = VersionId, Path, description = "The version's id."),
+        OfVersion,
         RootOf,
         WriteHeaders),
     responses((status = 200, description = "The version.", body = Version), WriteProblems))]
@@ -112,8 +108,7 @@ pub(super) async fn update(
 /// Removes an old version for good. The current one stays.
 #[utoipa::path(delete, path = "/v1/files/{id}/versions/{ver}", operation_id = "delete_version", tag = "versions",
     params(
-        ("id" = String, Path, description = "The file's id."),
-        ("ver" = VersionId, Path, description = "The version's id."),
+        OfVersion,
         RootOf,
         WriteHeaders),
     responses((status = 204, description = "The version is gone."), WriteProblems))]
@@ -146,7 +141,7 @@ pub(super) struct With {
 /// Compares two versions of a file: line by line where both are text of at most 1 MiB.
 #[utoipa::path(get, path = "/v1/files/{id}/versions/{ver}/compare", operation_id = "compare_versions", tag = "versions",
     params(
-        ("id" = String, Path, description = "The file's id."),
+        OfFile,
         ("ver" = VersionId, Path, description = "The version to begin with."),
         With),
     responses((status = 200, description = "How they differ.", body = Comparison), ContentProblems))]

@@ -12,6 +12,7 @@ use super::document::{AdminProblems, ReadProblems, WriteProblems};
 use super::extract::{At, Caller, Nothing, Paging, Query};
 use super::json::Order;
 use super::outgoing;
+use super::place::InWorkspace;
 use super::premise::WriteHeaders;
 use crate::problem::Failure;
 
@@ -54,7 +55,7 @@ pub(super) async fn current(
 
 /// Gives a workspace.
 #[utoipa::path(get, path = "/v1/workspaces/{ws}", operation_id = "get_workspace", tag = "workspaces",
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id.")),
+    params(InWorkspace),
     responses((status = 200, description = "The workspace.", body = Workspace), ReadProblems))]
 pub(super) async fn get(
     State(app): State<App>,
@@ -67,7 +68,7 @@ pub(super) async fn get(
 
 /// Renames a workspace, or replaces its rules.
 #[utoipa::path(patch, path = "/v1/workspaces/{ws}", operation_id = "update_workspace", tag = "workspaces", request_body = UpdateWorkspace,
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), WriteHeaders),
+    params(InWorkspace, WriteHeaders),
     responses((status = 200, description = "The workspace.", body = Workspace), AdminProblems))]
 pub(super) async fn update(
     State(app): State<App>,
@@ -81,7 +82,7 @@ pub(super) async fn update(
 
 /// Makes a folder at a path, and those above it that are not there.
 #[utoipa::path(post, path = "/v1/workspaces/{ws}/folders", operation_id = "create_folders", tag = "workspaces", request_body = CreateFolder,
-    params(("ws" = WorkspaceId, Path, description = "The workspace's id."), WriteHeaders),
+    params(InWorkspace, WriteHeaders),
     responses(
         (status = 201, description = "The folder is new.", body = Node),
         (status = 200, description = "The folder was there.", body = Node),

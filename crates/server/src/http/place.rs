@@ -1,0 +1,56 @@
+//! What the segments of routes name, for the OpenAPI document: one struct for each kind of place.
+
+use longshore_core::{DeliveryId, HookId, VersionId, WorkspaceId};
+
+macro_rules! places {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$said:meta])* $segment:ident: $kind:ty,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, utoipa::IntoParams)]
+        #[into_params(parameter_in = Path)]
+        #[expect(dead_code, reason = "read by `At`; this is what the OpenAPI document says of it")]
+        pub(super) struct $name {
+            $($(#[$said])* $segment: $kind,)+
+        }
+    )+};
+}
+
+places! {
+    /// In a workspace.
+    InWorkspace {
+        /// The workspace's id.
+        ws: WorkspaceId,
+    }
+    /// Of a webhook.
+    OfHook {
+        /// The workspace's id.
+        ws: WorkspaceId,
+        /// The hook's id.
+        hook: HookId,
+    }
+    /// Of a delivery of a webhook.
+    OfDelivery {
+        /// The workspace's id.
+        ws: WorkspaceId,
+        /// The hook's id.
+        hook: HookId,
+        /// The delivery's id.
+        delivery: DeliveryId,
+    }
+    /// Of a folder or a file.
+    OfNode {
+        /// The node's id, or `root`.
+        id: String,
+    }
+    /// Of a file.
+    OfFile {
+        /// The file's id.
+        id: String,
+    }
+    /// Of a version of a file.
+    OfVersion {
+        /// The file's id.
+        id: String,
+        /// The version's id.
+        ver: VersionId,
+    }
+}
