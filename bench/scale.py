@@ -201,6 +201,10 @@ def operations(world: World) -> dict[str, Callable[[], object]]:
     def describe() -> None:
         site.order("PATCH", file, metadata_patch={"n": str(next(world.made))})
 
+    def undo() -> None:
+        describe()
+        site.order("POST", f"{ws}/undo", act=site.ask("GET", ws)["seq"])
+
     def found(query: str) -> None:
         page = site.ask("GET", f"{ws}/nodes?{query}")
         if len(page["items"]) != TAGGED:
@@ -222,6 +226,7 @@ def operations(world: World) -> dict[str, Callable[[], object]]:
         "copy a file": copy,
         "lock and release": lock,
         "set metadata": describe,
+        "set metadata and undo it": undo,
         "find by metadata": lambda: found("metadata.stage=final"),
         "find by label": lambda: found("label=urgent"),
         "list the trash": lambda: site.ask("GET", f"{ws}/trash"),
