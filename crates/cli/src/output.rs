@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::{Color, Global};
 use crate::failure::{Exit, Failure};
-use crate::text::{flat, indented, visible};
+use crate::text::{self, flat, indented, visible};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
@@ -55,9 +55,9 @@ impl Output {
 
     /// Prints an object as one line of JSON.
     pub(crate) fn json_line<T: Serialize>(self, object: &T) -> io::Result<()> {
-        let mut line = serde_json::to_vec(object)?;
-        line.push(b'\n');
-        self.raw(&line)
+        let mut line = text::json(&serde_json::to_string(object)?);
+        line.push('\n');
+        self.raw(line.as_bytes())
     }
 
     /// Begins a list that is printed item by item.
@@ -90,7 +90,7 @@ impl Output {
             struct Body<'a> {
                 error: &'a Failure,
             }
-            say(&serde_json::to_string(&Body { error: failure }).unwrap_or_default());
+            say(&text::json(&serde_json::to_string(&Body { error: failure }).unwrap_or_default()));
             return;
         }
         say(&format!("{ERROR}error:{ERROR:#} {}", indented(&failure.message)));
@@ -134,7 +134,7 @@ impl List {
         }
         self.items += 1;
         self.out.write_all(b"\n")?;
-        serde_json::to_writer(&mut self.out, item)?;
+        self.out.write_all(text::json(&serde_json::to_string(item)?).as_bytes())?;
         Ok(())
     }
 

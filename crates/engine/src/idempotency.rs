@@ -223,7 +223,7 @@ where
     T: Serialize + DeserializeOwned,
     F: AsyncFnOnce(&mut Tx) -> Result<T>,
 {
-    let now = clock.now();
+    let now = tx.now(clock).await?;
     if let Some(key) = actor.key {
         db::access::ensure_valid_now(tx, key, now).await?;
     }

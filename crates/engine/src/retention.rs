@@ -180,10 +180,11 @@ async fn for_each_workspace(
             })
             .collect();
         made += jobs.len() as u64;
-        let now = engine.now();
+        let clock = engine.clock();
         let enqueued = context.write(move |tx| {
-            let jobs = jobs.clone();
+            let (clock, jobs) = (clock.clone(), jobs.clone());
             Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
                 for job in &jobs {
                     enqueue(tx, job, now).await?;
                 }

@@ -11,10 +11,24 @@ use crate::path::StorePath;
 /// What a caller says of a file, by keys of its own.
 ///
 /// A key is 1 to 64 of `a-z`, `0-9` and `_` and begins with a letter; a value is printable ASCII without spaces at
-/// its ends; all together have at most 2,048 bytes. That is what every service can keep unchanged.
+/// its ends; there are at most 64, of at most 2,048 bytes all together. That is what every service can keep unchanged.
 pub type Metadata = BTreeMap<String, String>;
 
 const METADATA_MOST: usize = 2_048;
+const METADATA_KEYS: usize = 64;
+const MEDIA_TYPE_MOST: usize = 255;
+
+/// Tells what is wrong with a media type.
+pub(crate) fn check_media_type(text: &str) -> Result<()> {
+    if text.is_empty()
+        || text.len() > MEDIA_TYPE_MOST
+        || !text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    {
+        let message = format!("a media type is printable ASCII, at most {MEDIA_TYPE_MOST} bytes");
+        return Err(Error::new(ErrorKind::InvalidInput, message));
+    }
+    Ok(())
+}
 
 /// Tells what is wrong with metadata.
 pub(crate) fn check_metadata(metadata: &Metadata) -> Result<()> {
@@ -31,8 +45,8 @@ pub(crate) fn check_metadata(metadata: &Metadata) -> Result<()> {
         }
     }
     let size: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
-    if size > METADATA_MOST {
-        return refuse(format!("metadata has at most {METADATA_MOST} bytes in all"));
+    if size > METADATA_MOST || metadata.len() > METADATA_KEYS {
+        return refuse(format!("metadata has at most {METADATA_KEYS} keys and {METADATA_MOST} bytes in all"));
     }
     Ok(())
 }
@@ -273,7 +287,7 @@ pub struct ListOptions {
 
 #[cfg(test)]
 mod tests {
-    use super::{Metadata, check_metadata};
+    use super::{Metadata, check_media_type, check_metadata};
 
     #[test]
     fn metadata_is_what_every_service_keeps() {
@@ -296,5 +310,12 @@ mod tests {
             check_metadata(&of("a", value)).unwrap_err();
         }
         check_metadata(&of("a", &"x".repeat(2_047))).unwrap();
+        let many = |count| (0..count).map(|number| (format!("k{number}"), String::new())).collect();
+        check_metadata(&many(64)).unwrap();
+        check_metadata(&many(65)).unwrap_err();
+        check_media_type("text/plain; charset=utf-8").unwrap();
+        for wrong in ["", "a\0b", "a\nb", "\u{e4}", &"x".repeat(256)] {
+            check_media_type(wrong).unwrap_err();
+        }
     }
 }

@@ -10,7 +10,8 @@ use crate::backend::Backend;
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{
-    Entry, FileInfo, FolderInfo, ReadOptions, ResultSource, WriteOptions, WriteResult, check_metadata,
+    Entry, FileInfo, FolderInfo, ReadOptions, ResultSource, WriteOptions, WriteResult, check_media_type,
+    check_metadata,
 };
 use crate::local::{Local, LocalOptions};
 use crate::memory::Memory;
@@ -163,8 +164,9 @@ impl Store {
             self.demand(path, Capability::Metadata)?;
             self.at(path, check_metadata(&options.metadata))?;
         }
-        if options.media_type.is_some() {
+        if let Some(media_type) = &options.media_type {
             self.demand(path, Capability::MediaType)?;
+            self.at(path, check_media_type(media_type))?;
         }
         let sink = self.backend.open_write(&target.full, &options).await;
         let sink = self.at(path, sink)?;

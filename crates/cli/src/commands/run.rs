@@ -9,10 +9,10 @@ use clap::Args;
 use longshore::{LockGuard, LockToken};
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use tokio::process::{Child, Command};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::lock::Terms;
-use super::supervise::{KILL, STOP};
+use super::supervise::{KILL, PATIENCE, STOP};
 use crate::cli::Global;
 use crate::descendants;
 use crate::duration;
@@ -185,9 +185,11 @@ async fn end(child: &mut Child, grace: Duration) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Kills all that this program has started.
+/// Kills all that this program has started. What cannot be killed, because it is another user's or hangs in the kernel,
+/// is not waited for without end: the lock must not be held on to for it.
 async fn end_all() {
-    while !descendants::reap(None).all {
+    let since = Instant::now();
+    while !descendants::reap(None).all && since.elapsed() < PATIENCE {
         descendants::signal(Signal::KILL);
         sleep(Duration::from_millis(5)).await;
     }

@@ -24,7 +24,7 @@ pub(super) const KILL: Signal = Signal::USR2;
 /// How long it takes for what is killed to be gone, until the next look.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long what is killed may take to be gone: more needs another user's rights, or a disk that answers.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Run a command, and end it with all that it has started when its holder says so or is gone
 #[derive(Args)]

@@ -22,6 +22,9 @@ use crate::moment::after;
 /// How long a refused batch waits before it asks again, at most; batches have no place in a queue.
 const BATCH_PAUSE: Duration = Duration::from_secs(1);
 
+/// For how long a server keeps the place of one who does not ask again.
+const PLACE_KEPT: Duration = Duration::from_secs(10);
+
 /// Whose locks are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LockOwner {
@@ -91,18 +94,26 @@ impl Locks {
             if_version: options.if_version,
             ..AcquireLock::default()
         };
+        // When the server was last heard of, by who has a place there.
+        let mut heard = None;
         loop {
             wanted.wait_seconds = turns.begin();
             let error = match self.acquire(node, &wanted).await {
                 Ok(granted) => return Ok((granted, turns.begun())),
                 Err(error) => error,
             };
-            // A server that shuts down tells the place too, and the one that comes after it knows it.
             let place = error.facts().queue;
-            if turns.is_over() || !(error.is_locked() || error.is_retryable() && place.is_some()) {
+            let is_kept = heard.is_some_and(|heard: Instant| heard.elapsed() < PLACE_KEPT);
+            // A server that shuts down tells the place too, and the one that comes after it knows it: until it is there,
+            // nobody answers, and the place is kept for a while.
+            if turns.is_over() || !(error.is_locked() || error.is_retryable() && (place.is_some() || is_kept))
+            {
                 return Err(error);
             }
-            wanted.wait_ticket = place.and_then(|place| place.ticket);
+            if let Some(place) = place {
+                wanted.wait_ticket = place.ticket;
+                heard = Some(Instant::now());
+            }
             turns.pause().await;
         }
     }

@@ -37,7 +37,9 @@ impl<'a> Tries<'a> {
         self.failed += 1;
         match self.client.retry.delay(self.failed, random::unit(), error.retry_after()) {
             Some(delay) => {
-                let delay = self.until.map_or(delay, |until| delay.min(half_left(until)));
+                // Once it is over, haste helps nobody.
+                let half = self.until.map(half_left).filter(|half| !half.is_zero());
+                let delay = half.map_or(delay, |half| delay.min(half));
                 tokio::time::sleep(delay).await;
                 Ok(Retried { attempt: self.failed + 1, delay, error })
             }

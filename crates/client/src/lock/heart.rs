@@ -67,6 +67,7 @@ impl Held {
                     (self.sent, self.length) = (sent, length);
                     return Ok(());
                 }
+                Err(error) if Instant::now() >= end => return Err(error),
                 Err(error) => drop(tries.again(error).await?),
             }
         }

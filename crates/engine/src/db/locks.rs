@@ -194,10 +194,12 @@ pub(crate) async fn end(tx: &mut Tx, id: LockId, reason: LostReason, now: Timest
     Ok(())
 }
 
-/// Says of a grant that ended by time that another holds its node now.
-pub(crate) async fn supersede(tx: &mut Tx, id: LockId) -> Result<()> {
-    let sql = "UPDATE locks SET ended = 'superseded' WHERE id = $1 AND ended = 'expired'";
-    tx.execute(sql, &[id.into()]).await?;
+/// Says of a node's last grant, where it ended by time, that another holds the node now.
+pub(crate) async fn supersede(tx: &mut Tx, node: NodeId, fence: u64) -> Result<()> {
+    let sql =
+        "UPDATE locks SET ended = 'superseded' WHERE node_id = $1 AND fence = $2 AND ended_at IS NOT NULL
+               AND ended = 'expired'";
+    tx.execute(sql, &[node.into(), fence.into()]).await?;
     Ok(())
 }
 

@@ -56,8 +56,12 @@ pub(super) async fn catch_up(context: JobContext) -> Handled {
 }
 
 pub(super) async fn prune(context: JobContext) -> Handled {
-    let engine = context.engine();
-    let now = engine.now();
+    let clock = context.engine().clock();
+    let now = context.engine().db().read(move |tx| {
+        let clock = clock.clone();
+        Box::pin(async move { tx.now(clock.as_ref()).await })
+    });
+    let now = now.await?;
     let old = until_none(&context, move |tx| {
         Box::pin(async move { deliveries::prune(tx, now.minus(KEPT), AT_ONCE).await })
     });

@@ -66,11 +66,16 @@ impl Engine {
 }
 
 async fn prune(context: JobContext) -> Handled {
-    let before = context.engine().now().minus(KEPT);
     let mut removed = 0;
     loop {
-        let prune =
-            context.write(move |tx| Box::pin(async move { rows::prune(tx, before, PRUNED_AT_ONCE).await }));
+        let clock = context.engine().clock();
+        let prune = context.write(move |tx| {
+            let clock = clock.clone();
+            Box::pin(async move {
+                let before = tx.now(clock.as_ref()).await?.minus(KEPT);
+                rows::prune(tx, before, PRUNED_AT_ONCE).await
+            })
+        });
         let pruned = prune.await?;
         removed += pruned;
         if pruned < u64::from(PRUNED_AT_ONCE) {

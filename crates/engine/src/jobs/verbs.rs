@@ -133,8 +133,10 @@ impl Engine {
     /// Returns a job once it has ended, or as it stands when `wait` is over. There is room for so many who wait, those
     /// who follow events among them ([`Settings::followers`](crate::Settings::followers)).
     pub async fn job_when_ended(&self, actor: &Actor, id: JobId, wait: Duration) -> Result<Job> {
-        if wait.is_zero() {
-            return self.job(actor, id).await;
+        // Who need not wait takes nobody's place.
+        let job = self.job(actor, id).await?;
+        if wait.is_zero() || job.state.is_finished() {
+            return Ok(job);
         }
         let _place = self.feeds().place(actor.principal)?;
         let end = Instant::now() + wait;

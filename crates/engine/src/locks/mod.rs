@@ -124,11 +124,10 @@ async fn lapse(
 /// Grants the lock of a node that nothing keeps from being locked.
 async fn grant(act: &mut Act<'_>, mut row: NodeRow, place: Place, terms: &Terms) -> Result<LockGrant> {
     let now = act.now();
-    match (db::locks::standing(act.tx, row.id).await?, &row.lock) {
-        (Some(old), _) => lapse(act, &old, LostReason::Superseded, &row, &place).await?,
-        // It was noticed by the clock.
-        (None, Some(old)) => db::locks::supersede(act.tx, old.id).await?,
-        (None, None) => {}
+    match db::locks::standing(act.tx, row.id).await? {
+        Some(old) => lapse(act, &old, LostReason::Superseded, &row, &place).await?,
+        // It may have been noticed by the clock.
+        None => db::locks::supersede(act.tx, row.id, row.fence).await?,
     }
     let token = LockToken::generate(now);
     let ttl = Duration::from_secs(u64::from(terms.ttl));

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
+use longshore_core::WorkspaceId;
 use longshore_core::wire::{LostReason, Role};
-use longshore_core::{Timestamp, WorkspaceId};
 
 use super::lapse;
 use crate::act::{Act, Ask, Premises, Scope};
@@ -40,9 +40,12 @@ async fn end_some(act: &mut Act<'_>) -> Result<u64> {
     let old = db::locks::lapsed(act.tx, act.log.workspace(), act.now(), ENDED).await?;
     for grant in &old {
         match db::nodes::get(act.tx, grant.node).await? {
-            Some(row) => {
+            Some(mut row) => {
                 let place = db::nodes::place(act.tx, row.id).await?;
                 lapse(act, grant, LostReason::Expired, &row, &place).await?;
+                // What nobody can give back or break any more must not come back to life with a clock that steps back.
+                row.lock = None;
+                db::nodes::set_lock(act.tx, &row).await?;
             }
             None => db::locks::end(act.tx, grant.id, LostReason::Expired, act.now()).await?,
         }
@@ -53,18 +56,21 @@ async fn end_some(act: &mut Act<'_>) -> Result<u64> {
 impl Engine {
     /// Ends the leases that have run out, and removes the rows of locks that ended two days ago.
     pub async fn prune_locks(&self) -> Result<PrunedLocks> {
-        let (now, mut pruned, mut after) = (self.now(), PrunedLocks::default(), String::new());
+        let (mut pruned, mut after) = (PrunedLocks::default(), String::new());
         loop {
-            let from = after.clone();
+            let (clock, from) = (self.clock(), after.clone());
             let next = self.db().read(move |tx| {
-                let from = from.clone();
-                Box::pin(async move { db::locks::next_with_lapsed(tx, now, &from).await })
+                let (clock, from) = (clock.clone(), from.clone());
+                Box::pin(async move {
+                    let now = tx.now(clock.as_ref()).await?;
+                    db::locks::next_with_lapsed(tx, now, &from).await
+                })
             });
             let Some(workspace) = next.await? else { break };
             pruned.expired += self.end_lapsed_of(workspace).await?;
             after = workspace.to_string();
         }
-        pruned.removed = self.remove_ended_before(now.minus(KEPT)).await?;
+        pruned.removed = self.remove_ended().await?;
         Ok(pruned)
     }
 
@@ -81,12 +87,17 @@ impl Engine {
         }
     }
 
-    async fn remove_ended_before(&self, before: Timestamp) -> Result<u64> {
+    async fn remove_ended(&self) -> Result<u64> {
         let mut removed = 0;
         loop {
-            let some = self
-                .db()
-                .write(move |tx| Box::pin(async move { db::locks::prune(tx, before, REMOVED).await }));
+            let clock = self.clock();
+            let some = self.db().write(move |tx| {
+                let clock = clock.clone();
+                Box::pin(async move {
+                    let before = tx.now(clock.as_ref()).await?.minus(KEPT);
+                    db::locks::prune(tx, before, REMOVED).await
+                })
+            });
             let some = some.await?;
             removed += some;
             if some < u64::from(REMOVED) {

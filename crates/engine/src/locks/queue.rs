@@ -4,6 +4,7 @@
 //! this process is woken when the lock ends; for those of other processes, and for leases that just run out, it
 //! looks once a second. What it sees then decides nothing: only the next attempt, a transaction, does.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ const MOST_WAITERS: u64 = 10_000;
 
 /// How many waiters with locks of their own are looked at for a circle, and how many locks below what one waits for.
 const CIRCLE: usize = 1_000;
+
+/// How many nodes that somebody waits for are looked round: each may be a folder with all the workspace's locks below.
+const NODES_OF_CIRCLE: usize = 50;
 
 /// One who asks for a lock.
 #[derive(Clone, Debug)]
@@ -138,6 +142,8 @@ async fn ensure_no_circle(act: &mut Act<'_>, blockers: &[NodeLock], held: &[Lock
     }
     let mut waiters = db::waiters::holders(act.tx, act.log.workspace(), CIRCLE).await?;
     let mut open: Vec<LockId> = blockers.iter().map(|lock| lock.id).collect();
+    // Many wait for one node, and what is on, above and below it is looked for once.
+    let mut around: HashMap<NodeId, Vec<NodeLock>> = HashMap::new();
     while let Some(lock) = open.pop() {
         if held.contains(&lock) {
             let detail =
@@ -149,11 +155,22 @@ async fn ensure_no_circle(act: &mut Act<'_>, blockers: &[NodeLock], held: &[Lock
             waiters.into_iter().partition(|waiter| waiter.holds.contains(&lock));
         waiters = others;
         for waiter in waiting {
-            // What was purged meanwhile is in nobody's way.
-            let Some(row) = db::nodes::get(act.tx, waiter.node).await? else { continue };
-            let place = db::nodes::place(act.tx, waiter.node).await?;
-            let blockers = in_the_way(act, &[(row, place)], &waiter.holds, CIRCLE).await?;
-            open.extend(blockers.into_iter().map(|lock| lock.id));
+            if !around.contains_key(&waiter.node) {
+                if around.len() >= NODES_OF_CIRCLE {
+                    continue;
+                }
+                // What was purged meanwhile is in nobody's way.
+                let found = match db::nodes::get(act.tx, waiter.node).await? {
+                    None => Vec::new(),
+                    Some(row) => {
+                        let place = db::nodes::place(act.tx, waiter.node).await?;
+                        in_the_way(act, &[(row, place)], &[], CIRCLE).await?
+                    }
+                };
+                around.insert(waiter.node, found);
+            }
+            let blocks = |lock: &&NodeLock| lock.node_id == waiter.node || !waiter.holds.contains(&lock.id);
+            open.extend(around[&waiter.node].iter().filter(blocks).map(|lock| lock.id));
         }
     }
     Ok(())

@@ -24,8 +24,9 @@ impl Store {
     /// policy or that the storage asked for.
     ///
     /// A stream that breaks goes on with a range, of the same content ([`Capability::ConditionalRead`]). Content that is being
-    /// written is not sent again. Where an earlier attempt may have done its work after all (a file to delete or to move is
-    /// gone, the target of a copy is there), it is the first error that is told, as nobody knows.
+    /// written is not sent again. Where an earlier attempt may have done its work after all (a file to move is gone, the
+    /// target of a copy is there), it is the first error that is told, as nobody knows. What was to be deleted and is gone
+    /// is `NotFound`, which a caller may have asked to be no error.
     #[must_use]
     pub fn with_retry(self, policy: RetryPolicy) -> Self {
         self.layered(Retry(policy))
@@ -90,7 +91,9 @@ impl Layer for Retry {
                 if let Some(first) = first
                     && may_be_done(op, error.kind())
                 {
-                    return Err(first);
+                    // What was to be gone is gone, whoever has done it.
+                    let is_gone = matches!(op, Op::Delete | Op::DeleteFolder);
+                    return Err(if is_gone { error.with_source(first) } else { first });
                 }
                 let told = Error::new(error.kind(), error.message().to_owned());
                 self.pause(attempt, error).await?;

@@ -9,12 +9,13 @@ use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
 use super::errno;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::info::{FileInfo, Metadata, WriteOptions};
 
 const NAME: &str = "user.longshore.described";
 
-/// The most that metadata and a media type can need.
+/// More than metadata and a media type can need: with 64 keys at most they stay below 2,500 bytes, which a block of a
+/// usual file system has room for.
 const MOST: usize = 4 * 1_024;
 
 /// Tells whether the file system keeps attributes, by trying with a folder that is the store's own.
@@ -23,7 +24,8 @@ pub(super) fn are_kept(folder: impl AsFd) -> bool {
     let set = rustix::fs::fsetxattr(&folder, name, b"", XattrFlags::empty());
     // It is only a probe: left behind it does no harm.
     rustix::fs::fremovexattr(&folder, name).ok();
-    set.is_ok()
+    // A disk that is full today keeps attributes all the same.
+    !matches!(set, Err(Errno::NOTSUP | Errno::NOSYS | Errno::PERM | Errno::ACCESS))
 }
 
 /// Keeps what `options` say with an open file.
@@ -37,15 +39,14 @@ pub(super) fn write(file: impl AsFd, options: &WriteOptions) -> Result<()> {
         text.push_str(part);
         text.push('\0');
     }
-    if text.len() > MOST {
-        return Err(Error::new(ErrorKind::InvalidInput, "metadata and media type are too long"));
-    }
     rustix::fs::fsetxattr(file, NAME, text.as_bytes(), XattrFlags::empty())
         .map_err(|errno| errno::error(errno, "keeping the metadata"))
 }
 
 /// Adds what is kept with an open file, which may be open for looking at alone.
-pub(super) fn read(file: impl AsFd, info: &mut FileInfo) -> Result<()> {
+///
+/// What cannot be read here, or was not written here, is no reason to refuse the file: then nothing is known.
+pub(super) fn read(file: impl AsFd, info: &mut FileInfo) {
     let mut buffer = vec![0_u8; MOST];
     let mut got = rustix::fs::fgetxattr(&file, NAME, buffer.as_mut_slice());
     if got == Err(Errno::BADF) {
@@ -53,22 +54,23 @@ pub(super) fn read(file: impl AsFd, info: &mut FileInfo) -> Result<()> {
         let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
         got = rustix::fs::getxattr(path, NAME, buffer.as_mut_slice());
     }
-    match got {
-        Ok(size) => buffer.truncate(size),
-        Err(Errno::NODATA | Errno::NOTSUP) => return Ok(()),
-        Err(errno) => return Err(errno::error(errno, "looking at the metadata")),
+    let Ok(size) = got else { return };
+    buffer.truncate(size);
+    if let Some((media_type, metadata)) = String::from_utf8(buffer).ok().as_deref().and_then(parse) {
+        info.media_type = media_type;
+        info.metadata = metadata;
     }
-    let spoilt = || Error::new(ErrorKind::Internal, "the metadata of the file cannot be read");
-    let text = String::from_utf8(buffer).map_err(|error| spoilt().with_source(error))?;
-    let (media_type, mut rest) = text.split_once('\0').ok_or_else(spoilt)?;
-    info.media_type = (!media_type.is_empty()).then(|| media_type.to_owned());
+}
+
+/// Reads what [`write`] has kept.
+fn parse(text: &str) -> Option<(Option<String>, Metadata)> {
+    let (media_type, mut rest) = text.split_once('\0')?;
     let mut metadata = Metadata::new();
     while !rest.is_empty() {
-        let (key, after) = rest.split_once('\0').ok_or_else(spoilt)?;
-        let (value, after) = after.split_once('\0').ok_or_else(spoilt)?;
+        let (key, after) = rest.split_once('\0')?;
+        let (value, after) = after.split_once('\0')?;
         metadata.insert(key.to_owned(), value.to_owned());
         rest = after;
     }
-    info.metadata = metadata;
-    Ok(())
+    Some(((!media_type.is_empty()).then(|| media_type.to_owned()), metadata))
 }

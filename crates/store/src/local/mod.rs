@@ -179,11 +179,11 @@ fn info_of(path: StorePath, stat: &Statx) -> FileInfo {
 }
 
 /// Adds what callers have said of an open file.
-fn described(shared: &Shared, file: impl std::os::fd::AsFd, mut info: FileInfo) -> Result<FileInfo> {
+fn described(shared: &Shared, file: impl std::os::fd::AsFd, mut info: FileInfo) -> FileInfo {
     if shared.keeps_attributes {
-        attributes::read(file, &mut info)?;
+        attributes::read(file, &mut info);
     }
-    Ok(info)
+    info
 }
 
 fn modified_at(stat: &Statx) -> Option<SystemTime> {
@@ -212,7 +212,7 @@ fn stat(shared: &Shared, path: &StorePath) -> Result<Entry> {
     let opened = shared.root.open_at(path, OFlags::PATH);
     match opened.and_then(|file| Ok((root::stat_open(&file)?, file))) {
         Ok((stat, file)) => match entry_of(path.clone(), &stat).ok_or_else(missing)? {
-            Entry::File(info) => described(shared, file, info).map(Entry::File),
+            Entry::File(info) => Ok(Entry::File(described(shared, file, info))),
             folder @ Entry::Folder(_) => Ok(folder),
         },
         Err(Errno::LOOP) => Err(missing()),
@@ -238,7 +238,7 @@ fn require_file(shared: &Shared, path: &StorePath) -> Result<()> {
 
 fn copy_file(shared: &Arc<Shared>, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<FileInfo> {
     let (source, stat) = read::open(shared, from)?;
-    let info = described(shared, &source, info_of(from.clone(), &stat))?;
+    let info = described(shared, &source, info_of(from.clone(), &stat));
     Root::check(to)?;
     check_target(shared, to, overwrite)?;
     let mut stage = Stage::create(shared)?;

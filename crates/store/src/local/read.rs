@@ -36,7 +36,7 @@ pub(super) fn open(shared: &Shared, path: &StorePath) -> Result<(OwnedFd, Statx)
 pub(super) async fn read(shared: &Arc<Shared>, path: StorePath, options: ReadOptions) -> Result<Read> {
     let opened = shared.start(move |shared| {
         let (file, stat) = open(shared, &path)?;
-        let info = described(shared, &file, info_of(path, &stat))?;
+        let info = described(shared, &file, info_of(path, &stat));
         if options.if_match.is_some() && options.if_match != info.etag {
             return Err(Error::new(ErrorKind::PreconditionFailed, "the file has changed"));
         }

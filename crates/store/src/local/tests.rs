@@ -145,3 +145,28 @@ async fn close_waits_for_jobs_nobody_awaits() {
     local.close().await.unwrap();
     assert!(flag.load(Ordering::SeqCst));
 }
+
+#[tokio::test]
+async fn attributes_of_others_keep_nobody_from_a_file() {
+    let folder = TempDir::new().unwrap();
+    let local = local(&folder);
+    if !local.0.keeps_attributes {
+        return;
+    }
+    let (file, options) = (path("file"), ReadOptions::default());
+    for foreign in [&b""[..], b"no end", b"text/plain\0key\0", b"\xff\0", &[b'x'; 3_000]] {
+        std::fs::write(folder.path().join("file"), "content").unwrap();
+        let set = rustix::fs::setxattr(
+            folder.path().join("file"),
+            "user.longshore.described",
+            foreign,
+            rustix::fs::XattrFlags::empty(),
+        );
+        set.unwrap();
+        let read = local.read(&file, &options).await.unwrap();
+        assert_eq!((read.info().media_type.clone(), read.info().metadata.len()), (None, 0));
+        assert_eq!(&read.bytes().await.unwrap()[..], b"content");
+        local.copy_file(&file, &path("copy"), true).await.unwrap();
+        local.delete(&file).await.unwrap();
+    }
+}

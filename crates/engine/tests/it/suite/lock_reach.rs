@@ -6,7 +6,7 @@ use futures_util::future::join;
 use longshore_core::wire::{
     AcquireLock, AcquireLocks, LockGrant, LockGrants, LostReason, MOST_LOCKS, RestoreNode, UpdateNode,
 };
-use longshore_core::{Code, LockToken, NodeId, Timestamp};
+use longshore_core::{Clock as _, Code, LockToken, NodeId, Timestamp};
 use longshore_engine::{
     Error, EventQuery, Idempotency, Preconditions, Premises, PrunedLocks, Result, UploadOptions,
 };
@@ -252,6 +252,19 @@ pub(super) async fn a_refusal_says_which_lock_is_meant(world: &World) {
     let stray = lock(world, other.id).await;
     let error = world.put_with("/file", b"y", writing(&[&held, &stray])).await.unwrap_err();
     assert_eq!(which(error), (Code::LockElsewhere, vec![stray.lock.id]));
+}
+
+pub(super) async fn an_ended_lease_does_not_come_back_with_the_clock(world: &World) {
+    let file = world.put("/file", b"one").await;
+    let held = lock(world, file.id).await;
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(world.engine.prune_locks().await.unwrap().expired, 1);
+    // A step back of more than an hour is believed: the lease that has ended would have time left again.
+    world.clock.set(world.clock.now().minus(Duration::from_secs(3_700)));
+    world.clock.advance(Duration::from_secs(200));
+    world.put("/file", b"two").await;
+    assert_eq!(world.engine.node(&world.owner, file.id).await.unwrap().lock, None);
+    lost(world.engine.release_lock(&world.owner, held.lock.id, token(&held)).await, LostReason::Expired);
 }
 
 pub(super) async fn leases_that_ran_out_are_ended_by_the_clock(world: &World) {

@@ -158,6 +158,7 @@ cases![
     lock_reach::a_batch_that_was_lost_is_not_given_again,
     lock_reach::a_refusal_says_which_lock_is_meant,
     lock_reach::leases_that_ran_out_are_ended_by_the_clock,
+    lock_reach::an_ended_lease_does_not_come_back_with_the_clock,
 ];
 
 cases![
