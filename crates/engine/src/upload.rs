@@ -424,6 +424,10 @@ async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<W
         }
     };
     db::versions::insert(act.tx, &version, &received.blob).await?;
+    if let Blob::Stored(id) = &received.blob {
+        // A sweep may have come between content and version: what it noted is none of a later purge's grace.
+        db::orphans::forget(act.tx, *id).await?;
+    }
     act.record(change.with("size", json!(version.size)).with("digest", json!(version.digest))).await?;
     let node = row.into_node(Place { path, ..Place::default() }, now);
     Ok(Written { node, created: before.is_none() })

@@ -311,11 +311,6 @@ impl Config {
                 return Err(Error::new(format!("the configuration: {name} is {least} to {MOST_SECONDS}")));
             }
         }
-        if sweep.interval_seconds >= sweep.orphan_grace_seconds {
-            // A sweep that comes so rarely would take what it notes for noted long ago.
-            let detail = "sweep.interval_seconds is less than sweep.orphan_grace_seconds";
-            return Err(Error::new(format!("the configuration: {detail}")));
-        }
         Ok(())
     }
 

@@ -434,6 +434,10 @@ pub(super) async fn who_waits_for_a_job_is_bounded_and_loses_it_with_the_key(wor
     // The world has room for so many of one principal.
     let waiting = join_all((0..17).map(|_| engine.job_when_ended(&world.owner, id, PATIENCE)));
     let looking = async {
+        // Each looks once before it takes a place.
+        while engine.followers() < 17 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         refused(engine.follow(&world.owner, world.id()).await, Code::Overloaded);
         refused(engine.job_when_ended(&world.owner, id, PATIENCE).await, Code::Overloaded);
         // Who does not wait takes nobody's place.
