@@ -265,21 +265,11 @@ impl Engine {
 
     /// Forgets the answers that are older than a day; returns how many.
     pub async fn prune_idempotency(&self) -> Result<u64> {
-        let mut pruned = 0;
-        loop {
-            let clock = self.clock();
-            let some = self.db().write(move |tx| {
-                let clock = clock.clone();
-                Box::pin(async move {
-                    let before = tx.now(clock.as_ref()).await?.minus(KEPT);
-                    db::idempotency::prune(tx, before, PRUNED).await
-                })
-            });
-            let some = some.await?;
-            pruned += some;
-            if some < u64::from(PRUNED) {
-                return Ok(pruned);
-            }
-        }
+        self.remove_by_steps(
+            PRUNED,
+            |tx, now| Box::pin(async move { db::idempotency::prune(tx, now.minus(KEPT), PRUNED).await }),
+            |_| {},
+        )
+        .await
     }
 }

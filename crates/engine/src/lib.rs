@@ -31,6 +31,7 @@ mod purge;
 mod read_clock;
 mod retention;
 mod search;
+mod steps;
 mod sweep;
 mod trash;
 mod undo;

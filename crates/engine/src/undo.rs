@@ -6,7 +6,7 @@ use longshore_core::wire::{Facts, Role, UndoActs, UndoConflict, Undone, Who};
 use longshore_core::{Code, WorkspaceId};
 use serde_json::json;
 
-use self::plan::{Goal, plan};
+use self::plan::{Goal, Plan, plan};
 use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::Actor;
 use crate::db::events::Change;
@@ -16,9 +16,6 @@ use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::versions::bring_back_content;
-
-/// How many acts an answer names.
-const TOLD_ACTS: usize = 1_000;
 
 /// How many conflicts an error names, and how many bytes of paths: who meets one must be able to read it.
 const TOLD_CONFLICTS: usize = 100;
@@ -66,9 +63,7 @@ impl Engine {
                 let (actor, wanted) = (actor.clone(), wanted.clone());
                 Box::pin(async move {
                     let picked = pick(tx, &actor, workspace, &wanted, most.events).await?;
-                    let plan = plan(tx, picked, most.nodes).await?;
-                    let told = told(tx, picked, &plan.goals).await?;
-                    Ok(Undone { conflicts: plan.conflicts, ..told })
+                    Ok(told(picked, plan(tx, picked, most.nodes).await?).0)
                 })
             })
             .await
@@ -142,13 +137,11 @@ async fn pick_since(tx: &mut Tx, actor: &Actor, workspace: WorkspaceId, wanted: 
     Ok(Picked { workspace, actor, from, until, last })
 }
 
-async fn told(tx: &mut Tx, picked: Picked, goals: &[Goal]) -> Result<Undone> {
-    Ok(Undone {
-        acts: history::acts(tx, picked, TOLD_ACTS).await?,
-        changes: goals.iter().filter(|goal| !goal.gone).map(Goal::change).collect(),
-        last_seq: picked.last,
-        ..Undone::default()
-    })
+/// Returns what a plan comes to, and what it is carried out by.
+fn told(picked: Picked, plan: Plan) -> (Undone, Vec<Goal>) {
+    let Plan { goals, conflicts, acts } = plan;
+    let changes = goals.iter().filter(|goal| !goal.gone).map(Goal::change).collect();
+    (Undone { acts, act: None, changes, conflicts, last_seq: picked.last }, goals)
 }
 
 async fn run(act: &mut Act<'_>, wanted: UndoActs, most: Bounds) -> Result<Undone> {
@@ -160,8 +153,8 @@ async fn run(act: &mut Act<'_>, wanted: UndoActs, most: Bounds) -> Result<Undone
     if !plan.conflicts.is_empty() {
         return Err(refused(plan.conflicts));
     }
-    let undone = told(act.tx, picked, &plan.goals).await?;
-    Ok(Undone { act: apply(act, &plan.goals).await?, ..undone })
+    let (undone, goals) = told(picked, plan);
+    Ok(Undone { act: apply(act, &goals).await?, ..undone })
 }
 
 fn refused(conflicts: Vec<UndoConflict>) -> Error {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 
 use crate::backend::Backend;
 use crate::capability::{Capability, CapabilitySet};
@@ -180,11 +181,24 @@ impl Store {
         content: impl Into<Content>,
         options: WriteOptions,
     ) -> Result<WriteResult> {
-        let content = content.into();
+        self.write_seen(path, content.into(), options, |_| {}).await
+    }
+
+    /// Writes a file, and shows each chunk to `see` on its way.
+    pub(crate) async fn write_seen(
+        &self,
+        path: &str,
+        content: Content,
+        options: WriteOptions,
+        mut see: impl FnMut(&[u8]) + Send,
+    ) -> Result<WriteResult> {
         let mut writer = self.open_write(path, options).await?;
         let taken = match content.0 {
-            Body::Bytes(bytes) => writer.write(bytes).await,
-            Body::Stream(stream) => writer.write_all(stream).await,
+            Body::Bytes(bytes) => {
+                see(&bytes);
+                writer.write(bytes).await
+            }
+            Body::Stream(stream) => writer.write_all(stream.inspect_ok(|chunk| see(chunk))).await,
         };
         if let Err(error) = taken {
             // Whatever aborting meets, the first error is the one to tell.

@@ -1,13 +1,12 @@
 //! Whole files: as text, and with a digest.
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{ReadOptions, WriteOptions, WriteResult};
 use crate::store::Store;
-use crate::write::{Body, Content};
+use crate::write::Content;
 
 impl Store {
     /// Reads a whole file into memory, as UTF-8; `InvalidContent` where it is none.
@@ -38,26 +37,7 @@ impl Store {
         options: WriteOptions,
     ) -> Result<WriteResult> {
         let mut hasher = Hasher::new(algorithm);
-        let mut writer = self.open_write(path, options).await?;
-        let mut chunks = match content.into().0 {
-            Body::Bytes(bytes) => futures_util::stream::iter([Ok(bytes)]).boxed(),
-            Body::Stream(stream) => stream,
-        };
-        while let Some(chunk) = chunks.next().await {
-            let taken = match chunk {
-                Ok(chunk) => {
-                    hasher.update(&chunk);
-                    writer.write(chunk).await
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = taken {
-                // Whatever aborting meets, the first error is the one to tell.
-                writer.abort().await.ok();
-                return self.at(path, Err(error));
-            }
-        }
-        let written = writer.finish().await?;
+        let written = self.write_seen(path, content.into(), options, |chunk| hasher.update(chunk)).await?;
         Ok(WriteResult { digest: Some(hasher.finish()), ..written })
     }
 

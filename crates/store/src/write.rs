@@ -84,7 +84,8 @@ impl Writer {
     /// Takes every chunk of a stream.
     pub async fn write_all(&mut self, mut stream: impl Stream<Item = Result<Bytes>> + Unpin) -> Result<()> {
         while let Some(chunk) = stream.next().await {
-            self.write(chunk?).await?;
+            let chunk = chunk.map_err(|error| error.located(&self.path, self.backend))?;
+            self.write(chunk).await?;
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ impl Workspaces {
         self.update(workspace, &UpdateWorkspace { name: Some(name), settings: None }).await
     }
 
-    /// Renames a workspace, or replaces its rules, as one act.
+    /// Renames a workspace, or changes its rules, as one act.
     pub async fn update(&self, workspace: WorkspaceId, change: &UpdateWorkspace) -> Result<Workspace> {
         let path = format!("/v1/workspaces/{workspace}");
         let call = self.client.write(Method::PATCH, path)?;

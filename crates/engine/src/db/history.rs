@@ -120,16 +120,24 @@ pub(crate) async fn oldest(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option
     row.map(|row| row.count(0)).transpose()
 }
 
-/// Lists, for each node that the picked acts changed, the first event that did, in the order of the log: all of them,
-/// or no fewer than `limit`.
-pub(crate) async fn firsts(tx: &mut Tx, picked: Picked, limit: usize) -> Result<Vec<First>> {
-    let (mut firsts, mut seen, mut from) = (Vec::new(), HashSet::new(), picked.from);
-    while from < picked.end() && firsts.len() < limit {
+/// What the picked acts changed.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    /// For each node the first event that changed it, in the order of the log.
+    pub(crate) firsts: Vec<First>,
+    /// The numbers of the acts, oldest first.
+    pub(crate) acts: Vec<u64>,
+}
+
+/// Lists what the picked acts changed: all of it, or no fewer than `nodes` nodes; of the acts the first `acts`.
+pub(crate) async fn changed(tx: &mut Tx, picked: Picked, nodes: usize, acts: usize) -> Result<Changed> {
+    let (mut changed, mut seen, mut from) = (Changed::default(), HashSet::new(), picked.from);
+    while from < picked.end() && changed.firsts.len() < nodes {
         let to = picked.end().min(from.saturating_add(WINDOW));
         let rows = tx
             .query(
                 // Which is a node's first is found here: as a join with itself SQLite walks the stretch once for each node.
-                "SELECT node_id, seq, before, COALESCE(path_before, path) FROM events
+                "SELECT node_id, seq, before, COALESCE(path_before, path), act FROM events
                  WHERE workspace_id = $1 AND seq >= $2 AND seq < $3 AND act >= $4 AND actor = $5
                        AND before IS NOT NULL AND node_id IS NOT NULL
                  ORDER BY seq",
@@ -137,9 +145,13 @@ pub(crate) async fn firsts(tx: &mut Tx, picked: Picked, limit: usize) -> Result<
             )
             .await?;
         for row in &rows {
-            let node = row.parse(0)?;
+            let (node, act) = (row.parse(0)?, row.count(4)?);
+            // The events of an act follow each other.
+            if changed.acts.len() < acts && changed.acts.last() != Some(&act) {
+                changed.acts.push(act);
+            }
             if seen.insert(node) {
-                firsts.push(First {
+                changed.firsts.push(First {
                     node,
                     seq: row.count(1)?,
                     before: serde_json::from_str(row.text(2)?).map_err(Error::corrupt)?,
@@ -149,32 +161,7 @@ pub(crate) async fn firsts(tx: &mut Tx, picked: Picked, limit: usize) -> Result<
         }
         from = to;
     }
-    Ok(firsts)
-}
-
-/// Lists the numbers of the picked acts, oldest first.
-pub(crate) async fn acts(tx: &mut Tx, picked: Picked, limit: usize) -> Result<Vec<u64>> {
-    let (mut acts, mut from) = (Vec::new(), picked.from);
-    while from < picked.end() && acts.len() < limit {
-        let to = picked.end().min(from.saturating_add(WINDOW));
-        let rows = tx
-            .query(
-                "SELECT DISTINCT act FROM events
-                 WHERE workspace_id = $1 AND seq >= $2 AND seq < $3 AND act >= $4 AND actor = $5
-                       AND before IS NOT NULL AND node_id IS NOT NULL
-                 ORDER BY act",
-                &[picked.workspace.into(), from.into(), to.into(), picked.from.into(), picked.actor.into()],
-            )
-            .await?;
-        for row in &rows {
-            acts.push(row.count(0)?);
-        }
-        // One that goes on from one window into the next.
-        acts.dedup();
-        from = to;
-    }
-    acts.truncate(limit);
-    Ok(acts)
+    Ok(changed)
 }
 
 /// Finds the first change of a node after a place that the picked acts did not make.

@@ -37,7 +37,7 @@ pub(super) async fn catch_up(context: JobContext) -> Handled {
     let mut after = String::new();
     loop {
         let (clock, from) = (engine.clock(), after.clone());
-        let found = engine.db().write(move |tx| {
+        let found = context.write(move |tx| {
             let (clock, from) = (clock.clone(), from.clone());
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
@@ -113,7 +113,7 @@ async fn until_none(
 ) -> Result<u64> {
     let mut all = 0;
     loop {
-        let removed = context.engine().db().write(removal).await?;
+        let removed = context.write(removal).await?;
         all += removed;
         if removed == 0 || context.is_cancelled() {
             return Ok(all);

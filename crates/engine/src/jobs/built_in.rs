@@ -66,23 +66,16 @@ impl Engine {
 }
 
 async fn prune(context: JobContext) -> Handled {
-    let mut removed = 0;
-    loop {
-        let clock = context.engine().clock();
-        let prune = context.write(move |tx| {
-            let clock = clock.clone();
-            Box::pin(async move {
-                let before = tx.now(clock.as_ref()).await?.minus(KEPT);
-                rows::prune(tx, before, PRUNED_AT_ONCE).await
-            })
-        });
-        let pruned = prune.await?;
-        removed += pruned;
-        if pruned < u64::from(PRUNED_AT_ONCE) {
-            return Ok(Outcome::of(json!({ "removed": removed })));
-        }
-        context.progress(removed, None, "jobs");
-    }
+    let said = |removed| context.progress(removed, None, "jobs");
+    let removed = context
+        .engine()
+        .remove_by_steps(
+            PRUNED_AT_ONCE,
+            |tx, now| Box::pin(async move { rows::prune(tx, now.minus(KEPT), PRUNED_AT_ONCE).await }),
+            said,
+        )
+        .await?;
+    Ok(Outcome::of(json!({ "removed": removed })))
 }
 
 async fn prune_idempotency(context: JobContext) -> Handled {

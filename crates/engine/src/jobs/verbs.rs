@@ -133,15 +133,10 @@ impl Engine {
     /// Returns a job once it has ended, or as it stands when `wait` is over. There is room for so many who wait, those
     /// who follow events among them ([`Settings::followers`](crate::Settings::followers)).
     pub async fn job_when_ended(&self, actor: &Actor, id: JobId, wait: Duration) -> Result<Job> {
-        // Who need not wait takes nobody's place.
-        let job = self.job(actor, id).await?;
-        if wait.is_zero() || job.state.is_finished() {
-            return Ok(job);
-        }
-        let _place = self.feeds().place(actor.principal)?;
         let end = Instant::now() + wait;
         let state = self.jobs();
         let waiter = state.await_end(id);
+        let mut place = None;
         loop {
             let mut ended = std::pin::pin!(waiter.ended.notified());
             // Joined before the look, so that an end after it is heard of.
@@ -149,6 +144,10 @@ impl Engine {
             let job = self.job(actor, id).await?;
             if job.state.is_finished() || Instant::now() >= end {
                 return Ok(job);
+            }
+            // Who need not wait takes nobody's place.
+            if place.is_none() {
+                place = Some(self.feeds().place(actor.principal)?);
             }
             let _heard_or_time_to_look = timeout_at(end.min(Instant::now() + LOOK), ended).await;
         }

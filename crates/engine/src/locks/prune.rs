@@ -70,7 +70,13 @@ impl Engine {
             pruned.expired += self.end_lapsed_of(workspace).await?;
             after = workspace.to_string();
         }
-        pruned.removed = self.remove_ended().await?;
+        pruned.removed = self
+            .remove_by_steps(
+                REMOVED,
+                |tx, now| Box::pin(async move { db::locks::prune(tx, now.minus(KEPT), REMOVED).await }),
+                |_| {},
+            )
+            .await?;
         Ok(pruned)
     }
 
@@ -83,25 +89,6 @@ impl Engine {
             ended += some;
             if some < ENDED as u64 {
                 return Ok(ended);
-            }
-        }
-    }
-
-    async fn remove_ended(&self) -> Result<u64> {
-        let mut removed = 0;
-        loop {
-            let clock = self.clock();
-            let some = self.db().write(move |tx| {
-                let clock = clock.clone();
-                Box::pin(async move {
-                    let before = tx.now(clock.as_ref()).await?.minus(KEPT);
-                    db::locks::prune(tx, before, REMOVED).await
-                })
-            });
-            let some = some.await?;
-            removed += some;
-            if some < u64::from(REMOVED) {
-                return Ok(removed);
             }
         }
     }

@@ -10,11 +10,14 @@ use std::collections::{HashMap, HashSet};
 use longshore_core::wire::{NodeKind, UndoChange, UndoConflict, UndoObstacle, UndoStep};
 use longshore_core::{Code, ErrorKind, Name, NodeId, VersionId, WorkspacePath};
 
-use crate::db::history::{First, Picked, Trace};
+use crate::db::history::{Changed, First, Picked, Trace};
 use crate::db::nodes::{NodeRow, Place, State};
 use crate::db::{self, Tx};
 use crate::error::{Error, Result};
 use crate::nodes::ensure_fits;
+
+/// How many acts an answer names.
+const TOLD_ACTS: usize = 1_000;
 
 /// How many children of a folder are looked at in one query.
 const PAGE: u32 = 500;
@@ -96,6 +99,8 @@ impl Goal {
 pub(super) struct Plan {
     pub(super) goals: Vec<Goal>,
     pub(super) conflicts: Vec<UndoConflict>,
+    /// The acts that are undone, oldest first: as many as are told of.
+    pub(super) acts: Vec<u64>,
 }
 
 /// A node's place as it will be.
@@ -133,7 +138,7 @@ struct Planner<'t> {
 
 /// Finds out what undoing the picked acts would change; refuses what is nothing, and what is too much.
 pub(super) async fn plan(tx: &mut Tx, picked: Picked, most: usize) -> Result<Plan> {
-    let firsts = db::history::firsts(tx, picked, most + 1).await?;
+    let Changed { firsts, acts } = db::history::changed(tx, picked, most + 1, TOLD_ACTS).await?;
     if firsts.is_empty() {
         return Err(Error::new(Code::NotUndoable, "these acts changed no node"));
     }
@@ -156,7 +161,7 @@ pub(super) async fn plan(tx: &mut Tx, picked: Picked, most: usize) -> Result<Pla
     planner.cover().await?;
     planner.place().await?;
     planner.look_below(most).await?;
-    Ok(Plan { goals: planner.goals, conflicts: planner.conflicts })
+    Ok(Plan { goals: planner.goals, conflicts: planner.conflicts, acts })
 }
 
 fn too_many(most: usize) -> Error {

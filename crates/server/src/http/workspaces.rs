@@ -66,7 +66,7 @@ pub(super) async fn get(
     Ok(Answer(app.engine().workspace(&caller, workspace).await?))
 }
 
-/// Renames a workspace, or replaces its rules.
+/// Renames a workspace, or changes its rules.
 #[utoipa::path(patch, path = "/v1/workspaces/{ws}", operation_id = "update_workspace", tag = "workspaces", request_body = UpdateWorkspace,
     params(InWorkspace, WriteHeaders),
     responses((status = 200, description = "The workspace.", body = Workspace), AdminProblems))]
