@@ -37,6 +37,7 @@ pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
             let args = ["doc", "--no-deps", "--workspace", "--lib", "--locked"];
             gate.cargo("documentation", &args, &[("RUSTDOCFLAGS", "-Dwarnings")])
         },
+        |gate| gate.servers(&[]),
         |gate| gate.tests(),
     ];
     for step in steps {
@@ -50,6 +51,11 @@ pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
 /// Has libraries of others verify what the built binary delivers. False when one does not.
 pub fn webhooks(root: &Path, out: &mut dyn Write) -> Result<bool> {
     Gate { root, out, times: Vec::new() }.foreign_webhooks()
+}
+
+/// Runs the store's suite against real servers, with further arguments for its program. False when a trial failed.
+pub fn servers(root: &Path, arguments: &[&str], out: &mut dyn Write) -> Result<bool> {
+    Gate { root, out, times: Vec::new() }.servers(arguments)
 }
 
 struct Gate<'a> {
@@ -117,6 +123,18 @@ impl Gate<'_> {
     fn foreign_webhooks(&mut self) -> Result<bool> {
         self.step("webhooks verified by others", |root, out| {
             python::foreign_webhooks(root, &built(root)?, &target(root)?.join("webhook-tools"), out)
+        })
+    }
+
+    fn servers(&mut self, arguments: &[&str]) -> Result<bool> {
+        self.step("store on real servers", |root, out| {
+            let tools = target(root)?.join("servers");
+            python::servers(root, &tools, out)?;
+            let folder = tools.to_str().context("the target folder has a name that is not UTF-8")?;
+            let mut args =
+                vec!["test", "--package", "longshore-store", "--test", "servers", "--locked", "--"];
+            args.extend(arguments);
+            cargo(root, &args, &[("LONGSHORE_TEST_SERVERS", folder)])
         })
     }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask`: the gate (`ci`), the house rules (`tidy`), the generated files (`openapi`, `docs`) and a part
-//! of the gate alone (`webhooks`).
+//! `cargo xtask`: the gate (`ci`), the house rules (`tidy`), the generated files (`openapi`, `docs`) and parts
+//! of the gate alone (`servers`, `webhooks`).
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -15,6 +15,7 @@ cargo xtask COMMAND
   tidy                the house rules: arrows between crates, doors, file sizes, links
   openapi [--check]   writes docs/openapi.json from the code, or compares it
   docs [--check]      writes the other generated documents, or compares them
+  servers [ARGS]      the store's suite against real servers; ARGS go to its program (a filter, --list)
   webhooks            has libraries of others verify what the built binary delivers
 ";
 
@@ -51,6 +52,7 @@ fn run(args: &[String]) -> Result<bool> {
             let root = tidy::workspace_root()?;
             generated::run(&root, &Longshore::ByCargo, group, mode, &mut out)
         }
+        ["servers", arguments @ ..] => ci::servers(&tidy::workspace_root()?, arguments, &mut out),
         ["webhooks"] => ci::webhooks(&tidy::workspace_root()?, &mut out),
         [] | ["help" | "--help" | "-h"] => {
             out.write_all(HELP.as_bytes()).context("cannot print the help")?;

@@ -13,6 +13,10 @@ const REQUIREMENTS: &str = "bench/requirements-lint.txt";
 const FOREIGN: &str = "bench/requirements-webhooks.txt";
 /// What npm installs beside it, by a version of its own.
 const FOREIGN_NPM: &str = "standardwebhooks@1.1.1";
+/// The servers that the store's suite runs against.
+const SERVERS: &str = "crates/store/tests/servers/requirements.txt";
+/// What npm installs beside them.
+const SERVERS_NPM: &str = "azurite@3.35.0";
 
 /// Checks the programs below `root` with tools installed in `tools`. False when something was found.
 pub fn check(root: &Path, tools: &Path, out: &mut dyn Write) -> Result<bool> {
@@ -42,7 +46,7 @@ pub fn foreign_webhooks(root: &Path, longshore: &Path, tools: &Path, out: &mut d
     }
     let mut program = Command::new(tools.join("bin/python"));
     program.arg("bench/foreign_webhooks.py").arg("--longshore").arg(longshore).current_dir(root);
-    match install_npm(tools, out) {
+    match install_npm(FOREIGN_NPM, tools, out) {
         Ok(modules) => program.arg("--node-modules").arg(modules),
         Err(error) => {
             writeln!(out, "   without npm's library: {error:#}")?;
@@ -53,20 +57,26 @@ pub fn foreign_webhooks(root: &Path, longshore: &Path, tools: &Path, out: &mut d
     succeeds(&mut program)
 }
 
-/// Installs npm's library below `tools`, unless it is there; returns where.
-fn install_npm(tools: &Path, out: &mut dyn Write) -> Result<PathBuf> {
+/// Installs the servers of the store's suite in `tools`.
+pub fn servers(root: &Path, tools: &Path, out: &mut dyn Write) -> Result<()> {
+    install(root, SERVERS, tools, out)?;
+    install_npm(SERVERS_NPM, tools, out).map(drop)
+}
+
+/// Installs a package of npm's below `tools`, unless it is there; returns where.
+fn install_npm(package: &str, tools: &Path, out: &mut dyn Write) -> Result<PathBuf> {
     let (modules, installed) = (tools.join("node_modules"), tools.join("installed-npm.txt"));
-    if fs::read_to_string(&installed).is_ok_and(|found| found == FOREIGN_NPM) && modules.is_dir() {
+    if fs::read_to_string(&installed).is_ok_and(|found| found == package) && modules.is_dir() {
         return Ok(modules);
     }
-    writeln!(out, "   installing {FOREIGN_NPM}")?;
+    writeln!(out, "   installing {package}")?;
     out.flush()?;
     let mut npm = Command::new("npm");
     npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(tools);
-    if !succeeds(npm.arg(FOREIGN_NPM))? {
-        bail!("npm could not install {FOREIGN_NPM}");
+    if !succeeds(npm.arg(package))? {
+        bail!("npm could not install {package}");
     }
-    fs::write(&installed, FOREIGN_NPM).context("cannot note what is installed")?;
+    fs::write(&installed, package).context("cannot note what is installed")?;
     Ok(modules)
 }
 

@@ -39,6 +39,11 @@ capabilities! {
     AtomicMove,
     /// `if_match` is honoured when reading.
     ConditionalRead,
+    /// A reader goes on with the content it opened, though the file is replaced meanwhile.
+    SnapshotRead,
+    /// A path is a file or a folder, never both: where a file stands nothing lies below. Without it (flat object stores) such
+    /// writes are taken.
+    Hierarchy,
     /// Metadata is kept with a file.
     Metadata,
     /// A media type is kept with a file.

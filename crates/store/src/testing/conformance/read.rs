@@ -13,7 +13,7 @@ promises! {
     ranges_are_cut_to_the_file [],
     chunks_are_whole_and_in_order [],
     a_stale_tag_is_refused [ConditionalRead],
-    a_reader_keeps_the_content_it_opened [AtomicWrite],
+    a_reader_keeps_the_content_it_opened [AtomicWrite, SnapshotRead],
     looking_tells_files_from_folders [],
     paths_are_normalised [],
     paths_out_of_the_store_are_refused [],

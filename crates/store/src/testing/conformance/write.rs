@@ -11,6 +11,9 @@ use crate::info::{List, WriteOptions};
 use crate::store::Store;
 use crate::write::Content;
 
+/// More than the least part of every service that takes large files in parts.
+const PARTS: usize = 6 * 1024 * 1024;
+
 promises! {
     a_standing_file_is_not_replaced_unasked [],
     a_standing_file_is_replaced_when_asked [],
@@ -19,7 +22,7 @@ promises! {
     an_aborted_writer_leaves_nothing [AtomicWrite, List],
     a_broken_source_leaves_what_stood [AtomicWrite, List],
     streams_of_any_chunks_are_whole [],
-    files_and_folders_do_not_mix [List],
+    files_and_folders_do_not_mix [List, Hierarchy],
     one_of_many_creators_wins [AtomicCreate],
     replacers_leave_one_whole_content [AtomicWrite],
     many_writers_to_one_folder_all_succeed [List],
@@ -146,8 +149,10 @@ async fn files_and_folders_do_not_mix(store: Store) -> Outcome {
 }
 
 async fn one_of_many_creators_wins(store: Store) -> Outcome {
-    for size in [10, 2 * 1024 * 1024] {
-        let path = format!("race/{size}");
+    // Twenty rounds of one chunk each, and two of what goes in parts where a storage takes large files so.
+    for round in 0..22 {
+        let size = if round < 20 { 10 } else { PARTS };
+        let path = format!("race/{round}");
         let begun = Arc::new(tokio::sync::Barrier::new(16));
         let writers = (0..16_u8).map(|number| {
             let (store, path, begun) = (store.clone(), path.clone(), Arc::clone(&begun));
