@@ -21,6 +21,7 @@ mod memory;
 mod path;
 mod ranges;
 mod read;
+mod secret;
 mod select;
 mod store;
 #[cfg(any(test, feature = "testing"))]
@@ -43,5 +44,6 @@ pub use local::{Durability, LocalOptions};
 pub use longshore_flow::RetryPolicy;
 pub use path::StorePath;
 pub use read::Read;
+pub use secret::Secret;
 pub use store::Store;
 pub use write::{Content, Writer};
