@@ -89,7 +89,7 @@ impl Store {
     /// | URL | |
     /// |---|---|
     /// | `memory:` | an empty store in memory |
-    /// | `file:///FOLDER` | a folder of the local disk: always an absolute path. Options: `durability` (`full`, `file`, `none`), `read_chunk`, `sweep_older_than`, `create` (make a missing folder: true) |
+    /// | `file:///FOLDER` | a folder of the local disk: always an absolute path. Options: `durability` (`full`, `file`, `none`), `read_chunk`, `sweep_older_than`, `create` (make a missing folder: true), `private` (make it for its owner alone: false) |
     ///
     /// What a URL's path names beyond the bucket or container is the root of the store, as [`child`](Self::child) has it,
     /// though closing it closes the store.

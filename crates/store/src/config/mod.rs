@@ -65,6 +65,13 @@ impl Config {
         self
     }
 
+    /// Returns this with an option more, unless it is there.
+    #[must_use]
+    pub fn with_default(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.entry(key.into()).or_insert_with(|| value.into());
+        self
+    }
+
     /// Returns this with variables of the environment, such as `std::env::vars()`: for `${NAME}`, and for the credentials
     /// that each service's own tools look for there. One of the same name is replaced.
     #[must_use]
@@ -90,6 +97,15 @@ impl Config {
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
         self.url.path = path.into();
         self
+    }
+
+    /// Returns whether two configurations differ in nothing but the path.
+    #[must_use]
+    pub fn is_same_store(&self, other: &Self) -> bool {
+        let paths_apart = |config: &Self| Url { path: String::new(), ..config.url.clone() };
+        paths_apart(self) == paths_apart(other)
+            && self.options == other.options
+            && self.environment == other.environment
     }
 
     /// Makes options of this: lets `take` take what it knows, and refuses what it has not taken.

@@ -157,7 +157,7 @@ fn a_scheme_takes_what_it_knows() {
 fn an_unknown_option_is_refused_with_the_known_ones() {
     let told = |url: &str| Store::open(Config::parse(url).unwrap()).unwrap_err().to_string();
     let file = told("file:///nowhere/at/all?durabilty=full");
-    let known = "\"durabilty\"; it has: at_once, attempts, chunk_timeout, create, durability, read_chunk, sweep_older_than, timeout";
+    let known = "\"durabilty\"; it has: at_once, attempts, chunk_timeout, create, durability, private, read_chunk, sweep_older_than, timeout";
     assert!(file.contains(known), "{file}");
     assert!(!std::path::Path::new("/nowhere").exists());
     assert!(told("file:///nowhere?durability=half").contains("one of full, file, none"));

@@ -11,7 +11,7 @@ use super::invalid;
 use crate::error::Result;
 
 /// The parts of a URL, decoded.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Url {
     /// In lower case.
     pub(super) scheme: String,

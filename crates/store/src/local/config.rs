@@ -37,6 +37,9 @@ impl LocalOptions {
         if let Some(create) = config.take_parsed("create")? {
             options.create = create;
         }
+        if let Some(private) = config.take_parsed("private")? {
+            options.private = private;
+        }
         Ok((folder.into(), options))
     }
 }
