@@ -25,6 +25,7 @@ pub(crate) enum Alone {
 /// Opens the store and the database.
 pub(crate) async fn open(config: &Config, alone: Alone) -> Result<Engine> {
     let store = open_store(config, alone)?;
+    warn_of(&store);
     let settings = Settings {
         largest_file: config.limits.max_file_bytes,
         followers: config.events.max_followers,
@@ -82,9 +83,7 @@ fn open_named(mut named: store::Config) -> Result<Store> {
     for (key, value) in defaults {
         named = named.with_default(key, value);
     }
-    let store = Store::open(named).map_err(|error| Error::caused(&tried, error))?;
-    warn_of(&store);
-    Ok(store)
+    Store::open(named).map_err(|error| Error::caused(&tried, error))
 }
 
 /// Says at the start what a chosen store does not promise and a server would have a use for.

@@ -78,6 +78,9 @@ fn a_file_goes_in_and_out() {
     fs::create_dir(desk.path("folder")).unwrap();
     desk.ok(&["get", &url, "folder"]);
     assert_eq!(names(&desk.path("folder")), ["note.txt"], "no temporary file stays");
+    // Names that end in dots are names.
+    desk.ok(&["cp", &url, "blobs/deep/er/note..."]);
+    assert_eq!(desk.ok(&["cat", &desk.url("blobs/deep/er/note...")]), "three\n");
     // A URL of a folder takes the file's name.
     desk.ok(&["put", "note.txt", &desk.url("blobs/b/")]);
     assert_eq!(desk.ok(&["cat", "blobs/b/note.txt"]), "three\n");

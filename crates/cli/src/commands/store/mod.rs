@@ -149,11 +149,8 @@ impl Place {
     /// Opens the store of the folder above, and returns the name in there.
     pub(super) fn open_above(&self, make: Make) -> Result<(Opened, String), Failure> {
         let name = self.name()?;
-        let path = self.config.path().trim_end_matches(['/', '.']);
-        let above = path.strip_suffix(&*name).unwrap_or_default();
-        // The root of this machine's disk stays `/`.
-        let above = if above.len() > 1 { above.trim_end_matches('/') } else { above };
-        Ok((self.open_at(above, make)?, name))
+        let above = self.path()?.parent();
+        Ok((self.open_at(&self.rooted(&above), make)?, name))
     }
 
     /// Opens one store for two places that lie in it, and returns their paths there: what is done between them is the storage's
@@ -176,9 +173,14 @@ impl Place {
         };
         let inside = |path: &StorePath| path.relative_to(&shared).map(|path| path.as_str().to_owned());
         let (Some(from), Some(to)) = (inside(&from), inside(&to)) else { return Ok(None) };
-        let slash = if self.config.path().starts_with('/') { "/" } else { "" };
-        let store = self.open_at(&format!("{slash}{shared}"), make)?;
+        let store = self.open_at(&self.rooted(&shared), make)?;
         Ok(Some((store, from, to)))
+    }
+
+    /// Returns a normalised path as the URL would have it.
+    fn rooted(&self, path: &StorePath) -> String {
+        let slash = if self.config.path().starts_with('/') { "/" } else { "" };
+        format!("{slash}{path}")
     }
 
     fn open_at(&self, path: &str, make: Make) -> Result<Opened, Failure> {
@@ -197,12 +199,14 @@ pub(super) async fn until_interrupted(
     verb: impl Future<Output = anyhow::Result<Exit>>,
 ) -> anyhow::Result<Exit> {
     let stop = interrupted();
-    let exit = tokio::select! {
+    let mut exit = tokio::select! {
         exit = verb => exit,
         () = stop => Ok(Exit::Interrupted),
     };
     for store in stores {
-        store.close().await?;
+        let closed = store.close().await;
+        // What went wrong first is what is told.
+        exit = exit.and_then(|exit| Ok(closed.map(|()| exit)?));
     }
     exit
 }
