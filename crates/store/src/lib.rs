@@ -11,6 +11,7 @@
 mod backend;
 mod batch;
 mod capability;
+mod config;
 mod digest;
 mod error;
 mod info;
@@ -18,6 +19,7 @@ mod layer;
 mod listing;
 mod local;
 mod memory;
+mod open;
 mod path;
 mod ranges;
 mod read;
@@ -32,6 +34,7 @@ mod write;
 pub use backend::{Backend, BoxFuture, BoxStream, WriteSink};
 pub use batch::{Outcome, Progress};
 pub use capability::{Capability, CapabilitySet};
+pub use config::Config;
 pub use digest::{Algorithm, Digest};
 pub use error::{Error, ErrorKind, Result};
 pub use info::{

@@ -5,6 +5,7 @@
 //! `disk` has the calls that tests make fail. Async code here only hands work to blocking threads.
 
 mod attributes;
+mod config;
 mod disk;
 mod errno;
 mod folders;
@@ -63,6 +64,8 @@ pub struct LocalOptions {
     /// Temporary files older than this, which no living process writes, are deleted at opening. Default: one
     /// hour.
     pub sweep_older_than: Duration,
+    /// Whether a missing folder is made; otherwise opening it is `NotFound`. Default: yes.
+    pub create: bool,
 }
 
 impl Default for LocalOptions {
@@ -71,6 +74,7 @@ impl Default for LocalOptions {
             durability: Durability::Full,
             read_chunk: 1024 * 1024,
             sweep_older_than: Duration::from_secs(60 * 60),
+            create: true,
         }
     }
 }
@@ -144,7 +148,7 @@ impl Local {
     pub(crate) fn open_on(root: &Path, mut options: LocalOptions, disk: Disk) -> Result<Self> {
         options.read_chunk = options.read_chunk.max(4096);
         let older_than = options.sweep_older_than;
-        let root = Root::open(root, disk)?;
+        let root = Root::open(root, options.create, disk)?;
         temporary::sweep(&root, older_than)?;
         let keeps_attributes = attributes::are_kept(&root.temporary);
         Ok(Self(Arc::new(Shared {

@@ -35,9 +35,11 @@ pub(super) struct Root {
 }
 
 impl Root {
-    pub(super) fn open(path: &Path, disk: Disk) -> Result<Self> {
+    pub(super) fn open(path: &Path, create: bool, disk: Disk) -> Result<Self> {
         let action = "opening the root of the store";
-        make_durably(path, &disk).map_err(|errno| errno::error(errno, action))?;
+        if create {
+            make_durably(path, &disk).map_err(|errno| errno::error(errno, action))?;
+        }
         let open = || -> Result<Self, Errno> {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let folder = rustix::fs::open(path, flags, Mode::empty())?;
