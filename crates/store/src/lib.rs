@@ -41,7 +41,7 @@ pub use info::{
     ByteRange, Entry, FileInfo, FolderInfo, FolderSummary, List, ListOptions, Metadata, ReadOptions,
     ResultSource, WriteOptions, WriteResult,
 };
-pub use layer::{Observation, Op, Timeouts};
+pub use layer::{CacheOptions, Observation, Op, RateOptions, Timeouts};
 pub use listing::Listing;
 pub use local::{Durability, LocalOptions};
 pub use longshore_flow::RetryPolicy;
