@@ -20,11 +20,13 @@ mod listing;
 mod local;
 mod memory;
 mod open;
+mod own_names;
 mod path;
 mod ranges;
 mod read;
 mod secret;
 mod select;
+mod sftp;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -41,12 +43,13 @@ pub use info::{
     ByteRange, Entry, FileInfo, FolderInfo, FolderSummary, List, ListOptions, Metadata, ReadOptions,
     ResultSource, WriteOptions, WriteResult,
 };
-pub use layer::{Observation, Op, Timeouts};
+pub use layer::{CacheOptions, Observation, Op, RateOptions, Timeouts};
 pub use listing::Listing;
 pub use local::{Durability, LocalOptions};
 pub use longshore_flow::RetryPolicy;
 pub use path::StorePath;
 pub use read::Read;
 pub use secret::Secret;
+pub use sftp::{HostKeys, SftpOptions};
 pub use store::Store;
 pub use write::{Content, Writer};

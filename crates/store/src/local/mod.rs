@@ -37,6 +37,7 @@ use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
+use crate::own_names;
 use crate::path::StorePath;
 use crate::read::Read;
 
@@ -215,7 +216,7 @@ fn entry_of(path: StorePath, stat: &Statx) -> Option<Entry> {
 }
 
 fn stat(shared: &Shared, path: &StorePath) -> Result<Entry> {
-    Root::check(path)?;
+    own_names::check(path)?;
     let missing = || errno::error(Errno::NOENT, "");
     let opened = shared.root.open_at(path, OFlags::PATH);
     match opened.and_then(|file| Ok((root::stat_open(&file)?, file))) {
@@ -247,7 +248,7 @@ fn require_file(shared: &Shared, path: &StorePath) -> Result<()> {
 fn copy_file(shared: &Arc<Shared>, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<FileInfo> {
     let (source, stat) = read::open(shared, from)?;
     let info = described(shared, &source, info_of(from.clone(), &stat));
-    Root::check(to)?;
+    own_names::check(to)?;
     check_target(shared, to, overwrite)?;
     let mut stage = Stage::create(shared)?;
     stage.copy_from(&source)?;
@@ -257,7 +258,7 @@ fn copy_file(shared: &Arc<Shared>, from: &StorePath, to: &StorePath, overwrite: 
 
 fn move_file(shared: &Shared, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<()> {
     require_file(shared, from)?;
-    Root::check(to)?;
+    own_names::check(to)?;
     check_target(shared, to, overwrite)?;
     let ((from_parent, from_name), (to_parent, to_name)) = (from.split(), to.split());
     let source =
@@ -283,7 +284,7 @@ fn ping(shared: &Shared) -> Result<()> {
         return Ok(());
     }
     // Writes need this one too.
-    match stat_entry(shared.root.open_folder("").map_err(failed)?, root::TEMPORARY) {
+    match stat_entry(shared.root.open_folder("").map_err(failed)?, own_names::TEMPORARY) {
         Ok(stat) if is_folder(stat.stx_mode) => Ok(()),
         _ => Err(Error::new(ErrorKind::Unavailable, "the store's folder for temporary files is gone")),
     }
@@ -314,7 +315,7 @@ impl Backend for Local {
         path: &'a StorePath,
         options: &'a WriteOptions,
     ) -> BoxFuture<'a, Result<Box<dyn WriteSink>>> {
-        let sink = Root::check(path).map(|()| -> Box<dyn WriteSink> {
+        let sink = own_names::check(path).map(|()| -> Box<dyn WriteSink> {
             Box::new(LocalSink::new(Arc::clone(&self.0), path.clone(), options.clone()))
         });
         Box::pin(std::future::ready(sink))

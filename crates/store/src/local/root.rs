@@ -15,11 +15,8 @@ use rustix::io::Errno;
 use super::LocalOptions;
 use super::disk::Disk;
 use super::errno;
-use crate::error::{Error, ErrorKind, Result};
-use crate::path::StorePath;
-
-/// The folder below the root where files are in the making. No path of a caller reaches it.
-pub(super) const TEMPORARY: &str = ".longshore-tmp";
+use crate::error::Result;
+use crate::own_names::TEMPORARY;
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -84,14 +81,6 @@ impl Root {
     #[cfg(test)]
     pub(super) fn resolve_by_component(&self) {
         self.by_component.store(true, Ordering::Relaxed);
-    }
-
-    /// Refuses the paths that are the store's own.
-    pub(super) fn check(path: &StorePath) -> Result<()> {
-        if path.segments().next() == Some(TEMPORARY) {
-            return Err(Error::new(ErrorKind::InvalidPath, "the name is kept for the store's own files"));
-        }
-        Ok(())
     }
 
     /// Opens what stands at `path`, which is normalised, without following any link.
