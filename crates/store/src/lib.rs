@@ -11,6 +11,7 @@
 mod backend;
 mod batch;
 mod capability;
+mod config;
 mod digest;
 mod error;
 mod info;
@@ -18,6 +19,7 @@ mod layer;
 mod listing;
 mod local;
 mod memory;
+mod open;
 mod own_names;
 mod path;
 mod ranges;
@@ -34,13 +36,14 @@ mod write;
 pub use backend::{Backend, BoxFuture, BoxStream, WriteSink};
 pub use batch::{Outcome, Progress};
 pub use capability::{Capability, CapabilitySet};
+pub use config::Config;
 pub use digest::{Algorithm, Digest};
 pub use error::{Error, ErrorKind, Result};
 pub use info::{
     ByteRange, Entry, FileInfo, FolderInfo, FolderSummary, List, ListOptions, Metadata, ReadOptions,
     ResultSource, WriteOptions, WriteResult,
 };
-pub use layer::{Observation, Op, Timeouts};
+pub use layer::{CacheOptions, Observation, Op, RateOptions, Timeouts};
 pub use listing::Listing;
 pub use local::{Durability, LocalOptions};
 pub use longshore_flow::RetryPolicy;

@@ -17,11 +17,13 @@ mod guards;
 mod help;
 mod histories;
 mod hooks;
+mod job;
 mod jobs;
 mod keys;
 mod kill;
 mod lock_faults;
 mod locks;
+mod main_job;
 #[expect(clippy::print_stdout, reason = "it says that it was skipped")]
 #[path = "../../../engine/tests/it/postgres.rs"]
 mod postgres;
@@ -30,6 +32,7 @@ mod premises;
 mod run;
 mod secrets;
 mod serving;
+mod store;
 mod supervised;
 mod terminal_text;
 mod transfers;

@@ -5,6 +5,7 @@
 //! `disk` has the calls that tests make fail. Async code here only hands work to blocking threads.
 
 mod attributes;
+mod config;
 mod disk;
 mod errno;
 mod folders;
@@ -64,6 +65,11 @@ pub struct LocalOptions {
     /// Temporary files older than this, which no living process writes, are deleted at opening. Default: one
     /// hour.
     pub sweep_older_than: Duration,
+    /// Whether a missing folder is made, and the one for temporary files in it; otherwise opening a missing one is
+    /// `NotFound`, and nothing is made before the first write. Default: yes.
+    pub create: bool,
+    /// Whether a folder that is made is for its owner alone (mode 0700). Default: no.
+    pub private: bool,
 }
 
 impl Default for LocalOptions {
@@ -72,6 +78,8 @@ impl Default for LocalOptions {
             durability: Durability::Full,
             read_chunk: 1024 * 1024,
             sweep_older_than: Duration::from_secs(60 * 60),
+            create: true,
+            private: false,
         }
     }
 }
@@ -145,9 +153,9 @@ impl Local {
     pub(crate) fn open_on(root: &Path, mut options: LocalOptions, disk: Disk) -> Result<Self> {
         options.read_chunk = options.read_chunk.max(4096);
         let older_than = options.sweep_older_than;
-        let root = Root::open(root, disk)?;
+        let root = Root::open(root, &options, disk)?;
         temporary::sweep(&root, older_than)?;
-        let keeps_attributes = attributes::are_kept(&root.temporary);
+        let keeps_attributes = attributes::are_kept(&root);
         Ok(Self(Arc::new(Shared {
             root,
             folders: Folders::default(),
@@ -271,6 +279,9 @@ fn ping(shared: &Shared) -> Result<()> {
     let root = shared.root.open_folder("").map_err(failed)?;
     if root::stat_open(root).map_err(failed)?.stx_nlink == 0 {
         return Err(Error::new(ErrorKind::Unavailable, "the root of the store was deleted"));
+    }
+    if shared.root.existing_temporary().is_none() {
+        return Ok(());
     }
     // Writes need this one too.
     match stat_entry(shared.root.open_folder("").map_err(failed)?, own_names::TEMPORARY) {
