@@ -94,7 +94,8 @@ async fn a_server_that_is_not_there_is_unavailable_for_all_who_wait() -> Outcome
 
 async fn a_server_that_says_nothing_is_unavailable() -> Outcome {
     let (proxy, folder, options, direct) = wired()?;
-    let patience = Duration::from_millis(300);
+    // Long enough for a server that is merely slow.
+    let patience = Duration::from_secs(4);
     let store = make(&SftpOptions { request_timeout: patience, ..options.clone() }).await?;
     store.write("file", "x", WriteOptions::default()).await?;
     let mut writer = store.open_write("new", WriteOptions::default()).await?;

@@ -8,8 +8,8 @@ mod trials;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::Trial;
 use longshore_store::testing::conformance::Outcome;
@@ -61,10 +61,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     [trials::trials(), faults::trials()].into_iter().flatten().collect()
 }
 
-/// A server, and how a store on a folder of it is made.
+/// A server that runs until the program ends, and how a store on a folder of it is made.
 pub(super) struct Running {
-    /// Ended with this.
-    _server: Arc<Server>,
     /// The folder that it shows, and how clients name it.
     shown: (PathBuf, String),
     options: SftpOptions,
@@ -105,6 +103,8 @@ pub(super) fn leftovers(folder: PathBuf, options: SftpOptions) -> BoxFuture<'sta
         let root = format!("{}/.longshore-tmp", options.root);
         let temporary = Store::sftp(SftpOptions { root, ..options })?;
         let left = temporary.list_files("", &List::ALL)?.next_entry().await?;
+        // Or the next look would find this one's folder open.
+        temporary.close().await?;
         if left.is_none() && open.is_empty() {
             return Ok(());
         }
@@ -176,7 +176,6 @@ fn start_openssh() -> Result<Running, AnyError> {
     let start = |port: u16, folder: &Path| {
         let host_key = make_key(&folder.join("host"))?;
         std::fs::write(folder.join("known_hosts"), known_line(port, &host_key))?;
-        std::fs::copy(folder.join("host.pub"), folder.join("host-key"))?;
         let user_key = make_key(&folder.join("user"))?;
         std::fs::write(folder.join("authorized"), user_key)?;
         std::fs::create_dir(folder.join("files"))?;
@@ -201,7 +200,7 @@ fn start_openssh() -> Result<Running, AnyError> {
         host_keys: HostKeys::Known(vec![folder.join("known_hosts")]),
         ..SftpOptions::new("127.0.0.1", user)
     };
-    Ok(Running { _server: server, shown, options })
+    Ok(Running { shown, options })
 }
 
 fn start_asyncssh() -> Result<Running, AnyError> {
@@ -222,7 +221,7 @@ fn start_asyncssh() -> Result<Running, AnyError> {
         host_keys: HostKeys::Fingerprint(fingerprint(&folder.join("host.pub"))?),
         ..SftpOptions::new("127.0.0.1", "u")
     };
-    Ok(Running { _server: server, shown: (folder.join("files"), String::new()), options })
+    Ok(Running { shown: (folder.join("files"), String::new()), options })
 }
 
 /// Returns a key's fingerprint, as its owner would read it out.
@@ -252,5 +251,5 @@ fn start_rclone() -> Result<Running, AnyError> {
         host_keys: HostKeys::AcceptAny,
         ..SftpOptions::new("127.0.0.1", "u")
     };
-    Ok(Running { shown: (server.folder().join("files"), String::new()), _server: server, options })
+    Ok(Running { shown: (server.folder().join("files"), String::new()), options })
 }
