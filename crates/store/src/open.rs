@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::layer::Timeouts;
 use crate::local::LocalOptions;
 use crate::path::StorePath;
+use crate::sftp::SftpOptions;
 use crate::store::Store;
 
 /// A kind of store that a URL can name.
@@ -36,6 +37,12 @@ const SCHEMES: &[Scheme] = &[
             let (folder, options) = config.read(LocalOptions::from_config)?;
             Store::local(folder, options)
         },
+    },
+    Scheme {
+        names: &["sftp"],
+        form: "sftp://USER@HOST:PORT/FOLDER",
+        is_remote: true,
+        open: |config| Store::sftp(config.read(SftpOptions::from_config)?),
     },
 ];
 
@@ -90,6 +97,7 @@ impl Store {
     /// |---|---|
     /// | `memory:` | an empty store in memory |
     /// | `file:///FOLDER` | a folder of the local disk: always an absolute path. Options: `durability` (`full`, `file`, `none`), `read_chunk`, `sweep_older_than`, `create` (make a missing folder: true), `private` (make it for its owner alone: false) |
+    /// | `sftp://USER@HOST:PORT/FOLDER` | a folder of a server with SSH; `/~/FOLDER` is one in the login folder. Options: [`SftpOptions`], as docs/stores.md names them |
     ///
     /// What a URL's path names beyond the bucket or container is the root of the store, as [`child`](Self::child) has it,
     /// though closing it closes the store.
