@@ -13,6 +13,7 @@ mod batch;
 mod capability;
 mod digest;
 mod error;
+mod http;
 mod info;
 mod layer;
 mod listing;
