@@ -8,6 +8,8 @@
 
 #![warn(missing_docs)]
 
+mod adls;
+mod azure;
 mod backend;
 mod batch;
 mod capability;
@@ -30,6 +32,7 @@ pub mod testing;
 mod whole;
 mod write;
 
+pub use azure::{AzureCredential, AzureOptions};
 pub use backend::{Backend, BoxFuture, BoxStream, WriteSink};
 pub use batch::{Outcome, Progress};
 pub use capability::{Capability, CapabilitySet};

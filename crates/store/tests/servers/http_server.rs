@@ -39,7 +39,8 @@ impl Request {
     /// Returns the bytes that a `Range` header names in content of `size` bytes; an error if it lies past the end.
     pub(crate) fn range(&self, size: usize) -> std::result::Result<Option<std::ops::Range<usize>>, ()> {
         let asked = self.header("range").or_else(|| self.header("x-ms-range"));
-        let Some((first, last)) = asked.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) else {
+        let Some((first, last)) = asked.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'))
+        else {
             return Ok(None);
         };
         let range = match (first.parse::<usize>(), last.parse::<usize>()) {
@@ -105,7 +106,8 @@ pub(crate) struct HttpServer {
 struct Shared {
     handler: Box<Handler>,
     ended: AtomicBool,
-    connections: Mutex<Vec<TcpStream>>,
+    /// The open ones, by number.
+    connections: Mutex<HashMap<usize, TcpStream>>,
 }
 
 impl HttpServer {
@@ -130,7 +132,7 @@ impl HttpServer {
         // Wakes the thread that waits for connections.
         drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
         acceptor.join().ok();
-        for connection in self.shared.connections().drain(..) {
+        for (_, connection) in self.shared.connections().drain() {
             connection.shutdown(Shutdown::Both).ok();
         }
     }
@@ -143,24 +145,25 @@ impl Drop for HttpServer {
 }
 
 impl Shared {
-    fn connections(&self) -> std::sync::MutexGuard<'_, Vec<TcpStream>> {
+    fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<usize, TcpStream>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
-        for connection in listener.incoming() {
+        for (number, connection) in listener.incoming().enumerate() {
             if self.ended.load(Ordering::SeqCst) {
                 return;
             }
             let Ok(connection) = connection else { continue };
             let Ok(for_stop) = connection.try_clone() else { continue };
-            self.connections().push(for_stop);
+            self.connections().insert(number, for_stop);
             let shared = Arc::clone(self);
             std::thread::spawn(move || {
                 connection.set_nodelay(true).ok();
                 // A connection that breaks is the client's to notice.
                 shared.serve(&connection).ok();
                 connection.shutdown(Shutdown::Both).ok();
+                shared.connections().remove(&number);
             });
         }
     }

@@ -3,7 +3,15 @@
 //! `cargo xtask servers` installs them (`requirements.txt` beside this file, and npm's Azurite) and runs the suite. Where they are not installed every trial is ignored, and says so.
 
 #[cfg(test)]
+mod azure;
+#[cfg(test)]
+mod dfs;
+#[cfg(test)]
+mod http_server;
+#[cfg(test)]
 mod process;
+#[cfg(test)]
+mod shared_key;
 #[cfg(test)]
 mod targets;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use libtest_mimic::{Failed, Trial};
 use longshore_store::testing::conformance::{Outcome, cases};
 use longshore_store::{BoxFuture, Capability, CapabilitySet, Store};
 
-use crate::tools;
+use crate::{azure, tools};
 
 /// What went wrong, of any kind.
 pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -30,7 +30,7 @@ pub(crate) struct Opened {
 }
 
 /// Every target of every kind.
-const TARGETS: &[&[Target]] = &[];
+const TARGETS: &[&[Target]] = &[azure::TARGETS];
 
 pub(crate) fn trials() -> Vec<Trial> {
     let missing = tools::missing();

@@ -147,7 +147,9 @@ impl Service {
             return Err((400, "HierarchicalNamespaceNotEnabled"));
         }
         match request.method.as_str() {
-            "PUT" if request.header("x-ms-rename-source").is_some() => rename(tree, &filesystem, &path, request),
+            "PUT" if request.header("x-ms-rename-source").is_some() => {
+                rename(tree, &filesystem, &path, request)
+            }
             "PUT" => create(tree, &path, request),
             "PATCH" => update(tree, &path, request),
             "HEAD" => tree.get(&path, &conditions(request)).map(|node| described(node, 200)),
@@ -251,9 +253,9 @@ fn delete(tree: &mut Tree, path: &str, request: &Request) -> Result<Response, Re
 fn list(tree: &Tree, request: &Request) -> Result<Response, Refusal> {
     let directory = request.parameter("directory").unwrap_or_default().trim_matches('/');
     let recursive = request.parameter("recursive").ok_or((400, "MissingRequiredQueryParameter"))? == "true";
-    let after = request.parameter("continuation").unwrap_or_default();
+    let after = decode(request.parameter("continuation").unwrap_or_default());
     let asked = request.parameter("maxResults").and_then(|text| text.parse().ok()).unwrap_or(5_000);
-    let (found, is_rest) = tree.list(directory, recursive, after, PAGE.min(asked))?;
+    let (found, is_rest) = tree.list(directory, recursive, &after, PAGE.min(asked))?;
     let paths: Vec<_> = found.iter().map(|(path, node)| listed(path, node)).collect();
     let response = Response::new(200)
         .header("Content-Type", "application/json;charset=utf-8")
