@@ -21,6 +21,7 @@ mod layer;
 mod listing;
 mod local;
 mod memory;
+mod object;
 mod path;
 mod ranges;
 mod read;
