@@ -10,7 +10,7 @@ use object_store::PutPayload;
 use object_store::client::HttpResponse;
 use serde::Deserialize;
 
-use super::client::{Ask, Failure, SharedEndpoint, encoded, text, whole};
+use crate::azure::endpoint::{Ask, Failure, SharedEndpoint, encoded, text, whole};
 use crate::error::{Error, ErrorKind};
 use crate::info::{Entry, FileInfo, FolderInfo, Metadata, WriteOptions};
 use crate::path::StorePath;
@@ -186,7 +186,7 @@ impl Filesystem {
         }
         let response = self.send(Method::GET, "", Ask { query: &query, ..Ask::default() }).await?;
         let continuation = continuation_of(response.headers());
-        let entries = entries_of(&whole(response).await?).map_err(Failure::Unsent)?;
+        let entries = entries_of(&whole(response).await?).map_err(Failure::Ours)?;
         Ok(Page { entries, continuation })
     }
 }

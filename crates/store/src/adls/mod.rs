@@ -4,9 +4,8 @@
 //! seen empty, and then growing. The rename is one step, refuses a taken name where that is asked for, and keeps the tag, by
 //! which a rename is known again whose answer was lost.
 //!
-//! `client` signs, `filesystem` has the verbs of the service, `sink` makes files, `walk` lists.
+//! `filesystem` has the verbs of the service, `sink` makes files, `walk` lists.
 
-mod client;
 mod filesystem;
 mod sink;
 mod walk;
@@ -17,13 +16,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::StatusCode;
 use longshore_flow::Tasks;
 
-pub(crate) use self::client::{Ask, Endpoint, Failure, SharedEndpoint, encoded, text};
 use self::filesystem::{Filesystem, Rename, entry_of};
 use self::sink::AdlsSink;
+use crate::azure::endpoint::{Failure, SharedEndpoint};
 use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{ByteRange, Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
+use crate::object::Limits;
 use crate::path::StorePath;
 use crate::read::Read;
 
@@ -37,6 +37,7 @@ const TRIES: usize = 4;
 #[derive(Debug)]
 struct Shared {
     filesystem: Filesystem,
+    limits: Limits,
     /// Where what was written is taken back, and what must come to its end runs.
     tasks: Tasks,
 }
@@ -185,9 +186,9 @@ impl Adls {
     pub(crate) const CAPABILITIES: CapabilitySet =
         CapabilitySet::of(Capability::ALL).without(Capability::SnapshotRead);
 
-    pub(crate) fn new(endpoint: SharedEndpoint, filesystem: String) -> Self {
+    pub(crate) fn new(endpoint: SharedEndpoint, filesystem: String, limits: Limits) -> Self {
         let filesystem = Filesystem { endpoint, name: filesystem };
-        Self(Arc::new(Shared { filesystem, tasks: Tasks::new() }))
+        Self(Arc::new(Shared { filesystem, limits, tasks: Tasks::new() }))
     }
 
     fn sink(&self, path: &StorePath, options: &WriteOptions) -> Box<AdlsSink> {

@@ -1,6 +1,6 @@
 //! A file in the making, under a hidden name.
 //!
-//! Content gathers up to a [`PIECE`]. A file that never grows past it costs three requests, at `finish`. A larger one is sent in
+//! Content gathers up to the size of a part. A file that never grows past it costs three requests, at `finish`. A larger one is sent in
 //! pieces by their positions, a few at a time, while the next gathers. Every request that changes something runs as a task to its
 //! end, so that a dropped future never leaves one under way that nobody waits for.
 
@@ -17,19 +17,13 @@ use longshore_flow::Tasks;
 use object_store::{PutPayload, PutPayloadMut};
 use tokio::sync::oneshot;
 
-use super::client::Failure;
 use super::filesystem::{Stamp, told_media_type};
 use super::{Shared, TEMPORARY};
+use crate::azure::endpoint::Failure;
 use crate::backend::{BoxFuture, WriteSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{FileInfo, WriteOptions};
 use crate::path::StorePath;
-
-/// How many bytes one request carries. The service takes up to 100 MiB.
-const PIECE: usize = 4 * 1024 * 1024;
-
-/// How many requests are under way for one file; so many pieces, and the one that gathers, are held in memory.
-const IN_FLIGHT: usize = 4;
 
 /// Smaller chunks are gathered into one, so that a sender of tiny chunks costs neither memory nor calls.
 const SMALL: usize = 8 * 1024;
@@ -129,7 +123,7 @@ impl AdlsSink {
                 self.create().await?.0
             }
         };
-        while self.in_flight.len() >= IN_FLIGHT {
+        while self.in_flight.len() >= self.shared.limits.parts_in_flight {
             self.settle().await?;
         }
         let piece = self.take_gathered();
@@ -191,8 +185,9 @@ async fn take_back(shared: Arc<Shared>, steps: Tasks, stage: String) -> Result<(
 impl WriteSink for AdlsSink {
     fn write(&mut self, mut chunk: Bytes) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            while self.gathered.content_length() + chunk.len() > PIECE {
-                let room = PIECE - self.gathered.content_length();
+            let piece = self.shared.limits.part_size;
+            while self.gathered.content_length() + chunk.len() > piece {
+                let room = piece - self.gathered.content_length();
                 self.gather(chunk.split_to(room));
                 self.hand_over().await?;
             }

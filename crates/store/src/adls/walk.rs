@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use futures_util::stream;
 use http::StatusCode;
 
-use super::client::Failure;
 use super::filesystem::Filesystem;
 use super::is_own;
+use crate::azure::endpoint::Failure;
 use crate::backend::BoxStream;
 use crate::error::{Error, Result};
 use crate::info::{Entry, ListOptions};

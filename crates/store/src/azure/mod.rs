@@ -3,6 +3,8 @@
 //! An account has a hierarchical namespace or it has not, for good; the two want different requests. Which it is, is asked at the
 //! first use and kept for this store (`namespace`). A failure to find out is not kept.
 
+mod blob;
+pub(crate) mod endpoint;
 mod namespace;
 mod options;
 
@@ -14,13 +16,16 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder, split_sas};
 use object_store::{ClientOptions, RetryConfig};
 use tokio::sync::OnceCell;
 
+use self::blob::Blob;
+use self::endpoint::{Endpoint, SharedEndpoint, encoded};
 pub use self::options::{AzureCredential, AzureOptions};
-use crate::adls::{Adls, Endpoint, SharedEndpoint};
+use crate::adls::Adls;
 use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::CapabilitySet;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Connector, HttpOptions};
 use crate::info::{Entry, FileInfo, ListOptions, ReadOptions, WriteOptions};
+use crate::object::Objects;
 use crate::path::StorePath;
 use crate::read::Read;
 use crate::store::Store;
@@ -75,15 +80,17 @@ impl Azure {
         if dfs.is_none() && options.hierarchical == Some(true) {
             return Err(no_data_lake());
         }
+        let limits = options.limits();
         let deep = dfs.clone().map(|dfs| {
-            let deep: Arc<dyn Backend> = Arc::new(Adls::new(dfs, options.container.clone()));
+            let deep: Arc<dyn Backend> = Arc::new(Adls::new(dfs, options.container.clone(), limits));
             deep
         });
+        let flat = Arc::new(Objects::new(Blob::new(Arc::clone(&blob), options.container.clone(), limits)));
         Ok(Self(Arc::new(Shared {
             container: options.container,
             blob,
             dfs,
-            flat: Arc::new(crate::memory::Memory::default()),
+            flat,
             deep,
             hierarchical: OnceCell::new_with(options.hierarchical),
         })))
@@ -233,7 +240,7 @@ impl Backend for Azure {
 
     /// Every file has its address at the Blob service, whatever the namespace is.
     fn native_path(&self, path: &StorePath) -> String {
-        format!("{}/{}/{}", self.0.blob.url, self.0.container, crate::adls::encoded(path))
+        format!("{}/{}/{}", self.0.blob.url, self.0.container, encoded(path))
     }
 
     fn path_of_native(&self, native: &str) -> Option<StorePath> {

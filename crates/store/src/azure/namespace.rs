@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::adls::{Ask, Endpoint, Failure, text};
+use super::endpoint::{Ask, Endpoint, Failure, text};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Asks the filesystem, which whoever may use it may ask, and then the account.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::object::Limits;
 use crate::secret::Secret;
 
 /// Who speaks to Azure.
@@ -57,6 +58,11 @@ pub struct AzureOptions {
     pub dfs_endpoint: Option<String>,
     /// Whether the account has a hierarchical namespace. Default: it is asked at the first use, and the answer is kept.
     pub hierarchical: Option<bool>,
+    /// How many bytes a file has at most that goes in one request, and each part of a longer one: 64 KiB to 100 MiB. Parts of what is
+    /// longer than 16 GiB grow. Default: 8 MiB.
+    pub part_size: usize,
+    /// How many parts of one file are on their way at once; each is in memory, and one more. Default: 4.
+    pub parts_in_flight: usize,
     /// A file of further root certificates (PEM), for an endpoint that has its own authority.
     pub ca_file: Option<PathBuf>,
     /// How long a connection may take to be made. Default: 10 s.
@@ -75,6 +81,8 @@ impl Default for AzureOptions {
             endpoint: None,
             dfs_endpoint: None,
             hierarchical: None,
+            part_size: 8 * 1024 * 1024,
+            parts_in_flight: 4,
             ca_file: None,
             connect_timeout: http.connect_timeout,
             idle_timeout: http.idle_timeout,
@@ -87,6 +95,9 @@ const EMULATOR: (&str, &str) = (
     "devstoreaccount1",
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
 );
+
+/// The least size of a part, and the largest that the Data Lake takes.
+const PART_SIZES: (usize, usize) = (64 * 1024, 100 * 1024 * 1024);
 
 impl AzureOptions {
     /// Returns options for an emulator of the Blob service (Azurite), which has no Data Lake.
@@ -129,7 +140,21 @@ impl AzureOptions {
                 return Err(Error::new(ErrorKind::InvalidInput, format!("{value:?} is no {name} of Azure")));
             }
         }
+        if self.part_size < PART_SIZES.0 || self.part_size > PART_SIZES.1 || self.parts_in_flight == 0 {
+            let message = "a part has 64 KiB to 100 MiB, and at least one is on its way";
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         Ok(())
+    }
+
+    /// Returns how much goes at once. A copy is one request, however long the file is.
+    pub(super) const fn limits(&self) -> Limits {
+        Limits {
+            part_size: self.part_size,
+            parts_in_flight: self.parts_in_flight,
+            copy_part: u64::MAX,
+            delete_batch: 256,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod list;
 mod parts;
 mod service;
 mod sink;
+pub(crate) mod xml;
 
 use std::sync::Arc;
 

@@ -59,6 +59,8 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    /// Whether the connection breaks instead of carrying it.
+    lost: bool,
 }
 
 impl Response {
@@ -74,6 +76,11 @@ impl Response {
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
+    }
+
+    /// Makes an answer that nobody gets.
+    pub(crate) fn lost() -> Self {
+        Self { lost: true, ..Self::default() }
     }
 
     fn write_to(&self, mut connection: &TcpStream, is_head: bool) -> Result<()> {
@@ -172,7 +179,7 @@ impl Shared {
         let mut reader = BufReader::new(connection);
         while let Some(request) = read_request(&mut reader)? {
             let response = (self.handler)(&request);
-            if self.ended.load(Ordering::SeqCst) {
+            if response.lost || self.ended.load(Ordering::SeqCst) {
                 return Ok(());
             }
             response.write_to(connection, request.method == "HEAD")?;
@@ -233,4 +240,21 @@ fn decode_pair(pair: &str) -> (String, String) {
 /// Decodes percent-encoded text.
 pub(crate) fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// Sends a request on a connection of its own, and returns the status of the answer.
+pub(crate) fn send(port: u16, request: &Request) -> Result<u16> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    let query: Vec<_> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut head = format!("{} {}?{} HTTP/1.1\r\n", request.method, request.raw_path, query.join("&"));
+    head.push_str(&format!("Host: 127.0.0.1:{port}\r\nConnection: close\r\n"));
+    for (name, value) in &request.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    connection.write_all(head.as_bytes())?;
+    connection.write_all(&request.body)?;
+    let line = read_line(&mut BufReader::new(connection))?.unwrap_or_default();
+    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
+    status.ok_or_else(|| Error::other(format!("no status in {line:?}")))
 }

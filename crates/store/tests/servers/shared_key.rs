@@ -1,4 +1,4 @@
-//! Whether a request was signed with an Azure account's key, after "Authorize with Shared Key".
+//! Signatures with an Azure account's key, after "Authorize with Shared Key".
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -21,6 +21,16 @@ pub(crate) fn is_signed(request: &Request, account: &str, key: &str) -> bool {
     };
     hmac.update(string_to_sign(request, account).as_bytes());
     hmac.verify_slice(&signature).is_ok()
+}
+
+/// Returns the header that signs a request.
+pub(crate) fn authorization(request: &Request, account: &str, key: &str) -> String {
+    let key = BASE64_STANDARD.decode(key).unwrap_or_default();
+    let signed = Hmac::<Sha256>::new_from_slice(&key).map(|mut hmac| {
+        hmac.update(string_to_sign(request, account).as_bytes());
+        BASE64_STANDARD.encode(hmac.finalize().into_bytes())
+    });
+    format!("SharedKey {account}:{}", signed.unwrap_or_default())
 }
 
 fn string_to_sign(request: &Request, account: &str) -> String {

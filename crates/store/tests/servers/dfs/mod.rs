@@ -48,6 +48,8 @@ struct Service {
     answers: Answers,
     /// How often somebody asked whether a namespace is hierarchical.
     asked: usize,
+    /// Whether the next rename is done, and nobody told.
+    loses_rename: bool,
 }
 
 /// A running service with one account.
@@ -58,7 +60,7 @@ pub(crate) struct DfsServer {
 
 impl DfsServer {
     pub(crate) fn start() -> std::io::Result<Self> {
-        let service = Service { filesystems: BTreeMap::new(), answers: Answers::ALL, asked: 0 };
+        let service = Service { filesystems: BTreeMap::new(), answers: Answers::ALL, asked: 0, loses_rename: false };
         let service = Arc::new(Mutex::new(service));
         let for_server = Arc::clone(&service);
         let server = HttpServer::start(move |request| answer(&for_server, request))?;
@@ -88,6 +90,11 @@ impl DfsServer {
     /// Returns how often somebody asked whether a namespace is hierarchical.
     pub(crate) fn asked(&self) -> usize {
         lock(&self.service).asked
+    }
+
+    /// Lets the next rename be done, and its answer be lost.
+    pub(crate) fn lose_rename(&self) {
+        lock(&self.service).loses_rename = true;
     }
 
     /// Ends the service at once.
@@ -148,7 +155,8 @@ impl Service {
         }
         match request.method.as_str() {
             "PUT" if request.header("x-ms-rename-source").is_some() => {
-                rename(tree, &filesystem, &path, request)
+                let renamed = rename(tree, &filesystem, &path, request)?;
+                Ok(if std::mem::take(&mut self.loses_rename) { Response::lost() } else { renamed })
             }
             "PUT" => create(tree, &path, request),
             "PATCH" => update(tree, &path, request),

@@ -1,23 +1,24 @@
-//! Signed requests to the Data Lake endpoint, and what their answers mean.
+//! Signed requests to an account's endpoints, of Blobs and of the Data Lake, and what their answers mean.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Debug, Write as _};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use object_store::PutPayload;
-use object_store::azure::{AzureAuthorizer, AzureCredentialProvider};
-use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse};
+use object_store::azure::{AzureAuthorizer, AzureCredential, AzureCredentialProvider};
+use object_store::client::{HttpError, HttpRequest, HttpRequestBody, HttpResponse};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Client, Refused};
+use crate::object::error::{refusal, translate, unexpected};
 
 /// What stands in a URL as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Where a filesystem is, and how to speak with it.
-#[derive(Debug)]
 pub(crate) struct Endpoint {
     /// The endpoint of the account, without a slash at its end.
     pub(crate) url: String,
@@ -31,6 +32,8 @@ pub(crate) struct Endpoint {
 pub(crate) struct Ask<'a> {
     pub(crate) query: &'a [(&'a str, &'a str)],
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// Headers whose names were made.
+    pub(crate) named: Vec<(String, String)>,
     pub(crate) body: PutPayload,
 }
 
@@ -41,8 +44,8 @@ pub(crate) enum Failure {
     Refused(Refused),
     /// No answer came, or none that could be read: what was asked for may have been done.
     Lost(HttpError),
-    /// Nothing was sent.
-    Unsent(Error),
+    /// What went wrong was on this side.
+    Ours(Error),
 }
 
 impl Failure {
@@ -55,7 +58,7 @@ impl Failure {
     pub(crate) const fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Refused(refused) => Some(refused.status),
-            Self::Lost(_) | Self::Unsent(_) => None,
+            Self::Lost(_) | Self::Ours(_) => None,
         }
     }
 }
@@ -73,61 +76,32 @@ impl From<HttpError> for Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused(refused) => of_refusal(refused),
-            Failure::Lost(error) => of_loss(error),
-            Failure::Unsent(error) => error,
+            Failure::Refused(refused) => of_refusal(&refused),
+            Failure::Lost(error) => translate(&error),
+            Failure::Ours(error) => error,
         }
     }
 }
 
-fn of_refusal(refused: Refused) -> Error {
-    let (kind, message) = match refused.status.as_u16() {
-        404 => (ErrorKind::NotFound, "not found"),
-        401 | 403 => (ErrorKind::PermissionDenied, "the service refuses the credentials"),
-        409 if refused.is("PathAlreadyExists") => (ErrorKind::AlreadyExists, "the file already exists"),
-        409 if refused.is("DirectoryNotEmpty") => (ErrorKind::DirectoryNotEmpty, "the folder is not empty"),
-        409 if is_of_type(&refused) => (
+/// Tells what a refusal means that is of this service alone; the rest is as everywhere.
+fn of_refusal(refused: &Refused) -> Error {
+    let (kind, message) = match refused.code.as_deref() {
+        Some("DirectoryNotEmpty") => (ErrorKind::DirectoryNotEmpty, "the folder is not empty"),
+        Some(
+            "PathConflict"
+            | "InvalidSourceOrDestinationResourceType"
+            | "ResourceTypeMismatch"
+            | "InvalidDestinationPath",
+        ) => (
             ErrorKind::InvalidPath,
             "a file stands where the path needs a folder, or a folder where it needs a file",
         ),
-        // Another change of the same path is under way, or a lease.
-        409 => (ErrorKind::Unavailable, "the path is in use"),
-        412 => (ErrorKind::PreconditionFailed, "the file has changed"),
-        400 if refused.is("InvalidUri")
-            || refused.is("InvalidResourceName")
-            || refused.is("OutOfRangeInput") =>
-        {
-            (ErrorKind::InvalidPath, "the service cannot have a file of this name")
+        Some("InvalidUri" | "InvalidResourceName" | "OutOfRangeInput") => {
+            (ErrorKind::InvalidPath, "the service does not take this name")
         }
-        408 | 429 | 500 | 502 | 503 | 504 => (ErrorKind::Unavailable, "the service is not available"),
-        _ => (ErrorKind::Internal, "the service refused the request"),
+        _ => return refusal(refused),
     };
-    let retry_after = refused.retry_after;
-    let error = Error::new(kind, format!("{message}: {refused}")).with_source(refused);
-    match retry_after {
-        Some(pause) => error.with_retry_after(pause),
-        None => error,
-    }
-}
-
-fn is_of_type(refused: &Refused) -> bool {
-    [
-        "PathConflict",
-        "InvalidSourceOrDestinationResourceType",
-        "ResourceTypeMismatch",
-        "InvalidDestinationPath",
-    ]
-    .iter()
-    .any(|code| refused.is(code))
-}
-
-fn of_loss(error: HttpError) -> Error {
-    let (kind, message) = match error.kind() {
-        HttpErrorKind::Decode => (ErrorKind::Internal, "the service's answer makes no sense"),
-        HttpErrorKind::Connect => (ErrorKind::Unavailable, "the service cannot be reached"),
-        _ => (ErrorKind::Unavailable, "the service did not answer to the end"),
-    };
-    Error::new(kind, message).with_source(error)
+    Error::new(kind, message).with_source(refused.clone())
 }
 
 impl Endpoint {
@@ -138,8 +112,25 @@ impl Endpoint {
         path: &str,
         ask: Ask<'_>,
     ) -> std::result::Result<HttpResponse, Failure> {
-        let request = self.request(method, path, ask).await.map_err(Failure::Unsent)?;
+        let request = self.request(method, path, ask).await.map_err(Failure::Ours)?;
         Ok(self.http.send(request).await?)
+    }
+
+    /// Returns an address that the service itself may read from, as it names the source of a copy.
+    pub(crate) async fn source(&self, path: &str) -> Result<String> {
+        let mut url = format!("{}/{}", self.url, encoded(path));
+        // A signature goes with each address; a key or a token goes for the whole request.
+        if let AzureCredential::SASToken(pairs) = &*self.credential().await? {
+            for (number, (name, value)) in pairs.iter().enumerate() {
+                let mark = if number == 0 { '?' } else { '&' };
+                write!(url, "{mark}{name}={}", utf8_percent_encode(value, PLAIN)).ok();
+            }
+        }
+        Ok(url)
+    }
+
+    async fn credential(&self) -> Result<Arc<AzureCredential>> {
+        self.credentials.get_credential().await.map_err(denied)
     }
 
     async fn request(&self, method: Method, path: &str, ask: Ask<'_>) -> Result<HttpRequest> {
@@ -164,18 +155,22 @@ impl Endpoint {
             let value = HeaderValue::try_from(value).map_err(|error| malformed(error.into()))?;
             request.headers_mut().insert(HeaderName::from_static(name), value);
         }
-        let denied = |error: object_store::Error| {
-            let kind = match &error {
-                object_store::Error::Unauthenticated { .. }
-                | object_store::Error::PermissionDenied { .. } => ErrorKind::PermissionDenied,
-                _ => ErrorKind::Unavailable,
-            };
-            Error::new(kind, "no credentials for the service can be had").with_source(error)
-        };
-        let credential = self.credentials.get_credential().await.map_err(denied)?;
+        for (name, value) in ask.named {
+            let name = HeaderName::try_from(name).map_err(|error| malformed(error.into()))?;
+            let value = HeaderValue::try_from(value).map_err(|error| malformed(error.into()))?;
+            request.headers_mut().insert(name, value);
+        }
+        let credential = self.credential().await?;
         AzureAuthorizer::new(&credential, &self.account).try_authorize(&mut request).map_err(denied)?;
         Ok(request)
     }
+}
+
+/// That nobody gives credentials is a matter of rights, whatever it was that failed.
+fn denied(error: object_store::Error) -> Error {
+    let error = translate(&error);
+    let kind = if error.is_retryable() { error.kind() } else { ErrorKind::PermissionDenied };
+    Error::new(kind, "no credentials for the service can be had").with_source(error)
 }
 
 /// Encodes each segment of a path.
@@ -190,10 +185,27 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Reads an answer's body whole. For what is small.
+/// The most of an answer that is taken into memory: a page of 5,000 names of a thousand bytes, with what is said of them.
+const ANSWER_MOST: usize = 32 * 1024 * 1024;
+
+/// Reads an answer's body that is to be taken apart.
 pub(crate) async fn whole(response: HttpResponse) -> std::result::Result<Bytes, Failure> {
-    Ok(response.into_body().bytes().await?)
+    let mut chunks = response.into_body().bytes_stream();
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = chunks.try_next().await? {
+        whole.extend_from_slice(&chunk);
+        if whole.len() > ANSWER_MOST {
+            return Err(Failure::Ours(unexpected("an answer that does not end")));
+        }
+    }
+    Ok(whole.freeze())
 }
 
-/// Makes one [`Endpoint`] many can hold.
+/// One endpoint, for all who speak with it.
 pub(crate) type SharedEndpoint = Arc<Endpoint>;
+
+impl Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("url", &self.url).finish_non_exhaustive()
+    }
+}
