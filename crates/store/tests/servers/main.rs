@@ -3,7 +3,11 @@
 //! `cargo xtask servers` installs them (`requirements.txt` beside this file, and npm's Azurite) and runs the suite. Where they are not installed every trial is ignored, and says so.
 
 #[cfg(test)]
+mod bucket;
+#[cfg(test)]
 mod process;
+#[cfg(test)]
+mod s3;
 #[cfg(test)]
 mod targets;
 #[cfg(test)]
