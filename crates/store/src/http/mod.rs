@@ -31,7 +31,6 @@ use object_store::{ClientConfigKey, ClientOptions};
 
 use self::body::{Answer, Outgoing};
 use self::dial::Dial;
-use self::idle::Idle;
 pub(crate) use self::refused::Refused;
 use self::tls::Tls;
 

@@ -55,6 +55,13 @@ fn meaning(refused: &Refused) -> (ErrorKind, &'static str) {
         Some("NoSuchBucket" | "ContainerNotFound") => {
             return (ErrorKind::NotFound, "the bucket was not found");
         }
+        Some("NoSuchKey" | "BlobNotFound") => return (ErrorKind::NotFound, "not found"),
+        Some("PreconditionFailed" | "ConditionNotMet") => {
+            return (ErrorKind::PreconditionFailed, "the file has changed");
+        }
+        Some("AccessDenied") => {
+            return (ErrorKind::PermissionDenied, "the service does not let us do this");
+        }
         Some("NoSuchUpload" | "RequestTimeout") => {
             return (ErrorKind::Unavailable, "the service gave up the upload");
         }

@@ -96,7 +96,9 @@ impl<S: Service> Objects<S> {
 
     async fn copy(&self, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<FileInfo> {
         let source = self.file(from).await?;
-        let overwrite = overwrite || !is_create_kept(self.service(), to).await?;
+        if !overwrite && exists_at(self.service(), to).await? {
+            return Err(already_exists());
+        }
         match self.service().copy(from, to, &source, overwrite).await? {
             Copied::Done => {}
             Copied::InParts => self.copy_in_parts(from, to, source, overwrite).await?,
@@ -180,13 +182,13 @@ async fn exists_at<S: Service>(service: &S, key: &str) -> Result<bool> {
     }
 }
 
-/// Returns whether the service itself refuses to replace a file. Where it does not we look before, which is no protection from
+/// Looks whether a file stands at a key, where the service itself does not refuse to replace one. That is no protection from
 /// others who write the same file at the same time.
-async fn is_create_kept<S: Service>(service: &S, key: &str) -> Result<bool> {
-    if service.can_create().await? {
-        return Ok(true);
+async fn refuse_taken<S: Service>(service: &S, key: &str) -> Result<()> {
+    if !service.can_create().await? && exists_at(service, key).await? {
+        return Err(already_exists());
     }
-    if exists_at(service, key).await? { Err(already_exists()) } else { Ok(false) }
+    Ok(())
 }
 
 impl<S: Service> Backend for Objects<S> {

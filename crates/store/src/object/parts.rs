@@ -128,7 +128,7 @@ impl<S: Service> Upload<S> {
             let Some(id) = &self.id else { return };
             let made = self.shared.service.complete(id, &names, &options).await;
             if made.is_ok() {
-                self.id = None;
+                self.id.take();
             } else {
                 self.take_back().await.ok();
             }

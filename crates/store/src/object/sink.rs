@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::parts::{Shared, Upload, size_of_part};
 use super::service::Service;
-use super::{already_exists, exists_at, is_create_kept};
+use super::{already_exists, exists_at, refuse_taken};
 use crate::backend::{BoxFuture, WriteSink};
 use crate::error::Result;
 use crate::info::{FileInfo, WriteOptions};
@@ -106,9 +106,9 @@ impl<S: Service> ObjectSink<S> {
     }
 
     async fn end(mut self) -> Result<FileInfo> {
-        let mut options = self.options.clone();
-        if !options.overwrite && !is_create_kept(&self.shared.service, &self.path).await? {
-            options.overwrite = true;
+        let options = self.options.clone();
+        if !options.overwrite {
+            refuse_taken(&self.shared.service, &self.path).await?;
         }
         let made = if self.upload.is_some() {
             self.send_part().await?;

@@ -5,11 +5,15 @@
 #[cfg(test)]
 mod azure;
 #[cfg(test)]
+mod bucket;
+#[cfg(test)]
 mod dfs;
 #[cfg(test)]
 mod http_server;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod s3;
 #[cfg(test)]
 mod shared_key;
 #[cfg(test)]

@@ -60,7 +60,8 @@ pub(crate) struct DfsServer {
 
 impl DfsServer {
     pub(crate) fn start() -> std::io::Result<Self> {
-        let service = Service { filesystems: BTreeMap::new(), answers: Answers::ALL, asked: 0, loses_rename: false };
+        let service =
+            Service { filesystems: BTreeMap::new(), answers: Answers::ALL, asked: 0, loses_rename: false };
         let service = Arc::new(Mutex::new(service));
         let for_server = Arc::clone(&service);
         let server = HttpServer::start(move |request| answer(&for_server, request))?;
