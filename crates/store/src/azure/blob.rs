@@ -220,7 +220,14 @@ impl Service for Blob {
 
     async fn get(&self, key: &str, range: Option<Span>, if_match: Option<&str>) -> Result<Option<Opened>> {
         let Some(Span::Last(count)) = range else {
-            return self.open(key, &range, if_match).await;
+            return match self.open(key, &range, if_match).await {
+                // Of a file that is not there some say that it does not match.
+                Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
+                    self.head(key).await?;
+                    Err(error)
+                }
+                opened => opened,
+            };
         };
         // The service knows no range from the end.
         let info = self.head(key).await?;

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod azure;
 #[cfg(test)]
+mod azure_faults;
+#[cfg(test)]
 mod bucket;
 #[cfg(test)]
 mod dfs;

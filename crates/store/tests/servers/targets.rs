@@ -4,7 +4,7 @@ use libtest_mimic::{Failed, Trial};
 use longshore_store::testing::conformance::{Outcome, cases};
 use longshore_store::{BoxFuture, Capability, CapabilitySet, Store};
 
-use crate::{azure, s3, tools};
+use crate::{azure, azure_faults, s3, tools};
 
 /// What went wrong, of any kind.
 pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -35,6 +35,7 @@ const TARGETS: &[&[Target]] = &[s3::TARGETS, azure::TARGETS];
 pub(crate) fn trials() -> Vec<Trial> {
     let missing = tools::missing();
     let mut trials = s3::trials();
+    trials.extend(azure_faults::trials());
     for target in TARGETS.iter().copied().flatten() {
         let lacks = CapabilitySet::of(target.lacks);
         for case in cases() {
