@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
 pub use self::observe::Observation;
+pub(crate) use self::retry::unit_random;
 pub use self::timeout::Timeouts;
 use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::CapabilitySet;

@@ -4,6 +4,7 @@
 //! A folder is where a key lies below it, or a marker: an empty object whose key ends with `/`. None are made here, those of
 //! others are heeded.
 
+mod again;
 pub(crate) mod error;
 mod list;
 mod parts;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use futures_util::stream;
 use longshore_flow::Tasks;
 
+use self::again::again;
 use self::list::{below, is_folder, page};
 use self::parts::{Shared, Upload};
 pub(crate) use self::service::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
@@ -60,17 +62,21 @@ impl<S: Service> Objects<S> {
         }
     }
 
-    /// Opens a file of which no bytes are wanted, or none are there.
-    async fn read_nothing(&self, path: &StorePath, options: &ReadOptions) -> Result<Read> {
+    /// Opens a file after a look at it, for a range that the service did not take: mostly no bytes are wanted, or none are there.
+    async fn read_after_look(&self, path: &StorePath, options: &ReadOptions) -> Result<Read> {
         let info = self.file(path).await?;
         if options.if_match.is_some() && options.if_match != info.etag {
             return Err(Error::new(ErrorKind::PreconditionFailed, "the file has changed"));
         }
         let range = options.range.within(info.size);
-        if !range.is_empty() {
-            return Err(Error::new(ErrorKind::Unavailable, "the file has just grown"));
+        if range.is_empty() {
+            return Ok(Read::new(info, range, stream::empty()));
         }
-        Ok(Read::new(info, range, stream::empty()))
+        let span = Some(Span::Between(range.start, range.end));
+        match self.service().get(path, span, info.etag.as_deref()).await? {
+            Some(opened) => Ok(opened.into_read(path)),
+            None => Err(Error::new(ErrorKind::Unavailable, "the file has just become shorter")),
+        }
     }
 
     async fn open(&self, path: &StorePath, options: &ReadOptions) -> Result<Read> {
@@ -79,14 +85,11 @@ impl<S: Service> Objects<S> {
             ByteRange::Between(start, end) if start < end => Some(Span::Between(start, end)),
             ByteRange::From(start) => Some(Span::From(start)),
             ByteRange::Last(count) if count > 0 => Some(Span::Last(count)),
-            ByteRange::Between(..) | ByteRange::Last(_) => return self.read_nothing(path, options).await,
+            ByteRange::Between(..) | ByteRange::Last(_) => return self.read_after_look(path, options).await,
         };
         match self.service().get(path, span, options.if_match.as_deref()).await {
-            Ok(Some(opened)) => {
-                let info = FileInfo { path: path.clone(), ..opened.info };
-                Ok(Read::new(info, opened.range, opened.chunks))
-            }
-            Ok(None) => self.read_nothing(path, options).await,
+            Ok(Some(opened)) => Ok(opened.into_read(path)),
+            Ok(None) => self.read_after_look(path, options).await,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(if is_folder(self.service(), path).await? { this_is_a_folder() } else { error })
             }
@@ -119,7 +122,7 @@ impl<S: Service> Objects<S> {
             metadata: source.metadata.clone(),
         };
         if source.size == 0 {
-            return self.service().put(to, Vec::new(), &options).await.map(drop);
+            return again(overwrite, || self.service().put(to, Vec::new(), &options)).await.map(drop);
         }
         let limits = self.service().limits();
         let mut upload = Upload::begin(&self.0, to, &options).await?;
@@ -130,7 +133,7 @@ impl<S: Service> Objects<S> {
             upload.wait_until(limits.parts_in_flight.saturating_sub(1), usize::MAX).await?;
             let (from, source) = (from.clone(), Arc::clone(&source));
             upload.start(0, |shared, id, number| async move {
-                shared.service.copy_part(&id, number, &from, &source, start..end).await
+                again(true, || shared.service.copy_part(&id, number, &from, &source, start..end)).await
             });
             start = end;
         }

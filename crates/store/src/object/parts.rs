@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::again::again;
 use super::service::{Service, UploadId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{FileInfo, WriteOptions};
@@ -17,9 +18,6 @@ const EQUAL_PARTS: usize = 2_000;
 
 /// How much parts grow, and after how many: 10,000 of them hold 5 TiB, the most that services take.
 const GROWTH: (usize, usize) = (8 * 1024 * 1024, 48);
-
-/// How often giving up an upload is tried.
-const ABORTS: usize = 4;
 
 /// Returns the size of part `number` (from 0).
 pub(super) const fn size_of_part(first: usize, number: usize) -> usize {
@@ -53,7 +51,7 @@ impl<S: Service> Upload<S> {
         let (sender, receiver) = oneshot::channel();
         let (task_shared, key, options) = (Arc::clone(shared), key.to_owned(), options.clone());
         shared.tasks.spawn(async move {
-            let begun = task_shared.service.begin(&key, &options).await;
+            let begun = again(false, || task_shared.service.begin(&key, &options)).await;
             let begun = begun.map(|name| Self {
                 shared: task_shared,
                 id: Some(UploadId { key, name }),
@@ -126,7 +124,8 @@ impl<S: Service> Upload<S> {
             });
             let names: Vec<_> = names.collect();
             let Some(id) = &self.id else { return };
-            let made = self.shared.service.complete(id, &names, &options).await;
+            let service = &self.shared.service;
+            let made = again(options.overwrite, || service.complete(id, &names, &options)).await;
             if made.is_ok() {
                 self.id.take();
             } else {
@@ -166,18 +165,7 @@ async fn take_back<S: Service>(shared: &Shared<S>, id: &UploadId, parts: Vec<Par
             task.await.ok();
         }
     }
-    let mut attempt = 1;
-    loop {
-        match shared.service.abort(id).await {
-            Err(error) if error.is_retryable() && attempt < ABORTS => {
-                let pause =
-                    longshore_flow::RetryPolicy::default().delay(attempt as u32, 1.0, error.retry_after());
-                tokio::time::sleep(pause.unwrap_or_default()).await;
-                attempt += 1;
-            }
-            result => return result,
-        }
-    }
+    again(true, || shared.service.abort(id)).await
 }
 
 impl<S: Service> Drop for Upload<S> {

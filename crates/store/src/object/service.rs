@@ -9,6 +9,8 @@ use crate::backend::BoxStream;
 use crate::capability::CapabilitySet;
 use crate::error::Result;
 use crate::info::{FileInfo, WriteOptions};
+use crate::path::StorePath;
+use crate::read::Read;
 
 /// One service. Keys are as they are stored, never encoded; a key that ends with `/` marks a folder.
 ///
@@ -142,6 +144,12 @@ pub(crate) struct Opened {
     /// The bytes that come.
     pub(crate) range: Range<u64>,
     pub(crate) chunks: BoxStream<'static, Result<Bytes>>,
+}
+
+impl Opened {
+    pub(super) fn into_read(self, path: &StorePath) -> Read {
+        Read::new(FileInfo { path: path.clone(), ..self.info }, self.range, self.chunks)
+    }
 }
 
 /// What to list.

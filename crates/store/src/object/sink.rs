@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::again::again;
 use super::parts::{Shared, Upload, size_of_part};
 use super::service::Service;
 use super::{already_exists, exists_at, refuse_taken};
@@ -100,7 +101,7 @@ impl<S: Service> ObjectSink<S> {
         upload.wait_until(limits.parts_in_flight.saturating_sub(1), budget.saturating_sub(bytes)).await?;
         let content = self.buffer.take();
         upload.start(bytes, |shared, id, number| async move {
-            shared.service.put_part(&id, number, content).await
+            again(true, || shared.service.put_part(&id, number, content.clone())).await
         });
         Ok(())
     }
@@ -117,7 +118,9 @@ impl<S: Service> ObjectSink<S> {
                 None => return Err(super::error::unexpected("an upload without parts")),
             }
         } else {
-            self.shared.service.put(&self.path, self.buffer.take(), &options).await?
+            let content = self.buffer.take();
+            again(options.overwrite, || self.shared.service.put(&self.path, content.clone(), &options))
+                .await?
         };
         let Self { path, size, options, .. } = self;
         Ok(FileInfo { path, size, media_type: options.media_type, metadata: options.metadata, ..made })

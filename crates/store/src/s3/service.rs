@@ -290,7 +290,8 @@ impl Service for S3 {
             Err(refused) => return Err(refusal(&refused)),
         };
         let (head, body) = answer.into_parts();
-        let (given, size) = if head.status == StatusCode::PARTIAL_CONTENT {
+        // Some say in the status that it is the whole.
+        let (given, size) = if head.headers.contains_key(header::CONTENT_RANGE) {
             content_range(&head.headers)?
         } else {
             let size = content_length(&head.headers)?;
@@ -307,6 +308,10 @@ impl Service for S3 {
             return Err(unexpected(format!("bytes {given:?} where {wanted:?} were asked for")));
         }
         let info = described(&head.headers, size);
+        // Some do not heed the condition, but each answer is of one content.
+        if if_match.is_some() && if_match != info.etag.as_deref() {
+            return Err(Error::new(ErrorKind::PreconditionFailed, "the file has changed"));
+        }
         Ok(Some(Opened { info, range: given, chunks: Box::pin(Chunks(body)) }))
     }
 
