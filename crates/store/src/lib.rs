@@ -15,6 +15,7 @@ mod batch;
 mod capability;
 mod digest;
 mod error;
+mod gcs;
 mod http;
 mod info;
 mod layer;
@@ -40,6 +41,7 @@ pub use batch::{Outcome, Progress};
 pub use capability::{Capability, CapabilitySet};
 pub use digest::{Algorithm, Digest};
 pub use error::{Error, ErrorKind, Result};
+pub use gcs::{GcsCredential, GcsOptions};
 pub use info::{
     ByteRange, Entry, FileInfo, FolderInfo, FolderSummary, List, ListOptions, Metadata, ReadOptions,
     ResultSource, WriteOptions, WriteResult,

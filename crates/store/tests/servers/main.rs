@@ -11,6 +11,10 @@ mod bucket;
 #[cfg(test)]
 mod dfs;
 #[cfg(test)]
+mod gcs;
+#[cfg(test)]
+mod gcs_server;
+#[cfg(test)]
 mod http_server;
 #[cfg(test)]
 mod process;

@@ -4,7 +4,7 @@ use libtest_mimic::{Failed, Trial};
 use longshore_store::testing::conformance::{Outcome, cases};
 use longshore_store::{BoxFuture, Capability, CapabilitySet, Store};
 
-use crate::{azure, azure_faults, s3, tools};
+use crate::{azure, azure_faults, gcs, s3, tools};
 
 /// What went wrong, of any kind.
 pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -32,12 +32,13 @@ pub(crate) struct Opened {
 }
 
 /// Every target of every kind.
-const TARGETS: &[&[Target]] = &[s3::TARGETS, azure::TARGETS];
+const TARGETS: &[&[Target]] = &[s3::TARGETS, azure::TARGETS, gcs::TARGETS];
 
 pub(crate) fn trials() -> Vec<Trial> {
     let missing = tools::missing();
     let mut trials = s3::trials();
     trials.extend(azure_faults::trials());
+    trials.extend(gcs::trials());
     for target in TARGETS.iter().copied().flatten() {
         let lacks = CapabilitySet::of(target.lacks);
         for case in cases() {
