@@ -23,6 +23,7 @@ use crate::azure::endpoint::Failure;
 use crate::backend::{BoxFuture, WriteSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{FileInfo, WriteOptions};
+use crate::object::again;
 use crate::path::StorePath;
 
 /// Smaller chunks are gathered into one, so that a sender of tiny chunks costs neither memory nor calls.
@@ -131,7 +132,11 @@ impl AdlsSink {
         self.sent += piece.content_length() as u64;
         let shared = Arc::clone(&self.shared);
         self.in_flight.push_back(run(&self.steps, async move {
-            Ok(shared.filesystem.append(&stage, position, piece, false).await.map(drop)?)
+            let append = || async {
+                Ok(shared.filesystem.append(&stage, position, piece.clone(), false).await.map(drop)?)
+            };
+            // At its position a piece is the same sent twice.
+            again(true, append).await
         }));
         Ok(())
     }

@@ -151,12 +151,14 @@ impl Gcs {
         options: &WriteOptions,
         create: bool,
     ) -> Result<Result<FileInfo, Refused>> {
-        let kind = if options.metadata.is_empty() { "media" } else { "multipart" };
+        // Of nothing at all some emulators make no object.
+        let is_plain = options.metadata.is_empty() && !content.is_empty();
+        let kind = if is_plain { "media" } else { "multipart" };
         let mut query = vec![("uploadType", kind), ("name", key)];
         query.extend(create.then_some(("ifGenerationMatch", "0")));
         let media_type = options.media_type.as_deref().unwrap_or(UNSAID);
         let mut headers = HeaderMap::new();
-        let content = if options.metadata.is_empty() {
+        let content = if is_plain {
             headers.insert(header::CONTENT_TYPE, value(media_type)?);
             content
         } else {

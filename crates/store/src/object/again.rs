@@ -21,7 +21,7 @@ pub(super) const POLICY: RetryPolicy = RetryPolicy {
 
 /// Does again what is not possible just now. What is not the same done twice, for its first attempt may have been done after
 /// all, is done again only where the service said that it has not.
-pub(super) async fn again<T, F>(is_same_twice: bool, mut once: impl FnMut() -> F) -> Result<T>
+pub(crate) async fn again<T, F>(is_same_twice: bool, mut once: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use futures_util::stream;
 use longshore_flow::Tasks;
 
-use self::again::again;
+pub(crate) use self::again::again;
 use self::list::{below, is_folder, page};
 use self::parts::{Shared, Upload};
 pub(crate) use self::service::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
