@@ -5,6 +5,8 @@ mod chaos;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod layers;
 #[cfg(test)]
 mod suite;
@@ -17,6 +19,7 @@ fn main() -> std::process::ExitCode {
         trials.extend(suite::trials());
         trials.extend(disk::trials());
         trials.extend(chaos::trials());
+        trials.extend(http::trials());
         trials.extend(layers::trials());
     }
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -25,12 +28,7 @@ fn main() -> std::process::ExitCode {
 /// Runs a test to its end on a runtime of its own.
 #[cfg(test)]
 fn block_on<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(test)
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test)
 }
 
 /// Makes trials of async functions that panic when they fail. One that is left out is unused, which the
