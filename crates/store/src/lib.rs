@@ -11,6 +11,7 @@
 mod backend;
 mod batch;
 mod capability;
+mod config;
 mod digest;
 mod error;
 mod http;
@@ -20,12 +21,15 @@ mod listing;
 mod local;
 mod memory;
 mod object;
+mod open;
+mod own_names;
 mod path;
 mod ranges;
 mod read;
 mod s3;
 mod secret;
 mod select;
+mod sftp;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -35,13 +39,14 @@ mod write;
 pub use backend::{Backend, BoxFuture, BoxStream, WriteSink};
 pub use batch::{Outcome, Progress};
 pub use capability::{Capability, CapabilitySet};
+pub use config::Config;
 pub use digest::{Algorithm, Digest};
 pub use error::{Error, ErrorKind, Result};
 pub use info::{
     ByteRange, Entry, FileInfo, FolderInfo, FolderSummary, List, ListOptions, Metadata, ReadOptions,
     ResultSource, WriteOptions, WriteResult,
 };
-pub use layer::{Observation, Op, Timeouts};
+pub use layer::{CacheOptions, Observation, Op, RateOptions, Timeouts};
 pub use listing::Listing;
 pub use local::{Durability, LocalOptions};
 pub use longshore_flow::RetryPolicy;
@@ -49,5 +54,6 @@ pub use path::StorePath;
 pub use read::Read;
 pub use s3::{S3Credentials, S3Options};
 pub use secret::Secret;
+pub use sftp::{HostKeys, SftpOptions};
 pub use store::Store;
 pub use write::{Content, Writer};

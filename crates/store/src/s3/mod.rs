@@ -5,6 +5,7 @@
 //! `probe` finds out whether the service keeps conditions, which many that call themselves S3 do not.
 
 mod claim;
+mod config;
 mod options;
 mod probe;
 mod request;

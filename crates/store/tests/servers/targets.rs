@@ -4,7 +4,7 @@ use libtest_mimic::{Failed, Trial};
 use longshore_store::testing::conformance::{Outcome, cases};
 use longshore_store::{BoxFuture, Capability, CapabilitySet, Store};
 
-use crate::{s3, tools};
+use crate::tools;
 
 /// What went wrong, of any kind.
 pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -32,11 +32,11 @@ pub(crate) struct Opened {
 }
 
 /// Every target of every kind.
-const TARGETS: &[&[Target]] = &[s3::TARGETS];
+const TARGETS: &[&[Target]] = &[crate::s3::TARGETS, crate::sftp::TARGETS];
 
 pub(crate) fn trials() -> Vec<Trial> {
     let missing = tools::missing();
-    let mut trials = s3::trials();
+    let mut trials = crate::s3::trials();
     for target in TARGETS.iter().copied().flatten() {
         let lacks = CapabilitySet::of(target.lacks);
         for case in cases() {
@@ -71,6 +71,6 @@ fn has_exactly(store: &Store, lacks: CapabilitySet) -> Result<(), Failed> {
     if wrong.is_empty() { Ok(()) } else { Err(format!("wrong about {wrong:?}").into()) }
 }
 
-fn failed(error: AnyError) -> Failed {
+pub(crate) fn failed(error: AnyError) -> Failed {
     format!("{error:?}").into()
 }
