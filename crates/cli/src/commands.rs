@@ -35,6 +35,7 @@ mod run;
 mod serve;
 mod stat;
 mod status;
+mod store;
 mod supervise;
 mod trash;
 mod undo;
@@ -81,6 +82,8 @@ pub(crate) enum Command {
     Jobs(jobs::Jobs),
     #[command(subcommand)]
     Hooks(hooks::Hooks),
+    #[command(subcommand)]
+    Store(store::Store),
     Status(status::Status),
     Completions(completions::Completions),
     Man(man::Man),
@@ -109,6 +112,9 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Openapi(verb) => return verb.run(output),
         Command::Docs(verb) => return verb.run(output),
         _ => {}
+    }
+    if let Command::Store(verb) = &cli.command {
+        return verb.run(runtime()?, output);
     }
     let session = Session::open(global)?;
     let runtime = runtime()?;

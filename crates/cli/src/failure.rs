@@ -102,7 +102,8 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     #[serde(rename = "exit", serialize_with = "as_number")]
     pub(crate) exit: Exit,
-    /// The stable code: of the API's table, or one of this program that begins with `local_`.
+    /// The stable code: of the API's table, one of this program that begins with `local_`, or one of a store that was asked
+    /// directly, which begins with `store_`.
     pub(crate) code: String,
     pub(crate) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,6 +188,54 @@ impl From<longshore::Error> for Failure {
     }
 }
 
+impl From<&longshore_store::Error> for Failure {
+    fn from(error: &longshore_store::Error) -> Self {
+        use longshore_store::ErrorKind as Kind;
+        let (exit, code) = match error.kind() {
+            Kind::NotFound => (Exit::NotFound, "store_not_found"),
+            Kind::AlreadyExists => (Exit::Conflict, "store_exists"),
+            Kind::DirectoryNotEmpty => (Exit::Conflict, "store_not_empty"),
+            Kind::PreconditionFailed => (Exit::Conflict, "store_changed"),
+            Kind::PermissionDenied => (Exit::Denied, "store_denied"),
+            Kind::InvalidPath => (Exit::Invalid, "store_invalid_path"),
+            Kind::InvalidInput => (Exit::Invalid, "store_invalid"),
+            Kind::InvalidContent => (Exit::Invalid, "store_invalid_content"),
+            Kind::Unsupported => (Exit::Invalid, "store_unsupported"),
+            Kind::StorageFull => (Exit::Unavailable, "store_full"),
+            Kind::Unavailable => (Exit::Unavailable, "store_unavailable"),
+            Kind::Internal => (Exit::Unexpected, "store_internal"),
+        };
+        let hint = match error.kind() {
+            Kind::NotFound => "`longshore store ls` shows what is there",
+            Kind::AlreadyExists => "--overwrite replaces it",
+            Kind::PermissionDenied => "docs/stores.md says where each kind of store looks for credentials",
+            Kind::Unsupported => "`longshore store ping` shows what this store can do",
+            Kind::Unavailable => {
+                "`longshore store ping` tells whether it answers; --option attempts=N tries more often"
+            }
+            Kind::StorageFull => "make room there, then try again",
+            _ => "",
+        };
+        let mut message = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(deeper) = cause {
+            let text = deeper.to_string();
+            if !message.contains(&text) {
+                message.push_str(&format!(": {text}"));
+            }
+            cause = deeper.source();
+        }
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        Self { hint, ..Self::new(exit, code, message) }
+    }
+}
+
+impl From<longshore_store::Error> for Failure {
+    fn from(error: longshore_store::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
 impl From<longshore_core::PathError> for Failure {
     fn from(error: longshore_core::PathError) -> Self {
         Self::of_code(error.code(), error.to_string())
@@ -267,6 +316,9 @@ fn explain(error: &anyhow::Error) -> Option<Failure> {
             let mut failure = Failure::from(sdk);
             failure.message = format!("{error:#}");
             return Some(failure);
+        }
+        if let Some(store) = cause.downcast_ref::<longshore_store::Error>() {
+            return Some(Failure::from(store));
         }
         if let Some(path) = cause.downcast_ref::<longshore_core::PathError>() {
             return Some(Failure::of_code(path.code(), format!("{error:#}")));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use longshore_core::wire::Status;
 use longshore_core::{Clock, Code, DatabaseId, SteadyClock, Timestamp};
 use longshore_egress::Guard;
-use longshore_store::{Store, WriteOptions};
+use longshore_store::{Capability, Store, WriteOptions};
 
 use crate::access::KeyCache;
 use crate::db::jobs::Claim;
@@ -82,6 +82,8 @@ pub struct Engine {
 struct Inner {
     settings: Settings,
     store: Store,
+    /// Which database this is: the store's mark names it.
+    database: DatabaseId,
     clock: Arc<dyn Clock>,
     /// The machine's clock as it stands, be it set back.
     wall: Arc<dyn Clock>,
@@ -117,6 +119,7 @@ impl Engine {
             inner: Arc::new(Inner {
                 settings,
                 store,
+                database: id,
                 clock,
                 wall,
                 keys,
@@ -140,15 +143,26 @@ impl Engine {
         }
     }
 
-    /// Fails when the database or the store does not answer.
-    pub async fn ping(&self) -> Result<()> {
-        self.db().ping().await?;
+    /// Fails when the database does not answer.
+    pub async fn ping_database(&self) -> Result<()> {
+        self.db().ping().await
+    }
+
+    /// Fails when the store does not answer.
+    pub async fn ping_store(&self) -> Result<()> {
         self.store().ping().await.map_err(store_failed)
     }
 
-    /// Finishes the writes under way and closes the database.
+    /// Finishes the writes under way, closes the database, and lets the store take back what was broken off.
     pub async fn close(&self) {
         self.db().close().await;
+        match tokio::time::timeout(STORE_CLOSE, self.store().close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the store was not closed in order"),
+            Err(_) => tracing::warn!(
+                "the store was left after {STORE_CLOSE:?}: writes that were broken off may have left parts"
+            ),
+        }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -166,6 +180,12 @@ impl Engine {
 
     pub(crate) fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    /// Refuses what the store says belongs to another database. A sweep asks anew: a store that cannot create a file only where
+    /// none is may have been taken by two, and its folder may have been exchanged under a running server.
+    pub(crate) async fn check_store(&self) -> Result<()> {
+        check_owner(self.store(), self.inner.database).await
     }
 
     pub(crate) fn keys(&self) -> &KeyCache {
@@ -203,6 +223,9 @@ impl Engine {
     }
 }
 
+/// How long a store may take, at the end, to take back what was broken off.
+const STORE_CLOSE: Duration = Duration::from_secs(10);
+
 /// Where a store says which database knows its blobs.
 const OWNER: &str = "longshore.database";
 
@@ -211,12 +234,19 @@ const OWNER: &str = "longshore.database";
 async fn claim(store: &Store, id: DatabaseId) -> Result<()> {
     let text = Bytes::from(format!("{id}\n"));
     match store.write(OWNER, text.clone(), WriteOptions::default()).await {
-        Ok(_) => return Ok(()),
+        Ok(_) if store.supports(Capability::AtomicCreate) => return Ok(()),
+        // Another may have been replaced, or have come after: what counts is what stands there.
+        Ok(_) => {}
         Err(error) if error.kind() == longshore_store::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(store_failed(error)),
     }
+    check_owner(store, id).await
+}
+
+/// Refuses a store that belongs to another database, or that nobody has marked.
+async fn check_owner(store: &Store, id: DatabaseId) -> Result<()> {
     let owner = store.read_bytes(OWNER).await.map_err(store_failed)?;
-    if owner == text {
+    if owner == format!("{id}\n") {
         return Ok(());
     }
     let owner = String::from_utf8_lossy(&owner);

@@ -69,5 +69,5 @@ pub mod egress {
 
 /// What the engine is opened over: the store's own types, so that a front door needs no other way to them.
 pub mod store {
-    pub use longshore_store::{Durability, Error, LocalOptions, Store};
+    pub use longshore_store::{Capability, Config, Durability, Error, LocalOptions, Store};
 }

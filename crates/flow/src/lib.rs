@@ -1,4 +1,4 @@
-//! How Longshore does many things at once: retry, pauses, bounded fan-out, owned tasks.
+//! How Longshore does many things at once: retry, pauses, rates, bounded fan-out, owned tasks.
 //!
 //! This crate knows nothing of Longshore: no ids, no HTTP types, no clock and no source of randomness of its
 //! own. The time and a random number are passed in, so that what it decides can be tested by property.
@@ -7,10 +7,12 @@
 
 pub mod fan_out;
 pub mod gate;
+pub mod rate;
 pub mod retry;
 pub mod tasks;
 
 pub use fan_out::{fan_out, fan_out_stream};
 pub use gate::Gate;
+pub use rate::Rate;
 pub use retry::RetryPolicy;
 pub use tasks::Tasks;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_core::SystemClock;
-use longshore_engine::store::{self, LocalOptions, Store};
+use longshore_engine::store::{self, Capability, LocalOptions, Store};
 use longshore_engine::{Engine, Settings};
 
 use crate::config::{Config, Durability, StoreKind};
@@ -25,6 +25,7 @@ pub(crate) enum Alone {
 /// Opens the store and the database.
 pub(crate) async fn open(config: &Config, alone: Alone) -> Result<Engine> {
     let store = open_store(config, alone)?;
+    warn_of(&store);
     let settings = Settings {
         largest_file: config.limits.max_file_bytes,
         followers: config.events.max_followers,
@@ -40,6 +41,9 @@ pub(crate) async fn open(config: &Config, alone: Alone) -> Result<Engine> {
 }
 
 fn open_store(config: &Config, alone: Alone) -> Result<Store> {
+    if let Some(named) = config.store.opened_by()? {
+        return open_named(named);
+    }
     match config.store.kind {
         StoreKind::Memory => Ok(Store::memory()),
         StoreKind::Local => {
@@ -48,7 +52,7 @@ fn open_store(config: &Config, alone: Alone) -> Result<Store> {
                 Durability::File => store::Durability::File,
                 Durability::Full => store::Durability::Full,
             };
-            let folder = config.store_dir();
+            let folder = config.store.folder(&config.data.dir);
             let tried = format!("cannot open the store {}", folder.display());
             // The store would make it too, but for everybody to read.
             folder::make(&folder).map_err(|error| Error::caused(&tried, error))?;
@@ -60,5 +64,45 @@ fn open_store(config: &Config, alone: Alone) -> Result<Store> {
             }
             Store::local(&folder, options).map_err(|error| Error::caused(&tried, error))
         }
+    }
+}
+
+/// Opens the store that a URL names.
+fn open_named(mut named: store::Config) -> Result<Store> {
+    // No secret is in it.
+    let tried = format!("cannot open the store {named}");
+    let is_remote = named.is_remote();
+    let mut defaults = Vec::new();
+    if named.scheme() == "file" {
+        defaults.extend([("read_chunk", READ_CHUNK.to_string()), ("private", "true".to_owned())]);
+    }
+    if is_remote {
+        // A client waits, who tries again by itself: better it hears soon that the store is down.
+        defaults.extend([("attempts", "3".to_owned()), ("timeout", "10s".to_owned())]);
+    }
+    for (key, value) in defaults {
+        named = named.with_default(key, value);
+    }
+    Store::open(named).map_err(|error| Error::caused(&tried, error))
+}
+
+/// Says at the start what a chosen store does not promise and a server would have a use for.
+///
+/// It runs without any of it. A blob has a name of its own, which no two writers ever share, and no row names it before it is
+/// stored as a whole: whether a half of it might be seen before, and which of two writers would win, makes no difference. Only
+/// the mark that ties the store to its database is made by two servers at once, if ever.
+fn warn_of(store: &Store) {
+    let name = store.name();
+    if !store.supports(Capability::Durable) {
+        tracing::warn!(
+            store = name,
+            "the store promises not that what was acknowledged survives a loss of its power"
+        );
+    }
+    if !store.supports(Capability::AtomicCreate) {
+        tracing::warn!(
+            store = name,
+            "the store cannot create a file only where none is: never start servers of two databases over a new store at once"
+        );
     }
 }

@@ -8,7 +8,7 @@ use longshore_flow::Tasks;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, StoreKind};
+use crate::config::Config;
 use crate::data::{self, Alone};
 use crate::error::{Error, Result};
 use crate::folder;
@@ -78,7 +78,7 @@ impl Worker {
                            PostgreSQL (database.url)";
                 Error::caused(why, folder::taken(&config.data.dir))
             })?),
-            Database::Postgres { .. } if config.store.kind == StoreKind::Memory => {
+            Database::Postgres { .. } if config.store.is_in_memory()? => {
                 let why = "a worker needs the store that its servers have, and nobody shares a store in memory";
                 return Err(Error::new(why));
             }

@@ -13,6 +13,7 @@ mod azure;
 mod backend;
 mod batch;
 mod capability;
+mod config;
 mod digest;
 mod error;
 mod gcs;
@@ -23,12 +24,15 @@ mod listing;
 mod local;
 mod memory;
 mod object;
+mod open;
+mod own_names;
 mod path;
 mod ranges;
 mod read;
 mod s3;
 mod secret;
 mod select;
+mod sftp;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -39,6 +43,7 @@ pub use azure::{AzureCredential, AzureOptions};
 pub use backend::{Backend, BoxFuture, BoxStream, WriteSink};
 pub use batch::{Outcome, Progress};
 pub use capability::{Capability, CapabilitySet};
+pub use config::Config;
 pub use digest::{Algorithm, Digest};
 pub use error::{Error, ErrorKind, Result};
 pub use gcs::{GcsCredential, GcsOptions};
@@ -46,7 +51,7 @@ pub use info::{
     ByteRange, Entry, FileInfo, FolderInfo, FolderSummary, List, ListOptions, Metadata, ReadOptions,
     ResultSource, WriteOptions, WriteResult,
 };
-pub use layer::{Observation, Op, Timeouts};
+pub use layer::{CacheOptions, Observation, Op, RateOptions, Timeouts};
 pub use listing::Listing;
 pub use local::{Durability, LocalOptions};
 pub use longshore_flow::RetryPolicy;
@@ -54,5 +59,6 @@ pub use path::StorePath;
 pub use read::Read;
 pub use s3::{S3Credentials, S3Options};
 pub use secret::Secret;
+pub use sftp::{HostKeys, SftpOptions};
 pub use store::Store;
 pub use write::{Content, Writer};

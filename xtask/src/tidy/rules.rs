@@ -78,7 +78,8 @@ pub const CRATES: &[CrateRule] = &[
     },
     CrateRule {
         name: "longshore-cli",
-        normal: &["longshore", "longshore-server", "longshore-flow", "longshore-core"],
+        // `longshore store` works on any store, with no server at all.
+        normal: &["longshore", "longshore-server", "longshore-store", "longshore-flow", "longshore-core"],
         tests: &[ANY],
         build: &[],
         never: &[],

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 
 use clap::Args;
+use longshore_server::config::Secret;
 use longshore_server::{Config, Server};
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -55,6 +56,10 @@ pub(super) struct DataPlace {
     /// The data folder [default: longshore in $XDG_DATA_HOME, else in ~/.local/share]
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
+    /// The URL of the store that keeps the bytes of large files, such as s3://bucket/folder; ${NAME} in it is a variable of
+    /// the environment, for what others must not see in the list of processes [default: a folder in the data folder]
+    #[arg(long, value_name = "URL")]
+    pub(super) store: Option<String>,
 }
 
 impl DataPlace {
@@ -86,6 +91,10 @@ impl DataPlace {
             .map_err(|error| Failure::invalid(chain(&error)))?;
         if let Some(folder) = folder {
             config.data.dir = folder;
+        }
+        if let Some(url) = &self.store {
+            config.store.url = Some(Secret(url.clone()));
+            config.check().map_err(|error| Failure::invalid(chain(&error)))?;
         }
         Ok(config)
     }

@@ -62,7 +62,10 @@ pub(crate) async fn drive(
 fn hopeless_exit(outcome: &Outcome) -> Option<Exit> {
     match outcome {
         Outcome::Failed(_, Failure { exit, code, .. }) => {
-            let is_hopeless = code == "network" || code == "storage_full" || code.starts_with("key_");
+            let is_hopeless = matches!(
+                code.as_str(),
+                "network" | "storage_full" | "store_full" | "store_unavailable" | "store_denied"
+            ) || code.starts_with("key_");
             is_hopeless.then_some(*exit)
         }
         _ => None,

@@ -40,6 +40,11 @@ impl Counters {
         })
     }
 
+    /// Takes note of bytes that are on the way.
+    pub(crate) fn moved(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Relaxed);
+    }
+
     /// Takes note of a file that is to be moved.
     pub(crate) fn found(&self, bytes: u64) {
         self.all_files.fetch_add(1, Relaxed);

@@ -22,6 +22,7 @@ mod keys;
 mod kill;
 mod lock_faults;
 mod locks;
+mod main_job;
 #[expect(clippy::print_stdout, reason = "it says that it was skipped")]
 #[path = "../../../engine/tests/it/postgres.rs"]
 mod postgres;
@@ -30,6 +31,7 @@ mod premises;
 mod run;
 mod secrets;
 mod serving;
+mod store;
 mod supervised;
 mod terminal_text;
 mod transfers;

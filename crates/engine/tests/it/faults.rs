@@ -36,7 +36,7 @@ fn a_store_that_fails_commits_nothing() {
         chaos.fail_next(Op::Read, ErrorKind::Unavailable);
         refused(world.read(node.id).await, Code::StorageUnavailable);
         chaos.fail_next(Op::Ping, ErrorKind::Unavailable);
-        refused(world.engine.ping().await, Code::StorageUnavailable);
+        refused(world.engine.ping_store().await, Code::StorageUnavailable);
     });
 }
 

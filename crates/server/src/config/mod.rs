@@ -14,10 +14,12 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 
 mod egress;
+mod store;
 #[cfg(test)]
 mod tests;
 
 pub use self::egress::{EgressConfig, Listed};
+pub use self::store::{Durability, Options, Secret, StoreConfig, StoreKind};
 
 /// The longest time that can be configured, ten years: a clock that is added to any such time stays a clock.
 const MOST_SECONDS: u64 = 10 * 365 * 24 * 3_600;
@@ -122,43 +124,6 @@ pub struct DatabaseConfig {
     /// The most connections to a PostgreSQL database.
     #[config(env = "LONGSHORE_DATABASE_CONNECTIONS", default = 16)]
     pub connections: usize,
-}
-
-/// What keeps the bytes of large files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StoreKind {
-    /// A folder of the local disk.
-    Local,
-    /// Memory: everything is gone when the server stops. For trying out and tests.
-    Memory,
-}
-
-/// What is flushed to the disk before a write is acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Durability {
-    /// Nothing.
-    None,
-    /// The content of files.
-    File,
-    /// Files and folders: what was acknowledged survives a loss of power.
-    Full,
-}
-
-/// Where the bytes of large files are.
-#[derive(Clone, Debug, confique::Config)]
-#[config(layer_attr(serde(deny_unknown_fields)))]
-pub struct StoreConfig {
-    /// `local` (a folder) or `memory` (for trying out: all is lost at the end).
-    #[config(env = "LONGSHORE_STORE_KIND", default = "local")]
-    pub kind: StoreKind,
-    /// The folder of the local store. Left out: `store` in the data folder.
-    #[config(env = "LONGSHORE_STORE_DIR")]
-    pub dir: Option<PathBuf>,
-    /// What is flushed before a write is acknowledged: `full` (files and folders), `file` or `none`.
-    #[config(env = "LONGSHORE_STORE_DURABILITY", default = "full")]
-    pub durability: Durability,
 }
 
 /// How much one request may bring.
@@ -291,6 +256,7 @@ impl Config {
         ensure(self.limits.max_json_bytes > 0, "limits.max_json_bytes is at least 1")?;
         ensure((1..=MOST_JOBS).contains(&self.jobs.concurrency), "jobs.concurrency is 1 to 1000")?;
         ensure((1..=MOST_JOBS).contains(&self.jobs.deliveries), "jobs.deliveries is 1 to 1000")?;
+        self.store.check()?;
         self.check_times()?;
         self.database()?;
         Ok(())
@@ -332,11 +298,6 @@ impl Config {
         }
         // The text itself stays out of the message: it may hold a password.
         Err(Error::new("the configuration: database.url is `sqlite:PATH` or `postgres://…`"))
-    }
-
-    /// Returns the folder of the local store.
-    pub(crate) fn store_dir(&self) -> PathBuf {
-        self.store.dir.clone().unwrap_or_else(|| self.data.dir.join("store"))
     }
 }
 

@@ -15,7 +15,7 @@ fn nothing_configured_is_a_server_on_this_machine() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:7420");
     assert_eq!(config.store.kind, StoreKind::Local);
     assert_eq!(config.log.format, LogFormat::Text);
-    assert_eq!(config.store_dir(), Path::new("longshore-data/store"));
+    assert_eq!(config.store.folder(&config.data.dir), Path::new("longshore-data/store"));
 }
 
 #[test]
@@ -46,6 +46,14 @@ fn a_typing_mistake_is_an_error_that_names_it() {
         ("[sever]\nlisten = \"0.0.0.0:1\"\n", "sever"),
         ("[server]\nlisten = \"everywhere\"\n", "listen"),
         ("[store]\nkind = \"floppy\"\n", "floppy"),
+        ("[store]\nurl = \"s3//hunter2\"\n", "store.url"),
+        ("[store]\nurl = \"sftp://me:1/hunter2@host/\"\n", "store.url"),
+        ("[store]\nurl = \"memory:\"\ndir = \"blobs\"\n", "store.dir"),
+        (
+            "[store]\nurl = \"memory:\"\noptions = { secret_key = [\"hunter2\"] }\n",
+            "store.options.secret_key",
+        ),
+        ("[store]\noptions = { secret_key = \"hunter2\" }\n", "store.options"),
         ("[server]\ntls_key = \"key.pem\"\n", "tls_certificate"),
         ("[server]\nmax_connections = 0\n", "max_connections"),
         ("[database]\nconnections = 4611686018427387904\n", "database.connections"),
@@ -83,4 +91,15 @@ fn a_time_that_no_clock_can_take_is_refused() {
             assert!(error.ends_with(&format!("{table}.{field} is {least} to {most}")), "{error}");
         }
     }
+}
+
+#[test]
+fn a_store_is_named_by_url_and_options() {
+    let text = "[store]\nurl = \"file:///srv/blobs?durability=none&note=a\"\noptions = { read_chunk = 4096, create = false, durability = \"file\", api_token = \"hunter2\" }\n";
+    let config = load(text).unwrap();
+    let shown = config.store.opened_by().unwrap().unwrap().to_string();
+    assert_eq!(shown, "file:///srv/blobs?api_token=***&create=false&durability=file&note=a&read_chunk=4096");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert!(!config.store.is_in_memory().unwrap());
+    assert!(load("[store]\nurl = \"memory:\"\n").unwrap().store.is_in_memory().unwrap());
 }

@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use longshore_core::wire::{Me, Status};
-use longshore_engine::store::Error as StoreError;
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -34,7 +33,7 @@ pub(super) async fn healthz() -> &'static str {
 pub(super) struct Readiness {
     /// Whether requests can be served.
     ready: bool,
-    /// What is in the way: `shutting_down`, `database`, `store`, or `timeout` where one of them does not answer.
+    /// What is in the way: `shutting_down`, or the part that does not answer: `database` or `store`.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<&'static str>,
 }
@@ -44,21 +43,26 @@ impl Readiness {
         if app.is_closing() {
             return Self { ready: false, failed: Some("shutting_down") };
         }
-        let failed = match timeout(PING, app.engine().ping()).await {
-            Ok(Ok(())) => return Self { ready: true, failed: None },
-            Ok(Err(error)) => {
-                tracing::warn!(error = chain(&error), "not ready");
-                let in_store =
-                    std::error::Error::source(&error).is_some_and(|cause| cause.is::<StoreError>());
-                if in_store { "store" } else { "database" }
-            }
-            Err(_) => {
-                tracing::warn!("not ready: no sign of life for {PING:?}");
-                "timeout"
-            }
+        let engine = app.engine();
+        let (database, store) =
+            tokio::join!(answers("database", engine.ping_database()), answers("store", engine.ping_store()));
+        let failed = match (database, store) {
+            (true, true) => None,
+            (false, _) => Some("database"),
+            (true, false) => Some("store"),
         };
-        Self { ready: false, failed: Some(failed) }
+        Self { ready: failed.is_none(), failed }
     }
+}
+
+/// Tells whether a part answers, in time and without an error.
+async fn answers(part: &str, ping: impl Future<Output = longshore_engine::Result<()>>) -> bool {
+    match timeout(PING, ping).await {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => tracing::warn!(part, error = chain(&error), "not ready"),
+        Err(_) => tracing::warn!(part, "not ready: no sign of life for {PING:?}"),
+    }
+    false
 }
 
 /// Tells whether the server can serve: the database and the store answer, and it is not about to stop.

@@ -18,6 +18,7 @@ mod repeats;
 mod routes;
 mod shutdown;
 mod sockets;
+mod stores;
 mod tls;
 mod undo;
 mod wire;

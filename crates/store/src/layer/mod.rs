@@ -1,7 +1,9 @@
 //! What stands in front of a store and changes how it is asked, not what it holds: one place through which every step goes.
 
+mod cache;
 mod limit;
 mod observe;
+mod rate;
 mod retry;
 mod timeout;
 
@@ -11,7 +13,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
+pub use self::cache::CacheOptions;
 pub use self::observe::Observation;
+pub use self::rate::RateOptions;
 pub(crate) use self::retry::unit_random;
 pub use self::timeout::Timeouts;
 use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};

@@ -9,6 +9,7 @@ use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
 use super::errno;
+use super::root::Root;
 use crate::error::Result;
 use crate::info::{FileInfo, Metadata, WriteOptions};
 
@@ -18,8 +19,15 @@ const NAME: &str = "user.longshore.described";
 /// usual file system has room for.
 const MOST: usize = 4 * 1_024;
 
-/// Tells whether the file system keeps attributes, by trying with a folder that is the store's own.
-pub(super) fn are_kept(folder: impl AsFd) -> bool {
+/// Tells whether the file system keeps attributes, by trying with a folder that is the store's own, or, where there is none,
+/// by looking at the root.
+pub(super) fn are_kept(root: &Root) -> bool {
+    let Some(folder) = root.existing_temporary() else {
+        return root.open_folder("").is_ok_and(|folder| {
+            let got = rustix::fs::fgetxattr(folder, NAME, &mut [0_u8; MOST][..]);
+            !matches!(got, Err(Errno::NOTSUP | Errno::NOSYS | Errno::PERM))
+        });
+    };
     let name = "user.longshore.probe";
     let set = rustix::fs::fsetxattr(&folder, name, b"", XattrFlags::empty());
     // It is only a probe: left behind it does no harm.

@@ -5,6 +5,7 @@
 //! `disk` has the calls that tests make fail. Async code here only hands work to blocking threads.
 
 mod attributes;
+mod config;
 mod disk;
 mod errno;
 mod folders;
@@ -36,6 +37,7 @@ use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
+use crate::own_names;
 use crate::path::StorePath;
 use crate::read::Read;
 
@@ -63,6 +65,11 @@ pub struct LocalOptions {
     /// Temporary files older than this, which no living process writes, are deleted at opening. Default: one
     /// hour.
     pub sweep_older_than: Duration,
+    /// Whether a missing folder is made, and the one for temporary files in it; otherwise opening a missing one is
+    /// `NotFound`, and nothing is made before the first write. Default: yes.
+    pub create: bool,
+    /// Whether a folder that is made is for its owner alone (mode 0700). Default: no.
+    pub private: bool,
 }
 
 impl Default for LocalOptions {
@@ -71,6 +78,8 @@ impl Default for LocalOptions {
             durability: Durability::Full,
             read_chunk: 1024 * 1024,
             sweep_older_than: Duration::from_secs(60 * 60),
+            create: true,
+            private: false,
         }
     }
 }
@@ -144,9 +153,9 @@ impl Local {
     pub(crate) fn open_on(root: &Path, mut options: LocalOptions, disk: Disk) -> Result<Self> {
         options.read_chunk = options.read_chunk.max(4096);
         let older_than = options.sweep_older_than;
-        let root = Root::open(root, disk)?;
+        let root = Root::open(root, &options, disk)?;
         temporary::sweep(&root, older_than)?;
-        let keeps_attributes = attributes::are_kept(&root.temporary);
+        let keeps_attributes = attributes::are_kept(&root);
         Ok(Self(Arc::new(Shared {
             root,
             folders: Folders::default(),
@@ -207,7 +216,7 @@ fn entry_of(path: StorePath, stat: &Statx) -> Option<Entry> {
 }
 
 fn stat(shared: &Shared, path: &StorePath) -> Result<Entry> {
-    Root::check(path)?;
+    own_names::check(path)?;
     let missing = || errno::error(Errno::NOENT, "");
     let opened = shared.root.open_at(path, OFlags::PATH);
     match opened.and_then(|file| Ok((root::stat_open(&file)?, file))) {
@@ -239,7 +248,7 @@ fn require_file(shared: &Shared, path: &StorePath) -> Result<()> {
 fn copy_file(shared: &Arc<Shared>, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<FileInfo> {
     let (source, stat) = read::open(shared, from)?;
     let info = described(shared, &source, info_of(from.clone(), &stat));
-    Root::check(to)?;
+    own_names::check(to)?;
     check_target(shared, to, overwrite)?;
     let mut stage = Stage::create(shared)?;
     stage.copy_from(&source)?;
@@ -249,7 +258,7 @@ fn copy_file(shared: &Arc<Shared>, from: &StorePath, to: &StorePath, overwrite: 
 
 fn move_file(shared: &Shared, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<()> {
     require_file(shared, from)?;
-    Root::check(to)?;
+    own_names::check(to)?;
     check_target(shared, to, overwrite)?;
     let ((from_parent, from_name), (to_parent, to_name)) = (from.split(), to.split());
     let source =
@@ -271,8 +280,11 @@ fn ping(shared: &Shared) -> Result<()> {
     if root::stat_open(root).map_err(failed)?.stx_nlink == 0 {
         return Err(Error::new(ErrorKind::Unavailable, "the root of the store was deleted"));
     }
+    if shared.root.existing_temporary().is_none() {
+        return Ok(());
+    }
     // Writes need this one too.
-    match stat_entry(shared.root.open_folder("").map_err(failed)?, root::TEMPORARY) {
+    match stat_entry(shared.root.open_folder("").map_err(failed)?, own_names::TEMPORARY) {
         Ok(stat) if is_folder(stat.stx_mode) => Ok(()),
         _ => Err(Error::new(ErrorKind::Unavailable, "the store's folder for temporary files is gone")),
     }
@@ -303,7 +315,7 @@ impl Backend for Local {
         path: &'a StorePath,
         options: &'a WriteOptions,
     ) -> BoxFuture<'a, Result<Box<dyn WriteSink>>> {
-        let sink = Root::check(path).map(|()| -> Box<dyn WriteSink> {
+        let sink = own_names::check(path).map(|()| -> Box<dyn WriteSink> {
             Box::new(LocalSink::new(Arc::clone(&self.0), path.clone(), options.clone()))
         });
         Box::pin(std::future::ready(sink))

@@ -4,20 +4,19 @@
 //! and refuses to leave it, whatever somebody does to the tree meanwhile.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
+use super::LocalOptions;
 use super::disk::Disk;
 use super::errno;
-use crate::error::{Error, ErrorKind, Result};
-use crate::path::StorePath;
-
-/// The folder below the root where files are in the making. No path of a caller reaches it.
-pub(super) const TEMPORARY: &str = ".longshore-tmp";
+use crate::error::Result;
+use crate::own_names::TEMPORARY;
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -26,7 +25,8 @@ pub(super) struct Root {
     /// Where it was opened, for names that others understand; nothing is found by it.
     pub(super) path: PathBuf,
     folder: OwnedFd,
-    pub(super) temporary: OwnedFd,
+    /// The folder for files in the making, once there is one.
+    temporary: OnceLock<OwnedFd>,
     pub(super) disk: Disk,
     /// Tells this opening's temporary files from those of every other process, in other containers too.
     pub(super) mark: u64,
@@ -35,37 +35,52 @@ pub(super) struct Root {
 }
 
 impl Root {
-    pub(super) fn open(path: &Path, disk: Disk) -> Result<Self> {
+    pub(super) fn open(path: &Path, options: &LocalOptions, disk: Disk) -> Result<Self> {
         let action = "opening the root of the store";
-        make_durably(path, &disk).map_err(|errno| errno::error(errno, action))?;
+        if options.create {
+            let mode = if options.private { 0o700 } else { 0o777 };
+            make_durably(path, Mode::from_raw_mode(mode), &disk)
+                .map_err(|errno| errno::error(errno, action))?;
+        }
         let open = || -> Result<Self, Errno> {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let folder = rustix::fs::open(path, flags, Mode::empty())?;
-            disk.make_folder(&folder, TEMPORARY)?;
-            let temporary = rustix::fs::openat(&folder, TEMPORARY, FOLDER, Mode::empty())?;
-            Ok(Self {
+            let root = Self {
                 path: path.to_path_buf(),
                 folder,
-                temporary,
+                temporary: OnceLock::new(),
                 disk,
                 mark: RandomState::new().build_hasher().finish(),
                 by_component: AtomicBool::new(false),
-            })
+            };
+            if options.create {
+                root.temporary()?;
+            } else if let Ok(found) = rustix::fs::openat(&root.folder, TEMPORARY, FOLDER, Mode::empty()) {
+                root.temporary.get_or_init(|| found);
+            }
+            Ok(root)
         };
         open().map_err(|errno| errno::error(errno, action))
+    }
+
+    /// Returns the folder for files in the making, which is made if there was none.
+    pub(super) fn temporary(&self) -> Result<BorrowedFd<'_>, Errno> {
+        if let Some(open) = self.existing_temporary() {
+            return Ok(open);
+        }
+        self.disk.make_folder(&self.folder, TEMPORARY)?;
+        let made = rustix::fs::openat(&self.folder, TEMPORARY, FOLDER, Mode::empty())?;
+        Ok(self.temporary.get_or_init(|| made).as_fd())
+    }
+
+    /// Returns the folder for files in the making, if there is one. A store that is only looked at makes none.
+    pub(super) fn existing_temporary(&self) -> Option<BorrowedFd<'_>> {
+        self.temporary.get().map(AsFd::as_fd)
     }
 
     #[cfg(test)]
     pub(super) fn resolve_by_component(&self) {
         self.by_component.store(true, Ordering::Relaxed);
-    }
-
-    /// Refuses the paths that are the store's own.
-    pub(super) fn check(path: &StorePath) -> Result<()> {
-        if path.segments().next() == Some(TEMPORARY) {
-            return Err(Error::new(ErrorKind::InvalidPath, "the name is kept for the store's own files"));
-        }
-        Ok(())
     }
 
     /// Opens what stands at `path`, which is normalised, without following any link.
@@ -150,7 +165,7 @@ pub(super) fn stat_entry(folder: impl AsFd, name: &str) -> Result<Statx, Errno> 
 }
 
 /// Makes the root and what is missing above it, so that it outlives a loss of power.
-fn make_durably(path: &Path, disk: &Disk) -> Result<(), Errno> {
+fn make_durably(path: &Path, mode: Mode, disk: &Disk) -> Result<(), Errno> {
     let mut missing = Vec::new();
     let mut above = path.to_path_buf();
     while !above.as_os_str().is_empty() && !above.is_dir() {
@@ -158,7 +173,7 @@ fn make_durably(path: &Path, disk: &Disk) -> Result<(), Errno> {
         above = above.parent().map(PathBuf::from).unwrap_or_default();
     }
     for folder in missing.iter().rev() {
-        match rustix::fs::mkdir(folder, Mode::from_raw_mode(0o777)) {
+        match rustix::fs::mkdir(folder, mode) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno),
         }

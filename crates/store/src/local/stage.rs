@@ -39,10 +39,12 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn create(shared: &Arc<Shared>) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        let folder = shared.root.temporary();
+        let folder = folder.map_err(|errno| errno::error(errno, "making the folder for temporary files"))?;
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let name = format!("{:016x}-{number:x}", shared.root.mark);
-            match shared.root.disk.create(&shared.root.temporary, &name) {
+            match shared.root.disk.create(folder, &name) {
                 Ok(file) => {
                     return Ok(Self {
                         shared: Arc::clone(shared),
@@ -156,8 +158,9 @@ impl Stage {
         }
         let stat = stat_open(&self.file).map_err(|errno| errno::error(errno, "looking"))?;
         let mut tries = 0;
+        let from = root.temporary().map_err(|errno| errno::error(errno, "making the file visible"))?;
         loop {
-            let from = (&root.temporary, self.name.as_str());
+            let from = (from, self.name.as_str());
             match root.disk.rename(from, (&folder, name), overwrite) {
                 Ok(()) => break,
                 // Somebody deleted the folder since it was opened.
@@ -204,7 +207,9 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if !self.committed {
             // What cannot be taken away now, the next sweep takes.
-            rustix::fs::unlinkat(&self.shared.root.temporary, &*self.name, AtFlags::empty()).ok();
+            if let Some(folder) = self.shared.root.existing_temporary() {
+                rustix::fs::unlinkat(folder, &*self.name, AtFlags::empty()).ok();
+            }
         }
     }
 }

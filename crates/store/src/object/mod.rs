@@ -185,13 +185,14 @@ async fn exists_at<S: Service>(service: &S, key: &str) -> Result<bool> {
     }
 }
 
-/// Looks whether a file stands at a key, where the service itself does not refuse to replace one. That is no protection from
-/// others who write the same file at the same time.
-async fn refuse_taken<S: Service>(service: &S, key: &str) -> Result<()> {
-    if !service.can_create().await? && exists_at(service, key).await? {
+/// Returns whether the service itself refuses to replace a file. Where it does not we look, which is no protection from others
+/// who write the same file at the same time.
+async fn refuse_taken<S: Service>(service: &S, key: &str) -> Result<bool> {
+    let is_kept = service.can_create().await?;
+    if !is_kept && exists_at(service, key).await? {
         return Err(already_exists());
     }
-    Ok(())
+    Ok(is_kept)
 }
 
 impl<S: Service> Backend for Objects<S> {

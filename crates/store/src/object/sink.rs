@@ -108,9 +108,7 @@ impl<S: Service> ObjectSink<S> {
 
     async fn end(mut self) -> Result<FileInfo> {
         let options = self.options.clone();
-        if !options.overwrite {
-            refuse_taken(&self.shared.service, &self.path).await?;
-        }
+        let is_same_twice = options.overwrite || !refuse_taken(&self.shared.service, &self.path).await?;
         let made = if self.upload.is_some() {
             self.send_part().await?;
             match self.upload.take() {
@@ -119,8 +117,7 @@ impl<S: Service> ObjectSink<S> {
             }
         } else {
             let content = self.buffer.take();
-            again(options.overwrite, || self.shared.service.put(&self.path, content.clone(), &options))
-                .await?
+            again(is_same_twice, || self.shared.service.put(&self.path, content.clone(), &options)).await?
         };
         let Self { path, size, options, .. } = self;
         Ok(FileInfo { path, size, media_type: options.media_type, metadata: options.metadata, ..made })

@@ -9,10 +9,11 @@ use http::StatusCode;
 use super::service::S3;
 use crate::error::{ErrorKind, Result};
 use crate::info::WriteOptions;
+use crate::object::error::refusal;
 use crate::object::{Service as _, UploadId};
 
-/// Where what is tried out is stored, and deleted again.
-const FOLDER: &str = ".longshore-probe";
+/// Where what is tried out and what is claimed is stored, and deleted again.
+pub(super) const RESERVED: &str = ".longshore-s3";
 
 /// What a service makes of the condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +28,9 @@ pub(super) enum Creating {
 
 impl S3 {
     /// Tries it out. What was stored for it is deleted, whatever came of it.
-    pub(super) async fn probe(&self) -> Result<Creating> {
-        // Spreads those who try at the same time; nothing is decided by it.
-        let key = format!("{FOLDER}/{:016x}", RandomState::new().build_hasher().finish());
+    async fn probe(&self) -> Result<Creating> {
+        // Keeps those apart who try at the same time.
+        let key = format!("{RESERVED}/probe-{:016x}", RandomState::new().build_hasher().finish());
         let found = self.probe_at(&key).await;
         let deleted = self.delete(vec![key]).await;
         let found = found?;
@@ -38,15 +39,14 @@ impl S3 {
 
     async fn probe_at(&self, key: &str) -> Result<Creating> {
         let create = WriteOptions::default();
-        let content = || vec![Bytes::from_static(b"x")];
         for _ in 0..2 {
-            match self.put_once(key, content(), &create, true).await? {
+            match self.put_once(key, vec![Bytes::from_static(b"x")], &create, true).await? {
                 Ok(_) => {}
                 Err(refused) => {
                     return match refused.status {
                         StatusCode::PRECONDITION_FAILED => self.probe_parts(key).await,
                         StatusCode::NOT_IMPLEMENTED | StatusCode::BAD_REQUEST => Ok(Creating::Refused),
-                        _ => Err(crate::object::error::refusal(&refused)),
+                        _ => Err(refusal(&refused)),
                     };
                 }
             }
@@ -55,8 +55,7 @@ impl S3 {
     }
 
     async fn probe_parts(&self, key: &str) -> Result<Creating> {
-        let create = WriteOptions::default();
-        let name = self.begin(key, &create).await?;
+        let name = self.begin(key, &WriteOptions::default()).await?;
         let upload = UploadId { key: key.to_owned(), name };
         let completed = async {
             let part = self.put_part(&upload, 0, vec![Bytes::from_static(b"y")]).await?;
@@ -69,7 +68,7 @@ impl S3 {
             Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => {
                 aborted.map(|()| Creating::Kept)
             }
-            Err(refused) => Err(crate::object::error::refusal(&refused)),
+            Err(refused) => Err(refusal(&refused)),
         }
     }
 

@@ -47,10 +47,12 @@ const NO_MEDIA_TYPE: &str = "binary/octet-stream";
 /// One bucket.
 #[derive(Debug)]
 pub(crate) struct S3 {
-    bucket: Bucket,
+    pub(super) bucket: Bucket,
     native_prefix: String,
     limits: Limits,
     pub(super) creating: OnceCell<Creating>,
+    /// Whether who completes an upload claims its key first.
+    claims: bool,
 }
 
 impl S3 {
@@ -68,6 +70,7 @@ impl S3 {
                 delete_batch: 1_000,
             },
             creating: OnceCell::new_with(known),
+            claims: options.endpoint.is_some(),
         })
     }
 
@@ -151,7 +154,7 @@ impl S3 {
     }
 }
 
-fn taken() -> Error {
+pub(super) fn taken() -> Error {
     Error::new(ErrorKind::AlreadyExists, "the file already exists")
 }
 
@@ -428,7 +431,15 @@ impl Service for S3 {
         options: &WriteOptions,
     ) -> Result<FileInfo> {
         let create = self.is_conditional(options).await?;
-        self.settled(&upload.key, create, || self.complete_once(upload, parts, create)).await
+        let claims = create && self.claims;
+        self.settled(&upload.key, create, async || {
+            if claims {
+                self.complete_alone(upload, parts).await
+            } else {
+                self.complete_once(upload, parts, create).await
+            }
+        })
+        .await
     }
 
     async fn abort(&self, upload: &UploadId) -> Result<()> {

@@ -23,6 +23,8 @@ crate::trials! {
     a_dropped_write_leaves_nothing_and_spoils_the_writer,
     the_store_s_own_folder_cannot_be_named,
     what_a_crash_left_is_swept_at_opening,
+    looking_makes_nothing,
+    a_folder_may_be_made_for_its_owner_alone,
     a_root_that_is_gone_does_not_answer,
     pipes_and_links_are_not_there,
 }
@@ -255,6 +257,33 @@ async fn what_a_crash_left_is_swept_at_opening() {
     assert!(!left.exists());
     writer.finish().await.unwrap();
     assert_eq!(second.file_info("file").await.unwrap().size, 2 * 1024 * 1024);
+}
+
+async fn looking_makes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let options = LocalOptions { create: false, ..LocalOptions::default() };
+    let missing = Store::local(folder.path().join("missing"), options.clone()).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    std::fs::write(folder.path().join("file"), "content").unwrap();
+    let store = Store::local(folder.path(), options).unwrap();
+    store.ping().await.unwrap();
+    assert_eq!(store.read_bytes("file").await.unwrap(), "content");
+    store.move_file("file", "moved", false).await.unwrap();
+    store.delete("moved", false).await.unwrap();
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    store.write("file", "content", WriteOptions::default()).await.unwrap();
+    assert_eq!(store.read_bytes("file").await.unwrap(), "content");
+}
+
+async fn a_folder_may_be_made_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = TempDir::new().unwrap();
+    let root = folder.path().join("above/root");
+    Store::local(&root, LocalOptions { private: true, ..LocalOptions::default() }).unwrap();
+    for made in [&root, &folder.path().join("above")] {
+        assert_eq!(made.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
 }
 
 async fn a_root_that_is_gone_does_not_answer() {

@@ -1,11 +1,17 @@
 //! What a user of the store sees, in one binary of named trials.
 
 #[cfg(test)]
+mod cache;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod layers;
+#[cfg(test)]
+mod rate;
 #[cfg(test)]
 mod suite;
 
@@ -17,7 +23,11 @@ fn main() -> std::process::ExitCode {
         trials.extend(suite::trials());
         trials.extend(disk::trials());
         trials.extend(chaos::trials());
+        trials.extend(http::trials());
         trials.extend(layers::trials());
+        trials.extend(cache::trials());
+        trials.extend(cache::paused_trials());
+        trials.extend(rate::paused_trials());
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -25,9 +35,15 @@ fn main() -> std::process::ExitCode {
 /// Runs a test to its end on a runtime of its own.
 #[cfg(test)]
 fn block_on<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test)
+}
+
+/// Runs a test to its end on one thread, with a clock that stands while there is something to do.
+#[cfg(test)]
+fn block_on_paused<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
         .enable_time()
+        .start_paused(true)
         .build()
         .unwrap()
         .block_on(test)
@@ -38,10 +54,13 @@ fn block_on<T>(test: impl Future<Output = T>) -> T {
 #[cfg(test)]
 macro_rules! trials {
     ($module:literal: $($test:ident,)+) => {
-        pub(crate) fn trials() -> Vec<libtest_mimic::Trial> {
+        crate::trials!(trials, block_on, $module: $($test,)+);
+    };
+    ($name:ident, $run:ident, $module:literal: $($test:ident,)+) => {
+        pub(crate) fn $name() -> Vec<libtest_mimic::Trial> {
             vec![$(
                 libtest_mimic::Trial::test(concat!($module, "::", stringify!($test)), || {
-                    crate::block_on($test());
+                    crate::$run($test());
                     Ok(())
                 }),
             )+]
@@ -50,3 +69,13 @@ macro_rules! trials {
 }
 #[cfg(test)]
 use trials;
+
+/// Makes trials of async functions that move the clock.
+#[cfg(test)]
+macro_rules! paused_trials {
+    ($module:literal: $($test:ident,)+) => {
+        crate::trials!(paused_trials, block_on_paused, $module: $($test,)+);
+    };
+}
+#[cfg(test)]
+use paused_trials;

@@ -3,13 +3,15 @@
 use libtest_mimic::Trial;
 use longshore_store::testing::chaos::Chaos;
 use longshore_store::testing::conformance::cases;
-use longshore_store::{Capability, Durability, LocalOptions, RetryPolicy, Store, Timeouts};
+use longshore_store::{
+    CacheOptions, Capability, Durability, LocalOptions, RateOptions, RetryPolicy, Store, Timeouts,
+};
 use tempfile::TempDir;
 
 /// Makes a store, the empty part of it to test, and what both must not outlive.
 type Make = fn() -> ((Store, Store), Option<TempDir>);
 
-const STORES: [(&str, Make); 6] = [
+const STORES: [(&str, Make); 8] = [
     ("memory", || (twice(Store::memory()), None)),
     ("local", || local(LocalOptions::default())),
     ("local-unflushed", || {
@@ -23,7 +25,17 @@ const STORES: [(&str, Make); 6] = [
     // A wrapper must not change what it wraps.
     ("layered", || {
         let store = Store::memory().with_limit(2).with_timeouts(Timeouts::default());
+        let store = store.with_rate(RateOptions { bytes: Some(1 << 40), ..RateOptions::default() });
         (twice(store.with_retry(RetryPolicy::default()).observed(drop)), None)
+    }),
+    ("cached", || (twice(Store::memory().with_cache(CacheOptions::default())), None)),
+    // One that forgets most of what it is told, over a disk that is slower than memory.
+    ("cached-little", || {
+        let ((store, _), folder) =
+            local(LocalOptions { durability: Durability::None, ..LocalOptions::default() });
+        let little =
+            CacheOptions { max_entries: 2, max_file: 5_000, max_listing: 3, ..CacheOptions::default() };
+        (twice(store.with_cache(little)), folder)
     }),
     ("calm-chaos", || (twice(Chaos::wrap(Store::memory()).0), None)),
 ];

@@ -8,7 +8,7 @@ use hyper_util::rt::TokioExecutor;
 use object_store::aws::{AwsAuthorizer, AwsCredential};
 use object_store::client::HttpRequestBody;
 
-use crate::s3::{ACCESS_KEY, SECRET_KEY};
+use crate::s3::{ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY};
 use crate::targets::AnyError;
 
 /// One bucket of a server on loopback.
@@ -52,8 +52,11 @@ impl Admin {
         let mut signed = Request::new(HttpRequestBody::from(Bytes::from(content)));
         *signed.method_mut() = method;
         *signed.uri_mut() = address.parse()?;
-        let keys =
-            AwsCredential { key_id: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned(), token: None };
+        let keys = AwsCredential {
+            key_id: ADMIN_ACCESS_KEY.to_owned(),
+            secret_key: ADMIN_SECRET_KEY.to_owned(),
+            token: None,
+        };
         AwsAuthorizer::new(&keys, "s3", "us-east-1")
             .with_sign_payload(false)
             .try_authorize(&mut signed, None)?;

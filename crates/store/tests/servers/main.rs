@@ -21,6 +21,8 @@ mod process;
 #[cfg(test)]
 mod s3;
 #[cfg(test)]
+mod sftp;
+#[cfg(test)]
 mod shared_key;
 #[cfg(test)]
 mod targets;
@@ -30,7 +32,7 @@ mod tools;
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     #[cfg(test)]
-    let trials = targets::trials();
+    let trials = [targets::trials(), sftp::trials()].into_iter().flatten().collect();
     #[cfg(not(test))]
     let trials = Vec::new();
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -20,6 +20,9 @@ use crate::tools;
 
 pub(crate) const ACCESS_KEY: &str = "longshore-access";
 pub(crate) const SECRET_KEY: &str = "longshore-secret-key";
+/// Who makes the bucket. SeaweedFS makes every bucket that such a one names.
+pub(crate) const ADMIN_ACCESS_KEY: &str = "longshore-admin";
+pub(crate) const ADMIN_SECRET_KEY: &str = "longshore-admin-key";
 const BUCKET: &str = "trials";
 
 /// More than a request has: three parts and a bit.
@@ -29,13 +32,13 @@ pub(crate) const TARGETS: &[Target] = &[
     Target {
         name: "s3-seaweedfs",
         lacks: &[Capability::Hierarchy, Capability::AtomicMove],
-        excused: &[],
+        excused: &[("metadata_comes_back_as_it_was", "the server forgets what is empty")],
         open: || Box::pin(open(&SEAWEEDFS)),
     },
     Target {
         name: "s3-moto",
         lacks: &[Capability::Hierarchy, Capability::AtomicMove],
-        excused: &[],
+        excused: &[("names_of_many_scripts_come_back", "the server knows no key with a line break")],
         open: || Box::pin(open(&MOTO)),
     },
     Target {
@@ -63,9 +66,14 @@ struct Kind {
 }
 
 fn seaweedfs(port: u16, data: &Path) -> std::io::Result<Vec<String>> {
-    let keys = format!(
-        r#"{{"identities":[{{"name":"t","credentials":[{{"accessKey":"{ACCESS_KEY}","secretKey":"{SECRET_KEY}"}}],"actions":["Admin","Read","Write","List","Tagging"]}}]}}"#
-    );
+    let identity = |access_key: &str, secret_key: &str, actions: &str| {
+        format!(
+            r#"{{"name":"{access_key}","credentials":[{{"accessKey":"{access_key}","secretKey":"{secret_key}"}}],"actions":[{actions}]}}"#
+        )
+    };
+    let user = identity(ACCESS_KEY, SECRET_KEY, r#""Read","Write","List","Tagging""#);
+    let admin = identity(ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY, r#""Admin""#);
+    let keys = format!(r#"{{"identities":[{user},{admin}]}}"#);
     let config = data.join("s3.json");
     std::fs::write(&config, keys)?;
     let data = data.display();
@@ -110,10 +118,11 @@ fn moto(port: u16, _: &Path) -> std::io::Result<Vec<String>> {
 fn rclone(port: u16, data: &Path) -> std::io::Result<Vec<String>> {
     let served = data.join("served");
     std::fs::create_dir_all(&served)?;
-    let arguments =
-        ["serve", "s3", "--no-unicode-normalization", "--auth-key", &format!("{ACCESS_KEY},{SECRET_KEY}")]
-            .map(str::to_owned);
-    let mut arguments: Vec<String> = arguments.into();
+    let keys = [(ACCESS_KEY, SECRET_KEY), (ADMIN_ACCESS_KEY, ADMIN_SECRET_KEY)];
+    let mut arguments: Vec<String> = ["serve", "s3", "--no-unicode-normalization"].map(str::to_owned).into();
+    for (access_key, secret_key) in keys {
+        arguments.extend(["--auth-key".to_owned(), format!("{access_key},{secret_key}")]);
+    }
     arguments.extend(["--config".to_owned(), data.join("rclone.conf").display().to_string()]);
     arguments.extend(["--addr".to_owned(), format!("127.0.0.1:{port}"), served.display().to_string()]);
     Ok(arguments)
@@ -233,9 +242,11 @@ async fn missing_bucket(kind: &Kind) -> Result<(), AnyError> {
     let mut listing = store.list_files("", &List::ALL)?;
     assert!(listing.next_entry().await?.is_none());
     fails(store.ping().await, ErrorKind::NotFound)?;
-    fails(store.write("file", "x", WriteOptions::OVERWRITE).await, ErrorKind::NotFound)?;
-    fails(store.write("file", "x", WriteOptions::default()).await, ErrorKind::NotFound)?;
-    fails(store.write("file", vec![0; IN_PARTS], WriteOptions::OVERWRITE).await, ErrorKind::NotFound)?;
+    // Who may not make buckets is told there that it may not write.
+    let written = if kind.name == "seaweedfs" { ErrorKind::PermissionDenied } else { ErrorKind::NotFound };
+    fails(store.write("file", "x", WriteOptions::OVERWRITE).await, written)?;
+    fails(store.write("file", "x", WriteOptions::default()).await, written)?;
+    fails(store.write("file", vec![0; IN_PARTS], WriteOptions::OVERWRITE).await, written)?;
     store.close().await?;
     Ok(())
 }
@@ -315,7 +326,7 @@ async fn one_probe(kind: &Kind) -> Result<(), AnyError> {
     store.write("probe/new", "x", WriteOptions::default()).await?;
     fails(store.write("probe/new", "y", WriteOptions::default()).await, ErrorKind::AlreadyExists)?;
     assert_eq!(store.supports(Capability::AtomicCreate), honest);
-    let mut left = store.list_files(".longshore-probe", &List::ALL)?;
+    let mut left = store.list_files(".longshore-s3", &List::ALL)?;
     assert!(left.next_entry().await?.is_none());
     let told = Store::s3(S3Options { conditional_writes: Some(false), ..options(port) })?;
     told.ping().await?;

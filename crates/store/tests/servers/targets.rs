@@ -4,7 +4,7 @@ use libtest_mimic::{Failed, Trial};
 use longshore_store::testing::conformance::{Outcome, cases};
 use longshore_store::{BoxFuture, Capability, CapabilitySet, Store};
 
-use crate::{azure, azure_faults, gcs, s3, tools};
+use crate::tools;
 
 /// What went wrong, of any kind.
 pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -32,13 +32,14 @@ pub(crate) struct Opened {
 }
 
 /// Every target of every kind.
-const TARGETS: &[&[Target]] = &[s3::TARGETS, azure::TARGETS, gcs::TARGETS];
+const TARGETS: &[&[Target]] =
+    &[crate::s3::TARGETS, crate::azure::TARGETS, crate::gcs::TARGETS, crate::sftp::TARGETS];
 
 pub(crate) fn trials() -> Vec<Trial> {
     let missing = tools::missing();
-    let mut trials = s3::trials();
-    trials.extend(azure_faults::trials());
-    trials.extend(gcs::trials());
+    let mut trials = crate::s3::trials();
+    trials.extend(crate::azure_faults::trials());
+    trials.extend(crate::gcs::trials());
     for target in TARGETS.iter().copied().flatten() {
         let lacks = CapabilitySet::of(target.lacks);
         for case in cases() {
@@ -73,6 +74,6 @@ fn has_exactly(store: &Store, lacks: CapabilitySet) -> Result<(), Failed> {
     if wrong.is_empty() { Ok(()) } else { Err(format!("wrong about {wrong:?}").into()) }
 }
 
-fn failed(error: AnyError) -> Failed {
+pub(crate) fn failed(error: AnyError) -> Failed {
     format!("{error:?}").into()
 }

@@ -16,7 +16,8 @@ pub(super) async fn the_first_start_happens_once(world: &World) {
     let me = world.engine.me(&world.owner).await.unwrap();
     assert_eq!(me.key.role, Role::Admin);
     assert_eq!(world.event_types().await, ["workspace.created"]);
-    world.engine.ping().await.unwrap();
+    world.engine.ping_database().await.unwrap();
+    world.engine.ping_store().await.unwrap();
 }
 
 pub(super) async fn bad_keys_are_told_apart(world: &World) {
