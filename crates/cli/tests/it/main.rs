@@ -17,6 +17,7 @@ mod guards;
 mod help;
 mod histories;
 mod hooks;
+mod job;
 mod jobs;
 mod keys;
 mod kill;

@@ -29,9 +29,9 @@ pub(super) fn are_kept(root: &Root) -> bool {
         });
     };
     let name = "user.longshore.probe";
-    let set = rustix::fs::fsetxattr(&folder, name, b"", XattrFlags::empty());
+    let set = rustix::fs::fsetxattr(folder, name, b"", XattrFlags::empty());
     // It is only a probe: left behind it does no harm.
-    rustix::fs::fremovexattr(&folder, name).ok();
+    rustix::fs::fremovexattr(folder, name).ok();
     // A disk that is full today keeps attributes all the same.
     !matches!(set, Err(Errno::NOTSUP | Errno::NOSYS | Errno::PERM | Errno::ACCESS))
 }
