@@ -24,11 +24,9 @@ use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{ByteRange, Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
 use crate::object::Limits;
+use crate::own_names::check;
 use crate::path::StorePath;
 use crate::read::Read;
-
-/// The folder where files are in the making. No path of a caller reaches it.
-const TEMPORARY: &str = ".longshore-tmp";
 
 /// How often something is tried whose ground others keep changing.
 const TRIES: usize = 4;
@@ -45,19 +43,6 @@ struct Shared {
 /// The backend over the Data Lake endpoint.
 #[derive(Debug)]
 pub(crate) struct Adls(Arc<Shared>);
-
-/// Tells whether a path is the store's own.
-fn is_own(path: &StorePath) -> bool {
-    path.segments().next() == Some(TEMPORARY)
-}
-
-/// Refuses the paths that are the store's own.
-fn check(path: &StorePath) -> Result<()> {
-    if is_own(path) {
-        return Err(Error::new(ErrorKind::InvalidPath, "the name is kept for the store's own files"));
-    }
-    Ok(())
-}
 
 fn is_a_folder() -> Error {
     Error::new(ErrorKind::InvalidPath, "this is a folder")
@@ -235,7 +220,7 @@ impl Backend for Adls {
     }
 
     fn list(&self, path: &StorePath, options: ListOptions) -> BoxStream<'static, Result<Vec<Entry>>> {
-        if is_own(path) {
+        if check(path).is_err() {
             return Box::pin(futures_util::stream::empty());
         }
         walk::walk(self.0.filesystem.clone(), path.clone(), options)

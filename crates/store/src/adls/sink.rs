@@ -17,13 +17,14 @@ use longshore_flow::Tasks;
 use object_store::{PutPayload, PutPayloadMut};
 use tokio::sync::oneshot;
 
+use super::Shared;
 use super::filesystem::{Stamp, told_media_type};
-use super::{Shared, TEMPORARY};
 use crate::azure::endpoint::Failure;
 use crate::backend::{BoxFuture, WriteSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{FileInfo, WriteOptions};
 use crate::object::again;
+use crate::own_names::TEMPORARY;
 use crate::path::StorePath;
 
 /// Smaller chunks are gathered into one, so that a sender of tiny chunks costs neither memory nor calls.

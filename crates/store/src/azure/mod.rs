@@ -4,6 +4,7 @@
 //! first use and kept for this store (`namespace`). A failure to find out is not kept.
 
 mod blob;
+mod config;
 pub(crate) mod endpoint;
 mod namespace;
 mod options;

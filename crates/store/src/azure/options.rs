@@ -51,13 +51,14 @@ pub struct AzureOptions {
     pub container: String,
     /// Who speaks. Default: the identity of this machine.
     pub credential: AzureCredential,
-    /// The endpoint of the Blob service. Default: `https://ACCOUNT.blob.core.windows.net`. One with `http` is spoken to in plain
-    /// text.
+    /// The endpoint of the Blob service. Default: `https://ACCOUNT.blob.core.windows.net`.
     pub endpoint: Option<String>,
     /// The endpoint of the Data Lake service. Default: the Blob endpoint with `.dfs.` for `.blob.`, where it has that.
     pub dfs_endpoint: Option<String>,
     /// Whether the account has a hierarchical namespace. Default: it is asked at the first use, and the answer is kept.
     pub hierarchical: Option<bool>,
+    /// Whether an endpoint may be plain `http`. Who listens there reads and changes everything. Default: no.
+    pub allow_http: bool,
     /// How many bytes a file has at most that goes in one request, and each part of a longer one: 64 KiB to 100 MiB. Parts of what is
     /// longer than 16 GiB grow. Default: 8 MiB.
     pub part_size: usize,
@@ -81,6 +82,7 @@ impl Default for AzureOptions {
             endpoint: None,
             dfs_endpoint: None,
             hierarchical: None,
+            allow_http: false,
             part_size: 8 * 1024 * 1024,
             parts_in_flight: 4,
             ca_file: None,
@@ -110,6 +112,7 @@ impl AzureOptions {
             credential: AzureCredential::Key(key.into()),
             endpoint: Some(format!("http://127.0.0.1:{port}/{account}")),
             hierarchical: Some(false),
+            allow_http: true,
             ..Self::default()
         }
     }
@@ -118,7 +121,7 @@ impl AzureOptions {
     pub(super) fn blob_url(&self) -> Result<String> {
         self.check()?;
         match &self.endpoint {
-            Some(endpoint) => checked(endpoint),
+            Some(endpoint) => checked(endpoint, self.allow_http),
             None => Ok(format!("https://{}.blob.core.windows.net", self.account)),
         }
     }
@@ -126,7 +129,7 @@ impl AzureOptions {
     /// Returns the endpoint of the Data Lake service, if it can be known.
     pub(super) fn dfs_url(&self) -> Result<Option<String>> {
         if let Some(endpoint) = &self.dfs_endpoint {
-            return checked(endpoint).map(Some);
+            return checked(endpoint, self.allow_http).map(Some);
         }
         let blob = self.blob_url()?;
         let dfs = blob.replacen(".blob.", ".dfs.", 1);
@@ -159,10 +162,14 @@ impl AzureOptions {
 }
 
 /// Returns an endpoint as requests are made of it.
-fn checked(endpoint: &str) -> Result<String> {
+fn checked(endpoint: &str, allow_http: bool) -> Result<String> {
     let url = endpoint.trim_end_matches('/');
     let uri: Result<http::Uri, _> = url.parse();
     match uri {
+        Ok(uri) if uri.scheme_str() == Some("http") && !allow_http => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "the endpoint is not https, and plain http is not allowed",
+        )),
         Ok(uri) if matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none() => {
             Ok(url.to_owned())
         }
@@ -184,6 +191,7 @@ mod tests {
             account: "acme".to_owned(),
             container: "data".to_owned(),
             endpoint: endpoint.map(str::to_owned),
+            allow_http: true,
             ..AzureOptions::default()
         }
     }
@@ -203,6 +211,8 @@ mod tests {
             let error = named(Some(endpoint)).blob_url().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{endpoint:?}");
         }
+        let plain = AzureOptions { allow_http: false, ..named(Some("http://h")) };
+        assert_eq!(plain.blob_url().unwrap_err().kind(), ErrorKind::InvalidInput);
         for account in ["", "a.b", "a/b", "a@b"] {
             let options = AzureOptions { account: account.to_owned(), ..named(None) };
             assert_eq!(options.blob_url().unwrap_err().kind(), ErrorKind::InvalidInput, "{account:?}");

@@ -3,6 +3,7 @@
 //! `object_store` finds credentials; the requests are ours, for it knows neither an upload in parts with a condition nor every
 //! name.
 
+mod config;
 mod options;
 mod request;
 mod service;

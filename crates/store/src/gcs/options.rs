@@ -35,8 +35,10 @@ pub struct GcsOptions {
     pub bucket: String,
     /// Who speaks. Default: the machine.
     pub credential: GcsCredential,
-    /// The service's address. Default: `https://storage.googleapis.com`. One with `http` is spoken to in plain text.
+    /// The service's address. Default: `https://storage.googleapis.com`.
     pub endpoint: Option<String>,
+    /// Whether the `endpoint` may be plain `http`. Who listens there reads and changes everything. Default: no.
+    pub allow_http: bool,
     /// Whether writes without `overwrite` may rely on the service. Default: yes at Google's own address, elsewhere it is tried out.
     pub conditional_writes: Option<bool>,
     /// How many bytes a file has at most that goes in one request, and each part of a longer one: a multiple of 256 KiB, at most 1
@@ -57,6 +59,7 @@ impl Default for GcsOptions {
             bucket: String::new(),
             credential: GcsCredential::default(),
             endpoint: None,
+            allow_http: false,
             conditional_writes: None,
             part_size: 8 * 1024 * 1024,
             ca_file,
@@ -80,10 +83,11 @@ impl GcsOptions {
         if self.part_size == 0 || !self.part_size.is_multiple_of(PARTS.0) || self.part_size > PARTS.1 {
             return refuse("a part has a multiple of 256 KiB, at most 1 GiB".to_owned());
         }
-        let is_address =
-            |endpoint: &String| endpoint.starts_with("http://") || endpoint.starts_with("https://");
+        let is_address = |endpoint: &String| {
+            endpoint.starts_with("https://") || (self.allow_http && endpoint.starts_with("http://"))
+        };
         if !self.endpoint.as_ref().is_none_or(is_address) {
-            return refuse("an endpoint is a URL with http or https".to_owned());
+            return refuse("the endpoint is not https, and plain http is not allowed".to_owned());
         }
         Ok(())
     }
@@ -92,11 +96,6 @@ impl GcsOptions {
     pub(super) fn address(&self) -> String {
         let endpoint = self.endpoint.as_deref().unwrap_or("https://storage.googleapis.com");
         endpoint.trim_end_matches('/').to_owned()
-    }
-
-    /// Returns whether the address is one of plain text.
-    pub(super) fn is_plain(&self) -> bool {
-        self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"))
     }
 
     pub(super) fn connector(&self) -> Connector {
@@ -148,7 +147,8 @@ mod tests {
             GcsOptions { bucket: "a/b".to_owned(), ..right.clone() },
             GcsOptions { part_size: 0, ..right.clone() },
             GcsOptions { part_size: 1000, ..right.clone() },
-            GcsOptions { endpoint: Some("ftp://h".to_owned()), ..right.clone() },
+            GcsOptions { endpoint: Some("ftp://h".to_owned()), allow_http: true, ..right.clone() },
+            GcsOptions { endpoint: Some("http://h".to_owned()), ..right.clone() },
         ] {
             wrong.check().unwrap_err();
         }

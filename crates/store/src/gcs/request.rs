@@ -55,7 +55,7 @@ impl Bucket {
     pub(super) fn new(options: &GcsOptions) -> Result<Self> {
         let connector = options.connector();
         Ok(Self {
-            client: connector.client(options.is_plain()),
+            client: connector.client(options.allow_http),
             address: options.address(),
             name: options.bucket.clone(),
             credentials: options.provider(&connector)?,

@@ -58,6 +58,7 @@ pub(crate) fn options_of(server: &DfsServer, filesystem: &str) -> AzureOptions {
         credential: AzureCredential::Key(dfs::KEY.into()),
         endpoint: Some(server.endpoint()),
         dfs_endpoint: Some(server.endpoint()),
+        allow_http: true,
         part_size: 1024 * 1024,
         ..AzureOptions::default()
     }

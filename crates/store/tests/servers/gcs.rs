@@ -46,6 +46,7 @@ fn options_of(server: &GcsServer, bucket: &str) -> GcsOptions {
         bucket: bucket.to_owned(),
         credential: GcsCredential::Token(TOKEN.into()),
         endpoint: Some(server.endpoint()),
+        allow_http: true,
         part_size: 1024 * 1024,
         ..GcsOptions::default()
     }
@@ -108,6 +109,7 @@ async fn open_emulator() -> Result<Opened, AnyError> {
         bucket: BUCKET.to_owned(),
         credential: GcsCredential::Anonymous,
         endpoint: Some(format!("http://127.0.0.1:{}", server.port)),
+        allow_http: true,
         part_size: 1024 * 1024,
         ..GcsOptions::default()
     })?;
