@@ -10,6 +10,7 @@
 
 mod backend;
 mod batch;
+pub mod blocking;
 mod capability;
 mod digest;
 mod error;

@@ -9,6 +9,7 @@
 //! ```
 
 mod change;
+mod faults;
 mod list;
 mod read;
 mod whole;
@@ -51,7 +52,7 @@ impl Case {
 /// Returns every case.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    [read::CASES, write::CASES, list::CASES, change::CASES, whole::CASES].concat()
+    [read::CASES, write::CASES, list::CASES, change::CASES, whole::CASES, faults::CASES].concat()
 }
 
 /// Names the cases of a module, with what each needs besides reading and writing.

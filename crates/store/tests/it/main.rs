@@ -1,6 +1,8 @@
 //! What a user of the store sees, in one binary of named trials.
 
 #[cfg(test)]
+mod blocking;
+#[cfg(test)]
 mod cache;
 #[cfg(test)]
 mod chaos;
@@ -25,6 +27,7 @@ fn main() -> std::process::ExitCode {
         trials.extend(cache::trials());
         trials.extend(cache::paused_trials());
         trials.extend(rate::paused_trials());
+        trials.extend(blocking::trials());
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
