@@ -28,7 +28,8 @@ pub trait Backend: Any + Debug + Send + Sync {
     /// Returns the name of this kind of backend, for errors and logs.
     fn name(&self) -> &'static str;
 
-    /// Returns what this backend can do. It never changes.
+    /// Returns what this backend is known to be able to do. That grows at most once, where a service had to be asked: the
+    /// first `ping`, or the first write that relies on it, may add to it. Nothing is ever taken away.
     fn capabilities(&self) -> CapabilitySet;
 
     /// Opens a file for reading. `NotFound` and `PreconditionFailed` come now, not with the first chunk.

@@ -86,6 +86,11 @@ impl Store {
         Self { backend: with(self.backend), ..self }
     }
 
+    /// Returns this store with a folder of it as its root. Closing it closes the store, as there is no other.
+    pub(crate) fn rooted(self, folder: &StorePath) -> Self {
+        Self { prefix: self.prefix.join(folder), ..self }
+    }
+
     /// Returns the store of the folder `subpath` of this one: the same paths with a prefix, that none of them leads out of. No
     /// I/O is done, and the folder need not be there. Both share one backend, and what stands in front of it; closing the child
     /// does nothing.

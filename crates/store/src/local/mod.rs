@@ -7,6 +7,7 @@
 
 mod attributes;
 mod cached;
+mod config;
 mod disk;
 mod errno;
 mod folders;
@@ -39,6 +40,7 @@ use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
+use crate::own_names;
 use crate::path::StorePath;
 use crate::read::Read;
 
@@ -66,6 +68,8 @@ pub struct LocalOptions {
     /// Temporary files older than this, which no living process writes, are deleted at opening. Default: one
     /// hour.
     pub sweep_older_than: Duration,
+    /// Whether a missing folder is made; otherwise opening it is `NotFound`. Default: yes.
+    pub create: bool,
 }
 
 impl Default for LocalOptions {
@@ -74,6 +78,7 @@ impl Default for LocalOptions {
             durability: Durability::Full,
             read_chunk: 1024 * 1024,
             sweep_older_than: Duration::from_secs(60 * 60),
+            create: true,
         }
     }
 }
@@ -147,7 +152,7 @@ impl Local {
     pub(crate) fn open_on(root: &Path, mut options: LocalOptions, disk: Disk) -> Result<Self> {
         options.read_chunk = options.read_chunk.max(4096);
         let older_than = options.sweep_older_than;
-        let root = Root::open(root, disk)?;
+        let root = Root::open(root, options.create, disk)?;
         temporary::sweep(&root, older_than)?;
         let keeps_attributes = attributes::are_kept(&root.temporary);
         Ok(Self(Arc::new(Shared {
@@ -210,7 +215,7 @@ fn entry_of(path: StorePath, stat: &Statx) -> Option<Entry> {
 }
 
 fn stat(shared: &Shared, path: &StorePath) -> Result<Entry> {
-    Root::check(path)?;
+    own_names::check(path)?;
     match shared.root.open_at(path, OFlags::PATH) {
         Ok(file) => stat_opened(shared, path, &file),
         Err(Errno::LOOP) => Err(errno::error(Errno::NOENT, "")),
@@ -245,7 +250,7 @@ fn require_file(shared: &Shared, path: &StorePath) -> Result<()> {
 fn copy_file(shared: &Arc<Shared>, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<FileInfo> {
     let (source, stat) = read::open(shared, from)?;
     let info = described(shared, &source, info_of(from.clone(), &stat));
-    Root::check(to)?;
+    own_names::check(to)?;
     check_target(shared, to, overwrite)?;
     let mut stage = Stage::create(shared)?;
     stage.copy_from(&source)?;
@@ -255,7 +260,7 @@ fn copy_file(shared: &Arc<Shared>, from: &StorePath, to: &StorePath, overwrite: 
 
 fn move_file(shared: &Shared, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<()> {
     require_file(shared, from)?;
-    Root::check(to)?;
+    own_names::check(to)?;
     check_target(shared, to, overwrite)?;
     let ((from_parent, from_name), (to_parent, to_name)) = (from.split(), to.split());
     let source =
@@ -278,7 +283,7 @@ fn ping(shared: &Shared) -> Result<()> {
         return Err(Error::new(ErrorKind::Unavailable, "the root of the store was deleted"));
     }
     // Writes need this one too.
-    match stat_entry(shared.root.open_folder("").map_err(failed)?, root::TEMPORARY) {
+    match stat_entry(shared.root.open_folder("").map_err(failed)?, own_names::TEMPORARY) {
         Ok(stat) if is_folder(stat.stx_mode) => Ok(()),
         _ => Err(Error::new(ErrorKind::Unavailable, "the store's folder for temporary files is gone")),
     }
@@ -309,7 +314,7 @@ impl Backend for Local {
         path: &'a StorePath,
         options: &'a WriteOptions,
     ) -> BoxFuture<'a, Result<Box<dyn WriteSink>>> {
-        let sink = Root::check(path).map(|()| -> Box<dyn WriteSink> {
+        let sink = own_names::check(path).map(|()| -> Box<dyn WriteSink> {
             Box::new(LocalSink::new(Arc::clone(&self.0), path.clone(), options.clone()))
         });
         Box::pin(std::future::ready(sink))

@@ -13,11 +13,8 @@ use rustix::io::Errno;
 
 use super::disk::Disk;
 use super::errno;
-use crate::error::{Error, ErrorKind, Result};
-use crate::path::StorePath;
-
-/// The folder below the root where files are in the making. No path of a caller reaches it.
-pub(super) const TEMPORARY: &str = ".longshore-tmp";
+use crate::error::Result;
+use crate::own_names::TEMPORARY;
 
 /// Never out of the root, and through no link.
 const BENEATH: ResolveFlags =
@@ -45,9 +42,11 @@ pub(super) struct Root {
 }
 
 impl Root {
-    pub(super) fn open(path: &Path, disk: Disk) -> Result<Self> {
+    pub(super) fn open(path: &Path, create: bool, disk: Disk) -> Result<Self> {
         let action = "opening the root of the store";
-        make_durably(path, &disk).map_err(|errno| errno::error(errno, action))?;
+        if create {
+            make_durably(path, &disk).map_err(|errno| errno::error(errno, action))?;
+        }
         let open = || -> Result<Self, Errno> {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let folder = rustix::fs::open(path, flags, Mode::empty())?;
@@ -74,14 +73,6 @@ impl Root {
     pub(super) fn resolve_by_component(&self) {
         self.by_component.store(true, Ordering::Relaxed);
         self.answers_at_once.store(false, Ordering::Relaxed);
-    }
-
-    /// Refuses the paths that are the store's own.
-    pub(super) fn check(path: &StorePath) -> Result<()> {
-        if path.segments().next() == Some(TEMPORARY) {
-            return Err(Error::new(ErrorKind::InvalidPath, "the name is kept for the store's own files"));
-        }
-        Ok(())
     }
 
     /// Opens what stands at `path`, which is normalised, without following any link.

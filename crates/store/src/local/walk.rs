@@ -5,10 +5,11 @@ use std::os::fd::AsFd;
 use rustix::fs::{AtFlags, Dir, FileType};
 use rustix::io::Errno;
 
-use super::root::{Root, TEMPORARY, open_folder, stat_entry};
+use super::root::{Root, open_folder, stat_entry};
 use super::{Shared, entry_of, errno};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{Entry, FolderInfo, ListOptions};
+use crate::own_names::{self, TEMPORARY};
 use crate::path::StorePath;
 
 /// How many entries one turn on a blocking thread gives.
@@ -31,7 +32,7 @@ impl Walk {
     pub(super) fn batch(&mut self, root: &Root) -> Result<(Vec<Entry>, bool)> {
         let failed = |errno| errno::error(errno, "listing");
         if let Some(start) = self.start.take() {
-            Root::check(&start)?;
+            own_names::check(&start)?;
             match root.open_folder(&start) {
                 Ok(folder) => self.open.push((start, Dir::new(folder).map_err(failed)?)),
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok((Vec::new(), false)),
@@ -99,7 +100,7 @@ impl Walk {
 
 /// Deletes a folder. Links in it are deleted themselves, never what they lead to.
 pub(super) fn delete_folder(shared: &Shared, path: &StorePath, recursive: bool) -> Result<()> {
-    Root::check(path)?;
+    own_names::check(path)?;
     let failed = |errno| match errno {
         // Some file systems say so for a folder with content.
         Errno::EXIST => errno::error(Errno::NOTEMPTY, ""),

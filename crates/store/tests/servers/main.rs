@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod sftp;
+#[cfg(test)]
 mod targets;
 #[cfg(test)]
 mod tools;
@@ -12,7 +14,7 @@ mod tools;
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     #[cfg(test)]
-    let trials = targets::trials();
+    let trials = [targets::trials(), sftp::trials()].into_iter().flatten().collect();
     #[cfg(not(test))]
     let trials = Vec::new();
     let conclusion = libtest_mimic::run(&arguments, trials);

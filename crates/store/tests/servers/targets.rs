@@ -30,7 +30,7 @@ pub(crate) struct Opened {
 }
 
 /// Every target of every kind.
-const TARGETS: &[&[Target]] = &[];
+const TARGETS: &[&[Target]] = &[crate::sftp::TARGETS];
 
 pub(crate) fn trials() -> Vec<Trial> {
     let missing = tools::missing();
@@ -67,6 +67,6 @@ fn has_exactly(store: &Store, lacks: CapabilitySet) -> Result<(), Failed> {
     if wrong.is_empty() { Ok(()) } else { Err(format!("wrong about {wrong:?}").into()) }
 }
 
-fn failed(error: AnyError) -> Failed {
+pub(crate) fn failed(error: AnyError) -> Failed {
     format!("{error:?}").into()
 }

@@ -1,0 +1,126 @@
+//! Opening a store by its URL: the one table of schemes.
+
+use longshore_flow::RetryPolicy;
+
+use crate::config::{Config, invalid};
+use crate::error::Result;
+use crate::layer::Timeouts;
+use crate::local::LocalOptions;
+use crate::path::StorePath;
+use crate::store::Store;
+
+/// A kind of store that a URL can name.
+struct Scheme {
+    /// What the URL begins with; the first is the usual one.
+    names: &'static [&'static str],
+    /// The form of the URL, for people.
+    form: &'static str,
+    /// Whether it lies behind a network.
+    is_remote: bool,
+    open: fn(&mut Config) -> Result<Store>,
+}
+
+/// Every scheme there is. A backend's line lets `Config::read` take its options, and opens it with them.
+const SCHEMES: &[Scheme] = &[
+    Scheme {
+        names: &["memory"],
+        form: "memory:",
+        is_remote: false,
+        open: |config| config.read(|_| Ok(Store::memory())),
+    },
+    Scheme {
+        names: &["file"],
+        form: "file:///FOLDER",
+        is_remote: false,
+        open: |config| {
+            let (folder, options) = config.read(LocalOptions::from_config)?;
+            Store::local(folder, options)
+        },
+    },
+];
+
+/// How a store is asked that lies behind a network, unless options say otherwise.
+const AT_ONCE: usize = 64;
+
+/// What stands in front of a store: options of every scheme.
+struct Manners {
+    timeouts: Option<Timeouts>,
+    retry: Option<RetryPolicy>,
+    at_once: Option<usize>,
+}
+
+impl Manners {
+    fn from_config(config: &mut Config, is_remote: bool) -> Result<Self> {
+        let operation = config.take_parsed("timeout")?;
+        let chunk = config.take_parsed("chunk_timeout")?;
+        let attempts = config.take_parsed("attempts")?;
+        let at_once = config.take_parsed("at_once")?;
+        let usual = Timeouts::default();
+        let timeouts =
+            Timeouts { operation: operation.unwrap_or(usual.operation), chunk: chunk.unwrap_or(usual.chunk) };
+        let usual = RetryPolicy::default();
+        let retry = RetryPolicy { max_attempts: attempts.unwrap_or(usual.max_attempts), ..usual };
+        Ok(Self {
+            timeouts: (is_remote || operation.is_some() || chunk.is_some()).then_some(timeouts),
+            retry: (is_remote || attempts.is_some()).then_some(retry),
+            at_once: at_once.or(is_remote.then_some(AT_ONCE)),
+        })
+    }
+
+    fn wrap(self, mut store: Store) -> Store {
+        // Innermost, so that the wait for a turn is not counted; each attempt has its own time.
+        if let Some(timeouts) = self.timeouts {
+            store = store.with_timeouts(timeouts);
+        }
+        if let Some(at_once) = self.at_once {
+            store = store.with_limit(at_once);
+        }
+        match self.retry {
+            Some(retry) if retry.max_attempts > 1 => store.with_retry(retry),
+            _ => store,
+        }
+    }
+}
+
+impl Store {
+    /// Opens the store that a URL names. No store is asked anything here: whether a remote one answers, its first verb tells
+    /// ([`ping`](Self::ping)).
+    ///
+    /// | URL | |
+    /// |---|---|
+    /// | `memory:` | an empty store in memory |
+    /// | `file:///FOLDER` | a folder of the local disk: always an absolute path. Options: `durability` (`full`, `file`, `none`), `read_chunk`, `sweep_older_than`, `create` (make a missing folder: true) |
+    ///
+    /// What a URL's path names beyond the bucket or container is the root of the store, as [`child`](Self::child) has it,
+    /// though closing it closes the store.
+    ///
+    /// Every scheme has the options `timeout` and `chunk_timeout` ([`with_timeouts`](Self::with_timeouts)), `attempts` (how
+    /// often in all, 1: no retry; [`with_retry`](Self::with_retry)) and `at_once` ([`with_limit`](Self::with_limit)). A remote
+    /// store has all of them unless told otherwise, the others none.
+    ///
+    /// What the URL or an option breaks is `InvalidInput`, and an unknown scheme too. No error shows a secret.
+    pub fn open(mut config: Config) -> Result<Self> {
+        let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.names.contains(&config.scheme())) else {
+            let forms: Vec<_> = SCHEMES.iter().map(|scheme| scheme.form).collect();
+            let message =
+                format!("there is no store {}:, but there are {}", config.scheme(), forms.join(", "));
+            return Err(invalid(message));
+        };
+        let shown = config.to_string();
+        let open = |config: &mut Config| -> Result<Self> {
+            config.resolve()?;
+            let manners = Manners::from_config(config, scheme.is_remote)?;
+            let store = manners.wrap((scheme.open)(config)?);
+            Ok(store.rooted(&StorePath::parse(config.path())?))
+        };
+        open(&mut config).map_err(|error| error.located(&shown, scheme.names[0]))
+    }
+}
+
+impl Config {
+    /// Returns whether the store lies behind a network, as far as the scheme is known.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        SCHEMES.iter().any(|scheme| scheme.is_remote && scheme.names.contains(&self.scheme()))
+    }
+}
