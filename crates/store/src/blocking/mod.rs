@@ -102,7 +102,8 @@ verbs! {
 impl Store {
     /// Makes a blocking store of an async one, with a runtime of its own that its clones, children and open files share.
     ///
-    /// `Unavailable` where no threads are to be had.
+    /// Connections that are opened on the way belong to that runtime, so the async store had better not be used on another at the
+    /// same time. `Unavailable` where no threads are to be had.
     pub fn new(store: crate::Store) -> Result<Self> {
         Ok(Self { driver: Driver::own()?, inner: store })
     }
