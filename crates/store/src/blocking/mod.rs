@@ -205,7 +205,7 @@ impl Store {
     /// Deletes many files, `at_once` at a time.
     pub fn delete_many<'s>(
         &'s self,
-        paths: impl IntoIterator<Item = String> + 's,
+        paths: impl IntoIterator<Item = String, IntoIter: Send> + 's,
         missing_ok: bool,
         at_once: usize,
     ) -> Each<'s, Outcome<()>> {
@@ -215,7 +215,7 @@ impl Store {
     /// Tells of many paths whether anything stands there, `at_once` at a time.
     pub fn exists_many<'s>(
         &'s self,
-        paths: impl IntoIterator<Item = String> + 's,
+        paths: impl IntoIterator<Item = String, IntoIter: Send> + 's,
         at_once: usize,
     ) -> Each<'s, Outcome<bool>> {
         self.each(self.inner.exists_many(paths, at_once))
@@ -224,7 +224,7 @@ impl Store {
     /// Copies many files (from, to), `at_once` at a time.
     pub fn copy_many<'s>(
         &'s self,
-        pairs: impl IntoIterator<Item = (String, String), IntoIter: 's> + 's,
+        pairs: impl IntoIterator<Item = (String, String), IntoIter: Send + 's> + 's,
         overwrite: bool,
         at_once: usize,
     ) -> Each<'s, Outcome<FileInfo>> {
@@ -243,7 +243,7 @@ impl Store {
         self.driver.wait(self.inner.transfer(from, &target.inner, to, options, progress))
     }
 
-    fn each<'s, T>(&self, stream: impl Stream<Item = T> + 's) -> Each<'s, T> {
+    fn each<'s, T>(&self, stream: impl Stream<Item = T> + Send + 's) -> Each<'s, T> {
         Each(Held::new(self.driver.clone(), Box::pin(stream)))
     }
 }
@@ -255,7 +255,7 @@ impl Debug for Store {
 }
 
 /// A stream, one by one: each `next` waits for what comes next. Nothing is done before, and dropping it ends what is under way.
-pub struct Each<'s, T>(Held<Pin<Box<dyn Stream<Item = T> + 's>>>);
+pub struct Each<'s, T>(Held<Pin<Box<dyn Stream<Item = T> + Send + 's>>>);
 
 impl<T> Iterator for Each<'_, T> {
     type Item = T;

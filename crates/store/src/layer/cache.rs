@@ -58,7 +58,8 @@ impl Store {
     /// acknowledged, and what was read before a change is never kept after it. What is changed in any other way (by another
     /// process, or through the store that this one was made of) is seen after [`CacheOptions::ttl`] at the latest; so is a
     /// change that was given up on the way (a dropped future, a lost answer) and came to pass later, unless it takes longer
-    /// than that. What is missing is not kept.
+    /// than that, and so is what was changed under another name of the same file (a disk that ignores case, a hard link). What
+    /// is missing is not kept.
     ///
     /// Content that is asked for with `if_match` is of that tag. Ranges are cut from kept content; a file whose ranges are
     /// asked for is fetched as a whole at the second time, if it is small enough to be kept. Many who ask for the same small

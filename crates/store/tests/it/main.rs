@@ -11,6 +11,8 @@ mod disk;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]
+mod outsider;
+#[cfg(test)]
 mod rate;
 #[cfg(test)]
 mod suite;
@@ -28,6 +30,7 @@ fn main() -> std::process::ExitCode {
         trials.extend(cache::paused_trials());
         trials.extend(rate::paused_trials());
         trials.extend(blocking::trials());
+        trials.extend(outsider::trials());
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
