@@ -2,11 +2,14 @@
 
 use longshore_flow::RetryPolicy;
 
+use crate::azure::AzureOptions;
 use crate::config::{Config, invalid};
 use crate::error::Result;
+use crate::gcs::GcsOptions;
 use crate::layer::Timeouts;
 use crate::local::LocalOptions;
 use crate::path::StorePath;
+use crate::s3::S3Options;
 use crate::sftp::SftpOptions;
 use crate::store::Store;
 
@@ -39,8 +42,32 @@ const SCHEMES: &[Scheme] = &[
         },
     },
     Scheme {
+        names: &["s3"],
+        form: "s3://BUCKET/path",
+        is_remote: true,
+        open: |config| Store::s3(config.read(S3Options::from_config)?),
+    },
+    Scheme {
+        names: &["az"],
+        form: "az://CONTAINER/path",
+        is_remote: true,
+        open: |config| Store::azure(config.read(AzureOptions::from_config)?),
+    },
+    Scheme {
+        names: &["abfss"],
+        form: "abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/path",
+        is_remote: true,
+        open: |config| Store::azure(config.read(AzureOptions::from_config)?),
+    },
+    Scheme {
+        names: &["gs"],
+        form: "gs://BUCKET/path",
+        is_remote: true,
+        open: |config| Store::gcs(config.read(GcsOptions::from_config)?),
+    },
+    Scheme {
         names: &["sftp"],
-        form: "sftp://USER@HOST/FOLDER",
+        form: "sftp://USER@HOST:PORT/FOLDER",
         is_remote: true,
         open: |config| Store::sftp(config.read(SftpOptions::from_config)?),
     },
@@ -97,7 +124,11 @@ impl Store {
     /// |---|---|
     /// | `memory:` | an empty store in memory |
     /// | `file:///FOLDER` | a folder of the local disk: always an absolute path. Options: `durability` (`full`, `file`, `none`), `read_chunk`, `sweep_older_than`, `create` (make a missing folder: true), `private` (make it for its owner alone: false) |
-    /// | `sftp://USER@HOST:PORT/FOLDER` | a folder on a server with SSH; `/~/FOLDER` begins at the login folder. Options: `key_file`, `private_key`, `passphrase`, `agent`, `known_hosts`, `fingerprint`, `accept_any_host_key`, `connect_timeout`, `request_timeout`, `keepalive`, `requests`, `window`, `read_chunk`, `sweep_older_than` ([`SftpOptions`](crate::SftpOptions)) |
+    /// | `s3://BUCKET/path` | a bucket of S3 ([`s3`](Self::s3)). Options: `region`, `endpoint`, `path_style`, `allow_http`, `ca_file`, `part_size`, `parts_in_flight`, `sign_payload`, `conditional_writes`, `connect_timeout`, `idle_timeout`; whose keys: `access_key_id`, `secret_access_key`, `session_token`, or `profile`, or `anonymous`. Otherwise as AWS's tools have it: the environment (`AWS_…`), the shared files, the container, the machine |
+    /// | `az://CONTAINER/path` | a container of Azure ([`azure`](Self::azure)), of the account `account`. Options: `account_key`, `sas`, `tenant_id` with `client_id` and `client_secret`, `endpoint`, `dfs_endpoint`, `allow_http`, `hierarchical`, `part_size`, `parts_in_flight`, `ca_file`, `connect_timeout`, `idle_timeout`. Otherwise the environment (`AZURE_…`), the machine |
+    /// | `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/path` | the same, in the form of Azure's Data Lake |
+    /// | `gs://BUCKET/path` | a bucket of Google Cloud Storage ([`gcs`](Self::gcs)). Options: `service_account_file`, `service_account_key`, `anonymous`, `endpoint`, `allow_http`, `conditional_writes`, `part_size`, `ca_file`, `connect_timeout`, `idle_timeout`. Otherwise `GOOGLE_APPLICATION_CREDENTIALS`, the user's file of `gcloud`, the machine |
+    /// | `sftp://USER@HOST:PORT/FOLDER` | a folder of a server with SSH; `/~/FOLDER` is one in the login folder. Options: [`SftpOptions`], as docs/stores.md names them |
     ///
     /// What a URL's path names beyond the bucket or container is the root of the store, as [`child`](Self::child) has it,
     /// though closing it closes the store.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::capability::Capability;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::info::{ByteRange, ReadOptions};
 use crate::store::Store;
 
@@ -30,7 +30,7 @@ impl Store {
             .map(|span| {
                 let options =
                     ReadOptions { range: ByteRange::from(span.clone()), if_match: if_match.clone() };
-                async move { Ok((span.start, self.read(path, options).await?.bytes().await?)) }
+                async move { Ok::<_, Error>((span.start, self.read(path, options).await?.bytes().await?)) }
             })
             .buffered(AT_ONCE)
             .try_collect()

@@ -16,6 +16,7 @@ use futures_util::{StreamExt as _, stream};
 pub use self::cache::CacheOptions;
 pub use self::observe::Observation;
 pub use self::rate::RateOptions;
+pub(crate) use self::retry::unit_random;
 pub use self::timeout::Timeouts;
 use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::CapabilitySet;

@@ -16,6 +16,11 @@ use crate::path::StorePath;
 use crate::read::Read;
 use crate::store::Store;
 
+/// Returns a number from 0 to 1. It spreads callers alone; nothing is decided by it.
+pub(crate) fn unit_random() -> f64 {
+    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Retry(RetryPolicy);
 
@@ -36,10 +41,8 @@ impl Store {
 impl Retry {
     /// Waits before attempt `attempt` + 1, or gives the error back.
     async fn pause(&self, attempt: u32, error: Error) -> Result<()> {
-        // Spreads callers alone; nothing is decided by it.
-        let random = RandomState::new().build_hasher().finish();
-        let unit = random as f64 / u64::MAX as f64;
-        let delay = error.is_retryable().then(|| self.0.delay(attempt, unit, error.retry_after())).flatten();
+        let delay = || self.0.delay(attempt, unit_random(), error.retry_after());
+        let delay = error.is_retryable().then(delay).flatten();
         match delay {
             Some(delay) => {
                 tokio::time::sleep(delay).await;

@@ -1,13 +1,19 @@
 //! What a user of the store sees, in one binary of named trials.
 
 #[cfg(test)]
+mod blocking;
+#[cfg(test)]
 mod cache;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod layers;
+#[cfg(test)]
+mod outsider;
 #[cfg(test)]
 mod rate;
 #[cfg(test)]
@@ -21,10 +27,13 @@ fn main() -> std::process::ExitCode {
         trials.extend(suite::trials());
         trials.extend(disk::trials());
         trials.extend(chaos::trials());
+        trials.extend(http::trials());
         trials.extend(layers::trials());
         trials.extend(cache::trials());
         trials.extend(cache::paused_trials());
         trials.extend(rate::paused_trials());
+        trials.extend(blocking::trials());
+        trials.extend(outsider::trials());
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -32,12 +41,7 @@ fn main() -> std::process::ExitCode {
 /// Runs a test to its end on a runtime of its own.
 #[cfg(test)]
 fn block_on<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(test)
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test)
 }
 
 /// Runs a test to its end on one thread, with a clock that stands while there is something to do.

@@ -3,9 +3,27 @@
 //! `cargo xtask servers` installs them (`requirements.txt` beside this file, and npm's Azurite) and runs the suite. Where they are not installed every trial is ignored, and says so.
 
 #[cfg(test)]
+mod azure;
+#[cfg(test)]
+mod azure_faults;
+#[cfg(test)]
+mod bucket;
+#[cfg(test)]
+mod dfs;
+#[cfg(test)]
+mod gcs;
+#[cfg(test)]
+mod gcs_server;
+#[cfg(test)]
+mod http_server;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
+mod s3;
+#[cfg(test)]
 mod sftp;
+#[cfg(test)]
+mod shared_key;
 #[cfg(test)]
 mod targets;
 #[cfg(test)]

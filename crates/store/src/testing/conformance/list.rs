@@ -1,8 +1,10 @@
 //! Listing.
 
+use std::time::UNIX_EPOCH;
+
 use super::{Outcome, fails, promises, same};
 use crate::error::ErrorKind;
-use crate::info::{Entry, List, WriteOptions};
+use crate::info::{Entry, FileInfo, List, WriteOptions};
 use crate::store::Store;
 
 promises! {
@@ -60,10 +62,18 @@ async fn files_are_listed_with_size_and_tag(store: Store) -> Outcome {
     same(files(&store, "b", true).await?, ["b/c", "b/d/e", "b/d/f"])?;
     let mut listing = store.list_files("b", &List::ALL)?;
     while let Some(file) = listing.next_entry().await? {
-        same(&file, &store.file_info(&file.path).await?)?;
+        let info = store.file_info(&file.path).await?;
+        same((&file.path, file.size, &file.etag), (&info.path, info.size, &info.etag))?;
+        same(seconds(&file), seconds(&info))?;
         same(file.size, file.path.len() as u64)?;
     }
     Ok(())
+}
+
+/// Returns when a file was written, as exactly as every service tells it.
+fn seconds(file: &FileInfo) -> Option<u64> {
+    let since = file.last_modified?.duration_since(UNIX_EPOCH).ok()?;
+    Some(since.as_secs())
 }
 
 async fn folders_are_listed_once(store: Store) -> Outcome {

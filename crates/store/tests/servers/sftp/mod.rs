@@ -20,9 +20,9 @@ use crate::targets::{AnyError, Opened, Target};
 use crate::tools;
 
 pub(crate) const TARGETS: &[Target] = &[
-    Target { name: "sftp-openssh", lacks: &LACKING, open: || Box::pin(open(openssh)) },
-    Target { name: "sftp-asyncssh", lacks: &LACKING_ALL, open: || Box::pin(open(asyncssh)) },
-    Target { name: "sftp-rclone", lacks: &LACKING_LINKS, open: || Box::pin(open(rclone)) },
+    Target { name: "sftp-openssh", lacks: &LACKING, excused: &[], open: || Box::pin(open(openssh)) },
+    Target { name: "sftp-asyncssh", lacks: &LACKING_ALL, excused: &[], open: || Box::pin(open(asyncssh)) },
+    Target { name: "sftp-rclone", lacks: &LACKING_LINKS, excused: &[], open: || Box::pin(open(rclone)) },
 ];
 
 /// What no server of this protocol has.

@@ -1,0 +1,539 @@
+//! What Google Cloud Storage does, request by request.
+//!
+//! A tag is the object's generation: the service's own tags mean nothing to a condition in JSON.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::OnceCell;
+
+use super::options::GcsOptions;
+use super::request::{Ask, Bucket, Place, json, value};
+use crate::capability::{Capability, CapabilitySet};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::Refused;
+use crate::info::{FileInfo, Metadata, WriteOptions};
+use crate::object::error::{refusal, translate, unexpected};
+use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
+use crate::path::StorePath;
+
+const METADATA: &str = "x-goog-meta-";
+const GENERATION: &str = "x-goog-generation";
+const IF_GENERATION: HeaderName = HeaderName::from_static("x-goog-if-generation-match");
+
+/// What the service says of a file whose media type nobody has said.
+const UNSAID: &str = "application/octet-stream";
+
+/// How many files are deleted at once.
+const DELETIONS: usize = 16;
+
+/// Where what is tried out is stored, and deleted again.
+const PROBE: &str = ".longshore-probe";
+
+/// One bucket.
+#[derive(Debug)]
+pub(super) struct Gcs {
+    bucket: Bucket,
+    native_prefix: String,
+    part_size: usize,
+    creating: OnceCell<bool>,
+    /// Uploads under way, by the address of their session.
+    uploads: Mutex<HashMap<String, Pending>>,
+}
+
+/// An upload: the service takes parts one after the other, and the last with the length of all, so one is held back.
+#[derive(Debug, Default)]
+struct Pending {
+    /// How many bytes the service has.
+    sent: u64,
+    /// Parts it has not, with the one held back at the end.
+    held: VecDeque<Vec<Bytes>>,
+    /// How many parts there were so far: one that is given again is known by its number.
+    parts: usize,
+}
+
+impl Pending {
+    /// Returns where the oldest part goes, and its content, unless no more than `most` are held.
+    fn oldest(&self, most: usize) -> Option<(u64, Vec<Bytes>)> {
+        self.held.front().filter(|_| self.held.len() > most).map(|part| (self.sent, part.clone()))
+    }
+
+    /// Notes that the service has the oldest part.
+    fn advance(&mut self) {
+        self.sent += self.held.pop_front().iter().flatten().map(|chunk| chunk.len() as u64).sum::<u64>();
+    }
+}
+
+/// An object, as far as anybody asks.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Object {
+    name: String,
+    size: Option<String>,
+    generation: String,
+    updated: Option<String>,
+    content_type: Option<String>,
+    #[serde(default)]
+    metadata: Option<Metadata>,
+}
+
+impl Object {
+    fn info(self) -> FileInfo {
+        FileInfo {
+            last_modified: self
+                .updated
+                .and_then(|time| time.parse::<jiff::Timestamp>().ok())
+                .map(SystemTime::from),
+            media_type: self.content_type.filter(|said| said != UNSAID),
+            metadata: self.metadata.unwrap_or_default(),
+            version_id: Some(self.generation.clone()),
+            etag: Some(self.generation),
+            ..FileInfo::new(StorePath::ROOT, self.size.and_then(|size| size.parse().ok()).unwrap_or(0))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    #[serde(default)]
+    items: Vec<Object>,
+    #[serde(default)]
+    prefixes: Vec<String>,
+    next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rewritten {
+    done: bool,
+    rewrite_token: Option<String>,
+}
+
+impl Gcs {
+    pub(super) fn new(options: &GcsOptions) -> Result<Self> {
+        options.check()?;
+        let known = options.conditional_writes.or_else(|| options.endpoint.is_none().then_some(true));
+        Ok(Self {
+            bucket: Bucket::new(options)?,
+            native_prefix: format!("gs://{}/", options.bucket),
+            part_size: options.part_size,
+            creating: OnceCell::new_with(known),
+            uploads: Mutex::default(),
+        })
+    }
+
+    fn uploads(&self) -> MutexGuard<'_, HashMap<String, Pending>> {
+        // Each change is one step, so a panic elsewhere left nothing half done.
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is known of an upload.
+    fn pending<T>(&self, session: &str, change: impl FnOnce(&mut Pending) -> T) -> Result<T> {
+        let mut uploads = self.uploads();
+        uploads.get_mut(session).map(change).ok_or_else(|| unexpected("an upload that was not begun"))
+    }
+
+    /// Stores an object in one request, on condition that none stands there if `create`.
+    async fn put_once(
+        &self,
+        key: &str,
+        content: Vec<Bytes>,
+        options: &WriteOptions,
+        create: bool,
+    ) -> Result<Result<FileInfo, Refused>> {
+        // Of nothing at all some emulators make no object.
+        let is_plain = options.metadata.is_empty() && !content.is_empty();
+        let kind = if is_plain { "media" } else { "multipart" };
+        let mut query = vec![("uploadType", kind), ("name", key)];
+        query.extend(create.then_some(("ifGenerationMatch", "0")));
+        let media_type = options.media_type.as_deref().unwrap_or(UNSAID);
+        let mut headers = HeaderMap::new();
+        let content = if is_plain {
+            headers.insert(header::CONTENT_TYPE, value(media_type)?);
+            content
+        } else {
+            let boundary = format!("{:016x}{:016x}", random(), random());
+            headers.insert(header::CONTENT_TYPE, value(&format!("multipart/related; boundary={boundary}"))?);
+            related(&boundary, &resource(key, options), media_type, content)
+        };
+        let ask = Ask { query: &query, headers, content };
+        match self.bucket.send_or_refused(Method::POST, &Place::Uploads, ask).await? {
+            Ok(answer) => Ok(Ok(json::<Object>(answer).await?.info())),
+            Err(refused) => Ok(Err(refused)),
+        }
+    }
+
+    /// Sends a part of an upload, the last one where `size` of all is known.
+    async fn send_part(
+        &self,
+        session: &str,
+        start: u64,
+        content: Vec<Bytes>,
+        size: Option<u64>,
+    ) -> Result<Result<Option<FileInfo>, Refused>> {
+        let length: u64 = content.iter().map(|chunk| chunk.len() as u64).sum();
+        let whole = size.map_or_else(|| "*".to_owned(), |size| size.to_string());
+        let range = match length {
+            0 => format!("bytes */{whole}"),
+            _ => format!("bytes {start}-{}/{whole}", start + length - 1),
+        };
+        let headers = [(header::CONTENT_RANGE, value(&range)?)].into_iter().collect();
+        let ask = Ask { headers, content, ..Ask::default() };
+        match self.bucket.send_or_refused(Method::PUT, &Place::Session(session), ask).await? {
+            Ok(answer) if size.is_some() => Ok(Ok(Some(json::<Object>(answer).await?.info()))),
+            Ok(_) => Err(unexpected("an upload that ended before its last part")),
+            // So the service says that it waits for more.
+            Err(refused) if refused.status == StatusCode::PERMANENT_REDIRECT && size.is_none() => {
+                Ok(Ok(None))
+            }
+            Err(refused) => Ok(Err(refused)),
+        }
+    }
+
+    /// Begins an upload and returns the address of its session.
+    async fn begin_once(
+        &self,
+        key: &str,
+        options: &WriteOptions,
+        create: bool,
+    ) -> Result<Result<String, Refused>> {
+        let mut query = vec![("uploadType", "resumable"), ("name", key)];
+        query.extend(create.then_some(("ifGenerationMatch", "0")));
+        let media_type = options.media_type.as_deref().unwrap_or(UNSAID);
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8")),
+            (HeaderName::from_static("x-upload-content-type"), value(media_type)?),
+        ];
+        let content = vec![resource(key, options).into()];
+        let ask = Ask { query: &query, headers: headers.into_iter().collect(), content };
+        Ok(match self.bucket.send_or_refused(Method::POST, &Place::Uploads, ask).await? {
+            Ok(answer) => {
+                let session = answer.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
+                let session = session.ok_or_else(|| unexpected("an upload without an address"))?.to_owned();
+                self.uploads().insert(session.clone(), Pending::default());
+                Ok(session)
+            }
+            Err(refused) => Err(refused),
+        })
+    }
+
+    /// Ends an upload, on the conditions it was begun with.
+    async fn complete_once(&self, session: &str) -> Result<Result<FileInfo, Refused>> {
+        // All others went before it.
+        let (start, part) = self.pending(session, |pending| pending.oldest(0))?.unwrap_or_default();
+        let size = start + part.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
+        match self.send_part(session, start, part, Some(size)).await? {
+            Ok(Some(info)) => {
+                self.uploads().remove(session);
+                Ok(Ok(info))
+            }
+            Ok(None) => Err(unexpected("an upload that did not end with its last part")),
+            Err(refused) => Ok(Err(refused)),
+        }
+    }
+
+    /// Tries out whether the service keeps the condition that nothing is replaced, in both ways. What was stored is deleted.
+    async fn probe(&self) -> Result<bool> {
+        // Spreads those who try at the same time; nothing is decided by it.
+        let key = format!("{PROBE}/{:016x}", random());
+        let kept = self.probe_at(&key).await;
+        let deleted = self.delete(vec![key]).await;
+        let kept = kept?;
+        deleted.map(|()| kept)
+    }
+
+    async fn probe_at(&self, key: &str) -> Result<bool> {
+        let options = WriteOptions::default();
+        let content = || vec![Bytes::from_static(b"x")];
+        if let Err(refused) = self.put_once(key, content(), &options, true).await? {
+            return Err(refusal(&refused));
+        }
+        if !is_kept(&self.put_once(key, content(), &options, true).await?)? {
+            return Ok(false);
+        }
+        let session = match self.begin_once(key, &options, true).await? {
+            Ok(session) => session,
+            Err(refused) => return is_kept(&Err::<(), _>(refused)),
+        };
+        let upload = UploadId { key: key.to_owned(), name: session };
+        let completed = async {
+            self.put_part(&upload, 0, content()).await?;
+            self.complete_once(&upload.name).await
+        };
+        let kept = completed.await.and_then(|completed| is_kept(&completed));
+        let aborted = self.abort(&upload).await;
+        let kept = kept?;
+        aborted.map(|()| kept)
+    }
+}
+
+/// Tells what an answer to a condition that does not hold means.
+fn is_kept<T>(answer: &Result<T, Refused>) -> Result<bool> {
+    match answer {
+        Ok(_) => Ok(false),
+        Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => Ok(true),
+        Err(refused) => Err(refusal(refused)),
+    }
+}
+
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Tells what a refusal of a write means.
+fn written<T>(answer: Result<T, Refused>, create: bool) -> Result<T> {
+    answer.map_err(|refused| {
+        if create && refused.status == StatusCode::PRECONDITION_FAILED {
+            return Error::new(ErrorKind::AlreadyExists, "the file already exists").with_source(refused);
+        }
+        refusal(&refused)
+    })
+}
+
+/// Returns what is said of an object, as the service takes it.
+fn resource(key: &str, options: &WriteOptions) -> String {
+    let mut resource = json!({ "name": key, "contentType": options.media_type.as_deref().unwrap_or(UNSAID) });
+    if !options.metadata.is_empty() {
+        resource["metadata"] = json!(options.metadata);
+    }
+    resource.to_string()
+}
+
+/// Puts what is said of an object and its content into one body.
+fn related(boundary: &str, resource: &str, media_type: &str, content: Vec<Bytes>) -> Vec<Bytes> {
+    let head = format!(
+        "--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{resource}\r\n\
+         --{boundary}\r\nContent-Type: {media_type}\r\n\r\n"
+    );
+    let tail = format!("\r\n--{boundary}--\r\n");
+    [Bytes::from(head)].into_iter().chain(content).chain([Bytes::from(tail)]).collect()
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Reads `bytes 3-9/20`.
+fn ranged(text: &str) -> Option<(Range<u64>, u64)> {
+    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let last: u64 = last.parse().ok()?;
+    Some((first.parse().ok()?..last.checked_add(1)?, size.parse().ok()?))
+}
+
+/// Returns what the headers of an object's content say; nothing where the service does not say which generation it is.
+fn described(headers: &HeaderMap, size: u64) -> Option<FileInfo> {
+    let generation = text(headers, GENERATION)?.to_owned();
+    let said = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.as_str().strip_prefix(METADATA)?.to_owned(), value.to_str().ok()?.to_owned()))
+    };
+    Some(FileInfo {
+        last_modified: text(headers, "last-modified").and_then(|time| httpdate::parse_http_date(time).ok()),
+        media_type: text(headers, "content-type").filter(|said| *said != UNSAID).map(str::to_owned),
+        metadata: headers.iter().filter_map(said).collect(),
+        version_id: Some(generation.clone()),
+        etag: Some(generation),
+        ..FileInfo::new(StorePath::ROOT, size)
+    })
+}
+
+fn changed() -> Error {
+    Error::new(ErrorKind::PreconditionFailed, "the file has changed")
+}
+
+impl Service for Gcs {
+    fn name(&self) -> &'static str {
+        "gcs"
+    }
+
+    fn capabilities(&self) -> CapabilitySet {
+        let all = CapabilitySet::of(Capability::ALL);
+        let all = all.without(Capability::Hierarchy).without(Capability::AtomicMove);
+        if self.creating.get() == Some(&true) { all } else { all.without(Capability::AtomicCreate) }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { part_size: self.part_size, parts_in_flight: 1, copy_part: u64::MAX, delete_batch: 256 }
+    }
+
+    fn native_prefix(&self) -> &str {
+        &self.native_prefix
+    }
+
+    async fn get(&self, key: &str, range: Option<Span>, if_match: Option<&str>) -> Result<Option<Opened>> {
+        let mut headers = HeaderMap::new();
+        if let Some(tag) = if_match {
+            headers.insert(IF_GENERATION, value(tag)?);
+        }
+        if let Some(span) = &range {
+            headers.insert(header::RANGE, value(&span.header())?);
+        }
+        let ask = Ask { headers, ..Ask::default() };
+        let answer = match self.bucket.send_or_refused(Method::GET, &Place::Content(key), ask).await? {
+            Ok(answer) => answer,
+            Err(refused) if refused.status == StatusCode::RANGE_NOT_SATISFIABLE => return Ok(None),
+            Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => {
+                // Of a file that is not there a service may say that it does not match.
+                self.head(key).await?;
+                return Err(changed());
+            }
+            Err(refused) => return Err(refusal(&refused)),
+        };
+        let headers = answer.headers();
+        let (span, size) = match text(headers, "content-range").map(ranged) {
+            Some(range) => range.ok_or_else(|| unexpected("a range that makes no sense"))?,
+            None => {
+                let length = text(headers, "content-length").and_then(|length| length.parse().ok());
+                let length: u64 = length.ok_or_else(|| unexpected("a file without a length"))?;
+                (0..length, length)
+            }
+        };
+        if span.start >= span.end && range.is_some() {
+            return Ok(None);
+        }
+        let info = match described(headers, size) {
+            Some(info) => info,
+            // An emulator that says little with the content.
+            None => self.head(key).await?,
+        };
+        // A service may not have heeded it.
+        if if_match.is_some() && if_match != info.etag.as_deref() {
+            return Err(changed());
+        }
+        let chunks = answer.into_body().bytes_stream().map_err(|error| translate(&error));
+        let chunks = chunks.try_filter(|chunk| std::future::ready(!chunk.is_empty()));
+        Ok(Some(Opened { info, range: span, chunks: Box::pin(chunks) }))
+    }
+
+    async fn head(&self, key: &str) -> Result<FileInfo> {
+        let answer = self.bucket.send(Method::GET, &Place::Object(key, ""), Ask::default()).await?;
+        Ok(json::<Object>(answer).await?.info())
+    }
+
+    async fn put(&self, key: &str, content: Vec<Bytes>, options: &WriteOptions) -> Result<FileInfo> {
+        let create = !options.overwrite;
+        written(self.put_once(key, content, options, create).await?, create)
+    }
+
+    async fn list(&self, ask: &ListAsk) -> Result<Page> {
+        let most = ask.most.map(|most| most.to_string());
+        let mut query = vec![("prefix", &*ask.prefix)];
+        query.extend(ask.by_folder.then_some(("delimiter", "/")));
+        query.extend(most.as_deref().map(|most| ("maxResults", most)));
+        query.extend(ask.token.as_deref().map(|token| ("pageToken", token)));
+        let ask = Ask { query: &query, ..Ask::default() };
+        let listed: Listed = json(self.bucket.send(Method::GET, &Place::Objects, ask).await?).await?;
+        let objects = listed.items.into_iter().map(|object| (object.name.clone(), object.info())).collect();
+        let token = listed.next_page_token.filter(|token| !token.is_empty());
+        Ok(Page { objects, folders: listed.prefixes, token })
+    }
+
+    async fn delete(&self, keys: Vec<String>) -> Result<()> {
+        let deletions = keys.into_iter().map(|key| async move {
+            match self.bucket.send(Method::DELETE, &Place::Object(&key, ""), Ask::default()).await {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+                Ok(_) | Err(_) => Ok(()),
+            }
+        });
+        stream::iter(deletions).buffer_unordered(DELETIONS).try_collect().await
+    }
+
+    async fn copy(&self, from: &str, to: &str, source: &FileInfo, overwrite: bool) -> Result<Copied> {
+        let verb = format!("/rewriteTo/b/{}/o/{}", self.bucket.name, Bucket::encoded(to));
+        let mut token: Option<String> = None;
+        loop {
+            let mut query = Vec::new();
+            query.extend(source.etag.as_deref().map(|tag| ("ifSourceGenerationMatch", tag)));
+            query.extend((!overwrite).then_some(("ifGenerationMatch", "0")));
+            query.extend(token.as_deref().map(|token| ("rewriteToken", token)));
+            let ask = Ask { query: &query, ..Ask::default() };
+            let place = Place::Object(from, &verb);
+            let answer = match self.bucket.send_or_refused(Method::POST, &place, ask).await? {
+                Ok(answer) => answer,
+                // One of both conditions: which, the target tells.
+                Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => {
+                    let is_taken = !overwrite && self.head(to).await.is_ok();
+                    return Err(if is_taken {
+                        Error::new(ErrorKind::AlreadyExists, "the file already exists").with_source(refused)
+                    } else {
+                        Error::new(ErrorKind::Unavailable, "the file was replaced while it was copied")
+                    });
+                }
+                Err(refused) => return Err(refusal(&refused)),
+            };
+            let rewritten: Rewritten = json(answer).await?;
+            if rewritten.done {
+                return Ok(Copied::Done);
+            }
+            token = Some(rewritten.rewrite_token.ok_or_else(|| unexpected("half a copy without a token"))?);
+        }
+    }
+
+    async fn begin(&self, key: &str, options: &WriteOptions) -> Result<String> {
+        let create = !options.overwrite;
+        written(self.begin_once(key, options, create).await?, create)
+    }
+
+    /// Sends the part before this one, and keeps this one, which may be the last.
+    async fn put_part(&self, upload: &UploadId, number: usize, content: Vec<Bytes>) -> Result<String> {
+        self.pending(&upload.name, |pending| {
+            if number == pending.parts {
+                pending.held.push_back(content);
+                pending.parts += 1;
+            }
+        })?;
+        while let Some((start, part)) = self.pending(&upload.name, |pending| pending.oldest(1))? {
+            self.send_part(&upload.name, start, part, None).await?.map_err(|refused| refusal(&refused))?;
+            self.pending(&upload.name, Pending::advance)?;
+        }
+        Ok(String::new())
+    }
+
+    async fn copy_part(
+        &self,
+        _: &UploadId,
+        _: usize,
+        _: &str,
+        _: &FileInfo,
+        _: Range<u64>,
+    ) -> Result<String> {
+        Err(unexpected("a copy in parts, of which there are none here"))
+    }
+
+    async fn complete(&self, upload: &UploadId, _: &[String], options: &WriteOptions) -> Result<FileInfo> {
+        written(self.complete_once(&upload.name).await?, !options.overwrite)
+    }
+
+    async fn abort(&self, upload: &UploadId) -> Result<()> {
+        self.uploads().remove(&upload.name);
+        let place = Place::Session(&upload.name);
+        match self.bucket.send_or_refused(Method::DELETE, &place, Ask::default()).await? {
+            Ok(_) => Ok(()),
+            // 499 is how the service says that it is done.
+            Err(refused) => match refused.status.as_u16() {
+                499 | 404 | 410 => Ok(()),
+                _ => Err(refusal(&refused)),
+            },
+        }
+    }
+
+    async fn can_create(&self) -> Result<bool> {
+        self.creating.get_or_try_init(|| self.probe()).await.copied()
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let ask = Ask { query: &[("maxResults", "1")], ..Ask::default() };
+        self.bucket.send(Method::GET, &Place::Objects, ask).await?;
+        self.can_create().await.map(drop)
+    }
+}

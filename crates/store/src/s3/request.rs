@@ -1,0 +1,173 @@
+//! A signed request, and its answer.
+
+use std::fmt::{self, Debug, Write as _};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use object_store::PutPayload;
+use object_store::aws::{AwsAuthorizer, AwsCredentialProvider};
+use object_store::client::{HttpRequestBody, HttpResponse};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest as _, Sha256};
+
+use super::options::S3Options;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Client, Refused};
+use crate::object::error::{refusal, translate, unexpected};
+
+/// What a signature does not know as itself is encoded.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED_IN_KEY: &AsciiSet = &ENCODED.remove(b'/');
+
+/// The most of an answer that is taken into memory: a page of a thousand keys of a thousand bytes, each encoded.
+const ANSWER_MOST: usize = 16 * 1024 * 1024;
+
+/// Sends requests to one bucket.
+pub(super) struct Bucket {
+    client: Client,
+    /// Where it is, without a `/` at the end.
+    address: String,
+    name: String,
+    region: String,
+    credentials: Option<AwsCredentialProvider>,
+    sign_payload: bool,
+}
+
+/// What to ask for.
+#[derive(Default)]
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    /// The key, empty for the bucket itself.
+    pub(super) key: &'a str,
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) headers: HeaderMap,
+    pub(super) content: Vec<Bytes>,
+}
+
+impl Bucket {
+    pub(super) fn new(options: &S3Options) -> Result<Self> {
+        let connector = options.connector();
+        Ok(Self {
+            client: connector.client(options.allow_http),
+            address: options.address(),
+            name: options.bucket.clone(),
+            region: options.region.clone(),
+            credentials: options.provider(&connector)?,
+            sign_payload: options.sign_payload,
+        })
+    }
+
+    /// Returns what names an object of this bucket as the source of a copy.
+    pub(super) fn copy_source(&self, key: &str) -> Result<HeaderValue> {
+        let source = format!("{}/{}", self.name, utf8_percent_encode(key, ENCODED_IN_KEY));
+        HeaderValue::try_from(source).map_err(|error| unexpected(error.to_string()))
+    }
+
+    /// Sends a request; what is no success is an error, and so is a refusal whose status alone cannot tell what it means here:
+    /// [`send_or_refused`](Self::send_or_refused) gives that.
+    pub(super) async fn send(&self, ask: Ask<'_>) -> Result<HttpResponse> {
+        self.send_or_refused(ask).await?.map_err(|refused| refusal(&refused))
+    }
+
+    /// Sends a request, and gives a refusal as it is.
+    pub(super) async fn send_or_refused(&self, ask: Ask<'_>) -> Result<Result<HttpResponse, Refused>> {
+        let request = self.request(ask).await?;
+        match self.client.send(request).await {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(error) => match std::error::Error::source(&error).and_then(|e| e.downcast_ref::<Refused>()) {
+                Some(refused) => Ok(Err(refused.clone())),
+                None => Err(translate(&error)),
+            },
+        }
+    }
+
+    /// Sends a request whose answer is a text. Some begin with a success and are an error in the end.
+    pub(super) async fn send_for_text(&self, ask: Ask<'_>) -> Result<Result<(HeaderMap, String), Refused>> {
+        let answer = match self.send_or_refused(ask).await? {
+            Ok(answer) => answer,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let (head, body) = answer.into_parts();
+        let text = text(body).await?;
+        if text.contains("<Error>") && !text.contains("<DeleteResult") {
+            return Ok(Err(Refused::new(head.status, &head.headers, text.as_bytes())));
+        }
+        Ok(Ok((head.headers, text)))
+    }
+
+    async fn request(&self, ask: Ask<'_>) -> Result<Request<HttpRequestBody>> {
+        let mut address = String::with_capacity(self.address.len() + 2 * ask.key.len() + 64);
+        address.push_str(&self.address);
+        let _infallible = write!(address, "/{}", utf8_percent_encode(ask.key, ENCODED_IN_KEY));
+        for (place, (name, value)) in ask.query.iter().enumerate() {
+            let sign = if place == 0 { '?' } else { '&' };
+            let _infallible = write!(address, "{sign}{name}={}", utf8_percent_encode(value, ENCODED));
+        }
+        let digest = self.sign_payload.then(|| {
+            let mut hasher = Sha256::new();
+            ask.content.iter().for_each(|chunk| hasher.update(chunk));
+            hasher.finalize()
+        });
+        let length: usize = ask.content.iter().map(Bytes::len).sum();
+        let body = match length {
+            0 => HttpRequestBody::empty(),
+            _ => HttpRequestBody::from(ask.content.into_iter().collect::<PutPayload>()),
+        };
+        let mut request = Request::new(body);
+        *request.uri_mut() = address.parse().map_err(|_| bad_address())?;
+        if ask.method == Method::PUT || ask.method == Method::POST {
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        *request.method_mut() = ask.method;
+        request.headers_mut().extend(ask.headers);
+        if let Some(provider) = &self.credentials {
+            let credential = provider.get_credential().await.map_err(|error| {
+                // That nobody gives keys is a matter of rights, whatever it was that failed.
+                let error = translate(&error);
+                let kind = if error.is_retryable() { error.kind() } else { ErrorKind::PermissionDenied };
+                Error::new(kind, "no credentials are to be had").with_source(error)
+            })?;
+            AwsAuthorizer::new(&credential, "s3", &self.region)
+                .with_sign_payload(self.sign_payload)
+                .try_authorize(&mut request, digest.as_ref().map(|digest| &digest[..]))
+                .map_err(|error| translate(&error))?;
+        }
+        Ok(request)
+    }
+}
+
+impl Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bucket").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+fn bad_address() -> Error {
+    Error::new(ErrorKind::InvalidInput, "the endpoint is no address")
+}
+
+/// Reads an answer that is to be taken apart.
+async fn text(body: object_store::client::HttpResponseBody) -> Result<String> {
+    use futures_util::TryStreamExt as _;
+    let mut chunks = body.bytes_stream();
+    let mut whole = Vec::new();
+    while let Some(chunk) = chunks.try_next().await.map_err(|error| translate(&error))? {
+        whole.extend_from_slice(&chunk);
+        if whole.len() > ANSWER_MOST {
+            return Err(unexpected("an answer that does not end"));
+        }
+    }
+    String::from_utf8(whole).map_err(|_| unexpected("an answer that is not UTF-8"))
+}
+
+/// Returns a header's value, which came from a checked text.
+pub(super) fn value(text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text).map_err(|error| {
+        Error::new(ErrorKind::InvalidInput, "this cannot be said to the service").with_source(error)
+    })
+}
+
+/// Returns a header's text.
+pub(super) fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,197 @@
+//! The few elements that answers have, taken apart; and those of requests, put together.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use percent_encoding::percent_decode_str;
+
+use super::service::unquoted;
+use crate::error::Result;
+use crate::info::FileInfo;
+use crate::object::Page;
+use crate::object::error::unexpected;
+use crate::path::StorePath;
+
+/// Returns what is inside of each element of this name, none of which may be inside of another.
+fn elements<'a>(xml: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let mut rest = xml;
+    std::iter::from_fn(move || {
+        let (_, after) = rest.split_once(&open)?;
+        let (inside, after) = after.split_once(&close)?;
+        rest = after;
+        Some(inside)
+    })
+}
+
+/// Returns the text of the first element of this name.
+pub(super) fn text(xml: &str, name: &str) -> Option<String> {
+    elements(xml, name).next().map(unescaped)
+}
+
+fn unescaped(text: &str) -> String {
+    if !text.contains('&') {
+        return text.to_owned();
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        plain.push_str(before);
+        let Some((name, after)) = after.split_once(';') else {
+            plain.push('&');
+            rest = after;
+            continue;
+        };
+        plain.push(match name {
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "apos" => '\'',
+            "amp" => '&',
+            number => character(number).unwrap_or(char::REPLACEMENT_CHARACTER),
+        });
+        rest = after;
+    }
+    plain.push_str(rest);
+    plain
+}
+
+fn character(name: &str) -> Option<char> {
+    let number = name.strip_prefix('#')?;
+    let code = match number.strip_prefix('x') {
+        Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+        None => number.parse().ok()?,
+    };
+    char::from_u32(code)
+}
+
+/// Escapes a text, or returns nothing if XML cannot have it.
+fn escaped(text: &str) -> Option<String> {
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            character if character.is_control() => return None,
+            '\u{fffe}' | '\u{ffff}' => return None,
+            character => escaped.push(character),
+        }
+    }
+    Some(escaped)
+}
+
+/// Takes apart a page of `ListObjectsV2`.
+pub(super) fn page(xml: &str) -> Result<Page> {
+    if !xml.contains("<ListBucketResult") {
+        return Err(unexpected("a listing that is none"));
+    }
+    let is_encoded = text(xml, "EncodingType").as_deref() == Some("url");
+    let name = |text: &str| -> Result<String> {
+        let text = unescaped(text);
+        if !is_encoded {
+            return Ok(text);
+        }
+        let spaced = text.replace('+', " ");
+        let decoded = percent_decode_str(&spaced).decode_utf8();
+        decoded.map(Cow::into_owned).map_err(|_| unexpected("a key that is not UTF-8"))
+    };
+    let mut page = Page { token: text(xml, "NextContinuationToken"), ..Page::default() };
+    for object in elements(xml, "Contents") {
+        let key = elements(object, "Key").next().ok_or_else(|| unexpected("an object without a key"))?;
+        let size = elements(object, "Size").next().and_then(|size| size.trim().parse().ok());
+        let size = size.ok_or_else(|| unexpected("an object without a size"))?;
+        let info = FileInfo {
+            last_modified: elements(object, "LastModified").next().and_then(time),
+            etag: text(object, "ETag").map(|etag| unquoted(&etag)),
+            ..FileInfo::new(StorePath::ROOT, size)
+        };
+        page.objects.push((name(key)?, info));
+    }
+    for folder in elements(xml, "CommonPrefixes") {
+        page.folders.extend(elements(folder, "Prefix").map(&name).collect::<Result<Vec<_>>>()?);
+    }
+    if text(xml, "IsTruncated").as_deref() != Some("true") {
+        page.token = None;
+    }
+    Ok(page)
+}
+
+/// Reads a time such as `2009-10-12T17:50:30.000Z`.
+fn time(text: &str) -> Option<SystemTime> {
+    text.trim().parse::<jiff::Timestamp>().ok().map(SystemTime::from)
+}
+
+/// Returns the body that deletes keys, or nothing if one of them cannot stand in XML.
+pub(super) fn deletion(keys: &[String]) -> Option<String> {
+    let mut xml =
+        String::from("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Quiet>true</Quiet>");
+    for key in keys {
+        xml.push_str("<Object><Key>");
+        xml.push_str(&escaped(key)?);
+        xml.push_str("</Key></Object>");
+    }
+    xml.push_str("</Delete>");
+    Some(xml)
+}
+
+/// Returns the body that completes an upload of parts with these tags.
+pub(super) fn completion(parts: &[String]) -> String {
+    let mut xml = String::from("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+    for (place, etag) in parts.iter().enumerate() {
+        let etag = escaped(etag).unwrap_or_default();
+        let number = place + 1;
+        xml.push_str(&format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"));
+    }
+    xml.push_str("</CompleteMultipartUpload>");
+    xml
+}
+
+/// Returns the first error in the answer to a deletion of many, which has one for each key that stands still.
+pub(super) fn first_failure(xml: &str) -> Option<&str> {
+    elements(xml, "Error").find(|error| text(error, "Code").as_deref() != Some("NoSuchKey"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::{completion, deletion, first_failure, page, unescaped};
+
+    #[test]
+    fn a_page_is_taken_apart() {
+        let xml = "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"x\"><Prefix>a</Prefix>\
+            <EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>\
+            <NextContinuationToken>t&amp;k</NextContinuationToken>\
+            <Contents><Key>a/b+c%2Bd%0Ae</Key><LastModified>1970-01-01T00:01:00.000Z</LastModified>\
+            <ETag>&quot;f00&quot;</ETag><Size>7</Size><Owner><ID>o</ID></Owner></Contents>\
+            <CommonPrefixes><Prefix>a/x%20y/</Prefix></CommonPrefixes></ListBucketResult>";
+        let page = page(xml).unwrap();
+        assert_eq!(page.token.as_deref(), Some("t&k"));
+        assert_eq!(page.folders, ["a/x y/"]);
+        let (key, info) = &page.objects[0];
+        assert_eq!(key, "a/b c+d\ne");
+        assert_eq!((info.size, info.etag.as_deref()), (7, Some("f00")));
+        assert_eq!(info.last_modified, Some(UNIX_EPOCH + Duration::from_secs(60)));
+        super::page("<html>").unwrap_err();
+    }
+
+    #[test]
+    fn escapes_are_undone() {
+        assert_eq!(unescaped("a&lt;&#65;&#x42;&amp;lt;&"), "a<AB&lt;&");
+    }
+
+    #[test]
+    fn what_xml_cannot_have_is_not_put_into_it() {
+        assert!(deletion(&["a<b".to_owned()]).unwrap().contains("<Key>a&lt;b</Key>"));
+        assert_eq!(deletion(&["a\u{1}".to_owned()]), None);
+        assert!(
+            completion(&["\"e\"".to_owned()])
+                .contains("<PartNumber>1</PartNumber><ETag>&quot;e&quot;</ETag>")
+        );
+        let failed =
+            "<DeleteResult><Error><Code>NoSuchKey</Code></Error><Error><Code>X</Code></Error></DeleteResult>";
+        assert_eq!(first_failure(failed), Some("<Code>X</Code>"));
+    }
+}
