@@ -134,6 +134,7 @@ crate::trials! {
     an_error_after_a_success_is_an_error,
     silence_ends,
     nobody_there_is_unavailable,
+    a_claim_of_who_is_gone_holds_up_nobody,
     who_has_another_certificate_is_not_spoken_to,
 }
 
@@ -297,6 +298,39 @@ async fn nobody_there_is_unavailable() {
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(!format!("{error:?}").contains("hunter2"));
     }
+}
+
+async fn a_claim_of_who_is_gone_holds_up_nobody() {
+    let service = Service::start(|head, _| {
+        let (method, rest) = head.split_once(' ').unwrap();
+        let is_claim = rest.starts_with("/b/.longshore-s3/claim-");
+        // Whose claim it was when this is asked: theirs, until it is deleted.
+        static DELETED: AtomicBool = AtomicBool::new(false);
+        match method {
+            "PUT" if is_claim && !DELETED.load(Ordering::SeqCst) => say("412 Precondition Failed", "", ""),
+            "HEAD" if is_claim => {
+                let old =
+                    "date: Sun, 06 Nov 1994 08:59:37 GMT\r\nlast-modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+                say("200 OK", old, "")
+            }
+            "DELETE" if is_claim => {
+                DELETED.store(true, Ordering::SeqCst);
+                say("204 No Content", "", "")
+            }
+            "HEAD" => say("404 Not Found", "", ""),
+            "POST" if rest.contains("uploads=") => say("200 OK", "", "<R><UploadId>u</UploadId></R>"),
+            "POST" => say("200 OK", "", "<R><ETag>\"e\"</ETag></R>"),
+            _ => say("200 OK", "etag: \"p\"\r\n", ""),
+        }
+    });
+    let content = vec![1; (5 << 20) + 1];
+    let made = service.store().write("file", content, WriteOptions::default()).await.unwrap();
+    assert_eq!(made.etag.as_deref(), Some("e"));
+    let claims = service.lines().into_iter().filter(|line| line.contains("claim-"));
+    let methods: Vec<_> = claims.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(methods, ["PUT", "HEAD", "DELETE", "PUT", "DELETE"]);
+    let condition = |head: &&String| head.starts_with("POST /b/file?uploadId=");
+    assert!(service.asked().iter().find(condition).unwrap().contains("if-none-match: *"));
 }
 
 /// Answers each connection over TLS, with a certificate that only `tests/it/tls/ca.pem` knows.
