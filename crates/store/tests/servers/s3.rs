@@ -108,19 +108,13 @@ fn seaweedfs(port: u16, data: &Path) -> std::io::Result<Vec<String>> {
     for name in ["s3", "filer"] {
         arguments.push(format!("-{name}.localSocket={data}/{name}.sock"));
     }
-    for name in [
-        "master.port",
-        "master.port.grpc",
-        "volume.port",
-        "volume.port.grpc",
-        "filer.port",
-        "filer.port.grpc",
-        "s3.port.grpc",
-    ] {
-        arguments.push(format!("-{name}={}", free_port()?));
-    }
-    if let Some(port) = arguments.iter().find_map(|text| text.strip_prefix("-filer.port.grpc=")) {
-        let socket = PathBuf::from(format!("/tmp/seaweedfs-filer-grpc-{port}.sock"));
+    for name in ["master", "volume", "filer", "s3"] {
+        if name != "s3" {
+            arguments.push(format!("-{name}.port={}", free_port()?));
+        }
+        let port = free_port()?;
+        arguments.push(format!("-{name}.port.grpc={port}"));
+        let socket = PathBuf::from(format!("/tmp/seaweedfs-{name}-grpc-{port}.sock"));
         SOCKETS.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
     }
     Ok(arguments)
