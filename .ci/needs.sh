@@ -57,12 +57,10 @@ install_packages() {
         "${as_root[@]}" mkdir -p "${settings%/*}"
         echo "create_main_cluster = false" | "${as_root[@]}" tee "$settings" >/dev/null
     fi
-    # This one would start a server for logins; a policy that says no keeps it from that, and goes afterwards.
-    local policy=/usr/sbin/policy-rc.d policy_is_ours=
-    if [[ " ${packages[*]} " == *" openssh-server "* && ! -e $policy ]]; then
-        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
-        "${as_root[@]}" chmod 755 "$policy"
-        policy_is_ours=yes
+    # This one would start a server for logins, now and at each boot; neither happens where this file stands.
+    if [[ " ${packages[*]} " == *" openssh-server "* ]]; then
+        "${as_root[@]}" mkdir -p /etc/ssh
+        "${as_root[@]}" touch /etc/ssh/sshd_not_to_be_run
     fi
     log=$(mktemp)
     {
@@ -74,7 +72,6 @@ install_packages() {
         echo "apt-get could not install ${packages[*]}"
     } >&2
     rm -f "$log"
-    [[ -z $policy_is_ours ]] || "${as_root[@]}" rm -f "$policy"
     hash -r
 }
 

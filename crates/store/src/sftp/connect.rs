@@ -1,6 +1,7 @@
 //! Connecting: the way to the server, its key, who we are, and the two tasks of the session.
 
 use std::net::Shutdown;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use longshore_flow::Tasks;
 use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse, Msg};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
+use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Preferred, cipher};
 use tokio::net::TcpStream;
 
@@ -167,6 +168,8 @@ async fn prepare(options: SftpOptions) -> Result<(Trust, Vec<Arc<PrivateKey>>)> 
             })?;
             keys.push(Arc::new(decode_secret_key(&text, passphrase).map_err(unusable)?));
         }
+        let usual = options.usual_key_files.iter().filter_map(|file| std::fs::read_to_string(file).ok());
+        keys.extend(usual.filter_map(|text| decode_secret_key(&text, passphrase).ok()).map(Arc::new));
         Ok((trust, keys))
     });
     read.await.unwrap_or_else(|error| {
@@ -192,19 +195,10 @@ async fn log_in(ssh: &mut Handle<Watch>, options: &SftpOptions, keys: Vec<Arc<Pr
         }
     }
     if let Some(path) = &options.agent {
-        tried.push("the agent's keys");
-        let failed = |error| {
-            Error::new(ErrorKind::PermissionDenied, "the agent of keys cannot be asked").with_source(error)
-        };
-        let mut agent = AgentClient::connect_uds(path).await.map_err(failed)?;
-        for identity in agent.request_identities().await.map_err(failed)? {
-            let AgentIdentity::PublicKey { key, .. } = identity else { continue };
-            let hash = if key.algorithm().is_rsa() { hash } else { None };
-            // An agent may decline to sign with one key and not with the next.
-            let signed = ssh.authenticate_publickey_with(user, key, hash, &mut agent).await;
-            if signed.is_ok_and(|result| result.success()) {
-                return Ok(());
-            }
+        match ask_agent(ssh, user, path, hash).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => tried.push("the agent's keys"),
+            Err(_) => tried.push("the agent, which does not answer,"),
         }
     }
     if let Some(password) = &options.password {
@@ -224,6 +218,26 @@ async fn log_in(ssh: &mut Handle<Watch>, options: &SftpOptions, keys: Vec<Arc<Pr
     }
     let message = format!("the server does not let {user:?} in with {}", tried.join(" or "));
     Err(Error::new(ErrorKind::PermissionDenied, message))
+}
+
+/// Tries the keys of an agent.
+async fn ask_agent(
+    ssh: &mut Handle<Watch>,
+    user: &str,
+    path: &Path,
+    hash: Option<HashAlg>,
+) -> std::result::Result<bool, russh::keys::Error> {
+    let mut agent = AgentClient::connect_uds(path).await?;
+    for identity in agent.request_identities().await? {
+        let AgentIdentity::PublicKey { key, .. } = identity else { continue };
+        let hash = if key.algorithm().is_rsa() { hash } else { None };
+        // An agent may decline to sign with one key and not with the next.
+        let signed = ssh.authenticate_publickey_with(user, key, hash, &mut agent).await;
+        if signed.is_ok_and(|result| result.success()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Answers a server that asks for the password instead of taking it.

@@ -42,15 +42,14 @@ impl Incoming {
             let front: &[u8] = if self.begun.is_empty() { &bytes } else { &self.begun };
             match next(link, front)? {
                 Next::Content(id, size) => {
-                    let begun = &mut self.begun;
-                    if begun.is_empty() {
-                        bytes.advance(DATA_HEAD)
+                    // What was gathered of it is the head alone: see `Next::Bytes` below.
+                    if self.begun.is_empty() {
+                        bytes.advance(DATA_HEAD);
                     } else {
-                        begun.advance(DATA_HEAD)
+                        self.begun.advance(DATA_HEAD);
                     }
                     let waiter = link.take(id)?;
                     self.filling = Some(fill(waiter, size)?);
-                    // What was gathered is the head alone: see `Next::Bytes` below.
                 }
                 Next::Bytes(needed) if front.len() >= needed => {
                     let whole = if self.begun.is_empty() {

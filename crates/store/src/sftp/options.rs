@@ -33,11 +33,13 @@ pub struct SftpOptions {
     pub password: Option<Secret>,
     /// A file with a private key, in the form of OpenSSH, PKCS#8 or PKCS#1.
     pub key_file: Option<PathBuf>,
+    /// More such files, of which any may be missing or of no use: then it is passed over.
+    pub usual_key_files: Vec<PathBuf>,
     /// The text of such a file.
     pub key: Option<Secret>,
     /// What the private key was encrypted with.
     pub passphrase: Option<Secret>,
-    /// The socket of an agent that has keys (`SSH_AUTH_SOCK`).
+    /// The socket of an agent that has keys (`SSH_AUTH_SOCK`). One that does not answer is passed over.
     pub agent: Option<PathBuf>,
     /// Which keys the server may prove itself with. Default: known ones, of no file, which refuses every server.
     pub host_keys: HostKeys,
@@ -72,6 +74,7 @@ impl SftpOptions {
             root: String::new(),
             password: None,
             key_file: None,
+            usual_key_files: Vec::new(),
             key: None,
             passphrase: None,
             agent: None,

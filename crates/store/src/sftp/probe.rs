@@ -127,7 +127,7 @@ pub(super) async fn find(shared: &Shared, session: &Arc<Session>) -> Result<Ways
         // Without links the server's files may be anything; then one that was kept open once proves nothing.
         if ways.replaces && ways.links {
             let kept = reader.read(0, BytesMut::with_capacity(3), 3).await;
-            ways.keeps_open = kept.is_ok_and(|bytes| bytes == &b"22"[..]);
+            ways.keeps_open = kept.is_ok_and(|bytes| bytes[..] == b"22"[..]);
         }
     }
     Ok(ways)

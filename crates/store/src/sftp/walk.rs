@@ -95,7 +95,7 @@ impl Walk {
             let Some(path) = path_of(folder, &found) else { continue };
             match found.attributes.kind() {
                 Type::File if self.options.files => {
-                    entries.push(Entry::File(info_of(path, &found.attributes)))
+                    entries.push(Entry::File(info_of(path, &found.attributes)));
                 }
                 Type::Folder => {
                     if self.options.folders {

@@ -11,8 +11,8 @@ use futures_util::future::join_all;
 use libtest_mimic::{Failed, Trial};
 use longshore_store::testing::conformance::Outcome;
 use longshore_store::{
-    BoxFuture, ByteRange, Capability, Error, ErrorKind, HostKeys, List, ReadOptions, SftpOptions, Store,
-    WriteOptions,
+    BoxFuture, ByteRange, Capability, Config, Error, ErrorKind, HostKeys, List, ReadOptions, SftpOptions,
+    Store, WriteOptions,
 };
 
 use super::proxy::Proxy;
@@ -36,6 +36,7 @@ named! {
     an_unknown_host_key_is_refused_unless_told_otherwise,
     a_changed_host_key_is_refused,
     what_the_server_can_do_is_known_after_the_first_ping,
+    a_url_opens_a_store,
     a_root_that_does_not_stand_is_empty_until_the_first_write,
     a_link_is_not_followed,
     names_that_are_no_text_are_passed_over_and_deleted,
@@ -139,6 +140,21 @@ async fn what_the_server_can_do_is_known_after_the_first_ping() -> Outcome {
         again.ping().await?;
         assert_eq!(again.capabilities(), store.capabilities());
     }
+    Ok(())
+}
+
+async fn a_url_opens_a_store() -> Outcome {
+    let (folder, options) = openssh()?.folder();
+    let url = format!("sftp://{}@127.0.0.1:{}{}", options.user, options.port, options.root);
+    let key = options.key_file.as_ref().ok_or("no key")?.to_string_lossy().into_owned();
+    let config = Config::parse(&url)?.with_option("key_file", key);
+    let HostKeys::Known(known) = &options.host_keys else { return Err("no file".into()) };
+    let known = config.clone().with_option("known_hosts", known[0].to_string_lossy());
+    let store = Store::open(known)?;
+    store.write("file", "x", WriteOptions::default()).await?;
+    assert_eq!(std::fs::read(folder.join("file"))?, b"x");
+    // The usual files of who has no home know no server.
+    fails(Store::open(config)?.ping().await, ErrorKind::PermissionDenied)?;
     Ok(())
 }
 
