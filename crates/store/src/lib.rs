@@ -72,6 +72,8 @@ mod listing;
 mod local;
 mod memory;
 mod open;
+#[cfg(feature = "opendal")]
+mod opendal;
 mod own_names;
 mod path;
 mod ranges;
