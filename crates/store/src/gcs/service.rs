@@ -22,6 +22,7 @@ use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Refused;
 use crate::info::{FileInfo, Metadata, WriteOptions};
+use crate::object::answer::given;
 use crate::object::error::{refusal, translate, unexpected};
 use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
 use crate::path::StorePath;
@@ -323,14 +324,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Reads `bytes 3-9/20`.
-fn ranged(text: &str) -> Option<(Range<u64>, u64)> {
-    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let last: u64 = last.parse().ok()?;
-    Some((first.parse().ok()?..last.checked_add(1)?, size.parse().ok()?))
-}
-
 /// Returns what the headers of an object's content say; nothing where the service does not say which generation it is.
 fn described(headers: &HeaderMap, size: u64) -> Option<FileInfo> {
     let generation = text(headers, GENERATION)?.to_owned();
@@ -390,17 +383,9 @@ impl Service for Gcs {
             Err(refused) => return Err(refusal(&refused)),
         };
         let headers = answer.headers();
-        let (span, size) = match text(headers, "content-range").map(ranged) {
-            Some(range) => range.ok_or_else(|| unexpected("a range that makes no sense"))?,
-            None => {
-                let length = text(headers, "content-length").and_then(|length| length.parse().ok());
-                let length: u64 = length.ok_or_else(|| unexpected("a file without a length"))?;
-                (0..length, length)
-            }
-        };
-        if span.start >= span.end && range.is_some() {
+        let Some((span, size)) = given(answer.status(), headers, range.as_ref())? else {
             return Ok(None);
-        }
+        };
         let info = match described(headers, size) {
             Some(info) => info,
             // An emulator that says little with the content.
