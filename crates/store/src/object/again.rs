@@ -1,5 +1,5 @@
-//! Sending again what is still in memory. [`Store::with_retry`](crate::Store::with_retry) cannot: it does not keep content, and one
-//! part of thousands that a busy service refused must not end a whole file.
+//! Doing again what [`Store::with_retry`](crate::Store::with_retry) cannot: it keeps no content and no place in a listing, and one
+//! part or page of thousands that a busy service refused must not end the whole.
 
 use std::error::Error as _;
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::stream;
 
+use super::again::again;
 use super::parts::Shared;
 use super::service::{ListAsk, Page, Service};
 use crate::backend::BoxStream;
@@ -66,7 +67,8 @@ pub(super) fn list<S: Service>(
     Box::pin(stream::unfold(Some(walk), |walk| async move {
         let mut walk = walk?;
         let (depth, ask) = walk.asks.pop()?;
-        match page(&walk.shared.service, &ask).await {
+        // One page of thousands that a busy service refused must not end a whole listing, which nobody else can go on with.
+        match again(true, || page(&walk.shared.service, &ask)).await {
             Ok(page) => Some((Ok(walk.entries(depth, ask, page)), Some(walk))),
             Err(error) => Some((Err(error), None)),
         }
