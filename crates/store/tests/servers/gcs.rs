@@ -1,5 +1,6 @@
 //! Google Cloud Storage: on the emulator that PyPI has, and on our own server, which keeps conditions.
 
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -111,16 +112,19 @@ fn one_by_one(server: u16) -> std::io::Result<u16> {
         if client.peek(&mut [0])? == 0 {
             return Ok(());
         }
-        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
         let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
         let request = std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-        // It closes the connection after each answer.
-        let answered = std::io::copy(&mut &server, &mut &client);
+        // It closes the connection after each answer, which is kept here: whoever reads it slowly makes nobody else wait.
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer)?;
+        drop(turn);
+        (&client).write_all(&answer)?;
         client.shutdown(Shutdown::Both)?;
         server.shutdown(Shutdown::Both).ok();
         request.join().ok();
-        answered.map(drop)
+        Ok(())
     };
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
