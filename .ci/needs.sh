@@ -57,6 +57,13 @@ install_packages() {
         "${as_root[@]}" mkdir -p "${settings%/*}"
         echo "create_main_cluster = false" | "${as_root[@]}" tee "$settings" >/dev/null
     fi
+    # This one would start a server for logins; a policy that says no keeps it from that, and goes afterwards.
+    local policy=/usr/sbin/policy-rc.d policy_is_ours=
+    if [[ " ${packages[*]} " == *" openssh-server "* && ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+        "${as_root[@]}" chmod 755 "$policy"
+        policy_is_ours=yes
+    fi
     log=$(mktemp)
     {
         "${as_root[@]}" apt-get update -q &&
@@ -67,6 +74,7 @@ install_packages() {
         echo "apt-get could not install ${packages[*]}"
     } >&2
     rm -f "$log"
+    [[ -z $policy_is_ours ]] || "${as_root[@]}" rm -f "$policy"
     hash -r
 }
 

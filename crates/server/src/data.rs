@@ -25,7 +25,6 @@ pub(crate) enum Alone {
 /// Opens the store and the database.
 pub(crate) async fn open(config: &Config, alone: Alone) -> Result<Engine> {
     let store = open_store(config, alone)?;
-    warn_of(&store);
     let settings = Settings {
         largest_file: config.limits.max_file_bytes,
         followers: config.events.max_followers,
@@ -35,9 +34,12 @@ pub(crate) async fn open(config: &Config, alone: Alone) -> Result<Engine> {
         sweep_interval: Duration::from_secs(config.sweep.interval_seconds),
         ..Settings::default()
     };
-    Engine::open(settings, &config.database()?, store, Arc::new(SystemClock))
+    let engine = Engine::open(settings, &config.database()?, store.clone(), Arc::new(SystemClock))
         .await
-        .map_err(|error| Error::caused("cannot open the database", error))
+        .map_err(|error| Error::caused("cannot open the database and the store", error))?;
+    // Only now: what some can do is found out by their first write.
+    warn_of(&store);
+    Ok(engine)
 }
 
 fn open_store(config: &Config, alone: Alone) -> Result<Store> {

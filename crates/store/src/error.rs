@@ -151,3 +151,22 @@ impl std::error::Error for Error {
         self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
+
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        use std::io::ErrorKind as Io;
+        let kind = match error.kind() {
+            ErrorKind::NotFound => Io::NotFound,
+            ErrorKind::AlreadyExists => Io::AlreadyExists,
+            ErrorKind::PermissionDenied => Io::PermissionDenied,
+            ErrorKind::InvalidPath | ErrorKind::InvalidInput => Io::InvalidInput,
+            ErrorKind::InvalidContent => Io::InvalidData,
+            ErrorKind::Unsupported => Io::Unsupported,
+            ErrorKind::DirectoryNotEmpty => Io::DirectoryNotEmpty,
+            ErrorKind::StorageFull => Io::StorageFull,
+            // `Interrupted` and `WouldBlock` would have readers try again by themselves.
+            ErrorKind::PreconditionFailed | ErrorKind::Unavailable | ErrorKind::Internal => Io::Other,
+        };
+        Self::new(kind, error)
+    }
+}

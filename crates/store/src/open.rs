@@ -10,6 +10,7 @@ use crate::layer::Timeouts;
 use crate::local::LocalOptions;
 use crate::path::StorePath;
 use crate::s3::S3Options;
+use crate::sftp::SftpOptions;
 use crate::store::Store;
 
 /// A kind of store that a URL can name.
@@ -63,6 +64,12 @@ const SCHEMES: &[Scheme] = &[
         form: "gs://BUCKET/path",
         is_remote: true,
         open: |config| Store::gcs(config.read(GcsOptions::from_config)?),
+    },
+    Scheme {
+        names: &["sftp"],
+        form: "sftp://USER@HOST:PORT/FOLDER",
+        is_remote: true,
+        open: |config| Store::sftp(config.read(SftpOptions::from_config)?),
     },
 ];
 
@@ -121,6 +128,7 @@ impl Store {
     /// | `az://CONTAINER/path` | a container of Azure ([`azure`](Self::azure)), of the account `account`. Options: `account_key`, `sas`, `tenant_id` with `client_id` and `client_secret`, `endpoint`, `dfs_endpoint`, `allow_http`, `hierarchical`, `part_size`, `parts_in_flight`, `ca_file`, `connect_timeout`, `idle_timeout`. Otherwise the environment (`AZURE_…`), the machine |
     /// | `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/path` | the same, in the form of Azure's Data Lake |
     /// | `gs://BUCKET/path` | a bucket of Google Cloud Storage ([`gcs`](Self::gcs)). Options: `service_account_file`, `service_account_key`, `anonymous`, `endpoint`, `allow_http`, `conditional_writes`, `part_size`, `ca_file`, `connect_timeout`, `idle_timeout`. Otherwise `GOOGLE_APPLICATION_CREDENTIALS`, the user's file of `gcloud`, the machine |
+    /// | `sftp://USER@HOST:PORT/FOLDER` | a folder of a server with SSH; `/~/FOLDER` is one in the login folder. Options: [`SftpOptions`], as docs/stores.md names them |
     ///
     /// What a URL's path names beyond the bucket or container is the root of the store, as [`child`](Self::child) has it,
     /// though closing it closes the store.

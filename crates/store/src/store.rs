@@ -91,8 +91,9 @@ impl Store {
         Self { prefix: self.prefix.join(folder), ..self }
     }
 
-    /// Returns the store of the folder `subpath` of this one. Both share one backend; closing the child does
-    /// nothing.
+    /// Returns the store of the folder `subpath` of this one: the same paths with a prefix, that none of them leads out of. No
+    /// I/O is done, and the folder need not be there. Both share one backend, and what stands in front of it; closing the child
+    /// does nothing.
     pub fn child(&self, subpath: &str) -> Result<Self> {
         Ok(Self {
             backend: Arc::clone(&self.backend),

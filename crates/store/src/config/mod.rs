@@ -189,11 +189,7 @@ impl Config {
         let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
         Err(misread(key, &text, &format!("one of {}", words.join(", "))))
     }
-}
 
-/// What backends on other machines ask for.
-#[cfg_attr(not(test), expect(dead_code, reason = "each backend takes what it has a use for"))]
-impl Config {
     /// Takes the host, which must be there. `what` says what it names: `"bucket"`.
     pub(crate) fn demand_host(&mut self, what: &str) -> Result<String> {
         let form = format!("the URL names no {what}: {}://{}/path", self.scheme(), what.to_uppercase());
@@ -213,15 +209,6 @@ impl Config {
     /// Takes the password.
     pub(crate) fn take_password(&mut self) -> Option<Secret> {
         self.url.password.take().map(Secret::new)
-    }
-
-    /// Takes the first segment of the path, where it names a bucket or a container.
-    pub(crate) fn take_first_segment(&mut self) -> Option<String> {
-        let path = self.take_path();
-        let (first, rest) =
-            path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
-        self.url.path = rest.to_owned();
-        (!first.is_empty()).then(|| first.to_owned())
     }
 
     /// Takes an option that is secret.

@@ -58,7 +58,8 @@ impl Store {
     /// acknowledged, and what was read before a change is never kept after it. What is changed in any other way (by another
     /// process, or through the store that this one was made of) is seen after [`CacheOptions::ttl`] at the latest; so is a
     /// change that was given up on the way (a dropped future, a lost answer) and came to pass later, unless it takes longer
-    /// than that. What is missing is not kept.
+    /// than that, and so is what was changed under another name of the same file (a disk that ignores case, a hard link). What
+    /// is missing is not kept.
     ///
     /// Content that is asked for with `if_match` is of that tag. Ranges are cut from kept content; a file whose ranges are
     /// asked for is fetched as a whole at the second time, if it is small enough to be kept. Many who ask for the same small
@@ -106,44 +107,47 @@ impl Shared {
 
     /// Reads a file through the cache.
     async fn read(self: &Arc<Self>, path: &StorePath, options: &ReadOptions) -> Result<Read> {
-        let lookup = self.kept().content(path, options, Instant::now());
-        let leader = match lookup {
-            Lookup::Here(read) => return Ok(read),
-            Lookup::Lead(note, leader) => Some((note, Leading { shared: self, path, _woken: leader })),
-            Lookup::Follow(mut led) => {
-                // It ends with an error when whoever leads is done, or has given up.
-                led.changed().await.ok();
-                let now = self.kept().content(path, options, Instant::now());
-                match now {
-                    Lookup::Here(read) => return Ok(read),
-                    Lookup::Lead(note, leader) => {
-                        Some((note, Leading { shared: self, path, _woken: leader }))
-                    }
-                    // What could not be kept is not waited for again.
-                    Lookup::Follow(_) | Lookup::Pass(_) => None,
-                }
+        let mut miss = match self.content(path, options) {
+            Ok(read) => return Ok(read),
+            Err(miss) => miss,
+        };
+        if let Miss::Follow(mut led) = miss {
+            // It ends with an error when whoever leads is done, or has given up.
+            led.changed().await.ok();
+            miss = match self.content(path, options) {
+                Ok(read) => return Ok(read),
+                // What could not be kept is not waited for again.
+                Err(Miss::Follow(_)) => Miss::Pass(None),
+                Err(miss) => miss,
+            };
+        }
+        match miss {
+            Miss::Lead(note, woken) => {
+                let _leading = Leading { shared: self, path, _woken: woken };
+                self.fetch(path, options, note).await
             }
-            Lookup::Pass(note) => {
+            Miss::Pass(Some(note)) => {
                 let read = self.read_inner(path, options).await?;
-                if let Some(note) = note {
-                    self.kept().put_size(path, read.info().size, note, Instant::now());
-                }
-                return Ok(read);
+                self.kept().put_size(path, read.info().size, note, Instant::now());
+                Ok(read)
             }
-        };
-        let Some((note, _leading)) = leader else {
-            return self.read_inner(path, options).await;
-        };
+            Miss::Follow(_) | Miss::Pass(None) => self.read_inner(path, options).await,
+        }
+    }
+
+    fn content(&self, path: &StorePath, options: &ReadOptions) -> Result<Read, Miss> {
+        self.kept().content(path, options, Instant::now())
+    }
+
+    /// Fetches a whole file and keeps it, if it is small enough.
+    async fn fetch(&self, path: &StorePath, options: &ReadOptions, note: Note) -> Result<Read> {
         let all = ReadOptions { range: ByteRange::All, if_match: options.if_match.clone() };
         let read = self.read_inner(path, &all).await?;
         if read.info().size > self.options.max_file {
             self.kept().put_size(path, read.info().size, note, Instant::now());
-            // It has grown since it was known to be small.
-            return if options.range == ByteRange::All {
-                Ok(read)
-            } else {
-                self.read_inner(path, options).await
-            };
+            // Where a range is asked for, it has grown since it was known to be small.
+            let is_it = options.range == ByteRange::All;
+            return if is_it { Ok(read) } else { self.read_inner(path, options).await };
         }
         let info = read.info().clone();
         let content = whole(read).await?;
@@ -256,10 +260,8 @@ fn cut(info: FileInfo, content: &Bytes, range: ByteRange) -> Read {
     Read::new(info, range, stream::iter((!bytes.is_empty()).then_some(Ok(bytes))))
 }
 
-/// What the cache says to who wants content.
-enum Lookup {
-    /// Here it is.
-    Here(Read),
+/// What there is to do for who wants content that is not kept.
+enum Miss {
     /// It is to be fetched and kept; others wait until the sender is dropped.
     Lead(Note, watch::Sender<()>),
     /// Somebody fetches it just now.

@@ -1,11 +1,11 @@
 //! The system calls whose failure must stop a commit, in one place so that tests can make each of them fail.
 
 use std::fmt::Debug;
-use std::io::IoSlice;
+use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 
 use super::root::stat_open;
 #[cfg(any(test, feature = "testing"))]
@@ -110,5 +110,21 @@ impl Disk {
     pub(super) fn read(&self, file: impl AsFd, buffer: &mut Vec<u8>, offset: u64) -> Result<usize, Errno> {
         fault!(self, Read);
         rustix::io::retry_on_intr(|| rustix::io::pread(&file, rustix::buffer::spare_capacity(buffer), offset))
+    }
+    /// Reads so many bytes without waiting for the disk, or nothing where some of them are not in memory.
+    pub(super) fn read_cached(
+        &self,
+        file: impl AsFd,
+        size: usize,
+        offset: u64,
+    ) -> Result<Option<Vec<u8>>, Errno> {
+        fault!(self, Read);
+        let mut buffer = vec![0; size];
+        let mut parts = [IoSliceMut::new(&mut buffer)];
+        match rustix::io::preadv2(file, &mut parts, offset, ReadWriteFlags::NOWAIT) {
+            Ok(read) => Ok((read == size).then_some(buffer)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+            Err(errno) => Err(errno),
+        }
     }
 }

@@ -47,3 +47,9 @@ pub(super) fn lookup_error(errno: Errno, action: &'static str) -> Error {
         errno => error(errno, action),
     }
 }
+
+/// Tells whether a kernel, a file system or a filter in front of them does not know a call.
+pub(super) const fn is_unsupported(errno: Errno) -> bool {
+    // Some container runtimes' filters say PERM where they mean NOSYS.
+    matches!(errno, Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL | Errno::PERM)
+}

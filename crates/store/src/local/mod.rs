@@ -2,9 +2,11 @@
 //!
 //! `root` finds things below the root and never anywhere else; `stage` and `sink` make files; `folders` makes
 //! what is visible durable; `read` and `walk` give content and entries; `temporary` sweeps up after crashes;
-//! `disk` has the calls that tests make fail. Async code here only hands work to blocking threads.
+//! `disk` has the calls that tests make fail. Async code here only hands work to blocking threads, but for what `cached` gets
+//! without waiting.
 
 mod attributes;
+mod cached;
 mod config;
 mod disk;
 mod errno;
@@ -18,6 +20,7 @@ mod temporary;
 mod tests;
 mod walk;
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -217,15 +220,18 @@ fn entry_of(path: StorePath, stat: &Statx) -> Option<Entry> {
 
 fn stat(shared: &Shared, path: &StorePath) -> Result<Entry> {
     own_names::check(path)?;
-    let missing = || errno::error(Errno::NOENT, "");
-    let opened = shared.root.open_at(path, OFlags::PATH);
-    match opened.and_then(|file| Ok((root::stat_open(&file)?, file))) {
-        Ok((stat, file)) => match entry_of(path.clone(), &stat).ok_or_else(missing)? {
-            Entry::File(info) => Ok(Entry::File(described(shared, file, info))),
-            folder @ Entry::Folder(_) => Ok(folder),
-        },
-        Err(Errno::LOOP) => Err(missing()),
+    match shared.root.open_at(path, OFlags::PATH) {
+        Ok(file) => stat_opened(shared, path, &file),
+        Err(Errno::LOOP) => Err(errno::error(Errno::NOENT, "")),
         Err(errno) => Err(errno::lookup_error(errno, "looking")),
+    }
+}
+
+fn stat_opened(shared: &Shared, path: &StorePath, file: &OwnedFd) -> Result<Entry> {
+    let stat = root::stat_open(file).map_err(|errno| errno::lookup_error(errno, "looking"))?;
+    match entry_of(path.clone(), &stat).ok_or_else(|| errno::error(Errno::NOENT, ""))? {
+        Entry::File(info) => Ok(Entry::File(described(shared, file, info))),
+        folder @ Entry::Folder(_) => Ok(folder),
     }
 }
 
@@ -307,7 +313,7 @@ impl Backend for Local {
     }
 
     fn read<'a>(&'a self, path: &'a StorePath, options: &'a ReadOptions) -> BoxFuture<'a, Result<Read>> {
-        Box::pin(read::read(&self.0, path.clone(), options.clone()))
+        Box::pin(read::read(&self.0, path, options))
     }
 
     fn open_write<'a>(
@@ -322,8 +328,14 @@ impl Backend for Local {
     }
 
     fn stat<'a>(&'a self, path: &'a StorePath) -> BoxFuture<'a, Result<Entry>> {
-        let path = path.clone();
-        Box::pin(self.run(move |shared| stat(shared, &path)))
+        Box::pin(async move {
+            if let Some(entry) = cached::stat(&self.0, path) {
+                tokio::task::coop::consume_budget().await;
+                return entry;
+            }
+            let path = path.clone();
+            self.run(move |shared| stat(shared, &path)).await
+        })
     }
 
     fn list(&self, path: &StorePath, options: ListOptions) -> BoxStream<'static, Result<Vec<Entry>>> {

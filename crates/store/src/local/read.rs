@@ -13,9 +13,9 @@ use rustix::io::Errno;
 use tokio::task::JoinHandle;
 
 use super::root::stat_open;
-use super::{Shared, described, errno, info_of, joined};
+use super::{Shared, cached, described, errno, info_of, joined};
 use crate::error::{Error, ErrorKind, Result};
-use crate::info::ReadOptions;
+use crate::info::{FileInfo, ReadOptions};
 use crate::own_names;
 use crate::path::StorePath;
 use crate::read::Read;
@@ -33,14 +33,26 @@ pub(super) fn open(shared: &Shared, path: &StorePath) -> Result<(OwnedFd, Statx)
     }
 }
 
-/// Opens a file and reads its first chunk, in one turn on a blocking thread.
-pub(super) async fn read(shared: &Arc<Shared>, path: StorePath, options: ReadOptions) -> Result<Read> {
+/// Refuses a file that is not of the tag that was asked for.
+pub(super) fn check_tag(options: &ReadOptions, info: &FileInfo) -> Result<()> {
+    if options.if_match.is_some() && options.if_match != info.etag {
+        return Err(Error::new(ErrorKind::PreconditionFailed, "the file has changed"));
+    }
+    Ok(())
+}
+
+/// Opens a file and reads its first chunk, at once or in one turn on a blocking thread.
+pub(super) async fn read(shared: &Arc<Shared>, path: &StorePath, options: &ReadOptions) -> Result<Read> {
+    if let Some(read) = cached::read(shared, path, options) {
+        // Others on this thread get their turn, though nothing was waited for.
+        tokio::task::coop::consume_budget().await;
+        return read;
+    }
+    let (path, options) = (path.clone(), options.clone());
     let opened = shared.start(move |shared| {
         let (file, stat) = open(shared, &path)?;
         let info = described(shared, &file, info_of(path, &stat));
-        if options.if_match.is_some() && options.if_match != info.etag {
-            return Err(Error::new(ErrorKind::PreconditionFailed, "the file has changed"));
-        }
+        check_tag(&options, &info)?;
         let range = options.range.within(info.size);
         let mut left = range.clone();
         let first = read_chunk(shared, &file, &mut left)?;

@@ -18,7 +18,15 @@ use super::errno;
 use crate::error::Result;
 use crate::own_names::TEMPORARY;
 
+/// Never out of the root, and through no link.
+const BENEATH: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_SYMLINKS);
+
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// The file systems that read what is in memory without asking anybody (`f_type` of `statfs`): ext2 to 4, XFS, Btrfs, F2FS,
+/// tmpfs, and overlays, which are of these most of the time.
+const LOCAL: [u32; 6] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x0102_1994, 0x794c_7630];
 
 #[derive(Debug)]
 pub(super) struct Root {
@@ -32,6 +40,8 @@ pub(super) struct Root {
     pub(super) mark: u64,
     /// Whether the kernel, or a filter in front of it, lacks `openat2`.
     by_component: AtomicBool,
+    /// Whether what is in memory can be had without waiting.
+    answers_at_once: AtomicBool,
 }
 
 impl Root {
@@ -45,11 +55,16 @@ impl Root {
         let open = || -> Result<Self, Errno> {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let folder = rustix::fs::open(path, flags, Mode::empty())?;
+            let answers_at_once = rustix::fs::fstatfs(&folder).is_ok_and(|found| {
+                // The type is as wide as a word, and these are all of 32 bits.
+                LOCAL.contains(&(found.f_type as u32))
+            });
             let root = Self {
                 path: path.to_path_buf(),
                 folder,
                 temporary: OnceLock::new(),
                 disk,
+                answers_at_once: AtomicBool::new(answers_at_once),
                 mark: RandomState::new().build_hasher().finish(),
                 by_component: AtomicBool::new(false),
             };
@@ -81,6 +96,7 @@ impl Root {
     #[cfg(test)]
     pub(super) fn resolve_by_component(&self) {
         self.by_component.store(true, Ordering::Relaxed);
+        self.answers_at_once.store(false, Ordering::Relaxed);
     }
 
     /// Opens what stands at `path`, which is normalised, without following any link.
@@ -88,10 +104,8 @@ impl Root {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let path = if path.is_empty() { "." } else { path };
         if !self.by_component.load(Ordering::Relaxed) {
-            let resolve =
-                ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_SYMLINKS);
             let opened = rustix::io::retry_on_intr(|| {
-                rustix::fs::openat2(&self.folder, path, flags, Mode::empty(), resolve)
+                rustix::fs::openat2(&self.folder, path, flags, Mode::empty(), BENEATH)
             });
             match opened {
                 // Some container runtimes' filters say PERM where they mean NOSYS.
@@ -109,6 +123,24 @@ impl Root {
         }
         let start = folder.as_ref().unwrap_or(&self.folder).as_fd();
         rustix::io::retry_on_intr(|| rustix::fs::openat(start, name, flags, Mode::empty()))
+    }
+
+    /// Opens what stands at `path` if all that is needed is in memory, on the root's own file system.
+    pub(super) fn open_cached(&self, path: &str, flags: OFlags) -> Option<OwnedFd> {
+        if path.is_empty() || !self.answers_at_once.load(Ordering::Relaxed) {
+            return None;
+        }
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = BENEATH.union(ResolveFlags::CACHED).union(ResolveFlags::NO_XDEV);
+        let opened = rustix::fs::openat2(&self.folder, path, flags, Mode::empty(), resolve);
+        opened.inspect_err(|errno| self.refuse_cached(*errno)).ok()
+    }
+
+    /// Asks no more for what is in memory, if this error says that it cannot be had so here.
+    pub(super) fn refuse_cached(&self, errno: Errno) {
+        if errno::is_unsupported(errno) {
+            self.answers_at_once.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Opens a folder.

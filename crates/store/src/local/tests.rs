@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use rustix::io::Errno;
 use tempfile::TempDir;
 
@@ -13,7 +14,7 @@ use super::stage::Stage;
 use super::{Disk, Local, LocalOptions, Shared, temporary};
 use crate::backend::Backend as _;
 use crate::error::ErrorKind;
-use crate::info::{ReadOptions, WriteOptions};
+use crate::info::{ByteRange, ReadOptions, WriteOptions};
 use crate::path::StorePath;
 
 fn local(folder: &TempDir) -> Local {
@@ -168,5 +169,61 @@ async fn attributes_of_others_keep_nobody_from_a_file() {
         assert_eq!(&read.bytes().await.unwrap()[..], b"content");
         local.copy_file(&file, &path("copy"), true).await.unwrap();
         local.delete(&file).await.unwrap();
+    }
+}
+
+/// What is in memory and what is not are answered alike; here and now only the one.
+#[tokio::test]
+async fn what_is_in_memory_is_answered_at_once_and_alike() {
+    let folder = TempDir::new().unwrap();
+    let (at_once, by_threads) = (local(&folder), local(&folder));
+    by_threads.0.root.resolve_by_component();
+    std::fs::create_dir(folder.path().join("folder")).unwrap();
+    for (name, size) in [("folder/small", 1_000), ("empty", 0), ("large", 3_000_000)] {
+        std::fs::write(folder.path().join(name), vec![7; size]).unwrap();
+    }
+    symlink("folder", folder.path().join("link")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, folder.path().join("pipe"), 0o600.into()).unwrap();
+    let names = [
+        "folder/small",
+        "empty",
+        "large",
+        "folder",
+        "link",
+        "link/small",
+        "pipe",
+        "missing",
+        ".longshore-tmp",
+    ];
+    let of = |range, tag: &str| ReadOptions { range, if_match: (!tag.is_empty()).then(|| tag.to_owned()) };
+    for name in names.map(path) {
+        for options in [
+            of(ByteRange::All, ""),
+            of(ByteRange::Between(10, 20), ""),
+            of(ByteRange::From(5_000), ""),
+            of(ByteRange::Last(7), ""),
+            of(ByteRange::All, "another"),
+        ] {
+            let mut answers = Vec::new();
+            for local in [&at_once, &by_threads] {
+                let stat = local.stat(&name).await.map_err(|error| error.kind());
+                let read = match local.read(&name, &options).await {
+                    Ok(read) => Ok((read.info().clone(), read.range(), read.bytes().await.unwrap())),
+                    Err(error) => Err(error.kind()),
+                };
+                answers.push((stat, read));
+            }
+            assert!(answers[0] == answers[1], "{name} {options:?}");
+        }
+    }
+    let file = path("folder/small");
+    if at_once.0.root.open_cached(&file, rustix::fs::OFlags::PATH).is_some() {
+        let options = ReadOptions::default();
+        assert!(at_once.stat(&file).now_or_never().is_some());
+        assert!(at_once.read(&path("empty"), &options).now_or_never().is_some());
+        assert!(by_threads.stat(&file).now_or_never().is_none());
+        // Some file systems can open at once and not read, which they have said by now.
+        let is_read = at_once.read(&file, &options).now_or_never().is_some();
+        assert_eq!(is_read, at_once.0.root.open_cached(&file, rustix::fs::OFlags::PATH).is_some());
     }
 }

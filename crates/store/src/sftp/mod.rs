@@ -9,6 +9,7 @@
 //! afterwards (`fault`). russh carries the bytes; the requests are ours, as names and handles are bytes and not text, and as
 //! content goes to and from the wire without being copied on the way.
 
+mod config;
 mod connect;
 mod connection;
 mod fault;

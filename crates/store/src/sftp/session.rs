@@ -66,14 +66,14 @@ impl Waiter {
 
     /// Gives a handle to who asked for one.
     pub(super) fn answer_handle(mut self, id: Bytes) {
-        let reply = match &mut self.asker {
-            Asker::Task { opens, .. } => match opens.take() {
-                Some((session, _running)) => Ok(Reply::Handle(Handle { session, id })),
-                None => Err(Fault::NONSENSE),
-            },
-            Asker::Nobody { .. } => return,
+        let opens = match &mut self.asker {
+            Asker::Task { opens, .. } => opens.take(),
+            Asker::Nobody { .. } => None,
         };
-        self.answer(reply);
+        let Some((session, running)) = opens else { return self.answer(Err(Fault::NONSENSE)) };
+        self.answer(Ok(Reply::Handle(Handle { session, id })));
+        // Not before: a handle that nobody took has begun to be closed by now, which `close` waits for as well.
+        drop(running);
     }
 }
 

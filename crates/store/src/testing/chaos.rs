@@ -55,6 +55,7 @@ struct Random {
     seed: u64,
     state: u64,
     per_mille: u64,
+    kinds: &'static [ErrorKind],
 }
 
 impl Random {
@@ -100,7 +101,20 @@ impl ChaosHandle {
     /// The same seed and order of steps give the same faults. The seed stands in each error's message, and is
     /// printed when a test panics while the last handle goes.
     pub fn fail_by_seed(&self, seed: u64, per_mille: u16) {
-        self.state().random = Some(Random { seed, state: seed, per_mille: per_mille.into() });
+        self.random(
+            seed,
+            per_mille,
+            &[ErrorKind::StorageFull, ErrorKind::Internal, ErrorKind::Unavailable, ErrorKind::Unavailable],
+        );
+    }
+
+    /// As [`fail_by_seed`](Self::fail_by_seed), with failures that pass by themselves alone.
+    pub fn disturb_by_seed(&self, seed: u64, per_mille: u16) {
+        self.random(seed, per_mille, &[ErrorKind::Unavailable]);
+    }
+
+    fn random(&self, seed: u64, per_mille: u16, kinds: &'static [ErrorKind]) {
+        self.state().random = Some(Random { seed, state: seed, per_mille: per_mille.into(), kinds });
     }
 
     /// Lets everything pass again.
@@ -169,11 +183,8 @@ impl State {
         if random.next() % 1000 >= random.per_mille {
             return None;
         }
-        let kind = match random.next() % 4 {
-            0 => ErrorKind::StorageFull,
-            1 => ErrorKind::Internal,
-            _ => ErrorKind::Unavailable,
-        };
+        // The remainder always fits, and there are some.
+        let kind = random.kinds[(random.next() % random.kinds.len() as u64) as usize];
         Some(match random.next() % 4 {
             0 => Fault::LoseAnswer(kind),
             1 => Fault::Tear(kind),

@@ -1,14 +1,40 @@
 //! The suite every backend passes: what [`Store`] promises, case by case.
 //!
-//! Each case gets an empty store of its own. A test binary makes one named trial of each:
+//! Each case gets an empty store of its own. A backend of anybody's runs it as a test program of named trials (in `Cargo.toml`
+//! `longshore-store` with the feature `testing` and `libtest-mimic` among the `dev-dependencies`, and `harness = false` for the
+//! test):
 //!
-//! ```ignore
-//! for case in conformance::cases() {
-//!     // run `case.run(store)` as the trial `case.name`, if `case.applies(&store)`
+//! ```no_run
+//! use libtest_mimic::{Arguments, Trial, run};
+//! use longshore_store::Store;
+//! use longshore_store::testing::conformance::cases;
+//!
+//! fn open_empty() -> Store {
+//!     Store::memory() // `Store::new(MyBackend::open(…))`, with nothing in it
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     let sample = open_empty();
+//!     let trials = cases().into_iter().map(|case| {
+//!         let trial = Trial::test(case.name, move || {
+//!             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+//!             runtime.block_on(async {
+//!                 let store = open_empty();
+//!                 let outcome = case.run(store.clone()).await;
+//!                 // What a case has given up is taken back by now; here a backend looks for what is left over.
+//!                 store.close().await?;
+//!                 Ok(outcome?)
+//!             })
+//!         });
+//!         // What the backend does not claim is listed, and not run.
+//!         trial.with_ignored_flag(!case.applies(&sample))
+//!     });
+//!     run(&Arguments::from_args(), trials.collect()).exit_code()
 //! }
 //! ```
 
 mod change;
+mod faults;
 mod list;
 mod read;
 mod whole;
@@ -51,7 +77,7 @@ impl Case {
 /// Returns every case.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    [read::CASES, write::CASES, list::CASES, change::CASES, whole::CASES].concat()
+    [read::CASES, write::CASES, list::CASES, change::CASES, whole::CASES, faults::CASES].concat()
 }
 
 /// Names the cases of a module, with what each needs besides reading and writing.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use longshore_store::testing::chaos::{Chaos, ChaosHandle};
 use longshore_store::{
-    ByteRange, ErrorKind, LocalOptions, Op, ReadOptions, RetryPolicy, Store, Timeouts, WriteOptions,
+    ByteRange, CacheOptions, ErrorKind, LocalOptions, Op, RateOptions, ReadOptions, RetryPolicy, Store,
+    Timeouts, WriteOptions,
 };
 use tempfile::TempDir;
 
@@ -185,6 +186,7 @@ async fn everything_is_told_to_who_asked() {
 async fn layers_change_nothing_else() {
     let (inner, _) = Chaos::wrap(Store::memory());
     let store = inner.with_limit(0).with_timeouts(Timeouts::default()).with_retry(quick(1)).observed(drop);
+    let store = store.with_rate(RateOptions::default()).with_cache(CacheOptions::default());
     assert_eq!(store.name(), "memory");
     assert_eq!(store.capabilities(), Store::memory().capabilities());
     assert!(format!("{store:?}").contains("Memory"));

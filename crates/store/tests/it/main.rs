@@ -1,6 +1,8 @@
 //! What a user of the store sees, in one binary of named trials.
 
 #[cfg(test)]
+mod blocking;
+#[cfg(test)]
 mod cache;
 #[cfg(test)]
 mod chaos;
@@ -10,6 +12,8 @@ mod disk;
 mod http;
 #[cfg(test)]
 mod layers;
+#[cfg(test)]
+mod outsider;
 #[cfg(test)]
 mod rate;
 #[cfg(test)]
@@ -28,6 +32,8 @@ fn main() -> std::process::ExitCode {
         trials.extend(cache::trials());
         trials.extend(cache::paused_trials());
         trials.extend(rate::paused_trials());
+        trials.extend(blocking::trials());
+        trials.extend(outsider::trials());
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

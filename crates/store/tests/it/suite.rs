@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// Makes a store, the empty part of it to test, and what both must not outlive.
 type Make = fn() -> ((Store, Store), Option<TempDir>);
 
-const STORES: [(&str, Make); 8] = [
+const STORES: [(&str, Make); 9] = [
     ("memory", || (twice(Store::memory()), None)),
     ("local", || local(LocalOptions::default())),
     ("local-unflushed", || {
@@ -37,6 +37,7 @@ const STORES: [(&str, Make); 8] = [
             CacheOptions { max_entries: 2, max_file: 5_000, max_listing: 3, ..CacheOptions::default() };
         (twice(store.with_cache(little)), folder)
     }),
+    ("outsider", || (twice(crate::outsider::over(Store::memory(), &[])), None)),
     ("calm-chaos", || (twice(Chaos::wrap(Store::memory()).0), None)),
 ];
 

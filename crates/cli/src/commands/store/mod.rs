@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::{Args, Subcommand};
-use longshore_store::{Config, Store as Opened, StorePath};
+use longshore_store::{Capability, Config, Store as Opened, StorePath};
 use tokio::runtime::Runtime;
 
 use crate::commands::CLEAN_UP;
@@ -154,7 +154,7 @@ impl Place {
     }
 
     /// Opens one store for two places that lie in it, and returns their paths there: what is done between them is the storage's
-    /// own work then. On this machine that is so within a folder: the folder above two others need not be ours to write into.
+    /// own work then. Where folders are real that is so within one alone: a folder above two others need not be ours to write into.
     pub(super) fn open_both(
         &self,
         other: &Self,
@@ -164,16 +164,18 @@ impl Place {
         if !self.config.is_same_store(&other.config) {
             return Ok(None);
         }
-        let shared = if self.config.is_remote() {
-            StorePath::ROOT
-        } else if from.parent() == to.parent() {
-            from.parent()
-        } else {
-            return Ok(None);
+        let is_beside = from.parent() == to.parent();
+        let shared = match is_beside {
+            true => from.parent(),
+            false if self.config.is_remote() => StorePath::ROOT,
+            false => return Ok(None),
         };
         let inside = |path: &StorePath| path.relative_to(&shared).map(|path| path.as_str().to_owned());
         let (Some(from), Some(to)) = (inside(&from), inside(&to)) else { return Ok(None) };
         let store = self.open_at(&self.rooted(&shared), make)?;
+        if !is_beside && store.supports(Capability::Hierarchy) {
+            return Ok(None);
+        }
         Ok(Some((store, from, to)))
     }
 

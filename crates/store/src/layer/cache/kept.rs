@@ -15,9 +15,10 @@ use hashlink::LruCache;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{CacheOptions, Lookup, cut};
+use super::{CacheOptions, Miss, cut};
 use crate::info::{ByteRange, Entry, FileInfo, ListOptions, ReadOptions};
 use crate::path::StorePath;
+use crate::read::Read;
 
 /// How many places the notes of all paths share. Paths that share one only lose a chance to be kept.
 const PLACES: usize = 1_024;
@@ -197,32 +198,37 @@ impl Kept {
         }
     }
 
-    /// Looks for content.
-    pub(super) fn content(&mut self, path: &StorePath, options: &ReadOptions, now: Instant) -> Lookup {
+    /// Looks for content, or says what to do without.
+    pub(super) fn content(
+        &mut self,
+        path: &StorePath,
+        options: &ReadOptions,
+        now: Instant,
+    ) -> Result<Read, Miss> {
         let mut size = None;
         if let Some(item) = self.items.get(path) {
             if let Some((info, content, until)) = &item.content
                 && *until > now
                 && (options.if_match.is_none() || options.if_match == info.etag)
             {
-                return Lookup::Here(cut(info.clone(), content, options.range));
+                return Ok(cut(info.clone(), content, options.range));
             }
             size = item.size;
         }
-        let Some(note) = self.file_note(path, now) else { return Lookup::Pass(None) };
+        let Some(note) = self.file_note(path, now) else { return Err(Miss::Pass(None)) };
         let is_small = match size {
             Some(size) => size <= self.options.max_file,
             None => options.range == ByteRange::All,
         };
         if !is_small || self.options.max_file == 0 {
-            return Lookup::Pass(Some(note));
+            return Err(Miss::Pass(Some(note)));
         }
         if let Some(led) = self.fetching.get(path) {
-            return Lookup::Follow(led.clone());
+            return Err(Miss::Follow(led.clone()));
         }
         let (leader, led) = watch::channel(());
         self.fetching.insert(path.clone(), led);
-        Lookup::Lead(note, leader)
+        Err(Miss::Lead(note, leader))
     }
 
     /// Ends the fetching of content.

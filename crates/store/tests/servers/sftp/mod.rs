@@ -1,4 +1,5 @@
-//! SFTP: OpenSSH's own server, a second one that lacks extensions, and one that deviates (`rclone`).
+//! SFTP: OpenSSH's own server, one that knows no extension, and one that
+//! deviates: `rclone` lists a rename of its own, has no hard links and replaces files with the plain rename.
 
 mod faults;
 mod proxy;
@@ -12,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::Trial;
 use longshore_store::testing::conformance::Outcome;
-use longshore_store::{BoxFuture, Capability, HostKeys, SftpOptions, Store};
+use longshore_store::{BoxFuture, Capability, HostKeys, List, SftpOptions, Store, WriteOptions};
 
 use crate::process::{Server, accepts};
 use crate::targets::{AnyError, Opened, Target};
@@ -20,8 +21,8 @@ use crate::tools;
 
 pub(crate) const TARGETS: &[Target] = &[
     Target { name: "sftp-openssh", lacks: &LACKING, excused: &[], open: || Box::pin(open(openssh)) },
-    Target { name: "sftp-asyncssh", lacks: &LACKING_LINKS, excused: &[], open: || Box::pin(open(asyncssh)) },
-    Target { name: "sftp-rclone", lacks: &LACKING_ALL, excused: &[], open: || Box::pin(open(rclone)) },
+    Target { name: "sftp-asyncssh", lacks: &LACKING_ALL, excused: &[], open: || Box::pin(open(asyncssh)) },
+    Target { name: "sftp-rclone", lacks: &LACKING_LINKS, excused: &[], open: || Box::pin(open(rclone)) },
 ];
 
 /// What no server of this protocol has.
@@ -44,7 +45,7 @@ const LACKING_LINKS: [Capability; 7] = [
     Capability::SnapshotRead,
 ];
 
-/// What one lacks that has no rename of POSIX's rules either.
+/// What one lacks that has no extensions at all: a file is replaced in two steps.
 const LACKING_ALL: [Capability; 8] = [
     Capability::AtomicMove,
     Capability::ConditionalRead,
@@ -62,42 +63,49 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// A server, and how a store on a folder of it is made.
 pub(super) struct Running {
-    pub(super) server: Arc<Server>,
+    /// Ended with this.
+    _server: Arc<Server>,
     /// The folder that it shows, and how clients name it.
     shown: (PathBuf, String),
     options: SftpOptions,
 }
 
 impl Running {
-    /// Makes an empty folder of it. Returns where it is on this machine, and the options for a store there.
-    pub(super) fn folder(&self) -> Result<(PathBuf, SftpOptions), AnyError> {
+    /// Names a folder that does not stand yet. Returns where it is on this machine, and the options for a store there.
+    pub(super) fn folder(&self) -> (PathBuf, SftpOptions) {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("store-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let folder = self.shown.0.join(&name);
-        std::fs::create_dir(&folder)?;
-        Ok((folder, SftpOptions { root: format!("{}/{name}", self.shown.1), ..self.options.clone() }))
+        let options = SftpOptions { root: format!("{}/{name}", self.shown.1), ..self.options.clone() };
+        (self.shown.0.join(name), options)
     }
 }
 
 type Start = fn() -> Result<Running, AnyError>;
 
 async fn open(running: fn() -> Result<&'static Running, AnyError>) -> Result<Opened, AnyError> {
-    let (folder, options) = running()?.folder()?;
-    let store = Store::sftp(options)?;
+    let (folder, options) = running()?.folder();
+    let store = make(&options).await?;
+    Ok(Opened { parent: store.clone(), store, leftovers: leftovers(folder, options) })
+}
+
+/// Makes a store and its root, by a write, and asks what the server can do.
+pub(super) async fn make(options: &SftpOptions) -> Result<Store, AnyError> {
+    let store = Store::sftp(options.clone())?;
+    store.write("first", "x", WriteOptions::default()).await?;
+    store.delete("first", false).await?;
     store.ping().await?;
-    Ok(Opened { parent: store.clone(), store, leftovers: leftovers(folder) })
+    Ok(store)
 }
 
 /// Looks for temporary files, and for files that a server here has open.
-pub(super) fn leftovers(folder: PathBuf) -> BoxFuture<'static, Outcome> {
+pub(super) fn leftovers(folder: PathBuf, options: SftpOptions) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
-        let temporary = folder.join(".longshore-tmp");
-        let left: Vec<_> = match temporary.read_dir() {
-            Ok(left) => left.collect::<Result<_, _>>()?,
-            Err(_) => Vec::new(),
-        };
         let open = open_files(&folder)?;
-        if left.is_empty() && open.is_empty() {
+        // Through the server, as one of them keeps what was written to itself for a while.
+        let root = format!("{}/.longshore-tmp", options.root);
+        let temporary = Store::sftp(SftpOptions { root, ..options })?;
+        let left = temporary.list_files("", &List::ALL)?.next_entry().await?;
+        if left.is_none() && open.is_empty() {
             return Ok(());
         }
         Err(format!("left over: {left:?}, still open: {open:?}").into())
@@ -193,7 +201,7 @@ fn start_openssh() -> Result<Running, AnyError> {
         host_keys: HostKeys::Known(vec![folder.join("known_hosts")]),
         ..SftpOptions::new("127.0.0.1", user)
     };
-    Ok(Running { server, shown, options })
+    Ok(Running { _server: server, shown, options })
 }
 
 fn start_asyncssh() -> Result<Running, AnyError> {
@@ -214,7 +222,7 @@ fn start_asyncssh() -> Result<Running, AnyError> {
         host_keys: HostKeys::Fingerprint(fingerprint(&folder.join("host.pub"))?),
         ..SftpOptions::new("127.0.0.1", "u")
     };
-    Ok(Running { server, shown: (folder.join("files"), String::new()), options })
+    Ok(Running { _server: server, shown: (folder.join("files"), String::new()), options })
 }
 
 /// Returns a key's fingerprint, as its owner would read it out.
@@ -232,7 +240,7 @@ fn start_rclone() -> Result<Running, AnyError> {
         std::fs::create_dir(folder.join("files"))?;
         let mut command = Command::new(&rclone);
         command.args(["serve", "sftp", "--user", "u", "--pass", "p", "--vfs-cache-mode", "writes"]);
-        command.args(["--vfs-write-back", "0", "--dir-cache-time", "0", "--config", "/dev/null"]);
+        command.args(["--no-unicode-normalization", "--config", "/dev/null"]);
         command.arg("--key").arg(folder.join("host")).arg("--cache-dir").arg(folder.join("cache"));
         command.arg("--addr").arg(format!("127.0.0.1:{port}")).arg(folder.join("files"));
         Ok(command)
@@ -244,5 +252,5 @@ fn start_rclone() -> Result<Running, AnyError> {
         host_keys: HostKeys::AcceptAny,
         ..SftpOptions::new("127.0.0.1", "u")
     };
-    Ok(Running { shown: (server.folder().join("files"), String::new()), server, options })
+    Ok(Running { shown: (server.folder().join("files"), String::new()), _server: server, options })
 }

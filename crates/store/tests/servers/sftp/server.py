@@ -1,4 +1,4 @@
-"""An SFTP server without the extensions that only OpenSSH has: `server.py PORT FOLDER HOST_KEY`, user `u`, password `p`."""
+"""An SFTP server without any extension: `server.py PORT FOLDER HOST_KEY`, user `u`, password `p`."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ import asyncssh
 from asyncssh.sftp import SFTPServerHandler
 
 port, folder, host_key = sys.argv[1:]
-SFTPServerHandler._extensions = [(b"posix-rename@openssh.com", b"1")]
+SFTPServerHandler._extensions = []
 
 
 class Server(asyncssh.SSHServer):
