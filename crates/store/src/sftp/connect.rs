@@ -15,8 +15,9 @@ use tokio::net::TcpStream;
 
 use super::host_keys::Trust;
 use super::incoming::Incoming;
+use super::link::Link;
 use super::options::SftpOptions;
-use super::session::{Link, Session};
+use super::session::Session;
 use super::upkeep::Upkeep;
 use crate::error::{Error, ErrorKind, Result};
 

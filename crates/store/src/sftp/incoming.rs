@@ -3,7 +3,8 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::fault::Fault;
-use super::session::{Link, Reply, Waiter};
+use super::link::{Link, Waiter};
+use super::session::Reply;
 use super::wire::{DATA_HEAD, HEAD, LONGEST, Reader, code, kind};
 
 /// What came so far of answers that are not whole.

@@ -1,13 +1,13 @@
 //! A store on a server that speaks SFTP.
 //!
-//! `options` say how it is reached; `connect` and `host_keys` make sure who is there; `connection` keeps one `session`, whose
-//! packets `wire` and `incoming` read and `server` judges. `place` finds things below the root and tells links; `read`, `walk`
-//! give content and entries; `sink` and `stage` make files, in the ways that `probe` found; `upkeep` is what still has to be
-//! done when nobody waits for it.
+//! `options` say how it is reached, `config` reads them from a URL; `connect` and `host_keys` make sure who is there;
+//! `connection` keeps one `session` and its `link`, whose packets `wire` and `incoming` read and `server` judges. `place` finds
+//! things below the root and tells links; `read` and `walk` give content and entries; `sink` and `stage` make files, in the
+//! ways that `probe` found; `upkeep` is what still has to be done when nobody waits for it.
 //!
 //! Version 3 of the protocol is what servers speak. It has one word for most failures, so that what was wrong is looked for
-//! afterwards (`fault`). russh carries the bytes; the requests are ours, as names and handles are bytes and not text, and as
-//! content goes to and from the wire without being copied on the way.
+//! afterwards (`fault`). russh carries the bytes; the requests are ours, because names and handles are bytes and not text,
+//! and because content is written as it comes and read into its place.
 
 mod config;
 mod connect;
@@ -15,6 +15,7 @@ mod connection;
 mod fault;
 mod host_keys;
 mod incoming;
+mod link;
 mod options;
 mod place;
 mod probe;

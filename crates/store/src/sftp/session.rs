@@ -3,25 +3,17 @@
 //! Two tasks work for it, one for each direction. Requests of many tasks leave together, content as it is. Whoever drops a
 //! future while its request is under way leaves nothing behind: a handle that nobody takes is closed.
 
-use std::collections::HashMap;
 use std::fmt::{self, Debug};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::fault::{Answer, Fault};
+use super::link::{Asker, Link};
 use super::server::Server;
 use super::upkeep::{Running, Upkeep};
 use super::wire::{Attributes, Name, Request, Status, code, kind};
-
-/// A request that is older than so many times the time in which the server must say something was passed over.
-const PASSED_OVER: u32 = 8;
-
-/// The number of the first packet is the version that both speak.
-const VERSION: u32 = 3;
 
 /// What a server answered.
 #[derive(Debug)]
@@ -33,205 +25,6 @@ pub(super) enum Reply {
     Attributes(Attributes),
     /// The answer to an extension, or to the very first packet.
     Other(Bytes),
-}
-
-/// Who gets an answer.
-enum Asker {
-    Task {
-        answer: oneshot::Sender<Answer<Reply>>,
-        _place: Option<OwnedSemaphorePermit>,
-        /// The session a handle belongs to, while one is being opened: `close` waits for it.
-        opens: Option<(Arc<Session>, Running)>,
-    },
-    /// Nobody, but `close` waits for it. A temporary file is remembered if no answer comes.
-    Nobody { running: Running, temporary: Option<String> },
-}
-
-/// A request whose answer has not come.
-pub(super) struct Waiter {
-    asker: Asker,
-    since: Instant,
-    /// Where content goes, after what is there already, and how much of it was asked for.
-    pub(super) into: Option<(BytesMut, usize)>,
-}
-
-impl Waiter {
-    /// Gives the answer to who asked, if somebody still does.
-    pub(super) fn answer(self, reply: Answer<Reply>) {
-        if let Asker::Task { answer, .. } = self.asker {
-            // Who does not want it any more drops it; a handle among it closes itself.
-            answer.send(reply).ok();
-        }
-    }
-
-    /// Gives a handle to who asked for one.
-    pub(super) fn answer_handle(mut self, id: Bytes) {
-        let opens = match &mut self.asker {
-            Asker::Task { opens, .. } => opens.take(),
-            Asker::Nobody { .. } => None,
-        };
-        let Some((session, running)) = opens else { return self.answer(Err(Fault::NONSENSE)) };
-        self.answer(Ok(Reply::Handle(Handle { session, id })));
-        // Not before: a handle that nobody took has begun to be closed by now, which `close` waits for as well.
-        drop(running);
-    }
-}
-
-#[derive(Default)]
-struct Outgoing {
-    pieces: Vec<Bytes>,
-    open: BytesMut,
-}
-
-struct State {
-    /// Why the session has ended, once it has.
-    ended: Option<&'static str>,
-    next: u32,
-    waiting: HashMap<u32, Waiter>,
-    outgoing: Outgoing,
-    /// When the server last said something, or began to owe an answer.
-    heard: Instant,
-}
-
-/// What a session shares with its tasks.
-pub(super) struct Link {
-    state: Mutex<State>,
-    has_outgoing: Notify,
-    places: Arc<Semaphore>,
-    upkeep: Arc<Upkeep>,
-}
-
-impl Link {
-    pub(super) fn new(requests: usize, upkeep: Arc<Upkeep>) -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::new(State {
-                ended: None,
-                next: 16,
-                waiting: HashMap::new(),
-                outgoing: Outgoing::default(),
-                heard: Instant::now(),
-            }),
-            has_outgoing: Notify::new(),
-            places: Arc::new(Semaphore::new(requests.clamp(1, Semaphore::MAX_PERMITS))),
-            upkeep,
-        })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Every change under this lock is whole at each step.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Puts a request into what goes out next.
-    fn put(
-        &self,
-        asker: Asker,
-        what: u8,
-        into: Option<(BytesMut, usize)>,
-        content: Option<Bytes>,
-        fill: impl FnOnce(&mut Request<'_>),
-    ) {
-        let mut state = self.state();
-        if let Some(why) = state.ended {
-            drop(state);
-            self.lose(Waiter { asker, since: Instant::now(), into: None }, why);
-            return;
-        }
-        let id = if what == kind::INIT { VERSION } else { state.next };
-        // Numbers of requests that still wait are not used again.
-        state.next = (id.wrapping_add(1)).max(16);
-        while state.waiting.contains_key(&state.next) {
-            state.next = state.next.wrapping_add(1).max(16);
-        }
-        let mut request = Request::begin(&mut state.outgoing.open, what, id);
-        fill(&mut request);
-        request.end(content.as_ref().map_or(0, Bytes::len));
-        if let Some(content) = content {
-            let head = state.outgoing.open.split().freeze();
-            state.outgoing.pieces.push(head);
-            state.outgoing.pieces.push(content);
-        }
-        let now = Instant::now();
-        if state.waiting.is_empty() {
-            state.heard = now;
-        }
-        state.waiting.insert(id, Waiter { asker, since: now, into });
-        drop(state);
-        self.has_outgoing.notify_one();
-    }
-
-    /// Waits for what is to go out, and takes it. Nothing once the session has ended and all is out.
-    pub(super) async fn outgoing(&self) -> Option<Vec<Bytes>> {
-        loop {
-            {
-                let mut state = self.state();
-                let mut pieces = std::mem::take(&mut state.outgoing.pieces);
-                if !state.outgoing.open.is_empty() {
-                    pieces.push(state.outgoing.open.split().freeze());
-                }
-                if !pieces.is_empty() {
-                    return Some(pieces);
-                }
-                if state.ended.is_some() {
-                    return None;
-                }
-            }
-            self.has_outgoing.notified().await;
-        }
-    }
-
-    /// Notes that the server is there.
-    pub(super) fn heard(&self) {
-        self.state().heard = Instant::now();
-    }
-
-    /// Takes out who waits for an answer.
-    pub(super) fn take(&self, id: u32) -> Option<Waiter> {
-        self.state().waiting.remove(&id)
-    }
-
-    /// Tells whether content is awaited by `id`.
-    pub(super) fn takes_content(&self, id: u32) -> bool {
-        self.state().waiting.get(&id).is_some_and(|waiter| waiter.into.is_some())
-    }
-
-    /// Tells whether the server has owed an answer for longer than `most`, or the session has ended and the last requests have
-    /// had their time to leave.
-    pub(super) fn is_stalled(&self, most: Duration) -> bool {
-        let state = self.state();
-        let waits = !state.waiting.is_empty() || state.ended.is_some();
-        let oldest = || state.waiting.values().map(|waiter| waiter.since.elapsed()).max().unwrap_or_default();
-        waits && (state.heard.elapsed() > most || oldest() > most * PASSED_OVER)
-    }
-
-    /// Ends the session: who waits for an answer learns it.
-    pub(super) fn end(&self, why: &'static str) {
-        let mut state = self.state();
-        if state.ended.is_none() {
-            state.ended = Some(why);
-            state.heard = Instant::now();
-        }
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        self.places.close();
-        for waiter in waiting.into_values() {
-            self.lose(waiter, why);
-        }
-        self.has_outgoing.notify_one();
-    }
-
-    /// Tells who asked that no answer comes.
-    fn lose(&self, waiter: Waiter, why: &'static str) {
-        match waiter.asker {
-            Asker::Task { answer, .. } => drop(answer.send(Err(Fault::Broken(why)))),
-            Asker::Nobody { running, temporary } => {
-                if let Some(temporary) = temporary {
-                    self.upkeep.remember(temporary);
-                }
-                drop(running);
-            }
-        }
-    }
 }
 
 /// A session. It ends when nobody holds it, nor a handle of it, any more.
@@ -278,7 +71,7 @@ impl Session {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        self.link.state().ended.is_none()
+        self.link.ended().is_none()
     }
 
     /// Returns what the server said of itself.
@@ -305,11 +98,6 @@ impl Session {
         Ok(())
     }
 
-    async fn place(&self) -> Answer<OwnedSemaphorePermit> {
-        let place = Arc::clone(&self.link.places).acquire_owned().await;
-        place.map_err(|_| Fault::Broken(self.link.state().ended.unwrap_or("the session has ended")))
-    }
-
     fn put(
         &self,
         place: Option<OwnedSemaphorePermit>,
@@ -326,7 +114,7 @@ impl Session {
 
     /// Sends a request, as soon as there is room for one.
     pub(super) async fn ask(&self, what: u8, fill: impl FnOnce(&mut Request<'_>) + Send) -> Answer<Pending> {
-        Ok(self.put(Some(self.place().await?), None, what, None, None, fill))
+        Ok(self.put(Some(self.link.place().await?), None, what, None, None, fill))
     }
 
     /// Sends a request that names one path.
@@ -378,7 +166,7 @@ impl Session {
 
     /// Begins to open a file, with the flags of [`open`](super::wire::open).
     pub(super) async fn begin_open(self: &Arc<Self>, path: &str, flags: u32) -> Answer<Pending> {
-        let place = self.place().await?;
+        let place = self.link.place().await?;
         let opens = (Arc::clone(self), Upkeep::start(&self.link.upkeep));
         Ok(self.put(Some(place), Some(opens), kind::OPEN, None, None, |request| {
             request.text(path.as_bytes());
@@ -395,7 +183,7 @@ impl Session {
         self: &Arc<Self>,
         path: impl AsRef<[u8]> + Send + Sync,
     ) -> Answer<Handle> {
-        let place = self.place().await?;
+        let place = self.link.place().await?;
         let opens = (Arc::clone(self), Upkeep::start(&self.link.upkeep));
         let mut pending = self.put(Some(place), Some(opens), kind::OPENDIR, None, None, |request| {
             request.text(path.as_ref());
@@ -433,6 +221,10 @@ pub(super) struct Handle {
 }
 
 impl Handle {
+    pub(super) const fn new(session: Arc<Session>, id: Bytes) -> Self {
+        Self { session, id }
+    }
+
     pub(super) const fn session(&self) -> &Arc<Session> {
         &self.session
     }
@@ -449,7 +241,7 @@ impl Handle {
     /// Reads up to `most` bytes to the end of `into`, which has room for them. Fewer come where the file ends, none is the
     /// fault [`code::EOF`].
     pub(super) async fn read(&self, offset: u64, into: BytesMut, most: usize) -> Answer<BytesMut> {
-        let place = self.session.place().await?;
+        let place = self.session.link.place().await?;
         let into = Some((into, most));
         let mut pending = self.session.put(Some(place), None, kind::READ, into, None, |request| {
             request.text(&self.id);
@@ -464,7 +256,7 @@ impl Handle {
 
     /// Begins to write content, of no more bytes than the server takes at a time.
     pub(super) async fn begin_write(&self, offset: u64, content: Bytes) -> Answer<Pending> {
-        let place = self.session.place().await?;
+        let place = self.session.link.place().await?;
         let size = content.len() as u32;
         Ok(self.session.put(Some(place), None, kind::WRITE, None, Some(content), |request| {
             request.text(&self.id);
