@@ -77,6 +77,8 @@ mod local;
 mod memory;
 mod object;
 mod open;
+#[cfg(feature = "opendal")]
+mod opendal;
 mod own_names;
 mod path;
 mod ranges;

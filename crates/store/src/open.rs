@@ -67,7 +67,7 @@ const SCHEMES: &[Scheme] = &[
     },
     Scheme {
         names: &["sftp"],
-        form: "sftp://USER@HOST:PORT/FOLDER",
+        form: "sftp://USER@HOST/FOLDER",
         is_remote: true,
         open: |config| Store::sftp(config.read(SftpOptions::from_config)?),
     },
@@ -128,7 +128,7 @@ impl Store {
     /// | `az://CONTAINER/path` | a container of Azure ([`azure`](Self::azure)), of the account `account`. Options: `account_key`, `sas`, `tenant_id` with `client_id` and `client_secret`, `endpoint`, `dfs_endpoint`, `allow_http`, `hierarchical`, `part_size`, `parts_in_flight`, `ca_file`, `connect_timeout`, `idle_timeout`. Otherwise the environment (`AZURE_…`), the machine |
     /// | `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/path` | the same, in the form of Azure's Data Lake |
     /// | `gs://BUCKET/path` | a bucket of Google Cloud Storage ([`gcs`](Self::gcs)). Options: `service_account_file`, `service_account_key`, `anonymous`, `endpoint`, `allow_http`, `conditional_writes`, `part_size`, `ca_file`, `connect_timeout`, `idle_timeout`. Otherwise `GOOGLE_APPLICATION_CREDENTIALS`, the user's file of `gcloud`, the machine |
-    /// | `sftp://USER@HOST:PORT/FOLDER` | a folder of a server with SSH; `/~/FOLDER` is one in the login folder. Options: [`SftpOptions`], as docs/stores.md names them |
+    /// | `sftp://USER@HOST:PORT/FOLDER` | a folder on a server with SSH; `/~/FOLDER` begins at the login folder. Options: `key_file`, `private_key`, `passphrase`, `agent`, `known_hosts`, `fingerprint`, `accept_any_host_key`, `connect_timeout`, `request_timeout`, `keepalive`, `requests`, `window`, `read_chunk`, `sweep_older_than` ([`SftpOptions`](crate::SftpOptions)) |
     ///
     /// What a URL's path names beyond the bucket or container is the root of the store, as [`child`](Self::child) has it,
     /// though closing it closes the store.

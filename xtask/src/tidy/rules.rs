@@ -245,8 +245,9 @@ pub const SOURCES: &[SourceRule] = &[
         name: "clock",
         inside: "crates/",
         look: Look::Code(&["SystemTime::now", "Timestamp::now", "Zoned::now", "Utc::now"]),
-        // The store in memory stamps files as a disk would; the store cannot see core.
-        doors: &["crates/core/src/clock", "crates/store/src/memory"],
+        // The store in memory stamps files as a disk would, and a service may ask for a pause until a date; the store cannot
+        // see core.
+        doors: &["crates/core/src/clock", "crates/store/src/memory", "crates/store/src/http/refused"],
         tests: false,
         advice: "ask a longshore_core::Clock, which tests can move",
     },

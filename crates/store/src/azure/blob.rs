@@ -20,6 +20,7 @@ use super::endpoint::{Ask, Failure, SharedEndpoint, text, whole};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{FileInfo, Metadata, WriteOptions};
+use crate::object::answer::given;
 use crate::object::error::unexpected;
 use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId, xml};
 use crate::path::StorePath;
@@ -67,15 +68,10 @@ impl Blob {
             Err(failure) if failure.status() == Some(StatusCode::RANGE_NOT_SATISFIABLE) => return Ok(None),
             response => response?,
         };
-        let headers = response.headers();
-        let (range, size) = match text(headers, "content-range") {
-            Some(range) => ranged(range).ok_or_else(|| unexpected("a range that makes no sense"))?,
-            None => {
-                let size = length(headers)?;
-                (0..size, size)
-            }
+        let Some((range, size)) = given(response.status(), response.headers(), range.as_ref())? else {
+            return Ok(None);
         };
-        let info = info_of(headers, size);
+        let info = info_of(response.headers(), size);
         let chunks = response.into_body().bytes_stream();
         let chunks = chunks.map_err(|error| Error::from(Failure::from(error)));
         let chunks = chunks.try_filter(|chunk| std::future::ready(!chunk.is_empty()));
@@ -121,14 +117,6 @@ fn unquoted(tag: &str) -> String {
 fn length(headers: &HeaderMap) -> Result<u64> {
     let length = text(headers, "content-length").and_then(|length| length.parse().ok());
     length.ok_or_else(|| unexpected("a file without a length"))
-}
-
-/// Reads `bytes 3-9/20`.
-fn ranged(text: &str) -> Option<(Range<u64>, u64)> {
-    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let last: u64 = last.parse().ok()?;
-    Some((first.parse().ok()?..last.checked_add(1)?, size.parse().ok()?))
 }
 
 fn info_of(headers: &HeaderMap, size: u64) -> FileInfo {
@@ -376,7 +364,7 @@ impl Service for Blob {
 
 #[cfg(test)]
 mod tests {
-    use super::{page, ranged};
+    use super::page;
 
     #[test]
     fn a_page_is_taken_apart() {
@@ -393,11 +381,5 @@ mod tests {
         assert_eq!(page.objects[0].1.etag.as_deref(), Some("0x8D1"));
         assert!(page.objects[0].1.last_modified.is_some());
         super::page(&"<html>".into()).unwrap_err();
-    }
-
-    #[test]
-    fn a_range_is_told_with_its_last_byte() {
-        assert_eq!(ranged("bytes 3-9/20"), Some((3..10, 20)));
-        assert_eq!(ranged("bytes */20"), None);
     }
 }

@@ -7,6 +7,7 @@ mod config;
 mod options;
 mod request;
 mod service;
+mod upload;
 
 pub use self::options::{GcsCredential, GcsOptions};
 use self::service::Gcs;

@@ -2,8 +2,8 @@
 //!
 //! A tag is the object's generation: the service's own tags mean nothing to a condition in JSON.
 
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,10 +18,12 @@ use tokio::sync::OnceCell;
 
 use super::options::GcsOptions;
 use super::request::{Ask, Bucket, Place, json, value};
+use super::upload::Pending;
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Refused;
 use crate::info::{FileInfo, Metadata, WriteOptions};
+use crate::object::answer::given;
 use crate::object::error::{refusal, translate, unexpected};
 use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
 use crate::path::StorePath;
@@ -31,18 +33,15 @@ const GENERATION: &str = "x-goog-generation";
 const IF_GENERATION: HeaderName = HeaderName::from_static("x-goog-if-generation-match");
 
 /// What the service says of a file whose media type nobody has said.
-const UNSAID: &str = "application/octet-stream";
+pub(super) const UNSAID: &str = "application/octet-stream";
 
 /// How many files are deleted at once.
 const DELETIONS: usize = 16;
 
-/// Where what is tried out is stored, and deleted again.
-const PROBE: &str = ".longshore-probe";
-
 /// One bucket.
 #[derive(Debug)]
 pub(super) struct Gcs {
-    bucket: Bucket,
+    pub(super) bucket: Bucket,
     native_prefix: String,
     part_size: usize,
     creating: OnceCell<bool>,
@@ -50,33 +49,10 @@ pub(super) struct Gcs {
     uploads: Mutex<HashMap<String, Pending>>,
 }
 
-/// An upload: the service takes parts one after the other, and the last with the length of all, so one is held back.
-#[derive(Debug, Default)]
-struct Pending {
-    /// How many bytes the service has.
-    sent: u64,
-    /// Parts it has not, with the one held back at the end.
-    held: VecDeque<Vec<Bytes>>,
-    /// How many parts there were so far: one that is given again is known by its number.
-    parts: usize,
-}
-
-impl Pending {
-    /// Returns where the oldest part goes, and its content, unless no more than `most` are held.
-    fn oldest(&self, most: usize) -> Option<(u64, Vec<Bytes>)> {
-        self.held.front().filter(|_| self.held.len() > most).map(|part| (self.sent, part.clone()))
-    }
-
-    /// Notes that the service has the oldest part.
-    fn advance(&mut self) {
-        self.sent += self.held.pop_front().iter().flatten().map(|chunk| chunk.len() as u64).sum::<u64>();
-    }
-}
-
 /// An object, as far as anybody asks.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Object {
+pub(super) struct Object {
     name: String,
     size: Option<String>,
     generation: String,
@@ -87,7 +63,7 @@ struct Object {
 }
 
 impl Object {
-    fn info(self) -> FileInfo {
+    pub(super) fn info(self) -> FileInfo {
         FileInfo {
             last_modified: self
                 .updated
@@ -132,19 +108,13 @@ impl Gcs {
         })
     }
 
-    fn uploads(&self) -> MutexGuard<'_, HashMap<String, Pending>> {
+    pub(super) fn uploads(&self) -> MutexGuard<'_, HashMap<String, Pending>> {
         // Each change is one step, so a panic elsewhere left nothing half done.
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what is known of an upload.
-    fn pending<T>(&self, session: &str, change: impl FnOnce(&mut Pending) -> T) -> Result<T> {
-        let mut uploads = self.uploads();
-        uploads.get_mut(session).map(change).ok_or_else(|| unexpected("an upload that was not begun"))
-    }
-
     /// Stores an object in one request, on condition that none stands there if `create`.
-    async fn put_once(
+    pub(super) async fn put_once(
         &self,
         key: &str,
         content: Vec<Bytes>,
@@ -172,121 +142,9 @@ impl Gcs {
             Err(refused) => Ok(Err(refused)),
         }
     }
-
-    /// Sends a part of an upload, the last one where `size` of all is known.
-    async fn send_part(
-        &self,
-        session: &str,
-        start: u64,
-        content: Vec<Bytes>,
-        size: Option<u64>,
-    ) -> Result<Result<Option<FileInfo>, Refused>> {
-        let length: u64 = content.iter().map(|chunk| chunk.len() as u64).sum();
-        let whole = size.map_or_else(|| "*".to_owned(), |size| size.to_string());
-        let range = match length {
-            0 => format!("bytes */{whole}"),
-            _ => format!("bytes {start}-{}/{whole}", start + length - 1),
-        };
-        let headers = [(header::CONTENT_RANGE, value(&range)?)].into_iter().collect();
-        let ask = Ask { headers, content, ..Ask::default() };
-        match self.bucket.send_or_refused(Method::PUT, &Place::Session(session), ask).await? {
-            Ok(answer) if size.is_some() => Ok(Ok(Some(json::<Object>(answer).await?.info()))),
-            Ok(_) => Err(unexpected("an upload that ended before its last part")),
-            // So the service says that it waits for more.
-            Err(refused) if refused.status == StatusCode::PERMANENT_REDIRECT && size.is_none() => {
-                Ok(Ok(None))
-            }
-            Err(refused) => Ok(Err(refused)),
-        }
-    }
-
-    /// Begins an upload and returns the address of its session.
-    async fn begin_once(
-        &self,
-        key: &str,
-        options: &WriteOptions,
-        create: bool,
-    ) -> Result<Result<String, Refused>> {
-        let mut query = vec![("uploadType", "resumable"), ("name", key)];
-        query.extend(create.then_some(("ifGenerationMatch", "0")));
-        let media_type = options.media_type.as_deref().unwrap_or(UNSAID);
-        let headers = [
-            (header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8")),
-            (HeaderName::from_static("x-upload-content-type"), value(media_type)?),
-        ];
-        let content = vec![resource(key, options).into()];
-        let ask = Ask { query: &query, headers: headers.into_iter().collect(), content };
-        Ok(match self.bucket.send_or_refused(Method::POST, &Place::Uploads, ask).await? {
-            Ok(answer) => {
-                let session = answer.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
-                let session = session.ok_or_else(|| unexpected("an upload without an address"))?.to_owned();
-                self.uploads().insert(session.clone(), Pending::default());
-                Ok(session)
-            }
-            Err(refused) => Err(refused),
-        })
-    }
-
-    /// Ends an upload, on the conditions it was begun with.
-    async fn complete_once(&self, session: &str) -> Result<Result<FileInfo, Refused>> {
-        // All others went before it.
-        let (start, part) = self.pending(session, |pending| pending.oldest(0))?.unwrap_or_default();
-        let size = start + part.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
-        match self.send_part(session, start, part, Some(size)).await? {
-            Ok(Some(info)) => {
-                self.uploads().remove(session);
-                Ok(Ok(info))
-            }
-            Ok(None) => Err(unexpected("an upload that did not end with its last part")),
-            Err(refused) => Ok(Err(refused)),
-        }
-    }
-
-    /// Tries out whether the service keeps the condition that nothing is replaced, in both ways. What was stored is deleted.
-    async fn probe(&self) -> Result<bool> {
-        // Spreads those who try at the same time; nothing is decided by it.
-        let key = format!("{PROBE}/{:016x}", random());
-        let kept = self.probe_at(&key).await;
-        let deleted = self.delete(vec![key]).await;
-        let kept = kept?;
-        deleted.map(|()| kept)
-    }
-
-    async fn probe_at(&self, key: &str) -> Result<bool> {
-        let options = WriteOptions::default();
-        let content = || vec![Bytes::from_static(b"x")];
-        if let Err(refused) = self.put_once(key, content(), &options, true).await? {
-            return Err(refusal(&refused));
-        }
-        if !is_kept(&self.put_once(key, content(), &options, true).await?)? {
-            return Ok(false);
-        }
-        let session = match self.begin_once(key, &options, true).await? {
-            Ok(session) => session,
-            Err(refused) => return is_kept(&Err::<(), _>(refused)),
-        };
-        let upload = UploadId { key: key.to_owned(), name: session };
-        let completed = async {
-            self.put_part(&upload, 0, content()).await?;
-            self.complete_once(&upload.name).await
-        };
-        let kept = completed.await.and_then(|completed| is_kept(&completed));
-        let aborted = self.abort(&upload).await;
-        let kept = kept?;
-        aborted.map(|()| kept)
-    }
 }
 
-/// Tells what an answer to a condition that does not hold means.
-fn is_kept<T>(answer: &Result<T, Refused>) -> Result<bool> {
-    match answer {
-        Ok(_) => Ok(false),
-        Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => Ok(true),
-        Err(refused) => Err(refusal(refused)),
-    }
-}
-
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
@@ -301,7 +159,7 @@ fn written<T>(answer: Result<T, Refused>, create: bool) -> Result<T> {
 }
 
 /// Returns what is said of an object, as the service takes it.
-fn resource(key: &str, options: &WriteOptions) -> String {
+pub(super) fn resource(key: &str, options: &WriteOptions) -> String {
     let mut resource = json!({ "name": key, "contentType": options.media_type.as_deref().unwrap_or(UNSAID) });
     if !options.metadata.is_empty() {
         resource["metadata"] = json!(options.metadata);
@@ -321,14 +179,6 @@ fn related(boundary: &str, resource: &str, media_type: &str, content: Vec<Bytes>
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// Reads `bytes 3-9/20`.
-fn ranged(text: &str) -> Option<(Range<u64>, u64)> {
-    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let last: u64 = last.parse().ok()?;
-    Some((first.parse().ok()?..last.checked_add(1)?, size.parse().ok()?))
 }
 
 /// Returns what the headers of an object's content say; nothing where the service does not say which generation it is.
@@ -390,17 +240,9 @@ impl Service for Gcs {
             Err(refused) => return Err(refusal(&refused)),
         };
         let headers = answer.headers();
-        let (span, size) = match text(headers, "content-range").map(ranged) {
-            Some(range) => range.ok_or_else(|| unexpected("a range that makes no sense"))?,
-            None => {
-                let length = text(headers, "content-length").and_then(|length| length.parse().ok());
-                let length: u64 = length.ok_or_else(|| unexpected("a file without a length"))?;
-                (0..length, length)
-            }
-        };
-        if span.start >= span.end && range.is_some() {
+        let Some((span, size)) = given(answer.status(), headers, range.as_ref())? else {
             return Ok(None);
-        }
+        };
         let info = match described(headers, size) {
             Some(info) => info,
             // An emulator that says little with the content.
@@ -486,12 +328,7 @@ impl Service for Gcs {
 
     /// Sends the part before this one, and keeps this one, which may be the last.
     async fn put_part(&self, upload: &UploadId, number: usize, content: Vec<Bytes>) -> Result<String> {
-        self.pending(&upload.name, |pending| {
-            if number == pending.parts {
-                pending.held.push_back(content);
-                pending.parts += 1;
-            }
-        })?;
+        self.pending(&upload.name, |pending| pending.give(number, content))?;
         while let Some((start, part)) = self.pending(&upload.name, |pending| pending.oldest(1))? {
             self.send_part(&upload.name, start, part, None).await?.map_err(|refused| refusal(&refused))?;
             self.pending(&upload.name, Pending::advance)?;

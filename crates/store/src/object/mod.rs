@@ -5,6 +5,7 @@
 //! others are heeded.
 
 mod again;
+pub(crate) mod answer;
 pub(crate) mod error;
 mod list;
 mod parts;

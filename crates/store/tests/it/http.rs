@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use longshore_store::{ErrorKind, ReadOptions, RetryPolicy, S3Credentials, S3Options, Store, WriteOptions};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Answers each request, a connection each, with what a function makes of it; keeps what was asked.
 struct Service {
@@ -131,6 +134,8 @@ crate::trials! {
     an_error_after_a_success_is_an_error,
     silence_ends,
     nobody_there_is_unavailable,
+    a_claim_of_who_is_gone_holds_up_nobody,
+    who_has_another_certificate_is_not_spoken_to,
 }
 
 async fn a_pause_that_was_asked_for_is_told() {
@@ -292,5 +297,81 @@ async fn nobody_there_is_unavailable() {
         let error = result.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(!format!("{error:?}").contains("hunter2"));
+    }
+}
+
+async fn a_claim_of_who_is_gone_holds_up_nobody() {
+    let service = Service::start(|head, _| {
+        let (method, rest) = head.split_once(' ').unwrap();
+        let is_claim = rest.starts_with("/b/.longshore-s3/claim-");
+        // Whose claim it was when this is asked: theirs, until it is deleted.
+        static DELETED: AtomicBool = AtomicBool::new(false);
+        match method {
+            "PUT" if is_claim && !DELETED.load(Ordering::SeqCst) => say("412 Precondition Failed", "", ""),
+            "HEAD" if is_claim => {
+                let old =
+                    "date: Sun, 06 Nov 1994 08:59:37 GMT\r\nlast-modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+                say("200 OK", old, "")
+            }
+            "DELETE" if is_claim => {
+                DELETED.store(true, Ordering::SeqCst);
+                say("204 No Content", "", "")
+            }
+            "HEAD" => say("404 Not Found", "", ""),
+            "POST" if rest.contains("uploads=") => say("200 OK", "", "<R><UploadId>u</UploadId></R>"),
+            "POST" => say("200 OK", "", "<R><ETag>\"e\"</ETag></R>"),
+            _ => say("200 OK", "etag: \"p\"\r\n", ""),
+        }
+    });
+    let content = vec![1; (5 << 20) + 1];
+    let made = service.store().write("file", content, WriteOptions::default()).await.unwrap();
+    assert_eq!(made.etag.as_deref(), Some("e"));
+    let claims = service.lines().into_iter().filter(|line| line.contains("claim-"));
+    let methods: Vec<_> = claims.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(methods, ["PUT", "HEAD", "DELETE", "PUT", "DELETE"]);
+    let condition = |head: &&String| head.starts_with("POST /b/file?uploadId=");
+    assert!(service.asked().iter().find(condition).unwrap().contains("if-none-match: *"));
+}
+
+/// Answers each connection over TLS, with a certificate that only `tests/it/tls/ca.pem` knows.
+async fn serve_tls(listener: tokio::net::TcpListener) {
+    let pem = |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls").join(name);
+    let certificate = CertificateDer::from_pem_file(pem("ca.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(pem("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    loop {
+        let (tcp, _) = listener.accept().await.unwrap();
+        // One that does not trust us goes away in the middle.
+        let Ok(mut stream) = acceptor.accept(tcp).await else { continue };
+        let mut buffer = [0; 4096];
+        let count = stream.read(&mut buffer).await.unwrap();
+        assert!(buffer[..count].starts_with(b"GET /b/file HTTP/1.1\r\n"));
+        stream.write_all(&say("200 OK", "etag: \"e\"\r\n", "content")).await.unwrap();
+        stream.shutdown().await.ok();
+    }
+}
+
+async fn who_has_another_certificate_is_not_spoken_to() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let options = S3Options {
+        bucket: "b".to_owned(),
+        endpoint: Some(format!("https://{}", listener.local_addr().unwrap())),
+        credentials: S3Credentials::Anonymous,
+        ca_file: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls/ca.pem").into()),
+        ..S3Options::default()
+    };
+    let trial = async {
+        let trusting = Store::s3(options.clone()).unwrap();
+        assert_eq!(&trusting.read_bytes("file").await.unwrap()[..], b"content");
+        let doubting = Store::s3(S3Options { ca_file: None, ..options }).unwrap();
+        let error = doubting.read_bytes("file").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+    };
+    tokio::select! {
+        () = trial => {}
+        () = serve_tls(listener) => {}
     }
 }

@@ -1,14 +1,16 @@
 //! Google Cloud Storage: on the emulator that PyPI has, and on our own server, which keeps conditions.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libtest_mimic::Trial;
 use longshore_store::{
     BoxFuture, Capability, ErrorKind, GcsCredential, GcsOptions, List, ReadOptions, Store, WriteOptions,
 };
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 
 use crate::gcs_server::{GcsServer, TOKEN};
 use crate::process::{Server, accepts};
@@ -30,8 +32,6 @@ pub(crate) const TARGETS: &[Target] = &[
         excused: &[
             ("ranges_are_cut_to_the_file", "it ignores a range from the end"),
             ("an_aborted_writer_leaves_nothing", "it cannot give up an upload (501)"),
-            ("many_writers_to_one_folder_all_succeed", "it serves one connection at a time"),
-            ("a_large_folder_is_listed_whole", "it serves one connection at a time"),
         ],
         open: || Box::pin(open_emulator()),
     },
@@ -54,7 +54,7 @@ fn options_of(server: &GcsServer, bucket: &str) -> GcsOptions {
 
 /// Returns the one server of our own of this program.
 fn own() -> Result<Arc<GcsServer>, AnyError> {
-    static STARTED: Lock<Option<Arc<GcsServer>>> = Lock::new(None);
+    static STARTED: Mutex<Option<Arc<GcsServer>>> = Mutex::new(None);
     let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(server) = &*started {
         return Ok(Arc::clone(server));
@@ -85,8 +85,9 @@ fn nothing_open(server: &GcsServer, bucket: &str) -> Result<(), String> {
     if left.is_empty() { Ok(()) } else { Err(format!("left over: {left:?}")) }
 }
 
-async fn emulator() -> Result<Arc<Server>, AnyError> {
-    static STARTED: OnceCell<Arc<Server>> = OnceCell::const_new();
+/// Returns the port of the one emulator of this program.
+async fn emulator() -> Result<u16, AnyError> {
+    static STARTED: OnceCell<(u16, Arc<Server>)> = OnceCell::const_new();
     let start = || async {
         let program = tools::python("gcp-storage-emulator")?;
         let command = |port: u16, _: &std::path::Path| {
@@ -95,20 +96,50 @@ async fn emulator() -> Result<Arc<Server>, AnyError> {
             command.args([format!("--port={port}"), format!("--default-bucket={BUCKET}")]);
             Ok(command)
         };
-        Ok::<_, AnyError>(Server::start("gcp-storage-emulator", command, accepts)?)
+        let server = Server::start("gcp-storage-emulator", command, accepts)?;
+        Ok::<_, AnyError>((one_by_one(server.port)?, server))
     };
-    STARTED.get_or_try_init(start).await.cloned()
+    STARTED.get_or_try_init(start).await.map(|(port, _)| *port)
+}
+
+/// Listens in front of a server that waits for one connection at a time, and for ever if no request comes on it: gives it one
+/// after the other, each when its request has begun. Returns the port; the thread ends with this program.
+fn one_by_one(server: u16) -> std::io::Result<u16> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let port = listener.local_addr()?.port();
+    let forward = move |client: TcpStream| -> std::io::Result<()> {
+        if client.peek(&mut [0])? == 0 {
+            return Ok(());
+        }
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, server))?;
+        let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
+        let request = std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        // It closes the connection after each answer, which is kept here: whoever reads it slowly makes nobody else wait.
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer)?;
+        drop(turn);
+        (&client).write_all(&answer)?;
+        client.shutdown(Shutdown::Both)?;
+        server.shutdown(Shutdown::Both).ok();
+        request.join().ok();
+        Ok(())
+    };
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            std::thread::spawn(move || forward(client));
+        }
+    });
+    Ok(port)
 }
 
 async fn open_emulator() -> Result<Opened, AnyError> {
-    // It serves one connection at a time, and another trial's would make this one wait.
-    static ONE: Mutex<()> = Mutex::const_new(());
-    let alone = ONE.lock().await;
-    let server = emulator().await?;
+    let port = emulator().await?;
     let parent = Store::gcs(GcsOptions {
         bucket: BUCKET.to_owned(),
         credential: GcsCredential::Anonymous,
-        endpoint: Some(format!("http://127.0.0.1:{}", server.port)),
+        endpoint: Some(format!("http://127.0.0.1:{port}")),
         allow_http: true,
         part_size: 1024 * 1024,
         ..GcsOptions::default()
@@ -116,10 +147,7 @@ async fn open_emulator() -> Result<Opened, AnyError> {
     parent.ping().await?;
     let store = parent.child(&format!("case-{}", number()))?;
     // It does not list uploads that were begun.
-    let leftovers = Box::pin(async {
-        drop(alone);
-        Ok(())
-    });
+    let leftovers = Box::pin(async { Ok(()) });
     Ok(Opened { parent, store, leftovers })
 }
 

@@ -38,6 +38,8 @@ fn main() -> std::process::ExitCode {
     let conclusion = libtest_mimic::run(&arguments, trials);
     #[cfg(test)]
     process::stop_all();
+    #[cfg(test)]
+    s3::sweep();
     conclusion.exit_code()
 }
 

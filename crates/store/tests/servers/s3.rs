@@ -1,15 +1,15 @@
 //! S3 on servers that keep conditions (SeaweedFS, moto) and on one that answers 200 and replaces (rclone).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use longshore_store::{
-    BoxFuture, Capability, ErrorKind, List, ReadOptions, RetryPolicy, S3Credentials, S3Options, Store,
-    WriteOptions,
+    BoxFuture, Capability, Config, ErrorKind, List, ReadOptions, RetryPolicy, S3Credentials, S3Options,
+    Store, WriteOptions,
 };
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -57,6 +57,16 @@ static MOTO: Kind =
 static RCLONE: Kind =
     Kind { name: "rclone", program: "rclone", arguments: rclone, running: OnceCell::const_new() };
 
+/// What SeaweedFS leaves outside of its folder, and has no option for.
+static SOCKETS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Takes away what servers that were ended have left.
+pub(crate) fn sweep() {
+    for socket in SOCKETS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        std::fs::remove_file(socket).ok();
+    }
+}
+
 /// A server that speaks S3.
 struct Kind {
     name: &'static str,
@@ -98,16 +108,14 @@ fn seaweedfs(port: u16, data: &Path) -> std::io::Result<Vec<String>> {
     for name in ["s3", "filer"] {
         arguments.push(format!("-{name}.localSocket={data}/{name}.sock"));
     }
-    for name in [
-        "master.port",
-        "master.port.grpc",
-        "volume.port",
-        "volume.port.grpc",
-        "filer.port",
-        "filer.port.grpc",
-        "s3.port.grpc",
-    ] {
-        arguments.push(format!("-{name}={}", free_port()?));
+    for name in ["master", "volume", "filer", "s3"] {
+        if name != "s3" {
+            arguments.push(format!("-{name}.port={}", free_port()?));
+        }
+        let port = free_port()?;
+        arguments.push(format!("-{name}.port.grpc={port}"));
+        let socket = PathBuf::from(format!("/tmp/seaweedfs-{name}-grpc-{port}.sock"));
+        SOCKETS.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
     }
     Ok(arguments)
 }
@@ -202,6 +210,7 @@ const FURTHER: &[(&str, &[&Kind], Test)] = &[
     ("a_probe_is_made_once_and_leaves_nothing", &[&SEAWEEDFS, &MOTO, &RCLONE], |kind| {
         Box::pin(one_probe(kind))
     }),
+    ("a_url_opens_a_folder_of_a_bucket", &[&SEAWEEDFS, &MOTO, &RCLONE], |kind| Box::pin(by_url(kind))),
     ("markers_are_folders", &[&SEAWEEDFS, &MOTO], |kind| Box::pin(markers(kind))),
     ("writers_given_up_at_any_point_leave_no_parts", &[&SEAWEEDFS, &MOTO], |kind| Box::pin(given_up(kind))),
 ];
@@ -338,6 +347,23 @@ async fn one_probe(kind: &Kind) -> Result<(), AnyError> {
     assert!(!told.supports(Capability::AtomicCreate));
     fails(told.write("probe/new", "y", WriteOptions::default()).await, ErrorKind::AlreadyExists)?;
     store.delete_folder("probe", true, false).await?;
+    Ok(())
+}
+
+async fn by_url(kind: &Kind) -> Result<(), AnyError> {
+    let port = kind.port().await?;
+    let url = format!(
+        "s3://{BUCKET}/by/url?endpoint=http://127.0.0.1:{port}&allow_http=true&secret_access_key=${{KEY}}"
+    );
+    let config = Config::parse(&url)?
+        .with_option("access_key_id", ACCESS_KEY)
+        .with_environment([("KEY".to_owned(), SECRET_KEY.to_owned())]);
+    let store = Store::open(config)?;
+    store.write("file", "content", WriteOptions::OVERWRITE).await?;
+    assert_eq!(store.native_path("file")?, format!("s3://{BUCKET}/by/url/file"));
+    let whole = Store::s3(options(port))?;
+    assert_eq!(&whole.read_bytes("by/url/file").await?[..], b"content");
+    whole.delete_folder("by", true, false).await?;
     Ok(())
 }
 

@@ -27,6 +27,9 @@ impl Node {
 /// A code of the service's error table, with its status.
 pub(super) type Refusal = (u16, &'static str);
 
+/// Paths with what stands there, and whether there are more.
+pub(super) type Page<'a> = (Vec<(&'a str, &'a Node)>, bool);
+
 /// One filesystem.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
@@ -218,7 +221,7 @@ impl Tree {
         recursive: bool,
         after: &str,
         most: usize,
-    ) -> Result<(Vec<(&str, &Node)>, bool), Refusal> {
+    ) -> Result<Page<'_>, Refusal> {
         if !directory.is_empty() {
             let node = self.nodes.get(directory).ok_or(NOT_FOUND)?;
             if !node.is_directory {

@@ -1,0 +1,78 @@
+//! What the head of an answer with an object's content says.
+
+use std::ops::Range;
+
+use http::{HeaderMap, StatusCode, header};
+
+use super::error::unexpected;
+use super::service::Span;
+use crate::error::Result;
+
+/// Returns which bytes come, and how many the object has; nothing where bytes were asked for of an empty one.
+///
+/// Other bytes than were asked for are an error: who would take them for those reads the wrong content.
+pub(crate) fn given(
+    status: StatusCode,
+    headers: &HeaderMap,
+    asked: Option<&Span>,
+) -> Result<Option<(Range<u64>, u64)>> {
+    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let (given, size) = if status == StatusCode::PARTIAL_CONTENT {
+        let range = text(header::CONTENT_RANGE).and_then(content_range);
+        range.ok_or_else(|| unexpected("a part of an object that does not say which"))?
+    } else {
+        let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let length: u64 = length.ok_or_else(|| unexpected("an object without a length"))?;
+        (0..length, length)
+    };
+    let wanted = match asked {
+        None => 0..size,
+        Some(_) if size == 0 => return Ok(None),
+        Some(Span::Between(start, end)) => *start..(*end).min(size),
+        Some(Span::From(start)) => *start..size,
+        Some(Span::Last(count)) => size.saturating_sub(*count)..size,
+    };
+    if given != wanted {
+        return Err(unexpected(format!("bytes {given:?} where {wanted:?} were asked for")));
+    }
+    Ok(Some((given, size)))
+}
+
+/// Reads `bytes 3-9/20`.
+fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
+    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let end = last.parse::<u64>().ok()?.checked_add(1)?;
+    Some((first.parse().ok()?..end, size.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+    use super::{Span, given};
+
+    fn with(name: HeaderName, value: &'static str) -> HeaderMap {
+        [(name, HeaderValue::from_static(value))].into_iter().collect()
+    }
+
+    #[test]
+    fn the_bytes_that_come_are_those_that_were_asked_for() {
+        let part = |value, asked| {
+            given(StatusCode::PARTIAL_CONTENT, &with(header::CONTENT_RANGE, value), Some(&asked))
+        };
+        assert_eq!(part("bytes 3-9/20", Span::Between(3, 10)).unwrap(), Some((3..10, 20)));
+        assert_eq!(part("bytes 3-19/20", Span::Between(3, 90)).unwrap(), Some((3..20, 20)));
+        assert_eq!(part("bytes 18-19/20", Span::Last(2)).unwrap(), Some((18..20, 20)));
+        for wrong in ["bytes 0-9/20", "bytes */20", "3-9/20", ""] {
+            part(wrong, Span::Between(3, 10)).unwrap_err();
+        }
+        let whole = with(header::CONTENT_LENGTH, "20");
+        assert_eq!(given(StatusCode::OK, &whole, None).unwrap(), Some((0..20, 20)));
+        // A service that does not heed ranges.
+        given(StatusCode::OK, &whole, Some(&Span::From(3))).unwrap_err();
+        let empty = with(header::CONTENT_LENGTH, "0");
+        assert_eq!(given(StatusCode::OK, &empty, Some(&Span::From(0))).unwrap(), None);
+        given(StatusCode::OK, &HeaderMap::new(), None).unwrap_err();
+    }
+}
