@@ -12,7 +12,6 @@ mod walk;
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::StatusCode;
 use longshore_flow::Tasks;
 
@@ -23,7 +22,8 @@ use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{ByteRange, Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
-use crate::object::Limits;
+use crate::object::answer::{chunks, given};
+use crate::object::{Limits, Span};
 use crate::own_names::check;
 use crate::path::StorePath;
 use crate::read::Read;
@@ -110,12 +110,12 @@ impl Shared {
         let if_match = options.if_match.as_deref();
         let range = match options.range {
             ByteRange::All => None,
-            ByteRange::Between(first, end) if first < end => Some((first, Some(end))),
-            ByteRange::From(first) => Some((first, None)),
+            ByteRange::Between(first, end) if first < end => Some(Span::Between(first, end)),
+            ByteRange::From(first) => Some(Span::From(first)),
             // The service knows neither an empty range nor one from the end, and has to be asked how long the file is.
             ByteRange::Between(..) | ByteRange::Last(_) => return self.read_known(path, options).await,
         };
-        let response = match self.filesystem.read(path, range, if_match).await {
+        let response = match self.filesystem.read(path, range.as_ref(), if_match).await {
             Ok(response) => response,
             // The range lies past the end.
             Err(failure) if failure.status() == Some(StatusCode::RANGE_NOT_SATISFIABLE) => {
@@ -126,10 +126,12 @@ impl Shared {
         let Entry::File(info) = entry_of(path, response.headers()) else {
             return Err(is_a_folder());
         };
-        let range = options.range.within(info.size);
-        let chunks = response.into_body().bytes_stream();
-        let chunks = chunks.map_err(|error| Error::from(Failure::from(error)));
-        Ok(Read::new(info, range, chunks.try_filter(|chunk| std::future::ready(!chunk.is_empty()))))
+        match given(response.status(), response.headers(), range.as_ref())? {
+            Some((range, size)) => {
+                Ok(Read::new(FileInfo { size, ..info }, range, chunks(response.into_body())))
+            }
+            None => self.read_known(path, options).await,
+        }
     }
 
     /// Looks at a file first, and then reads of that content.
@@ -141,12 +143,11 @@ impl Shared {
             if range.is_empty() {
                 return Ok(Read::new(info, range, futures_util::stream::empty()));
             }
-            let asked = Some((range.start, Some(range.end)));
+            let asked = Some(&Span::Between(range.start, range.end));
             match self.filesystem.read(path, asked, info.etag.as_deref()).await {
                 Ok(response) => {
-                    let chunks = response.into_body().bytes_stream();
-                    let chunks = chunks.map(|chunk| chunk.map_err(|error| Failure::from(error).into()));
-                    return Ok(Read::new(info, range, chunks));
+                    given(response.status(), response.headers(), asked)?;
+                    return Ok(Read::new(info, range, chunks(response.into_body())));
                 }
                 // Replaced since it was looked at.
                 Err(failure)

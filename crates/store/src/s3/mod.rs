@@ -6,11 +6,11 @@
 
 mod claim;
 mod config;
+mod document;
 mod options;
 mod probe;
 mod request;
 mod service;
-mod xml;
 
 pub use self::options::{S3Credentials, S3Options};
 use self::service::S3;
