@@ -24,7 +24,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::info::{ByteRange, Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
 use crate::object::answer::{chunks, given};
 use crate::object::{Limits, Span};
-use crate::own_names::check;
 use crate::path::StorePath;
 use crate::read::Read;
 
@@ -192,10 +191,7 @@ impl Backend for Adls {
     }
 
     fn read<'a>(&'a self, path: &'a StorePath, options: &'a ReadOptions) -> BoxFuture<'a, Result<Read>> {
-        Box::pin(async move {
-            check(path)?;
-            self.0.read(path, options).await
-        })
+        Box::pin(self.0.read(path, options))
     }
 
     fn open_write<'a>(
@@ -203,11 +199,8 @@ impl Backend for Adls {
         path: &'a StorePath,
         options: &'a WriteOptions,
     ) -> BoxFuture<'a, Result<Box<dyn WriteSink>>> {
-        Box::pin(async move {
-            check(path)?;
-            let sink: Box<dyn WriteSink> = self.sink(path, options);
-            Ok(sink)
-        })
+        let sink: Box<dyn WriteSink> = self.sink(path, options);
+        Box::pin(std::future::ready(Ok(sink)))
     }
 
     fn stat<'a>(&'a self, path: &'a StorePath) -> BoxFuture<'a, Result<Entry>> {
@@ -215,21 +208,16 @@ impl Backend for Adls {
             if path.is_root() {
                 return Ok(Entry::Folder(FolderInfo { path: StorePath::ROOT }));
             }
-            check(path)?;
             Ok(self.0.filesystem.head(path, None).await?)
         })
     }
 
     fn list(&self, path: &StorePath, options: ListOptions) -> BoxStream<'static, Result<Vec<Entry>>> {
-        if check(path).is_err() {
-            return Box::pin(futures_util::stream::empty());
-        }
         walk::walk(self.0.filesystem.clone(), path.clone(), options)
     }
 
     fn delete<'a>(&'a self, path: &'a StorePath) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            check(path)?;
             // The service would delete an empty folder all the same.
             self.0.file(path, None).await?;
             match self.0.filesystem.delete(path, None).await {
@@ -242,7 +230,6 @@ impl Backend for Adls {
 
     fn delete_folder<'a>(&'a self, path: &'a StorePath, recursive: bool) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            check(path)?;
             if let Entry::File(_) = self.0.filesystem.head(path, None).await? {
                 return Err(Error::new(ErrorKind::InvalidPath, "this is a file"));
             }
@@ -258,8 +245,6 @@ impl Backend for Adls {
         overwrite: bool,
     ) -> BoxFuture<'a, Result<FileInfo>> {
         Box::pin(async move {
-            check(from)?;
-            check(to)?;
             let mut source = self.0.read(from, &ReadOptions::default()).await?;
             self.0.check_target(to, overwrite).await?;
             let info = source.info();
@@ -280,8 +265,6 @@ impl Backend for Adls {
         overwrite: bool,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            check(from)?;
-            check(to)?;
             let source = self.0.file(from, None).await?;
             self.0.publish(from, source.etag.as_deref(), to, overwrite).await
         })
