@@ -53,6 +53,8 @@ pub(super) struct Rename<'a> {
 pub(super) struct Page {
     pub(super) entries: Vec<Entry>,
     pub(super) continuation: Option<String>,
+    /// What time it was for the service.
+    pub(super) date: Option<SystemTime>,
 }
 
 impl Filesystem {
@@ -168,6 +170,12 @@ impl Filesystem {
         }
     }
 
+    /// Deletes a file that still has this tag.
+    pub(super) async fn delete_unchanged(&self, path: &str, tag: &str) -> Result<()> {
+        let headers = vec![("if-match", quoted(tag))];
+        self.send(Method::DELETE, path, Ask { headers, ..Ask::default() }).await.map(drop)
+    }
+
     /// Lists a folder, a page at a time.
     pub(super) async fn list(
         &self,
@@ -185,9 +193,10 @@ impl Filesystem {
         }
         let response = self.send(Method::GET, "", Ask { query: &query, ..Ask::default() }).await?;
         let continuation = continuation_of(response.headers());
+        let date = time(text(response.headers(), "date"));
         let entries =
             entries_of(&whole(response.into_body()).await.map_err(Failure::Ours)?).map_err(Failure::Ours)?;
-        Ok(Page { entries, continuation })
+        Ok(Page { entries, continuation, date })
     }
 }
 

@@ -4,13 +4,15 @@
 //! seen empty, and then growing. The rename is one step, refuses a taken name where that is asked for, and keeps the tag, by
 //! which a rename is known again whose answer was lost.
 //!
-//! `filesystem` has the verbs of the service, `sink` makes files, `walk` lists.
+//! `filesystem` has the verbs of the service, `sink` makes files, `walk` lists, `sweep` takes away what crashes have left.
 
 mod filesystem;
 mod sink;
+mod sweep;
 mod walk;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::StatusCode;
 use longshore_flow::Tasks;
@@ -37,6 +39,8 @@ struct Shared {
     limits: Limits,
     /// Where what was written is taken back, and what must come to its end runs.
     tasks: Tasks,
+    /// Whether somebody has begun to sweep up.
+    swept: AtomicBool,
 }
 
 /// The backend over the Data Lake endpoint.
@@ -48,6 +52,18 @@ fn is_a_folder() -> Error {
 }
 
 impl Shared {
+    /// Begins to sweep up what crashes have left, at the first call. Nobody waits for it but `close`.
+    fn sweep(self: &Arc<Self>) {
+        if self.swept.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        drop(self.tasks.spawn(async move {
+            // What cannot be deleted now, or by us, is seen by nobody; the next store tries again.
+            sweep::sweep(&shared.filesystem).await.ok();
+        }));
+    }
+
     /// Returns what is known of a file.
     async fn file(&self, path: &StorePath, if_match: Option<&str>) -> Result<FileInfo> {
         match self.filesystem.head(path, if_match).await? {
@@ -173,7 +189,7 @@ impl Adls {
 
     pub(crate) fn new(endpoint: SharedEndpoint, filesystem: String, limits: Limits) -> Self {
         let filesystem = Filesystem { endpoint, name: filesystem };
-        Self(Arc::new(Shared { filesystem, limits, tasks: Tasks::new() }))
+        Self(Arc::new(Shared { filesystem, limits, tasks: Tasks::new(), swept: AtomicBool::new(false) }))
     }
 
     fn sink(&self, path: &StorePath, options: &WriteOptions) -> Box<AdlsSink> {
@@ -271,7 +287,11 @@ impl Backend for Adls {
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move { Ok(self.0.filesystem.look().await?) })
+        Box::pin(async move {
+            self.0.filesystem.look().await?;
+            self.0.sweep();
+            Ok(())
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<()>> {
