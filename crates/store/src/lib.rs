@@ -92,6 +92,7 @@ mod store;
 pub mod testing;
 mod whole;
 mod write;
+mod xml;
 
 pub use azure::{AzureCredential, AzureOptions};
 pub use backend::{Backend, BoxFuture, BoxStream, WriteSink};

@@ -7,6 +7,7 @@ use crate::capability::Capability;
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{Entry, FileInfo, FolderInfo, FolderSummary, List, ListOptions};
 use crate::listing::Listing;
+use crate::own_names;
 use crate::path::StorePath;
 use crate::store::Store;
 
@@ -101,6 +102,9 @@ impl Store {
         let located = batches.map_err(move |error| error.located(&asked, backend));
         let prefix = self.prefix.clone();
         Ok(Listing::new(Box::pin(located), move |mut entry| {
+            if own_names::is_own(entry.path()) {
+                return None;
+            }
             if wanted.as_ref().is_some_and(|wanted| !wanted.matches_with(entry.path().name(), MATCH)) {
                 return None;
             }

@@ -16,6 +16,7 @@ use crate::info::{
 };
 use crate::local::{Local, LocalOptions};
 use crate::memory::Memory;
+use crate::own_names;
 use crate::path::StorePath;
 use crate::read::Read;
 use crate::write::{Body, Content, Writer};
@@ -26,6 +27,9 @@ use crate::write::{Body, Content, Writer};
 /// Every verb takes a path as text and normalises it ([`StorePath`]). Verbs on files, and `delete_folder`,
 /// refuse the root with `InvalidPath`. A symbolic link is never followed: a path through one is `InvalidPath`
 /// for reads and writes, [`exists`](Self::exists) is false there, and listings leave links out.
+///
+/// The name `.longshore-tmp` in the root of a storage (not of a [`child`](Self::child)) is the store's own: a path there is
+/// `InvalidPath` for every verb, and listings leave it out.
 ///
 /// # Folders
 /// Writing makes the folders a file needs. A backend with real folders (local disk) keeps an empty one until
@@ -95,11 +99,9 @@ impl Store {
     /// I/O is done, and the folder need not be there. Both share one backend, and what stands in front of it; closing the child
     /// does nothing.
     pub fn child(&self, subpath: &str) -> Result<Self> {
-        Ok(Self {
-            backend: Arc::clone(&self.backend),
-            prefix: self.prefix.join(&StorePath::parse(subpath)?),
-            child: true,
-        })
+        let prefix = StorePath::parse(subpath).and_then(|folder| self.full(&folder));
+        let prefix = self.at(subpath, prefix)?;
+        Ok(Self { backend: Arc::clone(&self.backend), prefix, child: true })
     }
 
     /// Returns the name of the backend: `memory`, `local`.
@@ -130,13 +132,14 @@ impl Store {
     /// Returns how the storage itself names a path: on the local disk the whole path there.
     pub fn native_path(&self, path: &str) -> Result<String> {
         let asked = self.at(path, StorePath::parse(path))?;
-        Ok(self.backend.native_path(&self.prefix.join(&asked)))
+        Ok(self.backend.native_path(&self.at(path, self.full(&asked))?))
     }
 
     /// Returns the path here of what the storage itself names so, or nothing if it does not lie in this store.
     #[must_use]
     pub fn path_of_native(&self, native: &str) -> Option<StorePath> {
-        self.backend.path_of_native(native)?.relative_to(&self.prefix)
+        let path = self.backend.path_of_native(native)?;
+        if own_names::is_own(&path) { None } else { path.relative_to(&self.prefix) }
     }
 
     /// Returns whether the backend has a capability. A verb that needs a missing one is `Unsupported`, before
@@ -335,7 +338,13 @@ impl Store {
     pub(crate) fn target(&self, path: &str, capability: Capability) -> Result<Target> {
         self.demand(path, capability)?;
         let asked = self.at(path, StorePath::parse(path))?;
-        Ok(Target { full: self.prefix.join(&asked), asked })
+        Ok(Target { full: self.at(path, self.full(&asked))?, asked })
+    }
+
+    /// Returns a path as the backend knows it, unless it is the store's own.
+    fn full(&self, asked: &StorePath) -> Result<StorePath> {
+        let full = self.prefix.join(asked);
+        own_names::check(&full).map(|()| full)
     }
 
     pub(crate) fn file(&self, path: &str, capability: Capability) -> Result<Target> {

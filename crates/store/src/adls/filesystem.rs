@@ -10,9 +10,11 @@ use object_store::PutPayload;
 use object_store::client::HttpResponse;
 use serde::Deserialize;
 
-use crate::azure::endpoint::{Ask, Failure, SharedEndpoint, encoded, text, whole};
+use crate::azure::endpoint::{Ask, Failure, SharedEndpoint, encoded, text};
 use crate::error::{Error, ErrorKind};
 use crate::info::{Entry, FileInfo, FolderInfo, Metadata, WriteOptions};
+use crate::object::Span;
+use crate::object::answer::whole;
 use crate::path::StorePath;
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -51,6 +53,8 @@ pub(super) struct Rename<'a> {
 pub(super) struct Page {
     pub(super) entries: Vec<Entry>,
     pub(super) continuation: Option<String>,
+    /// What time it was for the service.
+    pub(super) date: Option<SystemTime>,
 }
 
 impl Filesystem {
@@ -135,18 +139,15 @@ impl Filesystem {
         Ok(entry_of(path, response.headers()))
     }
 
-    /// Opens a file. A range ends before its second offset.
+    /// Opens a file. It knows no range from the end.
     pub(super) async fn read(
         &self,
         path: &StorePath,
-        range: Option<(u64, Option<u64>)>,
+        range: Option<&Span>,
         if_match: Option<&str>,
     ) -> Result<HttpResponse> {
         let mut headers: Vec<_> = if_match.map(|tag| ("if-match", quoted(tag))).into_iter().collect();
-        if let Some((first, end)) = range {
-            let last = end.map(|end| (end - 1).to_string()).unwrap_or_default();
-            headers.push(("range", format!("bytes={first}-{last}")));
-        }
+        headers.extend(range.map(|span| ("range", span.header())));
         self.send(Method::GET, path, Ask { headers, ..Ask::default() }).await
     }
 
@@ -169,6 +170,12 @@ impl Filesystem {
         }
     }
 
+    /// Deletes a file that still has this tag.
+    pub(super) async fn delete_unchanged(&self, path: &str, tag: &str) -> Result<()> {
+        let headers = vec![("if-match", quoted(tag))];
+        self.send(Method::DELETE, path, Ask { headers, ..Ask::default() }).await.map(drop)
+    }
+
     /// Lists a folder, a page at a time.
     pub(super) async fn list(
         &self,
@@ -186,8 +193,10 @@ impl Filesystem {
         }
         let response = self.send(Method::GET, "", Ask { query: &query, ..Ask::default() }).await?;
         let continuation = continuation_of(response.headers());
-        let entries = entries_of(&whole(response).await?).map_err(Failure::Ours)?;
-        Ok(Page { entries, continuation })
+        let date = time(text(response.headers(), "date"));
+        let entries =
+            entries_of(&whole(response.into_body()).await.map_err(Failure::Ours)?).map_err(Failure::Ours)?;
+        Ok(Page { entries, continuation, date })
     }
 }
 
@@ -199,20 +208,19 @@ fn stamp_of(headers: &HeaderMap) -> Stamp {
     Stamp { etag: text(headers, "etag").map(unquoted), last_modified: time(text(headers, "last-modified")) }
 }
 
-/// Makes an entry of what a `HEAD` or a `GET` says.
+/// Makes an entry of what a `HEAD` says, or a `GET` of the whole.
 pub(super) fn entry_of(path: &StorePath, headers: &HeaderMap) -> Entry {
     if text(headers, "x-ms-resource-type") == Some("directory") {
         return Entry::Folder(FolderInfo { path: path.clone() });
     }
-    let whole = text(headers, "content-range").and_then(|range| range.rsplit_once('/')?.1.parse().ok());
-    let sent = || text(headers, "content-length").and_then(|length| length.parse().ok());
+    let size = text(headers, "content-length").and_then(|length| length.parse().ok());
     let Stamp { etag, last_modified } = stamp_of(headers);
     Entry::File(FileInfo {
         etag,
         last_modified,
         media_type: text(headers, "content-type").filter(|said| *said != UNSAID).map(str::to_owned),
         metadata: text(headers, "x-ms-properties").map(metadata_of).unwrap_or_default(),
-        ..FileInfo::new(path.clone(), whole.or_else(sent).unwrap_or(0))
+        ..FileInfo::new(path.clone(), size.unwrap_or(0))
     })
 }
 

@@ -4,15 +4,16 @@
 //! seen empty, and then growing. The rename is one step, refuses a taken name where that is asked for, and keeps the tag, by
 //! which a rename is known again whose answer was lost.
 //!
-//! `filesystem` has the verbs of the service, `sink` makes files, `walk` lists.
+//! `filesystem` has the verbs of the service, `sink` makes files, `walk` lists, `sweep` takes away what crashes have left.
 
 mod filesystem;
 mod sink;
+mod sweep;
 mod walk;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::StatusCode;
 use longshore_flow::Tasks;
 
@@ -23,8 +24,8 @@ use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{ByteRange, Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
-use crate::object::Limits;
-use crate::own_names::check;
+use crate::object::answer::{chunks, given};
+use crate::object::{Limits, Span};
 use crate::path::StorePath;
 use crate::read::Read;
 
@@ -38,6 +39,8 @@ struct Shared {
     limits: Limits,
     /// Where what was written is taken back, and what must come to its end runs.
     tasks: Tasks,
+    /// Whether somebody has begun to sweep up.
+    swept: AtomicBool,
 }
 
 /// The backend over the Data Lake endpoint.
@@ -49,6 +52,18 @@ fn is_a_folder() -> Error {
 }
 
 impl Shared {
+    /// Begins to sweep up what crashes have left, at the first call. Nobody waits for it but `close`.
+    fn sweep(self: &Arc<Self>) {
+        if self.swept.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        drop(self.tasks.spawn(async move {
+            // What cannot be deleted now, or by us, is seen by nobody; the next store tries again.
+            sweep::sweep(&shared.filesystem).await.ok();
+        }));
+    }
+
     /// Returns what is known of a file.
     async fn file(&self, path: &StorePath, if_match: Option<&str>) -> Result<FileInfo> {
         match self.filesystem.head(path, if_match).await? {
@@ -110,12 +125,12 @@ impl Shared {
         let if_match = options.if_match.as_deref();
         let range = match options.range {
             ByteRange::All => None,
-            ByteRange::Between(first, end) if first < end => Some((first, Some(end))),
-            ByteRange::From(first) => Some((first, None)),
+            ByteRange::Between(first, end) if first < end => Some(Span::Between(first, end)),
+            ByteRange::From(first) => Some(Span::From(first)),
             // The service knows neither an empty range nor one from the end, and has to be asked how long the file is.
             ByteRange::Between(..) | ByteRange::Last(_) => return self.read_known(path, options).await,
         };
-        let response = match self.filesystem.read(path, range, if_match).await {
+        let response = match self.filesystem.read(path, range.as_ref(), if_match).await {
             Ok(response) => response,
             // The range lies past the end.
             Err(failure) if failure.status() == Some(StatusCode::RANGE_NOT_SATISFIABLE) => {
@@ -126,10 +141,12 @@ impl Shared {
         let Entry::File(info) = entry_of(path, response.headers()) else {
             return Err(is_a_folder());
         };
-        let range = options.range.within(info.size);
-        let chunks = response.into_body().bytes_stream();
-        let chunks = chunks.map_err(|error| Error::from(Failure::from(error)));
-        Ok(Read::new(info, range, chunks.try_filter(|chunk| std::future::ready(!chunk.is_empty()))))
+        match given(response.status(), response.headers(), range.as_ref())? {
+            Some((range, size)) => {
+                Ok(Read::new(FileInfo { size, ..info }, range, chunks(response.into_body())))
+            }
+            None => self.read_known(path, options).await,
+        }
     }
 
     /// Looks at a file first, and then reads of that content.
@@ -141,12 +158,11 @@ impl Shared {
             if range.is_empty() {
                 return Ok(Read::new(info, range, futures_util::stream::empty()));
             }
-            let asked = Some((range.start, Some(range.end)));
+            let asked = Some(&Span::Between(range.start, range.end));
             match self.filesystem.read(path, asked, info.etag.as_deref()).await {
                 Ok(response) => {
-                    let chunks = response.into_body().bytes_stream();
-                    let chunks = chunks.map(|chunk| chunk.map_err(|error| Failure::from(error).into()));
-                    return Ok(Read::new(info, range, chunks));
+                    given(response.status(), response.headers(), asked)?;
+                    return Ok(Read::new(info, range, chunks(response.into_body())));
                 }
                 // Replaced since it was looked at.
                 Err(failure)
@@ -173,7 +189,7 @@ impl Adls {
 
     pub(crate) fn new(endpoint: SharedEndpoint, filesystem: String, limits: Limits) -> Self {
         let filesystem = Filesystem { endpoint, name: filesystem };
-        Self(Arc::new(Shared { filesystem, limits, tasks: Tasks::new() }))
+        Self(Arc::new(Shared { filesystem, limits, tasks: Tasks::new(), swept: AtomicBool::new(false) }))
     }
 
     fn sink(&self, path: &StorePath, options: &WriteOptions) -> Box<AdlsSink> {
@@ -191,10 +207,7 @@ impl Backend for Adls {
     }
 
     fn read<'a>(&'a self, path: &'a StorePath, options: &'a ReadOptions) -> BoxFuture<'a, Result<Read>> {
-        Box::pin(async move {
-            check(path)?;
-            self.0.read(path, options).await
-        })
+        Box::pin(self.0.read(path, options))
     }
 
     fn open_write<'a>(
@@ -202,11 +215,8 @@ impl Backend for Adls {
         path: &'a StorePath,
         options: &'a WriteOptions,
     ) -> BoxFuture<'a, Result<Box<dyn WriteSink>>> {
-        Box::pin(async move {
-            check(path)?;
-            let sink: Box<dyn WriteSink> = self.sink(path, options);
-            Ok(sink)
-        })
+        let sink: Box<dyn WriteSink> = self.sink(path, options);
+        Box::pin(std::future::ready(Ok(sink)))
     }
 
     fn stat<'a>(&'a self, path: &'a StorePath) -> BoxFuture<'a, Result<Entry>> {
@@ -214,21 +224,16 @@ impl Backend for Adls {
             if path.is_root() {
                 return Ok(Entry::Folder(FolderInfo { path: StorePath::ROOT }));
             }
-            check(path)?;
             Ok(self.0.filesystem.head(path, None).await?)
         })
     }
 
     fn list(&self, path: &StorePath, options: ListOptions) -> BoxStream<'static, Result<Vec<Entry>>> {
-        if check(path).is_err() {
-            return Box::pin(futures_util::stream::empty());
-        }
         walk::walk(self.0.filesystem.clone(), path.clone(), options)
     }
 
     fn delete<'a>(&'a self, path: &'a StorePath) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            check(path)?;
             // The service would delete an empty folder all the same.
             self.0.file(path, None).await?;
             match self.0.filesystem.delete(path, None).await {
@@ -241,7 +246,6 @@ impl Backend for Adls {
 
     fn delete_folder<'a>(&'a self, path: &'a StorePath, recursive: bool) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            check(path)?;
             if let Entry::File(_) = self.0.filesystem.head(path, None).await? {
                 return Err(Error::new(ErrorKind::InvalidPath, "this is a file"));
             }
@@ -257,8 +261,6 @@ impl Backend for Adls {
         overwrite: bool,
     ) -> BoxFuture<'a, Result<FileInfo>> {
         Box::pin(async move {
-            check(from)?;
-            check(to)?;
             let mut source = self.0.read(from, &ReadOptions::default()).await?;
             self.0.check_target(to, overwrite).await?;
             let info = source.info();
@@ -279,15 +281,17 @@ impl Backend for Adls {
         overwrite: bool,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            check(from)?;
-            check(to)?;
             let source = self.0.file(from, None).await?;
             self.0.publish(from, source.etag.as_deref(), to, overwrite).await
         })
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async move { Ok(self.0.filesystem.look().await?) })
+        Box::pin(async move {
+            self.0.filesystem.look().await?;
+            self.0.sweep();
+            Ok(())
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<()>> {

@@ -102,7 +102,11 @@ impl AdlsSink {
         let stage = new_stage();
         self.stage = Some(stage.clone());
         let (shared, options, path) = (Arc::clone(&self.shared), self.options.clone(), stage.clone());
-        let step = run(&self.steps, async move { Ok(shared.filesystem.create_file(&path, &options).await?) });
+        let step = run(&self.steps, async move {
+            let stamp = shared.filesystem.create_file(&path, &options).await?;
+            shared.sweep();
+            Ok(stamp)
+        });
         Ok((stage, joined(step.await)?))
     }
 

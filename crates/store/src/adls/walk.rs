@@ -10,7 +10,7 @@ use crate::azure::endpoint::Failure;
 use crate::backend::BoxStream;
 use crate::error::{Error, Result};
 use crate::info::{Entry, ListOptions};
-use crate::own_names::check;
+use crate::own_names::is_own;
 use crate::path::StorePath;
 
 /// A listing under way.
@@ -63,7 +63,7 @@ impl Walk {
             self.folders.pop_front();
         }
         let mut entries = page.entries;
-        entries.retain(|entry| check(entry.path()).is_ok());
+        entries.retain(|entry| !is_own(entry.path()));
         if self.options.max_depth.is_some_and(|most| depth < most) {
             let below = entries.iter().filter(|entry| matches!(entry, Entry::Folder(_)));
             self.folders.extend(below.map(|entry| (entry.path().clone(), depth + 1)));

@@ -16,14 +16,15 @@ use http::{HeaderMap, Method, StatusCode};
 use object_store::PutPayload;
 use object_store::client::HttpResponse;
 
-use super::endpoint::{Ask, Failure, SharedEndpoint, text, whole};
+use super::endpoint::{Ask, Failure, SharedEndpoint, text};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{FileInfo, Metadata, WriteOptions};
-use crate::object::answer::given;
+use crate::object::answer::{chunks, given, whole};
 use crate::object::error::unexpected;
-use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId, xml};
+use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
 use crate::path::StorePath;
+use crate::xml;
 
 const METADATA: &str = "x-ms-meta-";
 
@@ -72,10 +73,7 @@ impl Blob {
             return Ok(None);
         };
         let info = info_of(response.headers(), size);
-        let chunks = response.into_body().bytes_stream();
-        let chunks = chunks.map_err(|error| Error::from(Failure::from(error)));
-        let chunks = chunks.try_filter(|chunk| std::future::ready(!chunk.is_empty()));
-        Ok(Some(Opened { info, range, chunks: Box::pin(chunks) }))
+        Ok(Some(Opened { info, range, chunks: chunks(response.into_body()) }))
     }
 
     /// Waits for a copy that the service makes by and by.
@@ -259,7 +257,7 @@ impl Service for Blob {
         query.extend(most.as_deref().map(|most| ("maxresults", most)));
         query.extend(ask.token.as_deref().map(|token| ("marker", token)));
         let response = self.send(Method::GET, "", Ask { query: &query, ..Ask::default() }).await?;
-        page(&whole(response).await?)
+        page(&whole(response.into_body()).await?)
     }
 
     async fn delete(&self, keys: Vec<String>) -> Result<()> {

@@ -3,8 +3,6 @@
 use std::fmt::{self, Debug, Write as _};
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::TryStreamExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use object_store::PutPayload;
 use object_store::azure::{AzureAuthorizer, AzureCredential, AzureCredentialProvider};
@@ -13,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Client, Refused};
-use crate::object::error::{refusal, translate, unexpected};
+use crate::object::error::{refusal, translate};
 
 /// What stands in a URL as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -183,22 +181,6 @@ pub(crate) fn encoded(path: &str) -> String {
 /// Returns a header as text.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// The most of an answer that is taken into memory: a page of 5,000 names of a thousand bytes, with what is said of them.
-const ANSWER_MOST: usize = 32 * 1024 * 1024;
-
-/// Reads an answer's body that is to be taken apart.
-pub(crate) async fn whole(response: HttpResponse) -> std::result::Result<Bytes, Failure> {
-    let mut chunks = response.into_body().bytes_stream();
-    let mut whole = BytesMut::new();
-    while let Some(chunk) = chunks.try_next().await? {
-        whole.extend_from_slice(&chunk);
-        if whole.len() > ANSWER_MOST {
-            return Err(Failure::Ours(unexpected("an answer that does not end")));
-        }
-    }
-    Ok(whole.freeze())
 }
 
 /// One endpoint, for all who speak with it.

@@ -2,8 +2,7 @@
 
 use std::fmt::{self, Debug, Write as _};
 
-use bytes::{Bytes, BytesMut};
-use futures_util::TryStreamExt as _;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use object_store::PutPayload;
 use object_store::client::{HttpRequestBody, HttpResponse};
@@ -13,13 +12,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::options::GcsOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Client, Refused};
+use crate::object::answer::whole;
 use crate::object::error::{refusal, translate, unexpected};
 
 /// What stands in an address as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The most of an answer that is taken into memory: a page of a thousand objects with all that is said of them.
-const ANSWER_MOST: usize = 32 * 1024 * 1024;
 
 /// Sends requests to one bucket.
 pub(super) struct Bucket {
@@ -146,15 +143,7 @@ impl Debug for Bucket {
 
 /// Reads an answer in JSON.
 pub(super) async fn json<T: serde::de::DeserializeOwned>(answer: HttpResponse) -> Result<T> {
-    let mut chunks = answer.into_body().bytes_stream();
-    let mut whole = BytesMut::new();
-    while let Some(chunk) = chunks.try_next().await.map_err(|error| translate(&error))? {
-        whole.extend_from_slice(&chunk);
-        if whole.len() > ANSWER_MOST {
-            return Err(unexpected("an answer that does not end"));
-        }
-    }
-    serde_json::from_slice(&whole).map_err(|error| unexpected(error.to_string()))
+    serde_json::from_slice(&whole(answer.into_body()).await?).map_err(|error| unexpected(error.to_string()))
 }
 
 /// Returns a header's value, which came from a checked text.

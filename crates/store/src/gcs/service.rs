@@ -23,8 +23,8 @@ use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Refused;
 use crate::info::{FileInfo, Metadata, WriteOptions};
-use crate::object::answer::given;
-use crate::object::error::{refusal, translate, unexpected};
+use crate::object::answer::{chunks, given};
+use crate::object::error::{refusal, unexpected};
 use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
 use crate::path::StorePath;
 
@@ -252,9 +252,7 @@ impl Service for Gcs {
         if if_match.is_some() && if_match != info.etag.as_deref() {
             return Err(changed());
         }
-        let chunks = answer.into_body().bytes_stream().map_err(|error| translate(&error));
-        let chunks = chunks.try_filter(|chunk| std::future::ready(!chunk.is_empty()));
-        Ok(Some(Opened { info, range: span, chunks: Box::pin(chunks) }))
+        Ok(Some(Opened { info, range: span, chunks: chunks(answer.into_body()) }))
     }
 
     async fn head(&self, key: &str) -> Result<FileInfo> {

@@ -14,9 +14,7 @@ use crate::http::Refused;
 use crate::info::{FileInfo, WriteOptions};
 use crate::object::error::{refusal, unexpected};
 use crate::object::{Service as _, UploadId};
-
-/// Where what is tried out is stored, and deleted again.
-const PROBE: &str = ".longshore-probe";
+use crate::own_names::TEMPORARY;
 
 /// An upload: the service takes parts one after the other, and the last with the length of all, so one is held back.
 #[derive(Debug, Default)]
@@ -128,7 +126,7 @@ impl Gcs {
     /// Tries out whether the service keeps the condition that nothing is replaced, in both ways. What was stored is deleted.
     pub(super) async fn probe(&self) -> Result<bool> {
         // Spreads those who try at the same time; nothing is decided by it.
-        let key = format!("{PROBE}/{:016x}", random());
+        let key = format!("{TEMPORARY}/probe-{:016x}", random());
         let kept = self.probe_at(&key).await;
         let deleted = self.delete(vec![key]).await;
         let kept = kept?;

@@ -10,6 +10,7 @@ use http_body::Body as _;
 use longshore_flow::retry::parse_retry_after;
 
 use super::body::Answer;
+use crate::xml;
 
 /// More of an answer than this tells nothing that a person would read.
 const MOST: usize = 16 * 1024;
@@ -38,12 +39,13 @@ impl Refused {
     /// Makes a refusal of a head and a body in XML (S3, Azure, GCS) or JSON (GCS).
     pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
+        let element = |name| xml::text(&text, name).map(|text| plain(&text));
         let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let code = header(HeaderName::from_static("x-ms-error-code")).map(str::to_owned);
         Self {
             status,
-            code: code.or_else(|| element(&text, "Code")).or_else(|| member(&text, "reason")),
-            message: element(&text, "Message").or_else(|| member(&text, "message")),
+            code: code.or_else(|| element("Code")).or_else(|| member(&text, "reason")),
+            message: element("Message").or_else(|| member(&text, "message")),
             retry_after: header(header::RETRY_AFTER)
                 .and_then(|field| parse_retry_after(field, now(headers), LONGEST_PAUSE)),
             region: header(HeaderName::from_static("x-amz-bucket-region")).map(str::to_owned),
@@ -80,24 +82,12 @@ fn now(headers: &HeaderMap) -> SystemTime {
     date.and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or_else(SystemTime::now)
 }
 
-/// Returns the text of the first element of this name.
-fn element(xml: &str, name: &str) -> Option<String> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    let (text, _) = rest.split_once(&format!("</{name}>"))?;
-    Some(plain(&unescaped(text)))
-}
-
 /// Returns the text of the first member of this name.
 fn member(json: &str, name: &str) -> Option<String> {
     let (_, rest) = json.split_once(&format!("\"{name}\""))?;
     let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
     let (text, _) = rest.split_once('"')?;
     Some(plain(text))
-}
-
-fn unescaped(text: &str) -> String {
-    let known = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
-    known.iter().fold(text.to_owned(), |text, (escape, character)| text.replace(escape, character))
 }
 
 /// Returns the first line, so that a log has one for each error.

@@ -16,13 +16,11 @@ use super::root::stat_open;
 use super::{Shared, cached, described, errno, info_of, joined};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{FileInfo, ReadOptions};
-use crate::own_names;
 use crate::path::StorePath;
 use crate::read::Read;
 
 /// Opens a regular file. A pipe or a device is not there; not to block keeps opening one from waiting.
 pub(super) fn open(shared: &Shared, path: &StorePath) -> Result<(OwnedFd, Statx)> {
-    own_names::check(path)?;
     let failed = |errno| errno::lookup_error(errno, "opening");
     let file = shared.root.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(failed)?;
     let stat = stat_open(&file).map_err(failed)?;

@@ -9,7 +9,7 @@ use super::root::{Root, open_folder, stat_entry};
 use super::{Shared, entry_of, errno};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{Entry, FolderInfo, ListOptions};
-use crate::own_names::{self, TEMPORARY};
+use crate::own_names::is_own;
 use crate::path::StorePath;
 
 /// How many entries one turn on a blocking thread gives.
@@ -32,7 +32,6 @@ impl Walk {
     pub(super) fn batch(&mut self, root: &Root) -> Result<(Vec<Entry>, bool)> {
         let failed = |errno| errno::error(errno, "listing");
         if let Some(start) = self.start.take() {
-            own_names::check(&start)?;
             match root.open_folder(&start) {
                 Ok(folder) => self.open.push((start, Dir::new(folder).map_err(failed)?)),
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok((Vec::new(), false)),
@@ -58,7 +57,7 @@ impl Walk {
             let Some(path) = folder.entry(name) else {
                 continue;
             };
-            if folder.is_root() && name == TEMPORARY {
+            if is_own(&path) {
                 continue;
             }
             let parent = dir.fd().map_err(failed)?;
@@ -100,7 +99,6 @@ impl Walk {
 
 /// Deletes a folder. Links in it are deleted themselves, never what they lead to.
 pub(super) fn delete_folder(shared: &Shared, path: &StorePath, recursive: bool) -> Result<()> {
-    own_names::check(path)?;
     let failed = |errno| match errno {
         // Some file systems say so for a folder with content.
         Errno::EXIST => errno::error(Errno::NOTEMPTY, ""),

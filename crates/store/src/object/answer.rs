@@ -1,12 +1,19 @@
-//! What the head of an answer with an object's content says.
+//! An answer: what its head says of the content, and the content.
 
 use std::ops::Range;
 
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt as _;
 use http::{HeaderMap, StatusCode, header};
+use object_store::client::HttpResponseBody;
 
-use super::error::unexpected;
+use super::error::{translate, unexpected};
 use super::service::Span;
+use crate::backend::BoxStream;
 use crate::error::Result;
+
+/// The most of an answer that is taken into memory: a page of 5,000 names of a thousand bytes, with what is said of them.
+const WHOLE_MOST: usize = 32 * 1024 * 1024;
 
 /// Returns which bytes come, and how many the object has; nothing where bytes were asked for of an empty one.
 ///
@@ -17,7 +24,9 @@ pub(crate) fn given(
     asked: Option<&Span>,
 ) -> Result<Option<(Range<u64>, u64)>> {
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-    let (given, size) = if status == StatusCode::PARTIAL_CONTENT {
+    // Some say in the status that it is the whole.
+    let is_part = status == StatusCode::PARTIAL_CONTENT || headers.contains_key(header::CONTENT_RANGE);
+    let (given, size) = if is_part {
         let range = text(header::CONTENT_RANGE).and_then(content_range);
         range.ok_or_else(|| unexpected("a part of an object that does not say which"))?
     } else {
@@ -46,6 +55,25 @@ fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
     Some((first.parse().ok()?..end, size.parse().ok()?))
 }
 
+/// Returns the content as it comes. A trailer means nothing here.
+pub(crate) fn chunks(body: HttpResponseBody) -> BoxStream<'static, Result<Bytes>> {
+    let chunks = body.bytes_stream().map_err(|error| translate(&error));
+    Box::pin(chunks.try_filter(|chunk| std::future::ready(!chunk.is_empty())))
+}
+
+/// Reads an answer that is to be taken apart.
+pub(crate) async fn whole(body: HttpResponseBody) -> Result<Bytes> {
+    let mut chunks = chunks(body);
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = chunks.try_next().await? {
+        whole.extend_from_slice(&chunk);
+        if whole.len() > WHOLE_MOST {
+            return Err(unexpected("an answer that does not end"));
+        }
+    }
+    Ok(whole.freeze())
+}
+
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -69,6 +97,8 @@ mod tests {
         }
         let whole = with(header::CONTENT_LENGTH, "20");
         assert_eq!(given(StatusCode::OK, &whole, None).unwrap(), Some((0..20, 20)));
+        let named = with(header::CONTENT_RANGE, "bytes 3-9/20");
+        assert_eq!(given(StatusCode::OK, &named, Some(&Span::Between(3, 10))).unwrap(), Some((3..10, 20)));
         // A service that does not heed ranges.
         given(StatusCode::OK, &whole, Some(&Span::From(3))).unwrap_err();
         let empty = with(header::CONTENT_LENGTH, "0");

@@ -11,7 +11,6 @@ mod list;
 mod parts;
 mod service;
 mod sink;
-pub(crate) mod xml;
 
 use std::sync::Arc;
 

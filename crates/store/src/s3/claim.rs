@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 
-use super::probe::RESERVED;
 use super::request::{Ask, text_of};
 use super::service::{S3, taken};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,6 +17,7 @@ use crate::http::Refused;
 use crate::info::{FileInfo, WriteOptions};
 use crate::object::error::refusal;
 use crate::object::{Service as _, UploadId};
+use crate::own_names::TEMPORARY;
 
 /// A claim this old is of somebody who is gone.
 const GONE_AFTER: Duration = Duration::from_mins(2);
@@ -33,7 +33,7 @@ impl S3 {
         upload: &UploadId,
         parts: &[String],
     ) -> Result<Result<FileInfo, Refused>> {
-        let claim = format!("{RESERVED}/claim-{}", blake3::hash(upload.key.as_bytes()).to_hex());
+        let claim = format!("{TEMPORARY}/claim-{}", blake3::hash(upload.key.as_bytes()).to_hex());
         self.claim(&claim, &upload.key).await?;
         let completed = self.complete_once(upload, parts, true).await;
         // One that stays holds up nobody who finds the file, and others not for long.

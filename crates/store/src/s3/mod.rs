@@ -6,11 +6,11 @@
 
 mod claim;
 mod config;
+mod document;
 mod options;
 mod probe;
 mod request;
 mod service;
-mod xml;
 
 pub use self::options::{S3Credentials, S3Options};
 use self::service::S3;
@@ -28,14 +28,14 @@ impl Store {
     /// # Creating
     /// That only one of many writers without `overwrite` wins is a promise of the service
     /// ([`Capability::AtomicCreate`](crate::Capability)), which many do not keep: they answer 200 and replace. So it is tried out
-    /// once, by [`ping`](Self::ping) or the first write without `overwrite`, with a small object below `.longshore-s3/` that is
+    /// once, by [`ping`](Self::ping) or the first write without `overwrite`, with a small object below `.longshore-tmp/` that is
     /// deleted again: both with a request and with an upload in parts. Until then the capability is not claimed, and after that
     /// only if the service kept the condition. Where it does not, such writes look first, which is no protection from others who
     /// write the same file at the same time. A probe that failed, or was denied, is tried again next time.
     ///
     /// Nobody can try out whether a service keeps the condition of an upload in parts when many are completed at once, and not all
     /// do. So at any other `endpoint` than that of AWS who completes one claims its key first, with a small object below
-    /// `.longshore-s3/` as well.
+    /// `.longshore-tmp/` as well.
     pub fn s3(options: S3Options) -> Result<Self> {
         Ok(Self::new(Objects::new(S3::new(options)?)))
     }

@@ -11,9 +11,7 @@ use crate::error::{ErrorKind, Result};
 use crate::info::WriteOptions;
 use crate::object::error::refusal;
 use crate::object::{Service as _, UploadId};
-
-/// Where what is tried out and what is claimed is stored, and deleted again.
-pub(super) const RESERVED: &str = ".longshore-s3";
+use crate::own_names::TEMPORARY;
 
 /// What a service makes of the condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +28,7 @@ impl S3 {
     /// Tries it out. What was stored for it is deleted, whatever came of it.
     async fn probe(&self) -> Result<Creating> {
         // Keeps those apart who try at the same time.
-        let key = format!("{RESERVED}/probe-{:016x}", RandomState::new().build_hasher().finish());
+        let key = format!("{TEMPORARY}/probe-{:016x}", RandomState::new().build_hasher().finish());
         let found = self.probe_at(&key).await;
         let deleted = self.delete(vec![key]).await;
         let found = found?;

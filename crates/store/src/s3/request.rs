@@ -13,14 +13,12 @@ use sha2::{Digest as _, Sha256};
 use super::options::S3Options;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Client, Refused};
+use crate::object::answer::whole;
 use crate::object::error::{refusal, translate, unexpected};
 
 /// What a signature does not know as itself is encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const ENCODED_IN_KEY: &AsciiSet = &ENCODED.remove(b'/');
-
-/// The most of an answer that is taken into memory: a page of a thousand keys of a thousand bytes, each encoded.
-const ANSWER_MOST: usize = 16 * 1024 * 1024;
 
 /// Sends requests to one bucket.
 pub(super) struct Bucket {
@@ -88,7 +86,8 @@ impl Bucket {
             Err(refused) => return Ok(Err(refused)),
         };
         let (head, body) = answer.into_parts();
-        let text = text(body).await?;
+        let text = String::from_utf8(whole(body).await?.into());
+        let text = text.map_err(|_| unexpected("an answer that is not UTF-8"))?;
         if text.contains("<Error>") && !text.contains("<DeleteResult") {
             return Ok(Err(Refused::new(head.status, &head.headers, text.as_bytes())));
         }
@@ -144,20 +143,6 @@ impl Debug for Bucket {
 
 fn bad_address() -> Error {
     Error::new(ErrorKind::InvalidInput, "the endpoint is no address")
-}
-
-/// Reads an answer that is to be taken apart.
-async fn text(body: object_store::client::HttpResponseBody) -> Result<String> {
-    use futures_util::TryStreamExt as _;
-    let mut chunks = body.bytes_stream();
-    let mut whole = Vec::new();
-    while let Some(chunk) = chunks.try_next().await.map_err(|error| translate(&error))? {
-        whole.extend_from_slice(&chunk);
-        if whole.len() > ANSWER_MOST {
-            return Err(unexpected("an answer that does not end"));
-        }
-    }
-    String::from_utf8(whole).map_err(|_| unexpected("an answer that is not UTF-8"))
 }
 
 /// Returns a header's value, which came from a checked text.

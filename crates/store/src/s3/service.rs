@@ -1,29 +1,26 @@
 //! What S3 does, request by request.
 
 use std::ops::Range;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use http_body::Body as _;
 use md5::{Digest as _, Md5};
-use object_store::client::HttpResponseBody;
 use tokio::sync::OnceCell;
 
+use super::document;
 use super::options::S3Options;
 use super::probe::Creating;
 use super::request::{Ask, Bucket, text_of, value};
-use super::xml;
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Refused;
 use crate::info::{FileInfo, Metadata, WriteOptions};
-use crate::object::error::{refusal, translate, unexpected};
+use crate::object::answer::{chunks, given};
+use crate::object::error::{refusal, unexpected};
 use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
 use crate::path::StorePath;
+use crate::xml;
 
 /// What one request can copy.
 const COPY_MOST: u64 = 5 * 1024 * 1024 * 1024;
@@ -107,7 +104,7 @@ impl S3 {
             key: &upload.key,
             query: &[("uploadId", &upload.name)],
             headers,
-            content: vec![xml::completion(parts).into()],
+            content: vec![document::completion(parts).into()],
         };
         let answer = self.bucket.send_for_text(ask).await?;
         Ok(answer.map(|(headers, text)| {
@@ -223,40 +220,6 @@ fn content_length(headers: &HeaderMap) -> Result<u64> {
     length.ok_or_else(|| unexpected("an object without a size"))
 }
 
-/// Reads `bytes 0-9/100`: the bytes that come, and the size of the whole.
-fn content_range(headers: &HeaderMap) -> Result<(Range<u64>, u64)> {
-    let parsed = text_of(headers, &header::CONTENT_RANGE).and_then(|text| {
-        let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        let end = last.parse::<u64>().ok()?.checked_add(1)?;
-        Some((first.parse().ok()?..end, size.parse().ok()?))
-    });
-    parsed.ok_or_else(|| unexpected("a part of an object that does not say which"))
-}
-
-/// The chunks of an answer as they come.
-struct Chunks(HttpResponseBody);
-
-impl Stream for Chunks {
-    type Item = Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        loop {
-            let Some(frame) = ready!(Pin::new(&mut self.0).poll_frame(cx)) else {
-                return Poll::Ready(None);
-            };
-            match frame {
-                Err(error) => return Poll::Ready(Some(Err(translate(&error)))),
-                Ok(frame) => match frame.into_data() {
-                    Ok(chunk) if !chunk.is_empty() => return Poll::Ready(Some(Ok(chunk))),
-                    // A trailer means nothing here.
-                    _ => {}
-                },
-            }
-        }
-    }
-}
-
 impl Service for S3 {
     fn name(&self) -> &'static str {
         "s3"
@@ -293,29 +256,15 @@ impl Service for S3 {
             Err(refused) => return Err(refusal(&refused)),
         };
         let (head, body) = answer.into_parts();
-        // Some say in the status that it is the whole.
-        let (given, size) = if head.headers.contains_key(header::CONTENT_RANGE) {
-            content_range(&head.headers)?
-        } else {
-            let size = content_length(&head.headers)?;
-            (0..size, size)
+        let Some((range, size)) = given(head.status, &head.headers, range.as_ref())? else {
+            return Ok(None);
         };
-        let wanted = match range {
-            None => 0..size,
-            Some(_) if size == 0 => return Ok(None),
-            Some(Span::Between(start, end)) => start..end.min(size),
-            Some(Span::From(start)) => start..size,
-            Some(Span::Last(count)) => size.saturating_sub(count)..size,
-        };
-        if given != wanted {
-            return Err(unexpected(format!("bytes {given:?} where {wanted:?} were asked for")));
-        }
         let info = described(&head.headers, size);
         // Some do not heed the condition, but each answer is of one content.
         if if_match.is_some() && if_match != info.etag.as_deref() {
             return Err(Error::new(ErrorKind::PreconditionFailed, "the file has changed"));
         }
-        Ok(Some(Opened { info, range: given, chunks: Box::pin(Chunks(body)) }))
+        Ok(Some(Opened { info, range, chunks: chunks(body) }))
     }
 
     async fn head(&self, key: &str) -> Result<FileInfo> {
@@ -336,11 +285,11 @@ impl Service for S3 {
         query.extend(ask.token.as_deref().map(|token| ("continuation-token", token)));
         let answer = self.bucket.send_for_text(Ask { query: &query, ..Ask::default() }).await?;
         let (_, text) = answer.map_err(|refused| refusal(&refused))?;
-        xml::page(&text)
+        document::page(&text)
     }
 
     async fn delete(&self, keys: Vec<String>) -> Result<()> {
-        let body = if keys.len() > 1 { xml::deletion(&keys) } else { None };
+        let body = if keys.len() > 1 { document::deletion(&keys) } else { None };
         let Some(body) = body else {
             for key in &keys {
                 match self.bucket.send(Ask { method: Method::DELETE, key, ..Ask::default() }).await {
@@ -357,7 +306,7 @@ impl Service for S3 {
         let ask = Ask { method: Method::POST, query: &[("delete", "")], headers, content, key: "" };
         let answer = self.bucket.send_for_text(ask).await?;
         let (headers, text) = answer.map_err(|refused| refusal(&refused))?;
-        match xml::first_failure(&text) {
+        match document::first_failure(&text) {
             Some(failure) => Err(refusal(&Refused::new(StatusCode::OK, &headers, failure.as_bytes()))),
             None => Ok(()),
         }

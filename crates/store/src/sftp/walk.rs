@@ -13,7 +13,7 @@ use super::wire::{Name, Status, Type, code, kind};
 use crate::backend::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{Entry, FolderInfo, ListOptions};
-use crate::own_names::TEMPORARY;
+use crate::own_names::is_own;
 use crate::path::StorePath;
 
 /// How many folders are read at once. Each costs some round trips, whatever is in it.
@@ -60,7 +60,6 @@ impl Walk {
     /// Returns the next entries, or nothing at the end.
     pub(super) async fn batch(&mut self) -> Result<Option<Vec<Entry>>> {
         if let Some(start) = self.start.take() {
-            crate::own_names::check(&start)?;
             let session = self.shared.connection.session().await?;
             if !start.is_root()
                 && !matches!(self.shared.place.look(&session, &start).await?, Standing::Folder)
@@ -115,10 +114,7 @@ impl Walk {
 /// Returns the path of an entry. What no path can name, or is the store's own, has none.
 fn path_of(folder: &StorePath, found: &Name) -> Option<StorePath> {
     let name = std::str::from_utf8(&found.name).ok()?;
-    if folder.is_root() && name == TEMPORARY {
-        return None;
-    }
-    folder.entry(name)
+    folder.entry(name).filter(|path| !is_own(path))
 }
 
 /// Reads the next entries of a folder, opening it if need be. One that is gone is empty.
@@ -145,7 +141,6 @@ async fn step(session: Arc<Session>, name: String, folder: Folder) -> Step {
 
 /// Deletes a folder. Links in it are deleted themselves, never what they lead to.
 pub(super) async fn delete_folder(shared: &Shared, path: &StorePath, recursive: bool) -> Result<()> {
-    crate::own_names::check(path)?;
     let session = shared.connection.session().await?;
     match shared.place.look(&session, path).await? {
         Standing::Folder => {}

@@ -303,7 +303,7 @@ async fn nobody_there_is_unavailable() {
 async fn a_claim_of_who_is_gone_holds_up_nobody() {
     let service = Service::start(|head, _| {
         let (method, rest) = head.split_once(' ').unwrap();
-        let is_claim = rest.starts_with("/b/.longshore-s3/claim-");
+        let is_claim = rest.starts_with("/b/.longshore-tmp/claim-");
         // Whose claim it was when this is asked: theirs, until it is deleted.
         static DELETED: AtomicBool = AtomicBool::new(false);
         match method {

@@ -26,7 +26,8 @@ const FURTHER: &[(&str, Test)] = &[
     ("adls-own::writers_given_up_at_any_point_leave_nothing", || Box::pin(given_up())),
     ("adls-own::a_rename_whose_answer_is_lost_is_known_again", || Box::pin(lost_rename())),
     ("adls-own::a_token_is_as_good_as_a_key", || Box::pin(token())),
-    ("adls-own::the_store_s_own_files_are_nobody_s", || Box::pin(own_files())),
+    ("adls-own::a_file_in_the_making_is_seen_by_nobody", || Box::pin(own_files())),
+    ("adls-own::old_temporary_files_are_swept_and_young_ones_spared", || Box::pin(sweep())),
     ("adls-own::empty_folders_stay", || Box::pin(empty_folders())),
     ("adls-own::a_namespace_is_asked_for_once", || Box::pin(asked_once())),
     ("adls-own::an_account_answers_where_a_filesystem_does_not", || Box::pin(account_answers())),
@@ -253,13 +254,38 @@ async fn own_files() -> Done {
         }
         assert_eq!(found, ["file"]);
     }
-    let mut inside = store.list(".longshore-tmp", &List::ALL)?;
-    assert!(inside.next_entry().await?.is_none());
+    fails(store.list(".longshore-tmp", &List::ALL), ErrorKind::InvalidPath)?;
     fails(store.delete_folder(".longshore-tmp", true, true).await, ErrorKind::InvalidPath)?;
     fails(store.write(".longshore-tmp/x", "x", WriteOptions::default()).await, ErrorKind::InvalidPath)?;
     fails(store.move_file("file", ".longshore-tmp", true).await, ErrorKind::InvalidPath)?;
     writer.abort().await?;
     nothing_hidden(&server.paths(&filesystem))
+}
+
+async fn sweep() -> Done {
+    for by_write in [false, true] {
+        let (server, options) = filesystem(true)?;
+        let filesystem = options.container.clone();
+        let hour = Duration::from_secs(3_600);
+        // More than a page of them.
+        for number in 0..250 {
+            server.leave(&filesystem, &format!(".longshore-tmp/old-{number}"), 49 * hour);
+        }
+        server.leave(&filesystem, ".longshore-tmp/young", 47 * hour);
+        // What lies elsewhere is not of the store, whatever its age.
+        server.leave(&filesystem, "file", 49 * hour);
+        let mut wanted = vec![".longshore-tmp", ".longshore-tmp/young", "file"];
+        let store = Store::azure(options)?;
+        if by_write {
+            store.write("written", "x", WriteOptions::default()).await?;
+            wanted.push("written");
+        } else {
+            store.ping().await?;
+        }
+        store.close().await?;
+        assert_eq!(server.paths(&filesystem), wanted);
+    }
+    Ok(())
 }
 
 async fn empty_folders() -> Done {

@@ -47,6 +47,13 @@ impl Admin {
         Ok(keys.map(|(key, _)| key.to_owned()).filter(|key| key.starts_with(&format!("{prefix}/"))).collect())
     }
 
+    /// Returns the keys below a prefix.
+    pub(crate) async fn keys(&self, prefix: &str) -> Result<Vec<String>, AnyError> {
+        let text = self.send(Method::GET, &format!("?list-type=2&prefix={prefix}%2F"), "").await?;
+        let keys = text.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
+        Ok(keys.map(|(key, _)| key.to_owned()).collect())
+    }
+
     async fn send(&self, method: Method, place: &str, content: &'static str) -> Result<String, AnyError> {
         let address = format!("http://127.0.0.1:{}/{}{place}", self.port, self.bucket);
         let mut signed = Request::new(HttpRequestBody::from(Bytes::from(content)));

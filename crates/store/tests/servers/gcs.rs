@@ -81,7 +81,7 @@ async fn open_own() -> Result<Opened, AnyError> {
 /// Fails if an upload was left open, or what was tried out.
 fn nothing_open(server: &GcsServer, bucket: &str) -> Result<(), String> {
     let mut left = server.uploads(bucket);
-    left.extend(server.objects(bucket).into_iter().filter(|name| name.starts_with(".longshore-probe")));
+    left.extend(server.objects(bucket).into_iter().filter(|name| name.starts_with(".longshore-tmp")));
     if left.is_empty() { Ok(()) } else { Err(format!("left over: {left:?}")) }
 }
 

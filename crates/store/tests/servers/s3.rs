@@ -325,7 +325,11 @@ async fn dying_server(kind: &Kind) -> Result<(), AnyError> {
 
 async fn one_probe(kind: &Kind) -> Result<(), AnyError> {
     let port = kind.port().await?;
-    let store = Store::s3(options(port))?;
+    // A bucket of its own, where nobody else tries anything out.
+    let admin = Admin::new(port, "probed");
+    admin.make().await?;
+    let options = S3Options { bucket: "probed".to_owned(), ..options(port) };
+    let store = Store::s3(options.clone())?;
     assert!(!store.supports(Capability::AtomicCreate), "claimed before anybody knows");
     let honest = kind.name != "rclone";
     // What replaces needs no answer, and asks for none.
@@ -340,9 +344,8 @@ async fn one_probe(kind: &Kind) -> Result<(), AnyError> {
     store.write("probe/new", "x", WriteOptions::default()).await?;
     fails(store.write("probe/new", "y", WriteOptions::default()).await, ErrorKind::AlreadyExists)?;
     assert_eq!(store.supports(Capability::AtomicCreate), honest);
-    let mut left = store.list_files(".longshore-s3", &List::ALL)?;
-    assert!(left.next_entry().await?.is_none());
-    let told = Store::s3(S3Options { conditional_writes: Some(false), ..options(port) })?;
+    assert_eq!(admin.keys(".longshore-tmp").await?, Vec::<String>::new());
+    let told = Store::s3(S3Options { conditional_writes: Some(false), ..options })?;
     told.ping().await?;
     assert!(!told.supports(Capability::AtomicCreate));
     fails(told.write("probe/new", "y", WriteOptions::default()).await, ErrorKind::AlreadyExists)?;

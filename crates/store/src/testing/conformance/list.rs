@@ -1,10 +1,13 @@
 //! Listing.
 
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::{Outcome, fails, promises, same};
+use super::{Outcome, fails, pattern, promises, same};
 use crate::error::ErrorKind;
-use crate::info::{Entry, FileInfo, List, WriteOptions};
+use crate::info::{Entry, FileInfo, List, ReadOptions, WriteOptions};
+use crate::own_names::TEMPORARY;
+use crate::path::StorePath;
 use crate::store::Store;
 
 promises! {
@@ -17,6 +20,7 @@ promises! {
     a_pattern_chooses_by_the_last_name [List],
     a_glob_chooses_by_the_whole_path [List],
     a_folder_is_summed_up [List],
+    the_store_s_own_files_are_nobody_s [List, Delete, Copy, Move],
 }
 
 const FILES: [&str; 8] = ["a", "b/c", "b/d/e", "b/d/f", "b-x/y", "b.z", "b0/1", "deep/er/and/deeper"];
@@ -206,4 +210,45 @@ async fn a_folder_is_summed_up(store: Store) -> Outcome {
     same(store.folder_info("", None).await?.files, FILES.len() as u64)?;
     fails(store.folder_info("missing", None).await, ErrorKind::NotFound)?;
     fails(store.folder_info("a", None).await, ErrorKind::InvalidPath)
+}
+
+async fn the_store_s_own_files_are_nobody_s(store: Store) -> Outcome {
+    // The name is its own in the root of the storage, which others may use as well.
+    let root = Store::over(Arc::clone(&store.backend), StorePath::ROOT);
+    store.write("file", "x", WriteOptions::default()).await?;
+    // Something is in the making, and may lie there.
+    let mut writer = store.open_write("large", WriteOptions::default()).await?;
+    writer.write(pattern(3_000_000)).await?;
+    same(folders(&root, "", false).await?.iter().any(|folder| folder == TEMPORARY), false)?;
+    if store.prefix.is_root() {
+        same(files(&root, "", true).await?, ["file"])?;
+        same(folders(&root, "", true).await?.len(), 0)?;
+    }
+    let refused = ErrorKind::InvalidPath;
+    for path in [TEMPORARY.to_owned(), format!("{TEMPORARY}/x"), format!("/{TEMPORARY}//x/y")] {
+        let path = path.as_str();
+        fails(root.read(path, ReadOptions::default()).await, refused)?;
+        fails(root.file_info(path).await, refused)?;
+        fails(root.exists(path).await, refused)?;
+        fails(root.is_folder(path).await, refused)?;
+        fails(root.write(path, "x", WriteOptions::OVERWRITE).await, refused)?;
+        fails(root.delete(path, true).await, refused)?;
+        fails(root.delete_folder(path, true, true).await, refused)?;
+        for (from, to) in [(path, "file"), ("file", path)] {
+            fails(root.copy_file(from, to, true).await, refused)?;
+            fails(root.move_file(from, to, true).await, refused)?;
+        }
+        fails(root.list(path, &List::ALL), refused)?;
+        fails(root.glob(&format!("{path}/*")), refused)?;
+        fails(root.folder_info(path, None).await, refused)?;
+        fails(root.native_path(path), refused)?;
+        fails(root.child(path), refused)?;
+    }
+    writer.finish().await?;
+    // Deeper it is a name as any other.
+    let below = format!("folder/{TEMPORARY}/x");
+    store.write(&below, "x", WriteOptions::default()).await?;
+    same(files(&store, "", true).await?, ["file".to_owned(), below.clone(), "large".to_owned()])?;
+    same(&store.child("folder")?.read_bytes(&format!("{TEMPORARY}/x")).await?[..], b"x")?;
+    store.delete(&below, false).await.map_err(Into::into)
 }

@@ -10,6 +10,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -82,6 +83,13 @@ impl DfsServer {
     pub(crate) fn paths(&self, name: &str) -> Vec<String> {
         let service = lock(&self.service);
         service.filesystems[name].0.paths().map(str::to_owned).collect()
+    }
+
+    /// Leaves a file in a filesystem that was made so long ago.
+    pub(crate) fn leave(&self, name: &str, path: &str, age: Duration) {
+        if let Some((tree, _)) = lock(&self.service).filesystems.get_mut(name) {
+            tree.leave(path, age).expect("nothing is in the way");
+        }
     }
 
     pub(crate) fn set_answers(&self, answers: Answers) {
@@ -267,6 +275,7 @@ fn list(tree: &Tree, request: &Request) -> Result<Response, Refusal> {
     let (found, is_rest) = tree.list(directory, recursive, &after, PAGE.min(asked))?;
     let paths: Vec<_> = found.iter().map(|(path, node)| listed(path, node)).collect();
     let response = Response::new(200)
+        .header("Date", httpdate::fmt_http_date(tree::now()))
         .header("Content-Type", "application/json;charset=utf-8")
         .body(json!({ "paths": paths }).to_string());
     Ok(match found.last().filter(|_| is_rest) {

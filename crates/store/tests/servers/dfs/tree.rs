@@ -1,7 +1,7 @@
 //! What a filesystem holds: directories that are there for themselves, and files with what is not flushed yet.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// A file or a directory.
 #[derive(Clone, Debug)]
@@ -118,6 +118,13 @@ impl Tree {
         (node.content_type, node.properties) = said;
         self.nodes.insert(path.to_owned(), node.clone());
         Ok(node)
+    }
+
+    /// Makes a file as if it was so long ago.
+    pub(super) fn leave(&mut self, path: &str, age: Duration) -> Result<(), Refusal> {
+        let made = self.create(path, false, Default::default(), &Conditions::default())?;
+        self.nodes.insert(path.to_owned(), Node { modified: now() - age, ..made });
+        Ok(())
     }
 
     pub(super) fn append(&mut self, path: &str, position: usize, bytes: Vec<u8>) -> Result<(), Refusal> {
@@ -251,6 +258,6 @@ impl Tree {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this stands for the service's clock")]
-fn now() -> SystemTime {
+pub(super) fn now() -> SystemTime {
     SystemTime::now()
 }

@@ -17,7 +17,8 @@ pub(crate) fn text(xml: &str, name: &str) -> Option<String> {
     elements(xml, name).next().map(unescaped)
 }
 
-fn unescaped(text: &str) -> String {
+/// Undoes the escapes of a text.
+pub(crate) fn unescaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {

@@ -1,4 +1,4 @@
-//! The few elements that answers have, taken apart; and those of requests, put together.
+//! Listings and what else answers say, taken apart; and requests, put together.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -11,59 +11,7 @@ use crate::info::FileInfo;
 use crate::object::Page;
 use crate::object::error::unexpected;
 use crate::path::StorePath;
-
-/// Returns what is inside of each element of this name, none of which may be inside of another.
-fn elements<'a>(xml: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
-    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    let mut rest = xml;
-    std::iter::from_fn(move || {
-        let (_, after) = rest.split_once(&open)?;
-        let (inside, after) = after.split_once(&close)?;
-        rest = after;
-        Some(inside)
-    })
-}
-
-/// Returns the text of the first element of this name.
-pub(super) fn text(xml: &str, name: &str) -> Option<String> {
-    elements(xml, name).next().map(unescaped)
-}
-
-fn unescaped(text: &str) -> String {
-    if !text.contains('&') {
-        return text.to_owned();
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        plain.push_str(before);
-        let Some((name, after)) = after.split_once(';') else {
-            plain.push('&');
-            rest = after;
-            continue;
-        };
-        plain.push(match name {
-            "lt" => '<',
-            "gt" => '>',
-            "quot" => '"',
-            "apos" => '\'',
-            "amp" => '&',
-            number => character(number).unwrap_or(char::REPLACEMENT_CHARACTER),
-        });
-        rest = after;
-    }
-    plain.push_str(rest);
-    plain
-}
-
-fn character(name: &str) -> Option<char> {
-    let number = name.strip_prefix('#')?;
-    let code = match number.strip_prefix('x') {
-        Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-        None => number.parse().ok()?,
-    };
-    char::from_u32(code)
-}
+use crate::xml::{elements, text, unescaped};
 
 /// Escapes a text, or returns nothing if XML cannot have it.
 fn escaped(text: &str) -> Option<String> {
@@ -157,7 +105,7 @@ pub(super) fn first_failure(xml: &str) -> Option<&str> {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::{completion, deletion, first_failure, page, unescaped};
+    use super::{completion, deletion, first_failure, page};
 
     #[test]
     fn a_page_is_taken_apart() {
@@ -175,11 +123,6 @@ mod tests {
         assert_eq!((info.size, info.etag.as_deref()), (7, Some("f00")));
         assert_eq!(info.last_modified, Some(UNIX_EPOCH + Duration::from_secs(60)));
         super::page("<html>").unwrap_err();
-    }
-
-    #[test]
-    fn escapes_are_undone() {
-        assert_eq!(unescaped("a&lt;&#65;&#x42;&amp;lt;&"), "a<AB&lt;&");
     }
 
     #[test]
