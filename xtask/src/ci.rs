@@ -37,6 +37,7 @@ pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
             let args = ["doc", "--no-deps", "--workspace", "--lib", "--locked"];
             gate.cargo("documentation", &args, &[("RUSTDOCFLAGS", "-Dwarnings")])
         },
+        |gate| gate.opendal(),
         |gate| gate.servers(&[]),
         |gate| gate.tests(),
     ];
@@ -124,6 +125,16 @@ impl Gate<'_> {
         self.step("webhooks verified by others", |root, out| {
             python::foreign_webhooks(root, &built(root)?, &target(root)?.join("webhook-tools"), out)
         })
+    }
+
+    /// The one part that no other build compiles.
+    fn opendal(&mut self) -> Result<bool> {
+        let lint = ["clippy", "-p", "longshore-store", "--features", "opendal", "--all-targets", "--locked"];
+        let lint: Vec<_> = lint.into_iter().chain(["--", "-Dwarnings"]).collect();
+        let test = ["test", "-p", "longshore-store", "--features", "opendal", "--test", "it", "--locked", "--"];
+        let test: Vec<_> = test.into_iter().chain(["opendal", "--quiet"]).collect();
+        Ok(self.cargo("lints of the store over OpenDAL", &lint, &[])?
+            && self.cargo("store over OpenDAL", &test, &[])?)
     }
 
     fn servers(&mut self, arguments: &[&str]) -> Result<bool> {
