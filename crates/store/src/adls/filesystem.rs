@@ -10,11 +10,12 @@ use object_store::PutPayload;
 use object_store::client::HttpResponse;
 use serde::Deserialize;
 
-use crate::azure::endpoint::{Ask, Failure, SharedEndpoint, encoded, text};
+use crate::azure::endpoint::{Ask, Failure, SharedEndpoint};
 use crate::error::{Error, ErrorKind};
 use crate::info::{Entry, FileInfo, FolderInfo, Metadata, WriteOptions};
 use crate::object::Span;
-use crate::object::answer::whole;
+use crate::object::answer::{text, time, unquoted, whole};
+use crate::object::request::encoded_path;
 use crate::path::StorePath;
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -121,7 +122,7 @@ impl Filesystem {
 
     /// Renames a file in one step. The file keeps its tag.
     pub(super) async fn rename(&self, rename: Rename<'_>) -> Result<()> {
-        let source = format!("/{}", encoded(&self.path(rename.from)));
+        let source = format!("/{}", encoded_path(&self.path(rename.from)));
         let mut headers = vec![("x-ms-rename-source", source)];
         if let Some(tag) = rename.from_tag {
             headers.push(("x-ms-source-if-match", quoted(tag)));
@@ -193,7 +194,7 @@ impl Filesystem {
         }
         let response = self.send(Method::GET, "", Ask { query: &query, ..Ask::default() }).await?;
         let continuation = continuation_of(response.headers());
-        let date = time(text(response.headers(), "date"));
+        let date = time(response.headers(), "date");
         let entries =
             entries_of(&whole(response.into_body()).await.map_err(Failure::Ours)?).map_err(Failure::Ours)?;
         Ok(Page { entries, continuation, date })
@@ -205,7 +206,7 @@ fn continuation_of(headers: &HeaderMap) -> Option<String> {
 }
 
 fn stamp_of(headers: &HeaderMap) -> Stamp {
-    Stamp { etag: text(headers, "etag").map(unquoted), last_modified: time(text(headers, "last-modified")) }
+    Stamp { etag: text(headers, "etag").map(unquoted), last_modified: time(headers, "last-modified") }
 }
 
 /// Makes an entry of what a `HEAD` says, or a `GET` of the whole.
@@ -269,18 +270,9 @@ fn listed_entry(listed: &ListedPath) -> Option<Entry> {
     };
     Some(Entry::File(FileInfo {
         etag: listed.etag.as_deref().map(unquoted),
-        last_modified: time(listed.last_modified.as_deref()),
+        last_modified: listed.last_modified.as_deref().and_then(|time| httpdate::parse_http_date(time).ok()),
         ..FileInfo::new(path, size.unwrap_or(0))
     }))
-}
-
-fn time(text: Option<&str>) -> Option<SystemTime> {
-    text.and_then(|text| httpdate::parse_http_date(text).ok())
-}
-
-/// A listing gives tags without quotes, a header with them.
-fn unquoted(tag: &str) -> String {
-    tag.trim_matches('"').to_owned()
 }
 
 fn quoted(tag: &str) -> String {

@@ -16,11 +16,11 @@ use http::{HeaderMap, Method, StatusCode};
 use object_store::PutPayload;
 use object_store::client::HttpResponse;
 
-use super::endpoint::{Ask, Failure, SharedEndpoint, text};
+use super::endpoint::{Ask, Failure, SharedEndpoint};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{FileInfo, Metadata, WriteOptions};
-use crate::object::answer::{chunks, given, whole};
+use crate::object::answer::{self, chunks, given, length, text, time, unquoted, whole};
 use crate::object::error::unexpected;
 use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
 use crate::path::StorePath;
@@ -108,28 +108,13 @@ fn matching(name: &'static str, tag: Option<&str>) -> Vec<(&'static str, String)
     tag.map(|tag| (name, format!("\"{tag}\""))).into_iter().collect()
 }
 
-fn unquoted(tag: &str) -> String {
-    tag.trim_matches('"').to_owned()
-}
-
-fn length(headers: &HeaderMap) -> Result<u64> {
-    let length = text(headers, "content-length").and_then(|length| length.parse().ok());
-    length.ok_or_else(|| unexpected("a file without a length"))
-}
-
 fn info_of(headers: &HeaderMap, size: u64) -> FileInfo {
-    let metadata: Metadata = headers
-        .iter()
-        .filter_map(|(name, value)| {
-            Some((name.as_str().strip_prefix(METADATA)?.to_owned(), value.to_str().ok()?.to_owned()))
-        })
-        .collect();
     FileInfo {
-        last_modified: text(headers, "last-modified").and_then(|time| httpdate::parse_http_date(time).ok()),
+        last_modified: time(headers, "last-modified"),
         etag: text(headers, "etag").map(unquoted),
         version_id: text(headers, "x-ms-version-id").map(str::to_owned),
         media_type: text(headers, "content-type").filter(|said| *said != UNSAID).map(str::to_owned),
-        metadata,
+        metadata: answer::metadata(headers, METADATA),
         ..FileInfo::new(StorePath::ROOT, size)
     }
 }

@@ -29,8 +29,6 @@ impl AzureOptions {
                 )
             })?;
         let endpoint = config.take("endpoint").or(place.endpoint).or_else(|| said.endpoint.clone());
-        let part_size = config.take_size("part_size")?.map(usize::try_from).transpose();
-        let part_size = part_size.map_err(|_| invalid("the option \"part_size\" is too large".to_owned()))?;
         let options = Self {
             account,
             container: place.container,
@@ -39,7 +37,7 @@ impl AzureOptions {
             dfs_endpoint: config.take("dfs_endpoint"),
             hierarchical: config.take_parsed("hierarchical")?,
             allow_http: config.take_parsed("allow_http")?.unwrap_or(usual.allow_http),
-            part_size: part_size.unwrap_or(usual.part_size),
+            part_size: config.take_length("part_size")?.unwrap_or(usual.part_size),
             parts_in_flight: config.take_parsed("parts_in_flight")?.unwrap_or(usual.parts_in_flight),
             ca_file: config.take_file("ca_file")?,
             connect_timeout: config.take_parsed("connect_timeout")?.unwrap_or(usual.connect_timeout),

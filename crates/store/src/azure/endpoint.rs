@@ -1,20 +1,17 @@
 //! Signed requests to an account's endpoints, of Blobs and of the Data Lake, and what their answers mean.
 
-use std::fmt::{self, Debug, Write as _};
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use object_store::PutPayload;
 use object_store::azure::{AzureAuthorizer, AzureCredential, AzureCredentialProvider};
 use object_store::client::{HttpError, HttpRequest, HttpRequestBody, HttpResponse};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Client, Refused};
 use crate::object::error::{refusal, translate};
-
-/// What stands in a URL as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+use crate::object::request::{add_query, encoded_path, no_credentials};
 
 /// Where a filesystem is, and how to speak with it.
 pub(crate) struct Endpoint {
@@ -63,8 +60,7 @@ impl Failure {
 
 impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {
-        let refused = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Refused>());
-        match refused {
+        match Refused::of(&error) {
             Some(refused) => Self::Refused(refused.clone()),
             None => Self::Lost(error),
         }
@@ -116,28 +112,21 @@ impl Endpoint {
 
     /// Returns an address that the service itself may read from, as it names the source of a copy.
     pub(crate) async fn source(&self, path: &str) -> Result<String> {
-        let mut url = format!("{}/{}", self.url, encoded(path));
+        let mut url = format!("{}/{}", self.url, encoded_path(path));
         // A signature goes with each address; a key or a token goes for the whole request.
         if let AzureCredential::SASToken(pairs) = &*self.credential().await? {
-            for (number, (name, value)) in pairs.iter().enumerate() {
-                let mark = if number == 0 { '?' } else { '&' };
-                write!(url, "{mark}{name}={}", utf8_percent_encode(value, PLAIN)).ok();
-            }
+            add_query(&mut url, pairs);
         }
         Ok(url)
     }
 
     async fn credential(&self) -> Result<Arc<AzureCredential>> {
-        self.credentials.get_credential().await.map_err(denied)
+        self.credentials.get_credential().await.map_err(|error| no_credentials(&error))
     }
 
     async fn request(&self, method: Method, path: &str, ask: Ask<'_>) -> Result<HttpRequest> {
-        let mut url = format!("{}/{}", self.url, encoded(path));
-        for (number, (name, value)) in ask.query.iter().enumerate() {
-            let mark = if number == 0 { '?' } else { '&' };
-            // Writing into text cannot fail.
-            write!(url, "{mark}{name}={}", utf8_percent_encode(value, PLAIN)).ok();
-        }
+        let mut url = format!("{}/{}", self.url, encoded_path(path));
+        add_query(&mut url, ask.query);
         let malformed = |error: http::Error| {
             Error::new(ErrorKind::Internal, "the request cannot be made").with_source(error)
         };
@@ -159,28 +148,11 @@ impl Endpoint {
             request.headers_mut().insert(name, value);
         }
         let credential = self.credential().await?;
-        AzureAuthorizer::new(&credential, &self.account).try_authorize(&mut request).map_err(denied)?;
+        AzureAuthorizer::new(&credential, &self.account)
+            .try_authorize(&mut request)
+            .map_err(|error| no_credentials(&error))?;
         Ok(request)
     }
-}
-
-/// That nobody gives credentials is a matter of rights, whatever it was that failed.
-fn denied(error: object_store::Error) -> Error {
-    let error = translate(&error);
-    let kind = if error.is_retryable() { error.kind() } else { ErrorKind::PermissionDenied };
-    Error::new(kind, "no credentials for the service can be had").with_source(error)
-}
-
-/// Encodes each segment of a path.
-pub(crate) fn encoded(path: &str) -> String {
-    let segments: Vec<_> =
-        path.split('/').map(|segment| utf8_percent_encode(segment, PLAIN).to_string()).collect();
-    segments.join("/")
-}
-
-/// Returns a header as text.
-pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// One endpoint, for all who speak with it.

@@ -18,7 +18,7 @@ use object_store::{ClientOptions, RetryConfig};
 use tokio::sync::OnceCell;
 
 use self::blob::Blob;
-use self::endpoint::{Endpoint, SharedEndpoint, encoded};
+use self::endpoint::{Endpoint, SharedEndpoint};
 pub use self::options::{AzureCredential, AzureOptions};
 use crate::adls::Adls;
 use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
@@ -27,6 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Connector, HttpOptions};
 use crate::info::{Entry, FileInfo, ListOptions, ReadOptions, WriteOptions};
 use crate::object::Objects;
+use crate::object::request::encoded_path;
 use crate::path::StorePath;
 use crate::read::Read;
 use crate::store::Store;
@@ -241,7 +242,7 @@ impl Backend for Azure {
 
     /// Every file has its address at the Blob service, whatever the namespace is.
     fn native_path(&self, path: &StorePath) -> String {
-        format!("{}/{}/{}", self.0.blob.url, self.0.container, encoded(path))
+        format!("{}/{}/{}", self.0.blob.url, self.0.container, encoded_path(path))
     }
 
     fn path_of_native(&self, native: &str) -> Option<StorePath> {

@@ -2,8 +2,9 @@
 
 use http::Method;
 
-use super::endpoint::{Ask, Endpoint, Failure, text};
+use super::endpoint::{Ask, Endpoint, Failure};
 use crate::error::{Error, ErrorKind, Result};
+use crate::object::answer::text;
 
 /// Asks the filesystem, which whoever may use it may ask, and then the account.
 ///

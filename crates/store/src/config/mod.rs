@@ -176,6 +176,12 @@ impl Config {
         value::size(&text).map(Some).ok_or_else(|| misread(key, &text, value::SIZE_FORM))
     }
 
+    /// Takes an option that is a number of bytes in memory.
+    pub(crate) fn take_length(&mut self, key: &'static str) -> Result<Option<usize>> {
+        let length = self.take_size(key)?.map(usize::try_from).transpose();
+        length.map_err(|_| invalid(format!("the option {key:?} is too large")))
+    }
+
     /// Takes an option that is one of a few words.
     pub(crate) fn take_one_of<T: Copy>(
         &mut self,

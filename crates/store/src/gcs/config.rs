@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::options::{GcsCredential, GcsOptions};
-use crate::config::{Config, invalid};
+use crate::config::Config;
 use crate::error::Result;
 
 impl GcsOptions {
@@ -13,15 +13,13 @@ impl GcsOptions {
     /// machine's.
     pub(crate) fn from_config(config: &mut Config) -> Result<Self> {
         let usual = Self::default();
-        let part_size = config.take_size("part_size")?.map(usize::try_from).transpose();
-        let part_size = part_size.map_err(|_| invalid("the option \"part_size\" is too large".to_owned()))?;
         let options = Self {
             bucket: config.demand_host("bucket")?,
             credential: credential(config)?,
             endpoint: config.take("endpoint"),
             allow_http: config.take_parsed("allow_http")?.unwrap_or(usual.allow_http),
             conditional_writes: config.take_parsed("conditional_writes")?,
-            part_size: part_size.unwrap_or(usual.part_size),
+            part_size: config.take_length("part_size")?.unwrap_or(usual.part_size),
             ca_file: config.take_file("ca_file")?,
             connect_timeout: config.take_parsed("connect_timeout")?.unwrap_or(usual.connect_timeout),
             idle_timeout: config.take_parsed("idle_timeout")?.unwrap_or(usual.idle_timeout),

@@ -1,22 +1,19 @@
 //! A request to the service, with the token of who asks, and its answer.
 
-use std::fmt::{self, Debug, Write as _};
+use std::fmt::{self, Debug};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use object_store::PutPayload;
 use object_store::client::{HttpRequestBody, HttpResponse};
 use object_store::gcp::GcpCredentialProvider;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::options::GcsOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Client, Refused};
 use crate::object::answer::whole;
-use crate::object::error::{refusal, translate, unexpected};
-
-/// What stands in an address as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use crate::object::error::{refusal, unexpected};
+use crate::object::request::{add_query, encoded, no_credentials, send, value};
 
 /// Sends requests to one bucket.
 pub(super) struct Bucket {
@@ -72,13 +69,7 @@ impl Bucket {
         ask: Ask<'_>,
     ) -> Result<Result<HttpResponse, Refused>> {
         let request = self.request(method, place, ask).await?;
-        match self.client.send(request).await {
-            Ok(answer) => Ok(Ok(answer)),
-            Err(error) => match std::error::Error::source(&error).and_then(|e| e.downcast_ref::<Refused>()) {
-                Some(refused) => Ok(Err(refused.clone())),
-                None => Err(translate(&error)),
-            },
-        }
+        send(&self.client, request).await
     }
 
     async fn request(
@@ -88,19 +79,14 @@ impl Bucket {
         ask: Ask<'_>,
     ) -> Result<http::Request<HttpRequestBody>> {
         let (address, bucket) = (&self.address, &self.name);
-        let plain = |text| utf8_percent_encode(text, PLAIN);
         let mut url = match place {
             Place::Objects => format!("{address}/storage/v1/b/{bucket}/o"),
-            Place::Object(key, verb) => format!("{address}/storage/v1/b/{bucket}/o/{}{verb}", plain(key)),
-            Place::Content(key) => format!("{address}/{bucket}/{}", plain(key)),
+            Place::Object(key, verb) => format!("{address}/storage/v1/b/{bucket}/o/{}{verb}", encoded(key)),
+            Place::Content(key) => format!("{address}/{bucket}/{}", encoded(key)),
             Place::Uploads => format!("{address}/upload/storage/v1/b/{bucket}/o"),
             Place::Session(session) => (*session).to_owned(),
         };
-        for (number, (name, value)) in ask.query.iter().enumerate() {
-            let mark = if number == 0 { '?' } else { '&' };
-            // Writing into text cannot fail.
-            write!(url, "{mark}{name}={}", plain(value)).ok();
-        }
+        add_query(&mut url, ask.query);
         let content: PutPayload = ask.content.into_iter().collect();
         let length = content.content_length();
         let mut request = http::Request::new(HttpRequestBody::from(content));
@@ -113,22 +99,12 @@ impl Bucket {
         request.headers_mut().extend(ask.headers);
         let credentials = self.credentials.as_ref().filter(|_| !matches!(place, Place::Session(_)));
         if let Some(credentials) = credentials {
-            let credential = credentials.get_credential().await.map_err(|error| {
-                // That nobody gives a token is a matter of rights, whatever it was that failed.
-                let error = translate(&error);
-                let kind = if error.is_retryable() { error.kind() } else { ErrorKind::PermissionDenied };
-                Error::new(kind, "no credentials are to be had").with_source(error)
-            })?;
+            let credential = credentials.get_credential().await.map_err(|error| no_credentials(&error))?;
             let mut token = value(&format!("Bearer {}", credential.bearer))?;
             token.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, token);
         }
         Ok(request)
-    }
-
-    /// Returns how another verb names an object.
-    pub(super) fn encoded(key: &str) -> String {
-        utf8_percent_encode(key, PLAIN).to_string()
     }
 }
 
@@ -144,11 +120,4 @@ impl Debug for Bucket {
 /// Reads an answer in JSON.
 pub(super) async fn json<T: serde::de::DeserializeOwned>(answer: HttpResponse) -> Result<T> {
     serde_json::from_slice(&whole(answer.into_body()).await?).map_err(|error| unexpected(error.to_string()))
-}
-
-/// Returns a header's value, which came from a checked text.
-pub(super) fn value(text: &str) -> Result<HeaderValue> {
-    HeaderValue::from_str(text).map_err(|error| {
-        Error::new(ErrorKind::InvalidInput, "this cannot be said to the service").with_source(error)
-    })
 }

@@ -11,20 +11,21 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
 use super::options::GcsOptions;
-use super::request::{Ask, Bucket, Place, json, value};
+use super::request::{Ask, Bucket, Place, json};
 use super::upload::Pending;
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Refused;
 use crate::info::{FileInfo, Metadata, WriteOptions};
-use crate::object::answer::{chunks, given};
+use crate::object::answer::{chunks, given, metadata, text, time};
 use crate::object::error::{refusal, unexpected};
+use crate::object::request::{encoded, value};
 use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
 use crate::path::StorePath;
 
@@ -177,20 +178,13 @@ fn related(boundary: &str, resource: &str, media_type: &str, content: Vec<Bytes>
     [Bytes::from(head)].into_iter().chain(content).chain([Bytes::from(tail)]).collect()
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
 /// Returns what the headers of an object's content say; nothing where the service does not say which generation it is.
 fn described(headers: &HeaderMap, size: u64) -> Option<FileInfo> {
     let generation = text(headers, GENERATION)?.to_owned();
-    let said = |(name, value): (&HeaderName, &HeaderValue)| {
-        Some((name.as_str().strip_prefix(METADATA)?.to_owned(), value.to_str().ok()?.to_owned()))
-    };
     Some(FileInfo {
-        last_modified: text(headers, "last-modified").and_then(|time| httpdate::parse_http_date(time).ok()),
-        media_type: text(headers, "content-type").filter(|said| *said != UNSAID).map(str::to_owned),
-        metadata: headers.iter().filter_map(said).collect(),
+        last_modified: time(headers, header::LAST_MODIFIED),
+        media_type: text(headers, header::CONTENT_TYPE).filter(|said| *said != UNSAID).map(str::to_owned),
+        metadata: metadata(headers, METADATA),
         version_id: Some(generation.clone()),
         etag: Some(generation),
         ..FileInfo::new(StorePath::ROOT, size)
@@ -289,7 +283,7 @@ impl Service for Gcs {
     }
 
     async fn copy(&self, from: &str, to: &str, source: &FileInfo, overwrite: bool) -> Result<Copied> {
-        let verb = format!("/rewriteTo/b/{}/o/{}", self.bucket.name, Bucket::encoded(to));
+        let verb = format!("/rewriteTo/b/{}/o/{}", self.bucket.name, encoded(to));
         let mut token: Option<String> = None;
         loop {
             let mut query = Vec::new();

@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::request::{Ask, Place, json, value};
+use super::request::{Ask, Place, json};
 use super::service::{Gcs, Object, UNSAID, random, resource};
 use crate::error::Result;
 use crate::http::Refused;
 use crate::info::{FileInfo, WriteOptions};
 use crate::object::error::{refusal, unexpected};
+use crate::object::request::value;
 use crate::object::{Service as _, UploadId};
 use crate::own_names::TEMPORARY;
 

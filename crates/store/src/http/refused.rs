@@ -8,6 +8,7 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body::Body as _;
 use longshore_flow::retry::parse_retry_after;
+use object_store::client::HttpError;
 
 use super::body::Answer;
 use crate::xml;
@@ -50,6 +51,11 @@ impl Refused {
                 .and_then(|field| parse_retry_after(field, now(headers), LONGEST_PAUSE)),
             region: header(HeaderName::from_static("x-amz-bucket-region")).map(str::to_owned),
         }
+    }
+
+    /// Finds it again below an error of our client.
+    pub(crate) fn of(error: &HttpError) -> Option<&Self> {
+        std::error::Error::source(error)?.downcast_ref()
     }
 
     /// Reads the answer's body, as far as it comes and matters.

@@ -1,19 +1,52 @@
 //! An answer: what its head says of the content, and the content.
 
 use std::ops::Range;
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
-use http::{HeaderMap, StatusCode, header};
+use http::header::AsHeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use object_store::client::HttpResponseBody;
 
 use super::error::{translate, unexpected};
 use super::service::Span;
 use crate::backend::BoxStream;
 use crate::error::Result;
+use crate::info::Metadata;
 
 /// The most of an answer that is taken into memory: a page of 5,000 names of a thousand bytes, with what is said of them.
 const WHOLE_MOST: usize = 32 * 1024 * 1024;
+
+/// Returns a header as text.
+pub(crate) fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Returns the time that a header tells.
+pub(crate) fn time(headers: &HeaderMap, name: impl AsHeaderName) -> Option<SystemTime> {
+    httpdate::parse_http_date(text(headers, name)?).ok()
+}
+
+/// Returns what callers have said of an object, from headers that begin so.
+pub(crate) fn metadata(headers: &HeaderMap, prefix: &str) -> Metadata {
+    let said = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.as_str().strip_prefix(prefix)?.to_owned(), value.to_str().ok()?.to_owned()))
+    };
+    headers.iter().filter_map(said).collect()
+}
+
+/// Returns a tag without its quotes, which some services leave away in listings.
+pub(crate) fn unquoted(etag: &str) -> String {
+    let inside = etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"'));
+    inside.unwrap_or(etag).to_owned()
+}
+
+/// Returns how many bytes an object has whose head this is.
+pub(crate) fn length(headers: &HeaderMap) -> Result<u64> {
+    let length = text(headers, header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    length.ok_or_else(|| unexpected("an object without a length"))
+}
 
 /// Returns which bytes come, and how many the object has; nothing where bytes were asked for of an empty one.
 ///
@@ -23,15 +56,13 @@ pub(crate) fn given(
     headers: &HeaderMap,
     asked: Option<&Span>,
 ) -> Result<Option<(Range<u64>, u64)>> {
-    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     // Some say in the status that it is the whole.
     let is_part = status == StatusCode::PARTIAL_CONTENT || headers.contains_key(header::CONTENT_RANGE);
     let (given, size) = if is_part {
-        let range = text(header::CONTENT_RANGE).and_then(content_range);
+        let range = text(headers, header::CONTENT_RANGE).and_then(content_range);
         range.ok_or_else(|| unexpected("a part of an object that does not say which"))?
     } else {
-        let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-        let length: u64 = length.ok_or_else(|| unexpected("an object without a length"))?;
+        let length = length(headers)?;
         (0..length, length)
     };
     let wanted = match asked {

@@ -9,6 +9,7 @@ pub(crate) mod answer;
 pub(crate) mod error;
 mod list;
 mod parts;
+pub(crate) mod request;
 mod service;
 mod sink;
 

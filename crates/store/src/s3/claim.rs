@@ -10,11 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 
-use super::request::{Ask, text_of};
+use super::request::Ask;
 use super::service::{S3, taken};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Refused;
 use crate::info::{FileInfo, WriteOptions};
+use crate::object::answer::time;
 use crate::object::error::refusal;
 use crate::object::{Service as _, UploadId};
 use crate::own_names::TEMPORARY;
@@ -74,8 +75,8 @@ impl S3 {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             answer => answer?,
         };
-        let time = |name| httpdate::parse_http_date(text_of(answer.headers(), name)?).ok();
-        let age = time(&header::DATE).zip(time(&header::LAST_MODIFIED));
+        let headers = answer.headers();
+        let age = time(headers, header::DATE).zip(time(headers, header::LAST_MODIFIED));
         Ok(age.is_some_and(|(now, then)| now.duration_since(then).unwrap_or_default() > GONE_AFTER))
     }
 }

@@ -32,8 +32,6 @@ impl S3Options {
             .or_else(|| shared.text("endpoint_url"));
         let ca_file = config.take_file("ca_file")?;
         let ca_file = ca_file.or_else(|| variable(config, "AWS_CA_BUNDLE").map(PathBuf::from));
-        let part_size = config.take_size("part_size")?.map(usize::try_from).transpose();
-        let part_size = part_size.map_err(|_| invalid("the option \"part_size\" is too large".to_owned()))?;
         let options = Self {
             bucket,
             region: region.unwrap_or(usual.region),
@@ -42,7 +40,7 @@ impl S3Options {
             credentials: credentials(config, &shared, asked.is_some())?,
             allow_http: config.take_parsed("allow_http")?.unwrap_or(usual.allow_http),
             ca_file,
-            part_size: part_size.unwrap_or(usual.part_size),
+            part_size: config.take_length("part_size")?.unwrap_or(usual.part_size),
             parts_in_flight: config.take_parsed("parts_in_flight")?.unwrap_or(usual.parts_in_flight),
             sign_payload: config.take_parsed("sign_payload")?.unwrap_or(usual.sign_payload),
             conditional_writes: config.take_parsed("conditional_writes")?,

@@ -5,10 +5,10 @@ use std::time::SystemTime;
 
 use percent_encoding::percent_decode_str;
 
-use super::service::unquoted;
 use crate::error::Result;
 use crate::info::FileInfo;
 use crate::object::Page;
+use crate::object::answer::unquoted;
 use crate::object::error::unexpected;
 use crate::path::StorePath;
 use crate::xml::{elements, text, unescaped};

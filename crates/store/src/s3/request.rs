@@ -3,11 +3,10 @@
 use std::fmt::{self, Debug, Write as _};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use object_store::PutPayload;
 use object_store::aws::{AwsAuthorizer, AwsCredentialProvider};
 use object_store::client::{HttpRequestBody, HttpResponse};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 use super::options::S3Options;
@@ -15,10 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Client, Refused};
 use crate::object::answer::whole;
 use crate::object::error::{refusal, translate, unexpected};
-
-/// What a signature does not know as itself is encoded.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-const ENCODED_IN_KEY: &AsciiSet = &ENCODED.remove(b'/');
+use crate::object::request::{add_query, encoded_path, no_credentials, send};
 
 /// Sends requests to one bucket.
 pub(super) struct Bucket {
@@ -57,7 +53,7 @@ impl Bucket {
 
     /// Returns what names an object of this bucket as the source of a copy.
     pub(super) fn copy_source(&self, key: &str) -> Result<HeaderValue> {
-        let source = format!("{}/{}", self.name, utf8_percent_encode(key, ENCODED_IN_KEY));
+        let source = format!("{}/{}", self.name, encoded_path(key));
         HeaderValue::try_from(source).map_err(|error| unexpected(error.to_string()))
     }
 
@@ -70,13 +66,7 @@ impl Bucket {
     /// Sends a request, and gives a refusal as it is.
     pub(super) async fn send_or_refused(&self, ask: Ask<'_>) -> Result<Result<HttpResponse, Refused>> {
         let request = self.request(ask).await?;
-        match self.client.send(request).await {
-            Ok(answer) => Ok(Ok(answer)),
-            Err(error) => match std::error::Error::source(&error).and_then(|e| e.downcast_ref::<Refused>()) {
-                Some(refused) => Ok(Err(refused.clone())),
-                None => Err(translate(&error)),
-            },
-        }
+        send(&self.client, request).await
     }
 
     /// Sends a request whose answer is a text. Some begin with a success and are an error in the end.
@@ -97,11 +87,8 @@ impl Bucket {
     async fn request(&self, ask: Ask<'_>) -> Result<Request<HttpRequestBody>> {
         let mut address = String::with_capacity(self.address.len() + 2 * ask.key.len() + 64);
         address.push_str(&self.address);
-        let _infallible = write!(address, "/{}", utf8_percent_encode(ask.key, ENCODED_IN_KEY));
-        for (place, (name, value)) in ask.query.iter().enumerate() {
-            let sign = if place == 0 { '?' } else { '&' };
-            let _infallible = write!(address, "{sign}{name}={}", utf8_percent_encode(value, ENCODED));
-        }
+        let _infallible = write!(address, "/{}", encoded_path(ask.key));
+        add_query(&mut address, ask.query);
         let digest = self.sign_payload.then(|| {
             let mut hasher = Sha256::new();
             ask.content.iter().for_each(|chunk| hasher.update(chunk));
@@ -120,12 +107,7 @@ impl Bucket {
         *request.method_mut() = ask.method;
         request.headers_mut().extend(ask.headers);
         if let Some(provider) = &self.credentials {
-            let credential = provider.get_credential().await.map_err(|error| {
-                // That nobody gives keys is a matter of rights, whatever it was that failed.
-                let error = translate(&error);
-                let kind = if error.is_retryable() { error.kind() } else { ErrorKind::PermissionDenied };
-                Error::new(kind, "no credentials are to be had").with_source(error)
-            })?;
+            let credential = provider.get_credential().await.map_err(|error| no_credentials(&error))?;
             AwsAuthorizer::new(&credential, "s3", &self.region)
                 .with_sign_payload(self.sign_payload)
                 .try_authorize(&mut request, digest.as_ref().map(|digest| &digest[..]))
@@ -143,16 +125,4 @@ impl Debug for Bucket {
 
 fn bad_address() -> Error {
     Error::new(ErrorKind::InvalidInput, "the endpoint is no address")
-}
-
-/// Returns a header's value, which came from a checked text.
-pub(super) fn value(text: &str) -> Result<HeaderValue> {
-    HeaderValue::from_str(text).map_err(|error| {
-        Error::new(ErrorKind::InvalidInput, "this cannot be said to the service").with_source(error)
-    })
-}
-
-/// Returns a header's text.
-pub(super) fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }

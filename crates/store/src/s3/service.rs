@@ -11,13 +11,14 @@ use tokio::sync::OnceCell;
 use super::document;
 use super::options::S3Options;
 use super::probe::Creating;
-use super::request::{Ask, Bucket, text_of, value};
+use super::request::{Ask, Bucket};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Refused;
-use crate::info::{FileInfo, Metadata, WriteOptions};
-use crate::object::answer::{chunks, given};
+use crate::info::{FileInfo, WriteOptions};
+use crate::object::answer::{chunks, given, length, metadata, text, time, unquoted};
 use crate::object::error::{refusal, unexpected};
+use crate::object::request::value;
 use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
 use crate::path::StorePath;
 use crate::xml;
@@ -175,22 +176,16 @@ fn said(options: &WriteOptions) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// Returns a tag without its quotes, which some services leave away in listings.
-pub(super) fn unquoted(etag: &str) -> String {
-    let inside = etag.strip_prefix('"').and_then(|etag| etag.strip_suffix('"'));
-    inside.unwrap_or(etag).to_owned()
-}
-
 fn quoted(etag: &str) -> Result<HeaderValue> {
     if etag.contains('"') { value(etag) } else { value(&format!("\"{etag}\"")) }
 }
 
 fn etag(headers: &HeaderMap) -> Option<String> {
-    text_of(headers, &header::ETAG).map(unquoted)
+    text(headers, header::ETAG).map(unquoted)
 }
 
 fn version(headers: &HeaderMap) -> Option<String> {
-    text_of(headers, &VERSION).filter(|version| *version != "null").map(str::to_owned)
+    text(headers, VERSION).filter(|version| *version != "null").map(str::to_owned)
 }
 
 fn made(headers: &HeaderMap, etag: Option<String>, size: u64) -> FileInfo {
@@ -199,25 +194,13 @@ fn made(headers: &HeaderMap, etag: Option<String>, size: u64) -> FileInfo {
 
 /// Returns what the headers of an object say, whose size is known.
 fn described(headers: &HeaderMap, size: u64) -> FileInfo {
-    let metadata: Metadata = headers
-        .iter()
-        .filter_map(|(name, value)| {
-            Some((name.as_str().strip_prefix(METADATA)?.to_owned(), value.to_str().ok()?.to_owned()))
-        })
-        .collect();
-    let media_type = text_of(headers, &header::CONTENT_TYPE).filter(|text| *text != NO_MEDIA_TYPE);
-    let modified = text_of(headers, &header::LAST_MODIFIED);
+    let media_type = text(headers, header::CONTENT_TYPE).filter(|text| *text != NO_MEDIA_TYPE);
     FileInfo {
-        last_modified: modified.and_then(|date| httpdate::parse_http_date(date).ok()),
+        last_modified: time(headers, header::LAST_MODIFIED),
         media_type: media_type.map(str::to_owned),
-        metadata,
+        metadata: metadata(headers, METADATA),
         ..made(headers, etag(headers), size)
     }
-}
-
-fn content_length(headers: &HeaderMap) -> Result<u64> {
-    let length = text_of(headers, &header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    length.ok_or_else(|| unexpected("an object without a size"))
 }
 
 impl Service for S3 {
@@ -269,7 +252,7 @@ impl Service for S3 {
 
     async fn head(&self, key: &str) -> Result<FileInfo> {
         let answer = self.bucket.send(Ask { method: Method::HEAD, key, ..Ask::default() }).await?;
-        Ok(described(answer.headers(), content_length(answer.headers())?))
+        Ok(described(answer.headers(), length(answer.headers())?))
     }
 
     async fn put(&self, key: &str, content: Vec<Bytes>, options: &WriteOptions) -> Result<FileInfo> {
@@ -338,7 +321,7 @@ impl Service for S3 {
         let ask =
             Ask { method: Method::PUT, key: &upload.key, query: &query, content, headers: HeaderMap::new() };
         let answer = self.bucket.send(ask).await?;
-        let etag = text_of(answer.headers(), &header::ETAG).map(str::to_owned);
+        let etag = text(answer.headers(), header::ETAG).map(str::to_owned);
         etag.ok_or_else(|| unexpected("a part without a tag"))
     }
 
