@@ -90,8 +90,12 @@ impl Manners {
         let attempts = config.take_parsed("attempts")?;
         let at_once = config.take_parsed("at_once")?;
         let usual = Timeouts::default();
-        let timeouts =
-            Timeouts { operation: operation.unwrap_or(usual.operation), chunk: chunk.unwrap_or(usual.chunk) };
+        let timeouts = Timeouts {
+            operation: operation.unwrap_or(usual.operation),
+            chunk: chunk.unwrap_or(usual.chunk),
+            // What is under way on a slow link may be many chunks, and every storage watches for silence itself.
+            write: chunk,
+        };
         let usual = RetryPolicy::default();
         let retry = RetryPolicy { max_attempts: attempts.unwrap_or(usual.max_attempts), ..usual };
         Ok(Self {
@@ -133,7 +137,8 @@ impl Store {
     /// What a URL's path names beyond the bucket or container is the root of the store, as [`child`](Self::child) has it,
     /// though closing it closes the store.
     ///
-    /// Every scheme has the options `timeout` and `chunk_timeout` ([`with_timeouts`](Self::with_timeouts)), `attempts` (how
+    /// Every scheme has the options `timeout` and `chunk_timeout` ([`with_timeouts`](Self::with_timeouts); what is written has
+    /// a limit only with the second), `attempts` (how
     /// often in all, 1: no retry; [`with_retry`](Self::with_retry)) and `at_once` ([`with_limit`](Self::with_limit)). A remote
     /// store has all of them unless told otherwise, the others none.
     ///
@@ -161,5 +166,52 @@ impl Config {
     #[must_use]
     pub fn is_remote(&self) -> bool {
         SCHEMES.iter().any(|scheme| scheme.is_remote && scheme.names.contains(&self.scheme()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Manners;
+    use crate::testing::chaos::{Chaos, ChaosHandle, Op};
+    use crate::{Config, ErrorKind, Store, WriteOptions};
+
+    fn remote(options: &[(&str, &str)]) -> (Store, ChaosHandle) {
+        let (store, chaos) = Chaos::wrap(Store::memory());
+        let config = Config::parse("memory:").unwrap().with_option("attempts", "1");
+        let mut config = options.iter().fold(config, |config, (key, value)| config.with_option(*key, *value));
+        (Manners::from_config(&mut config, true).unwrap().wrap(store), chaos)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_moves_content_is_not_cut_off_and_what_looks_is() {
+        let (store, chaos) = remote(&[("timeout", "10s")]);
+        let hour = Duration::from_hours(1);
+        for op in [Op::Write, Op::Finish] {
+            chaos.delay_next(op, hour);
+        }
+        store.write("d/file", "x", WriteOptions::default()).await.unwrap();
+        chaos.delay_next(Op::Copy, hour);
+        store.copy_file("d/file", "d/copy", false).await.unwrap();
+        chaos.delay_next(Op::Move, hour);
+        store.move_file("d/copy", "d/moved", false).await.unwrap();
+        chaos.delay_next(Op::DeleteFolder, hour);
+        store.delete_folder("d", true, false).await.unwrap();
+        store.write("file", "x", WriteOptions::default()).await.unwrap();
+        chaos.delay_next(Op::Stat, hour);
+        assert_eq!(store.exists("file").await.unwrap_err().kind(), ErrorKind::Unavailable);
+        chaos.delay_next(Op::ReadChunk, hour);
+        assert_eq!(store.read_bytes("file").await.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_for_a_limit_to_what_is_written_has_it() {
+        let (store, chaos) = remote(&[("chunk_timeout", "10s")]);
+        for op in [Op::Write, Op::Finish] {
+            chaos.delay_next(op, Duration::from_hours(1));
+            let written = store.write("file", "x", WriteOptions::default()).await;
+            assert_eq!(written.unwrap_err().kind(), ErrorKind::Unavailable, "{op:?}");
+        }
     }
 }

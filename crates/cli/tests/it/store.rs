@@ -173,6 +173,51 @@ fn files_and_folders_are_copied_between_stores() {
 }
 
 #[test]
+fn a_file_moved_onto_itself_by_another_name_stays() {
+    let desk = Desk::new();
+    write(desk.path("real/f"), "precious");
+    std::os::unix::fs::symlink(desk.path("real"), desk.path("link")).unwrap();
+    for (from, to, option) in [
+        ("real/f", "link/f", "durability=full"),
+        ("link/f", "real/", "durability=full"),
+        ("real/f", "real/f", "durability=none"),
+    ] {
+        let refused = desk.run(&["--json", "mv", "--overwrite", from, to, "-O", option]).exits(8);
+        assert_eq!(refused.error()["code"], "store_same_file", "{from} {to}");
+        assert_eq!(fs::read_to_string(desk.path("real/f")).unwrap(), "precious");
+    }
+}
+
+#[test]
+fn a_folder_is_not_copied_into_itself() {
+    let desk = Desk::new();
+    write(desk.path("data/f"), "x");
+    std::os::unix::fs::symlink(desk.path("data"), desk.path("link")).unwrap();
+    for target in ["data/backup", "link/backup", "data", "."] {
+        let refused = desk.run(&["cp", "-r", "data", target]).exits(8);
+        assert!(refused.stderr.contains("lies in the other"), "{target}: {}", refused.stderr);
+    }
+    desk.run(&["cp", "-r", "s3://bucket/a", "s3://bucket/a/b"]).exits(8);
+    desk.run(&["cp", "-r", "sftp://host/a", "sftp://host/a/b"]).exits(8);
+    assert_eq!(names(&desk.path("data")), ["f"]);
+}
+
+#[test]
+fn only_a_folder_that_is_there_is_copied_as_one() {
+    let desk = Desk::new();
+    write(desk.path("data/f"), "x");
+    desk.run(&["cp", "-r", "never", "target"]).exits(4);
+    desk.run(&["cp", "-r", "never/deeper", "target"]).exits(4);
+    let refused = desk.run(&["cp", "-r", "data/f", "target"]).exits(8);
+    assert!(refused.stderr.contains("is a file"), "{}", refused.stderr);
+    assert!(!desk.path("target").exists());
+    // What is a store's own, of whatever root, is nothing to copy.
+    write(desk.path("data/deep/.longshore-tmp/half"), "x");
+    desk.ok(&["cp", "-r", "data", "target"]);
+    assert_eq!(names(&desk.path("target")), ["f"]);
+}
+
+#[test]
 fn removing_is_for_good_and_asked_for() {
     let desk = Desk::new();
     write(desk.path("blobs/d/f"), "x");

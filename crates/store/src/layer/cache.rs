@@ -63,7 +63,7 @@ impl Store {
     ///
     /// Content that is asked for with `if_match` is of that tag. Ranges are cut from kept content; a file whose ranges are
     /// asked for is fetched as a whole at the second time, if it is small enough to be kept. Many who ask for the same small
-    /// file at once make one request.
+    /// file at once make one request, unless it takes longer than a second.
     #[must_use]
     pub fn with_cache(self, options: CacheOptions) -> Self {
         self.replaced(|inner| {
@@ -71,6 +71,9 @@ impl Store {
         })
     }
 }
+
+/// How long one waits for another's fetch before asking the storage too.
+const FOLLOWED: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Shared {
@@ -112,8 +115,9 @@ impl Shared {
             Err(miss) => miss,
         };
         if let Miss::Follow(mut led) = miss {
-            // It ends with an error when whoever leads is done, or has given up.
-            led.changed().await.ok();
+            // It ends with an error when whoever leads is done, or has given up. Whoever leads may also be alive and never be
+            // polled again before this one is done, as in a buffered stream.
+            tokio::time::timeout(FOLLOWED, led.changed()).await.ok();
             miss = match self.content(path, options) {
                 Ok(read) => return Ok(read),
                 // What could not be kept is not waited for again.

@@ -11,15 +11,22 @@ use crate::store::Store;
 /// How long the steps of a store may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// A verb that moves no content (30 s). A copy and the deletion of a folder take as long as they take.
+    /// A look, an opening, the deletion of a file (30 s).
+    ///
+    /// A copy, a move and the deletion of a folder take as long as they take: a storage may copy gigabytes for them. Where it
+    /// falls silent, its own time-outs are what counts.
     pub operation: Duration,
-    /// A chunk that is read or written, and making a file visible (60 s).
+    /// A chunk that is read (60 s).
     pub chunk: Duration,
+    /// A chunk that is written, and making a file visible (60 s); no limit with `None`. Either may wait for all that is under
+    /// way, which is many chunks. [`Store::open`] sets none unless it is asked to.
+    pub write: Option<Duration>,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { operation: Duration::from_secs(30), chunk: Duration::from_mins(1) }
+        let chunk = Duration::from_mins(1);
+        Self { operation: Duration::from_secs(30), chunk, write: Some(chunk) }
     }
 }
 
@@ -41,10 +48,12 @@ impl Layer for Timeouts {
     ) -> BoxFuture<'a, Result<T>> {
         let most = match op {
             // Given up on here, they would go on all the same in a storage that cannot be stopped.
-            Op::Copy | Op::DeleteFolder => return step,
-            Op::ReadChunk | Op::Write | Op::Finish => self.chunk,
-            _ => self.operation,
+            Op::Copy | Op::Move | Op::DeleteFolder => None,
+            Op::Write | Op::Finish => self.write,
+            Op::ReadChunk => Some(self.chunk),
+            Op::Read | Op::OpenWrite | Op::Stat | Op::List | Op::Delete | Op::Ping => Some(self.operation),
         };
+        let Some(most) = most else { return step };
         Box::pin(async move {
             let late = |_| Err(Error::new(ErrorKind::Unavailable, format!("no answer within {most:?}")));
             tokio::time::timeout(most, step).await.unwrap_or_else(late)

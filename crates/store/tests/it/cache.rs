@@ -32,6 +32,7 @@ crate::paused_trials! {
     what_others_change_is_seen_after_a_while,
     what_was_given_up_is_not_kept_for_a_while,
     slow_readers_never_leave_what_is_stale,
+    who_is_not_polled_holds_up_nobody_for_long,
 }
 
 /// A store with a cache, what was asked of the storage behind it, and what goes wrong there.
@@ -390,4 +391,16 @@ async fn what_was_given_up_is_not_kept_for_a_while() {
     bench.asked();
     text(&bench.store, "file").await;
     assert_eq!(bench.asked(), [], "now it is kept again");
+}
+
+async fn who_is_not_polled_holds_up_nobody_for_long() {
+    let bench = Bench::new(CacheOptions::default());
+    bench.behind.write("file", "x", WriteOptions::default()).await.unwrap();
+    bench.chaos.delay_next(Op::Read, Duration::from_mins(10));
+    // As the first of a buffered stream whose second is waited for.
+    let mut first = Box::pin(bench.store.read_bytes("file"));
+    assert!(first.as_mut().now_or_never().is_none());
+    let second = tokio::time::timeout(Duration::from_mins(1), bench.store.read_bytes("file"));
+    assert_eq!(&second.await.unwrap().unwrap()[..], b"x");
+    assert_eq!(&first.await.unwrap()[..], b"x");
 }

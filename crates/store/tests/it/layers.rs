@@ -144,7 +144,8 @@ async fn no_more_are_under_way_than_allowed() {
 
 async fn what_takes_too_long_is_given_up() {
     let (inner, chaos) = Chaos::wrap(Store::memory());
-    let short = Timeouts { operation: Duration::from_millis(20), chunk: Duration::from_millis(20) };
+    let most = Duration::from_millis(20);
+    let short = Timeouts { operation: most, chunk: most, write: Some(most) };
     let store = inner.with_timeouts(short);
     for op in [Op::OpenWrite, Op::Write, Op::Finish] {
         chaos.delay_next(op, Duration::from_mins(10));

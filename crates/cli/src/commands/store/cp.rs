@@ -1,5 +1,6 @@
 //! `longshore store cp`: files and folders from any store into any other.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,9 +23,13 @@ use crate::transfer::summary::Outcome;
 ///   cp -r DIR DEST    the contents of the folder become those of DEST
 ///
 /// Within one store the storage copies by itself, where it can. Media type and metadata go
-/// along where both stores keep them; folders with nothing in them do not. With -r, one that
-/// fails does not hurt the others: failures are listed at the end, and the exit code is 3.
-/// Ctrl-C stops at once and leaves no half file.
+/// along where both stores keep them. With -r, one that fails does not hurt the others:
+/// failures are listed at the end, and the exit code is 3. Ctrl-C stops at once and leaves no
+/// half file.
+///
+/// Not copied, and not told, with -r: folders with nothing in them, symbolic links, and what
+/// no path can name (names that are no UTF-8, keys of a bucket such as a//b and dir/). `rm -r`
+/// removes them with all else.
 ///
 /// With --json -r one object, as `up --help` describes it.
 #[derive(Args)]
@@ -65,7 +70,9 @@ pub(super) struct Pair {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) is_one_store: bool,
-    shown: (String, String),
+    /// Whether both ends are one file of this machine, by whatever names.
+    pub(super) is_one_file: bool,
+    pub(super) shown: (String, String),
 }
 
 impl Pair {
@@ -88,28 +95,69 @@ impl Ends {
             target = target.below(&name);
         }
         let shown = (source.shown.clone(), target.shown.clone());
+        let is_one_file = source.on_disk().is_some_and(|from| Some(from) == target.on_disk());
         if let Some((store, from, to)) = source.open_both(&target, Make::Folders)? {
-            return Ok(Pair { source: store.clone(), target: store, from, to, is_one_store: true, shown });
+            let (source, target) = (store.clone(), store);
+            return Ok(Pair { source, target, from, to, is_one_store: true, is_one_file, shown });
         }
         let (source, from) = source.open_above(Make::Nothing)?;
         let (target, to) = target.open_above(Make::Folders)?;
-        Ok(Pair { source, target, from, to, is_one_store: false, shown })
+        Ok(Pair { source, target, from, to, is_one_store: false, is_one_file, shown })
     }
 
-    /// Opens both ends of a folder's way; what is to be closed in the end comes third.
-    fn folders(&self) -> Result<(Store, Store, Vec<Store>), Failure> {
+    /// Opens both ends of a folder's way.
+    async fn folders(&self) -> anyhow::Result<Folders> {
         let (source, target) = self.places()?;
+        if source.overlaps(&target)? {
+            let message = format!("one of {} and {} lies in the other", source.shown, target.shown);
+            return Err(Failure::invalid(message).into());
+        }
+        require_folder(&source).await?;
+        let skips_own = source.is_on_disk();
         if let Some((store, from, to)) = source.open_both(&target, Make::Folders)? {
-            let (from_path, to_path) = (source.path()?, target.path()?);
-            if to_path.relative_to(&from_path).is_some() || from_path.relative_to(&to_path).is_some() {
-                let message = format!("one of {} and {} lies in the other", source.shown, target.shown);
-                return Err(Failure::invalid(message));
-            }
-            return Ok((store.child(&from)?, store.child(&to)?, vec![store]));
+            let (source, target) = (store.child(&from)?, store.child(&to)?);
+            return Ok(Folders { source, target, opened: vec![store], skips_own });
         }
         let (source, target) = (source.open(Make::Nothing)?, target.open(Make::Folders)?);
-        Ok((source.clone(), target.clone(), vec![source, target]))
+        Ok(Folders {
+            source: source.clone(),
+            target: target.clone(),
+            opened: vec![source, target],
+            skips_own,
+        })
     }
+}
+
+/// Two folders, one of which is copied into the other.
+struct Folders {
+    source: Store,
+    target: Store,
+    /// What is to be closed in the end.
+    opened: Vec<Store>,
+    /// Whether what other stores on this disk have for their own is left out.
+    skips_own: bool,
+}
+
+/// The folder that a store on this disk keeps in its root for itself.
+const OWN: &str = ".longshore-tmp";
+
+/// Refuses what is no folder: a listing of nothing would say that all of it was copied.
+async fn require_folder(place: &Place) -> anyhow::Result<()> {
+    if place.path()?.is_root() {
+        return Ok(());
+    }
+    let (store, name) = place.open_above(Make::Nothing)?;
+    let checked = async {
+        if store.is_folder(&name).await? {
+            return Ok(());
+        }
+        store.file_info(&name).await?;
+        let message = format!("{} is a file", place.shown);
+        Err(Failure::new(Exit::Invalid, "store_invalid_path", message).hint("without -r it is copied").into())
+    };
+    let checked = checked.await;
+    store.close().await?;
+    checked
 }
 
 /// Tells whether a folder stands there; a whole store is one.
@@ -150,10 +198,10 @@ impl Cp {
     }
 
     async fn copy_folder(&self, output: Output) -> anyhow::Result<Exit> {
-        let (source, target, opened) = self.ends.folders()?;
+        let Folders { source, target, opened, skips_own } = self.ends.folders().await?;
         let counters = Arc::new(Counters::default());
         let at_once = self.pace.concurrency;
-        let copying = copies(&source, &target, self.options(), Arc::clone(&counters));
+        let copying = copies(&source, &target, self.options(), Arc::clone(&counters), skips_own);
         let outcomes = fan_out_stream(copying, at_once, |copy| copy);
         let summary = drive(outcomes, counters, at_once + 4, output).await;
         for store in opened {
@@ -169,11 +217,16 @@ fn copies<'a>(
     target: &'a Store,
     options: WriteOptions,
     counters: Arc<Counters>,
+    skips_own: bool,
 ) -> impl Stream<Item = impl Future<Output = Outcome> + 'a> + 'a {
     let listing = match source.list_files("", &List::ALL) {
         Ok(listing) => listing.boxed(),
         Err(error) => stream::iter([Err(error)]).boxed(),
     };
+    let listing = listing.filter(move |file| {
+        let is_own = |file: &FileInfo| file.path.segments().any(|segment| segment == OWN);
+        ready(!(skips_own && file.as_ref().is_ok_and(is_own)))
+    });
     listing.map(move |file| {
         let (options, counters) = (options.clone(), Arc::clone(&counters));
         async move {

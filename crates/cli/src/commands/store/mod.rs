@@ -1,6 +1,6 @@
 //! `longshore store`: the verbs of a store that a URL names. No server, and no profile, has a part in them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use longshore_store::{Capability, Config, Store as Opened, StorePath};
@@ -139,6 +139,36 @@ impl Place {
             return Err(Failure::new(Exit::Invalid, "store_invalid_path", message));
         }
         Ok(path.name().to_owned())
+    }
+
+    /// Returns where it lies on this machine, with every symbolic link followed; of what is not there yet, where it would.
+    pub(super) fn on_disk(&self) -> Option<PathBuf> {
+        if !self.is_on_disk() {
+            return None;
+        }
+        let whole = Path::new("/").join(self.path().ok()?.as_str());
+        let found = whole.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+        let (above, real) = found?;
+        match whole.strip_prefix(above) {
+            Ok(rest) if !rest.as_os_str().is_empty() => Some(real.join(rest)),
+            _ => Some(real),
+        }
+    }
+
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.config.scheme() == "file"
+    }
+
+    /// Returns whether one of the two lies in the other, or is it, as far as their names tell.
+    pub(super) fn overlaps(&self, other: &Self) -> Result<bool, Failure> {
+        if let (Some(one), Some(other)) = (self.on_disk(), other.on_disk()) {
+            return Ok(one.starts_with(&other) || other.starts_with(&one));
+        }
+        let (one, two) = (self.path()?, other.path()?);
+        let is_either = one.relative_to(&two).is_some() || two.relative_to(&one).is_some();
+        // A store in memory is another each time it is opened.
+        let is_one = self.config.scheme() != "memory" && self.config.is_same_store(&other.config);
+        Ok(is_one && is_either)
     }
 
     /// Opens the store with this place as its root.
