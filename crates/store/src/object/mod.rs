@@ -140,17 +140,36 @@ impl<S: Service> Objects<S> {
         upload.complete(options).await.map(drop)
     }
 
+    /// Looks at what lies below a folder, until it is known whether there is anything but the folder's own marker.
+    async fn content_of(&self, prefix: &str) -> Result<Content> {
+        let mut ask = ListAsk { prefix: prefix.to_owned(), most: Some(2), ..ListAsk::default() };
+        let mut found = Content::default();
+        loop {
+            let page = page(self.service(), &ask).await?;
+            found.has_marker |= page.objects.iter().any(|(key, _)| key == prefix);
+            found.has_more = page.objects.iter().any(|(key, _)| key != prefix);
+            // A page may be empty, or have the marker alone, and yet not be the last.
+            match page.token {
+                Some(token) if !found.has_more => ask.token = Some(token),
+                _ => return Ok(found),
+            }
+        }
+    }
+
     async fn delete_below(&self, path: &StorePath, recursive: bool) -> Result<()> {
         let prefix = below(path);
-        let two = ListAsk { prefix: prefix.clone(), most: Some(2), ..ListAsk::default() };
-        let first = page(self.service(), &two).await?;
-        if first.objects.is_empty() && first.token.is_none() {
+        let content = self.content_of(&prefix).await?;
+        if !content.has_marker && !content.has_more {
             // Told apart: a file, and nothing at all.
             self.service().head(path).await?;
             return Err(Error::new(ErrorKind::InvalidPath, "this is a file"));
         }
-        if !recursive && first.objects.iter().any(|(key, _)| *key != prefix) {
+        if !recursive && content.has_more {
             return Err(Error::new(ErrorKind::DirectoryNotEmpty, "the folder is not empty"));
+        }
+        if !recursive {
+            // Nothing else, whatever has come below it meanwhile.
+            return self.service().delete(vec![prefix]).await;
         }
         let batch = self.service().limits().delete_batch.max(1);
         let mut ask = ListAsk { prefix, ..ListAsk::default() };
@@ -166,6 +185,13 @@ impl<S: Service> Objects<S> {
             }
         }
     }
+}
+
+/// What lies below a folder.
+#[derive(Default)]
+struct Content {
+    has_marker: bool,
+    has_more: bool,
 }
 
 fn this_is_a_folder() -> Error {

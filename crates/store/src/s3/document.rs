@@ -62,6 +62,9 @@ pub(super) fn page(xml: &str) -> Result<Page> {
     }
     if text(xml, "IsTruncated").as_deref() != Some("true") {
         page.token = None;
+    } else if page.token.as_deref().is_none_or(str::is_empty) {
+        // Taken for the last page, what follows would be missing and nobody would know.
+        return Err(unexpected("a page that is not the last and does not say where to go on"));
     }
     Ok(page)
 }
@@ -123,6 +126,7 @@ mod tests {
         assert_eq!((info.size, info.etag.as_deref()), (7, Some("f00")));
         assert_eq!(info.last_modified, Some(UNIX_EPOCH + Duration::from_secs(60)));
         super::page("<html>").unwrap_err();
+        super::page("<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>").unwrap_err();
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Answers each request, a connection each, with what a function makes of it; keeps what was asked.
-struct Service {
+pub(crate) struct Service {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
     ended: Arc<AtomicBool>,
@@ -26,12 +26,16 @@ impl Drop for Service {
     }
 }
 
-/// Gives the bytes of an answer to the head of the request, which comes after so many others. Where they do not say that the
+/// A body of no more bytes than this comes with the head.
+const SMALL: usize = 4096;
+
+/// Gives the bytes of an answer to the head of the request and a small body, which comes after so many others. Where they do not say that the
 /// connection is closed after them, silence follows.
 type Answer = fn(&str, usize) -> Vec<u8>;
 
 impl Service {
-    fn start(answer: Answer) -> Self {
+    pub(crate) fn start(answer: impl Fn(&str, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let answer = Arc::new(answer);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -42,14 +46,14 @@ impl Service {
                 if is_ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let (stream, kept) = (stream.unwrap(), Arc::clone(&kept));
-                std::thread::spawn(move || serve(stream, &kept, answer));
+                let (stream, kept, answer) = (stream.unwrap(), Arc::clone(&kept), Arc::clone(&answer));
+                std::thread::spawn(move || serve(stream, &kept, &*answer));
             }
         });
         Self { port, asked, ended }
     }
 
-    fn options(&self) -> S3Options {
+    pub(crate) fn options(&self) -> S3Options {
         S3Options {
             bucket: "b".to_owned(),
             endpoint: Some(format!("http://127.0.0.1:{}", self.port)),
@@ -61,22 +65,26 @@ impl Service {
         }
     }
 
-    fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         Store::s3(self.options()).unwrap()
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
     /// Returns method and address of each request.
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let first = |head: &String| head.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned();
         self.asked().iter().map(first).collect()
     }
 }
 
-fn serve(mut stream: TcpStream, asked: &Mutex<Vec<String>>, answer: Answer) {
+fn serve(
+    mut stream: TcpStream,
+    asked: &Mutex<Vec<String>>,
+    answer: &(impl Fn(&str, usize) -> Vec<u8> + ?Sized),
+) {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 65_536]);
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -87,14 +95,22 @@ fn serve(mut stream: TcpStream, asked: &Mutex<Vec<String>>, answer: Answer) {
             _ => return,
         }
     };
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
     let mut left = length.unwrap_or(0_usize).saturating_sub(bytes.len() - end);
     while left > 0 {
         match stream.read(&mut buffer) {
-            Ok(count) if count > 0 => left = left.saturating_sub(count),
+            Ok(count) if count > 0 => {
+                left = left.saturating_sub(count);
+                if bytes.len() < end + SMALL {
+                    bytes.extend_from_slice(&buffer[..count]);
+                }
+            }
             _ => return,
         }
+    }
+    if bytes.len() <= end + SMALL {
+        head.push_str(&String::from_utf8_lossy(&bytes[end..]));
     }
     let before = {
         let mut asked = asked.lock().unwrap();
@@ -109,7 +125,7 @@ fn serve(mut stream: TcpStream, asked: &Mutex<Vec<String>>, answer: Answer) {
     }
 }
 
-fn say(status: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(crate) fn say(status: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}")
         .into()
