@@ -271,6 +271,15 @@ impl Service for Blob {
         stream::iter(deletions).buffer_unordered(DELETIONS).try_collect().await
     }
 
+    async fn delete_unchanged(&self, key: &str, tag: &str) -> Result<()> {
+        let mut headers = matching("if-match", Some(tag));
+        headers.push(("x-ms-delete-snapshots", "include".to_owned()));
+        match self.send(Method::DELETE, key, Ask { headers, ..Ask::default() }).await {
+            Err(failure) if failure.status() != Some(StatusCode::NOT_FOUND) => Err(failure.into()),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     async fn copy(&self, from: &str, to: &str, source: &FileInfo, overwrite: bool) -> Result<Copied> {
         let options = WriteOptions { overwrite, ..WriteOptions::default() };
         let mut headers = said(&options);
@@ -319,8 +328,8 @@ impl Service for Blob {
         parts: &[String],
         options: &WriteOptions,
     ) -> Result<FileInfo> {
-        let blocks: Vec<_> =
-            parts.iter().map(|block| format!("<Uncommitted>{block}</Uncommitted>")).collect();
+        // Sent again after its answer was lost, they are blocks of the file already. No other upload has their names.
+        let blocks: Vec<_> = parts.iter().map(|block| format!("<Latest>{block}</Latest>")).collect();
         let list =
             format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{}</BlockList>", blocks.concat());
         let ask = Ask {

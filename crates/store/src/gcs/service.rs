@@ -288,6 +288,14 @@ impl Service for Gcs {
         stream::iter(deletions).buffer_unordered(DELETIONS).try_collect().await
     }
 
+    async fn delete_unchanged(&self, key: &str, tag: &str) -> Result<()> {
+        let ask = Ask { query: &[("ifGenerationMatch", tag)], ..Ask::default() };
+        match self.bucket.send(Method::DELETE, &Place::Object(key, ""), ask).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     async fn copy(&self, from: &str, to: &str, source: &FileInfo, overwrite: bool) -> Result<Copied> {
         let verb = format!("/rewriteTo/b/{}/o/{}", self.bucket.name, Bucket::encoded(to));
         let mut token: Option<String> = None;

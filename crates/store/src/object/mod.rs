@@ -99,14 +99,47 @@ impl<S: Service> Objects<S> {
 
     async fn copy(&self, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<FileInfo> {
         let source = self.file(from).await?;
+        self.copy_of(source, from, to, overwrite).await?;
+        self.file(to).await
+    }
+
+    /// Copies what was looked at before, and nothing else.
+    async fn copy_of(
+        &self,
+        source: FileInfo,
+        from: &StorePath,
+        to: &StorePath,
+        overwrite: bool,
+    ) -> Result<()> {
         if !overwrite && exists_at(self.service(), to).await? {
             return Err(already_exists());
         }
         match self.service().copy(from, to, &source, overwrite).await? {
-            Copied::Done => {}
-            Copied::InParts => self.copy_in_parts(from, to, source, overwrite).await?,
+            Copied::Done => Ok(()),
+            Copied::InParts => self.copy_in_parts(from, to, source, overwrite).await,
         }
-        self.file(to).await
+    }
+
+    /// Deletes what was copied, unless somebody has changed it meanwhile: that is nowhere else.
+    async fn delete_copied(&self, from: &StorePath, tag: Option<&str>) -> Result<()> {
+        let now = match self.service().head(from).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            now => now?,
+        };
+        if now.etag.as_deref() != tag {
+            return Err(stands_twice());
+        }
+        let Some(tag) = tag else {
+            return self.service().delete(vec![from.as_str().to_owned()]).await;
+        };
+        match again(true, || self.service().delete_unchanged(from, tag)).await {
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
+                // Of a file that is not there some say that it does not match.
+                let is_there = exists_at(self.service(), from).await?;
+                if is_there { Err(stands_twice().with_source(error)) } else { Ok(()) }
+            }
+            deleted => deleted,
+        }
     }
 
     async fn copy_in_parts(
@@ -198,6 +231,11 @@ fn this_is_a_folder() -> Error {
     Error::new(ErrorKind::InvalidPath, "this is a folder")
 }
 
+fn stands_twice() -> Error {
+    let message = "the file changed while it was moved: it stands at both places, and the change at the old one alone";
+    Error::new(ErrorKind::PreconditionFailed, message)
+}
+
 fn already_exists() -> Error {
     Error::new(ErrorKind::AlreadyExists, "the file already exists")
 }
@@ -278,8 +316,10 @@ impl<S: Service> Backend for Objects<S> {
         overwrite: bool,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            self.copy(from, to, overwrite).await?;
-            self.service().delete(vec![from.as_str().to_owned()]).await
+            let source = self.file(from).await?;
+            let tag = source.etag.clone();
+            self.copy_of(source, from, to, overwrite).await?;
+            self.delete_copied(from, tag.as_deref()).await
         })
     }
 

@@ -144,6 +144,19 @@ impl S3 {
         }
     }
 
+    /// Returns what stands at a key if that is what these parts make: the upload was completed, and the answer lost.
+    async fn stands(&self, key: &str, parts: &[String], options: &WriteOptions) -> Result<Option<FileInfo>> {
+        let Some(tag) = document::tag_of_parts(parts) else { return Ok(None) };
+        let found = match self.head(key).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            found => found?,
+        };
+        // The same content may have stood there before, with something else said of it.
+        let is_said = options.metadata.iter().all(|(name, text)| found.metadata.get(name) == Some(text))
+            && (options.media_type.is_none() || options.media_type == found.media_type);
+        Ok(Some(found).filter(|found| is_said && found.etag.as_deref() == Some(&tag)))
+    }
+
     /// Returns whether a request is to have the condition.
     async fn is_conditional(&self, options: &WriteOptions) -> Result<bool> {
         // Also where it was ignored in one way: it may be kept in the other.
@@ -153,6 +166,15 @@ impl S3 {
 
 pub(super) fn taken() -> Error {
     Error::new(ErrorKind::AlreadyExists, "the file already exists")
+}
+
+fn not_copied(refused: Refused) -> Error {
+    match refused.status {
+        StatusCode::PRECONDITION_FAILED => {
+            Error::new(ErrorKind::Unavailable, "the file changed while it was copied").with_source(refused)
+        }
+        _ => refusal(&refused),
+    }
 }
 
 fn condition(headers: &mut HeaderMap, create: bool) {
@@ -312,6 +334,23 @@ impl Service for S3 {
         }
     }
 
+    async fn delete_unchanged(&self, key: &str, tag: &str) -> Result<()> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_MATCH, quoted(tag)?);
+        let ask = Ask { method: Method::DELETE, key, headers, ..Ask::default() };
+        match self.bucket.send_or_refused(ask).await? {
+            Ok(_) => Ok(()),
+            Err(refused) => match refused.status {
+                StatusCode::NOT_FOUND => Ok(()),
+                // It knows no such condition.
+                StatusCode::NOT_IMPLEMENTED | StatusCode::BAD_REQUEST => {
+                    self.delete(vec![key.to_owned()]).await
+                }
+                _ => Err(refusal(&refused)),
+            },
+        }
+    }
+
     async fn copy(&self, from: &str, to: &str, source: &FileInfo, overwrite: bool) -> Result<Copied> {
         let is_conditional = !overwrite && self.creating().await? == Creating::Kept;
         if is_conditional || source.size > COPY_MOST {
@@ -319,9 +358,12 @@ impl Service for S3 {
         }
         let mut headers = HeaderMap::new();
         headers.insert(COPY_SOURCE, self.bucket.copy_source(from)?);
+        if let Some(etag) = &source.etag {
+            headers.insert(COPY_SOURCE_IF_MATCH, quoted(etag)?);
+        }
         let ask = Ask { method: Method::PUT, key: to, headers, ..Ask::default() };
         let answer = self.bucket.send_for_text(ask).await?;
-        answer.map(|_| Copied::Done).map_err(|refused| refusal(&refused))
+        answer.map(|_| Copied::Done).map_err(not_copied)
     }
 
     async fn begin(&self, key: &str, options: &WriteOptions) -> Result<String> {
@@ -363,13 +405,7 @@ impl Service for S3 {
         }
         let ask = Ask { method: Method::PUT, key: &upload.key, query: &query, headers, content: Vec::new() };
         let answer = self.bucket.send_for_text(ask).await?;
-        let (_, text) = answer.map_err(|refused| match refused.status {
-            StatusCode::PRECONDITION_FAILED => {
-                Error::new(ErrorKind::Unavailable, "the file changed while it was copied")
-                    .with_source(refused)
-            }
-            _ => refusal(&refused),
-        })?;
+        let (_, text) = answer.map_err(not_copied)?;
         xml::text(&text, "ETag").ok_or_else(|| unexpected("a part without a tag"))
     }
 
@@ -383,9 +419,13 @@ impl Service for S3 {
         let claims = create && self.claims;
         self.settled(&upload.key, create, async || {
             if claims {
-                self.complete_alone(upload, parts).await
-            } else {
-                self.complete_once(upload, parts, create).await
+                return self.complete_alone(upload, parts).await;
+            }
+            match self.complete_once(upload, parts, create).await? {
+                Err(refused) if options.overwrite && refused.is("NoSuchUpload") => {
+                    Ok(self.stands(&upload.key, parts, options).await?.ok_or(refused))
+                }
+                completed => Ok(completed),
             }
         })
         .await
