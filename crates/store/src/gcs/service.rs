@@ -222,6 +222,8 @@ impl Service for Gcs {
 
     async fn get(&self, key: &str, range: Option<Span>, if_match: Option<&str>) -> Result<Option<Opened>> {
         let mut headers = HeaderMap::new();
+        // What is stored compressed comes as it is stored, and not decoded: its length and ranges are of that.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         if let Some(tag) = if_match {
             headers.insert(IF_GENERATION, value(tag)?);
         }
