@@ -231,8 +231,18 @@ fn this_is_a_folder() -> Error {
     Error::new(ErrorKind::InvalidPath, "this is a folder")
 }
 
+/// Returns whether a segment of a key is `.` or `..`, which no address of ours can have: it would name something else.
+pub(crate) fn has_dots(key: &str) -> bool {
+    key.split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
+pub(crate) fn unaddressable() -> Error {
+    Error::new(ErrorKind::InvalidPath, "a name with a segment of dots cannot be said to the service")
+}
+
 fn stands_twice() -> Error {
-    let message = "the file changed while it was moved: it stands at both places, and the change at the old one alone";
+    let message =
+        "the file changed while it was moved: it stands at both places, and the change at the old one alone";
     Error::new(ErrorKind::PreconditionFailed, message)
 }
 

@@ -1,12 +1,14 @@
 //! What S3 does, request by request.
 
 use std::ops::Range;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use md5::{Digest as _, Md5};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::document;
 use super::options::S3Options;
@@ -18,7 +20,9 @@ use crate::http::Refused;
 use crate::info::{FileInfo, Metadata, WriteOptions};
 use crate::object::answer::{chunks, given};
 use crate::object::error::{refusal, unexpected};
-use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
+use crate::object::{
+    Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId, has_dots, unaddressable,
+};
 use crate::path::StorePath;
 use crate::xml;
 
@@ -48,6 +52,8 @@ pub(crate) struct S3 {
     native_prefix: String,
     limits: Limits,
     pub(super) creating: OnceCell<Creating>,
+    /// When the probe was denied last.
+    pub(super) denied: Mutex<Option<Instant>>,
     /// Whether who completes an upload claims its key first.
     claims: bool,
 }
@@ -67,6 +73,7 @@ impl S3 {
                 delete_batch: 1_000,
             },
             creating: OnceCell::new_with(known),
+            denied: Mutex::default(),
             claims: options.endpoint.is_some(),
         })
     }
@@ -311,8 +318,13 @@ impl Service for S3 {
     }
 
     async fn delete(&self, keys: Vec<String>) -> Result<()> {
-        let body = if keys.len() > 1 { document::deletion(&keys) } else { None };
+        // A segment of dots in an address may be taken for a step up, by whoever stands between.
+        let has_dots = keys.iter().any(|key| has_dots(key));
+        let body = if keys.len() > 1 || has_dots { document::deletion(&keys) } else { None };
         let Some(body) = body else {
+            if has_dots {
+                return Err(unaddressable());
+            }
             for key in &keys {
                 match self.bucket.send(Ask { method: Method::DELETE, key, ..Ask::default() }).await {
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -416,7 +428,8 @@ impl Service for S3 {
         options: &WriteOptions,
     ) -> Result<FileInfo> {
         let create = self.is_conditional(options).await?;
-        let claims = create && self.claims;
+        // Where no claim holds, or none may be made, who completes one has looked, and there is no more to be had.
+        let claims = create && self.claims && self.creating().await? == Creating::Kept;
         self.settled(&upload.key, create, async || {
             if claims {
                 return self.complete_alone(upload, parts).await;

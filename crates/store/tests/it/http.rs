@@ -1,5 +1,6 @@
 //! A service that does wrong, one answer at a time: S3 over a server of a few lines.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,6 +68,10 @@ impl Service {
 
     pub(crate) fn store(&self) -> Store {
         Store::s3(self.options()).unwrap()
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {
@@ -317,22 +322,36 @@ async fn nobody_there_is_unavailable() {
 }
 
 async fn a_claim_of_who_is_gone_holds_up_nobody() {
-    let service = Service::start(|head, _| {
+    // What stands below the names of claims.
+    let claims = Mutex::new(BTreeMap::new());
+    let service = Service::start(move |head, _| {
         let (method, rest) = head.split_once(' ').unwrap();
-        let is_claim = rest.starts_with("/b/.longshore-tmp/claim-");
-        // Whose claim it was when this is asked: theirs, until it is deleted.
-        static DELETED: AtomicBool = AtomicBool::new(false);
+        let name = rest.split(' ').next().unwrap();
+        let mut claims = claims.lock().unwrap();
+        if name.starts_with("/b/.longshore-tmp/claim-") {
+            if claims.is_empty() {
+                claims.insert(name.to_owned(), "theirs".to_owned());
+            }
+            let old =
+                "date: Sun, 06 Nov 1994 08:59:37 GMT\r\nlast-modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+            return match (method, claims.get(name)) {
+                ("PUT", Some(_)) => say("412 Precondition Failed", "", ""),
+                ("PUT", None) => {
+                    let (_, body) = head.split_once("\r\n\r\n").unwrap();
+                    claims.insert(name.to_owned(), body.to_owned());
+                    say("200 OK", "etag: \"c\"\r\n", "")
+                }
+                ("GET", Some(content)) => say("200 OK", old, content),
+                ("DELETE", _) => {
+                    claims.remove(name);
+                    // Not empty: theirs does not come again.
+                    claims.insert(String::new(), String::new());
+                    say("204 No Content", "", "")
+                }
+                _ => say("404 Not Found", "", ""),
+            };
+        }
         match method {
-            "PUT" if is_claim && !DELETED.load(Ordering::SeqCst) => say("412 Precondition Failed", "", ""),
-            "HEAD" if is_claim => {
-                let old =
-                    "date: Sun, 06 Nov 1994 08:59:37 GMT\r\nlast-modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
-                say("200 OK", old, "")
-            }
-            "DELETE" if is_claim => {
-                DELETED.store(true, Ordering::SeqCst);
-                say("204 No Content", "", "")
-            }
             "HEAD" => say("404 Not Found", "", ""),
             "POST" if rest.contains("uploads=") => say("200 OK", "", "<R><UploadId>u</UploadId></R>"),
             "POST" => say("200 OK", "", "<R><ETag>\"e\"</ETag></R>"),
@@ -344,7 +363,10 @@ async fn a_claim_of_who_is_gone_holds_up_nobody() {
     assert_eq!(made.etag.as_deref(), Some("e"));
     let claims = service.lines().into_iter().filter(|line| line.contains("claim-"));
     let methods: Vec<_> = claims.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(methods, ["PUT", "HEAD", "DELETE", "PUT", "DELETE"]);
+    // Who takes it away claims that first, and looks again.
+    let taken_away = ["PUT", "GET", "PUT", "GET", "DELETE", "GET", "DELETE"];
+    assert_eq!(methods[..7], taken_away);
+    assert_eq!(methods[7..], ["PUT", "GET", "GET", "DELETE"]);
     let condition = |head: &&String| head.starts_with("POST /b/file?uploadId=");
     assert!(service.asked().iter().find(condition).unwrap().contains("if-none-match: *"));
 }
