@@ -131,7 +131,8 @@ impl Gate<'_> {
     fn opendal(&mut self) -> Result<bool> {
         let lint = ["clippy", "-p", "longshore-store", "--features", "opendal", "--all-targets", "--locked"];
         let lint: Vec<_> = lint.into_iter().chain(["--", "-Dwarnings"]).collect();
-        let test = ["test", "-p", "longshore-store", "--features", "opendal", "--test", "it", "--locked", "--"];
+        let test =
+            ["test", "-p", "longshore-store", "--features", "opendal", "--test", "it", "--locked", "--"];
         let test: Vec<_> = test.into_iter().chain(["opendal", "--quiet"]).collect();
         Ok(self.cargo("lints of the store over OpenDAL", &lint, &[])?
             && self.cargo("store over OpenDAL", &test, &[])?)

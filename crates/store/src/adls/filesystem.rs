@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::info::{Entry, FileInfo, FolderInfo, Metadata, WriteOptions};
 use crate::object::Span;
 use crate::object::answer::{text, time, unquoted, whole};
+use crate::object::error::unexpected;
 use crate::object::request::encoded_path;
 use crate::path::StorePath;
 
@@ -137,7 +138,7 @@ impl Filesystem {
     pub(super) async fn head(&self, path: &StorePath, if_match: Option<&str>) -> Result<Entry> {
         let headers = if_match.map(|tag| ("if-match", quoted(tag))).into_iter().collect();
         let response = self.send(Method::HEAD, path, Ask { headers, ..Ask::default() }).await?;
-        Ok(entry_of(path, response.headers()))
+        entry_of(path, response.headers()).map_err(Failure::Ours)
     }
 
     /// Opens a file. It knows no range from the end.
@@ -210,19 +211,20 @@ fn stamp_of(headers: &HeaderMap) -> Stamp {
 }
 
 /// Makes an entry of what a `HEAD` says, or a `GET` of the whole.
-pub(super) fn entry_of(path: &StorePath, headers: &HeaderMap) -> Entry {
+pub(super) fn entry_of(path: &StorePath, headers: &HeaderMap) -> std::result::Result<Entry, Error> {
     if text(headers, "x-ms-resource-type") == Some("directory") {
-        return Entry::Folder(FolderInfo { path: path.clone() });
+        return Ok(Entry::Folder(FolderInfo { path: path.clone() }));
     }
     let size = text(headers, "content-length").and_then(|length| length.parse().ok());
+    let size = size.ok_or_else(|| unexpected("a file without a length"))?;
     let Stamp { etag, last_modified } = stamp_of(headers);
-    Entry::File(FileInfo {
+    Ok(Entry::File(FileInfo {
         etag,
         last_modified,
         media_type: text(headers, "content-type").filter(|said| *said != UNSAID).map(str::to_owned),
         metadata: text(headers, "x-ms-properties").map(metadata_of).unwrap_or_default(),
-        ..FileInfo::new(path.clone(), size.unwrap_or(0))
-    })
+        ..FileInfo::new(path.clone(), size)
+    }))
 }
 
 /// Returns a media type as the service will tell it.
@@ -255,24 +257,27 @@ fn entries_of(body: &Bytes) -> std::result::Result<Vec<Entry>, Error> {
         Error::new(ErrorKind::Internal, "the service's listing makes no sense").with_source(error)
     };
     let listed: Listed = serde_json::from_slice(body).map_err(senseless)?;
-    Ok(listed.paths.into_iter().filter_map(|path| listed_entry(&path)).collect())
+    listed.paths.iter().filter_map(|path| listed_entry(path).transpose()).collect()
 }
 
 /// Makes an entry, unless no path can name it.
-fn listed_entry(listed: &ListedPath) -> Option<Entry> {
-    let path = StorePath::parse(&listed.name).ok().filter(|path| path.as_str() == listed.name)?;
+fn listed_entry(listed: &ListedPath) -> std::result::Result<Option<Entry>, Error> {
+    let Some(path) = StorePath::parse(&listed.name).ok().filter(|path| path.as_str() == listed.name) else {
+        return Ok(None);
+    };
     if listed.is_directory == "true" || listed.is_directory == true {
-        return Some(Entry::Folder(FolderInfo { path }));
+        return Ok(Some(Entry::Folder(FolderInfo { path })));
     }
     let size = match &listed.content_length {
         serde_json::Value::String(text) => text.parse().ok(),
         number => number.as_u64(),
     };
-    Some(Entry::File(FileInfo {
+    let size = size.ok_or_else(|| unexpected("a file without a length"))?;
+    Ok(Some(Entry::File(FileInfo {
         etag: listed.etag.as_deref().map(unquoted),
         last_modified: listed.last_modified.as_deref().and_then(|time| httpdate::parse_http_date(time).ok()),
-        ..FileInfo::new(path, size.unwrap_or(0))
-    }))
+        ..FileInfo::new(path, size)
+    })))
 }
 
 fn quoted(tag: &str) -> String {
@@ -329,5 +334,6 @@ mod tests {
         assert_eq!(found, [("a", None, None), ("a/b", Some(12), Some("0x2")), ("a/c", Some(7), None)]);
         assert!(entries_of(&"<xml/>".into()).is_err());
         assert!(entries_of(&"{}".into()).unwrap().is_empty());
+        assert!(entries_of(&r#"{"paths":[{"name":"a"}]}"#.into()).is_err());
     }
 }

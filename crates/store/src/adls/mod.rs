@@ -25,6 +25,7 @@ use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{ByteRange, Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
 use crate::object::answer::{chunks, given};
+use crate::object::error::unexpected;
 use crate::object::{Limits, Span};
 use crate::path::StorePath;
 use crate::read::Read;
@@ -138,7 +139,7 @@ impl Shared {
             }
             Err(failure) => return Err(failure.into()),
         };
-        let Entry::File(info) = entry_of(path, response.headers()) else {
+        let Entry::File(info) = entry_of(path, response.headers())? else {
             return Err(is_a_folder());
         };
         match given(response.status(), response.headers(), range.as_ref())? {
@@ -161,7 +162,10 @@ impl Shared {
             let asked = Some(&Span::Between(range.start, range.end));
             match self.filesystem.read(path, asked, info.etag.as_deref()).await {
                 Ok(response) => {
-                    given(response.status(), response.headers(), asked)?;
+                    let given = given(response.status(), response.headers(), asked)?;
+                    if given != Some((range.clone(), info.size)) {
+                        return Err(unexpected("bytes of another content than was looked at"));
+                    }
                     return Ok(Read::new(info, range, chunks(response.into_body())));
                 }
                 // Replaced since it was looked at.

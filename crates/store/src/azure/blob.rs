@@ -22,11 +22,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::info::{FileInfo, Metadata, WriteOptions};
 use crate::object::answer::{self, chunks, given, length, text, time, unquoted, whole};
 use crate::object::error::unexpected;
-use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
+use crate::object::{
+    Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId, has_dots, unaddressable,
+};
 use crate::path::StorePath;
 use crate::xml;
 
 const METADATA: &str = "x-ms-meta-";
+const COPY_ID: &str = "x-ms-copy-id";
+const COPY_STATUS: &str = "x-ms-copy-status";
 
 /// What the service says of a file whose media type nobody has said.
 const UNSAID: &str = "application/octet-stream";
@@ -58,6 +62,9 @@ impl Blob {
         key: &str,
         ask: Ask<'_>,
     ) -> std::result::Result<HttpResponse, Failure> {
+        if has_dots(key) {
+            return Err(Failure::Ours(unaddressable()));
+        }
         let path = if key.is_empty() { self.container.clone() } else { format!("{}/{key}", self.container) };
         self.endpoint.send(method, &path, ask).await
     }
@@ -76,10 +83,37 @@ impl Blob {
         Ok(Some(Opened { info, range, chunks: chunks(response.into_body()) }))
     }
 
+    /// Waits for a copy, and takes it back if it comes to nothing: until then an empty file stands at its place.
+    async fn copied(&self, to: &str, headers: HeaderMap) -> Result<()> {
+        let id = text(&headers, COPY_ID).map(str::to_owned);
+        let copied = self.wait_for_copy(to, headers).await;
+        if copied.is_err()
+            && let Some(id) = id
+        {
+            // Why there is no copy is what is told.
+            self.take_back_copy(to, &id).await.ok();
+        }
+        copied
+    }
+
+    async fn take_back_copy(&self, to: &str, id: &str) -> Result<()> {
+        let headers = vec![("x-ms-copy-action", "abort".to_owned())];
+        let ask = Ask { query: &[("comp", "copy"), ("copyid", id)], headers, ..Ask::default() };
+        // Refused where the service has given it up by itself.
+        self.send(Method::PUT, to, ask).await.ok();
+        let now = self.send(Method::HEAD, to, Ask::default()).await?;
+        let headers = now.headers();
+        let is_left = matches!(text(headers, COPY_STATUS), Some("failed" | "aborted"));
+        match text(headers, "etag").filter(|_| is_left && text(headers, COPY_ID) == Some(id)) {
+            Some(tag) => self.delete_unchanged(to, &unquoted(tag)).await,
+            None => Ok(()),
+        }
+    }
+
     /// Waits for a copy that the service makes by and by.
-    async fn copied(&self, to: &str, mut headers: HeaderMap) -> Result<()> {
+    async fn wait_for_copy(&self, to: &str, mut headers: HeaderMap) -> Result<()> {
         loop {
-            match text(&headers, "x-ms-copy-status") {
+            match text(&headers, COPY_STATUS) {
                 Some("success") | None => return Ok(()),
                 Some("pending") => {}
                 Some(_) => return Err(Error::new(ErrorKind::Unavailable, "the service gave up the copy")),
@@ -256,6 +290,15 @@ impl Service for Blob {
         stream::iter(deletions).buffer_unordered(DELETIONS).try_collect().await
     }
 
+    async fn delete_unchanged(&self, key: &str, tag: &str) -> Result<()> {
+        let mut headers = matching("if-match", Some(tag));
+        headers.push(("x-ms-delete-snapshots", "include".to_owned()));
+        match self.send(Method::DELETE, key, Ask { headers, ..Ask::default() }).await {
+            Err(failure) if failure.status() != Some(StatusCode::NOT_FOUND) => Err(failure.into()),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     async fn copy(&self, from: &str, to: &str, source: &FileInfo, overwrite: bool) -> Result<Copied> {
         let options = WriteOptions { overwrite, ..WriteOptions::default() };
         let mut headers = said(&options);
@@ -304,8 +347,8 @@ impl Service for Blob {
         parts: &[String],
         options: &WriteOptions,
     ) -> Result<FileInfo> {
-        let blocks: Vec<_> =
-            parts.iter().map(|block| format!("<Uncommitted>{block}</Uncommitted>")).collect();
+        // Sent again after its answer was lost, they are blocks of the file already. No other upload has their names.
+        let blocks: Vec<_> = parts.iter().map(|block| format!("<Latest>{block}</Latest>")).collect();
         let list =
             format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{}</BlockList>", blocks.concat());
         let ask = Ask {

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OnceCell;
@@ -216,6 +216,8 @@ impl Service for Gcs {
 
     async fn get(&self, key: &str, range: Option<Span>, if_match: Option<&str>) -> Result<Option<Opened>> {
         let mut headers = HeaderMap::new();
+        // What is stored compressed comes as it is stored, and not decoded: its length and ranges are of that.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         if let Some(tag) = if_match {
             headers.insert(IF_GENERATION, value(tag)?);
         }
@@ -280,6 +282,14 @@ impl Service for Gcs {
             }
         });
         stream::iter(deletions).buffer_unordered(DELETIONS).try_collect().await
+    }
+
+    async fn delete_unchanged(&self, key: &str, tag: &str) -> Result<()> {
+        let ask = Ask { query: &[("ifGenerationMatch", tag)], ..Ask::default() };
+        match self.bucket.send(Method::DELETE, &Place::Object(key, ""), ask).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     async fn copy(&self, from: &str, to: &str, source: &FileInfo, overwrite: bool) -> Result<Copied> {

@@ -100,14 +100,47 @@ impl<S: Service> Objects<S> {
 
     async fn copy(&self, from: &StorePath, to: &StorePath, overwrite: bool) -> Result<FileInfo> {
         let source = self.file(from).await?;
+        self.copy_of(source, from, to, overwrite).await?;
+        self.file(to).await
+    }
+
+    /// Copies what was looked at before, and nothing else.
+    async fn copy_of(
+        &self,
+        source: FileInfo,
+        from: &StorePath,
+        to: &StorePath,
+        overwrite: bool,
+    ) -> Result<()> {
         if !overwrite && exists_at(self.service(), to).await? {
             return Err(already_exists());
         }
         match self.service().copy(from, to, &source, overwrite).await? {
-            Copied::Done => {}
-            Copied::InParts => self.copy_in_parts(from, to, source, overwrite).await?,
+            Copied::Done => Ok(()),
+            Copied::InParts => self.copy_in_parts(from, to, source, overwrite).await,
         }
-        self.file(to).await
+    }
+
+    /// Deletes what was copied, unless somebody has changed it meanwhile: that is nowhere else.
+    async fn delete_copied(&self, from: &StorePath, tag: Option<&str>) -> Result<()> {
+        let now = match self.service().head(from).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            now => now?,
+        };
+        if now.etag.as_deref() != tag {
+            return Err(stands_twice());
+        }
+        let Some(tag) = tag else {
+            return self.service().delete(vec![from.as_str().to_owned()]).await;
+        };
+        match again(true, || self.service().delete_unchanged(from, tag)).await {
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
+                // Of a file that is not there some say that it does not match.
+                let is_there = exists_at(self.service(), from).await?;
+                if is_there { Err(stands_twice().with_source(error)) } else { Ok(()) }
+            }
+            deleted => deleted,
+        }
     }
 
     async fn copy_in_parts(
@@ -141,17 +174,36 @@ impl<S: Service> Objects<S> {
         upload.complete(options).await.map(drop)
     }
 
+    /// Looks at what lies below a folder, until it is known whether there is anything but the folder's own marker.
+    async fn content_of(&self, prefix: &str) -> Result<Content> {
+        let mut ask = ListAsk { prefix: prefix.to_owned(), most: Some(2), ..ListAsk::default() };
+        let mut found = Content::default();
+        loop {
+            let page = page(self.service(), &ask).await?;
+            found.has_marker |= page.objects.iter().any(|(key, _)| key == prefix);
+            found.has_more = page.objects.iter().any(|(key, _)| key != prefix);
+            // A page may be empty, or have the marker alone, and yet not be the last.
+            match page.token {
+                Some(token) if !found.has_more => ask.token = Some(token),
+                _ => return Ok(found),
+            }
+        }
+    }
+
     async fn delete_below(&self, path: &StorePath, recursive: bool) -> Result<()> {
         let prefix = below(path);
-        let two = ListAsk { prefix: prefix.clone(), most: Some(2), ..ListAsk::default() };
-        let first = page(self.service(), &two).await?;
-        if first.objects.is_empty() && first.token.is_none() {
+        let content = self.content_of(&prefix).await?;
+        if !content.has_marker && !content.has_more {
             // Told apart: a file, and nothing at all.
             self.service().head(path).await?;
             return Err(Error::new(ErrorKind::InvalidPath, "this is a file"));
         }
-        if !recursive && first.objects.iter().any(|(key, _)| *key != prefix) {
+        if !recursive && content.has_more {
             return Err(Error::new(ErrorKind::DirectoryNotEmpty, "the folder is not empty"));
+        }
+        if !recursive {
+            // Nothing else, whatever has come below it meanwhile.
+            return self.service().delete(vec![prefix]).await;
         }
         let batch = self.service().limits().delete_batch.max(1);
         let mut ask = ListAsk { prefix, ..ListAsk::default() };
@@ -169,8 +221,30 @@ impl<S: Service> Objects<S> {
     }
 }
 
+/// What lies below a folder.
+#[derive(Default)]
+struct Content {
+    has_marker: bool,
+    has_more: bool,
+}
+
 fn this_is_a_folder() -> Error {
     Error::new(ErrorKind::InvalidPath, "this is a folder")
+}
+
+/// Returns whether a segment of a key is `.` or `..`, which no address of ours can have: it would name something else.
+pub(crate) fn has_dots(key: &str) -> bool {
+    key.split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
+pub(crate) fn unaddressable() -> Error {
+    Error::new(ErrorKind::InvalidPath, "a name with a segment of dots cannot be said to the service")
+}
+
+fn stands_twice() -> Error {
+    let message =
+        "the file changed while it was moved: it stands at both places, and the change at the old one alone";
+    Error::new(ErrorKind::PreconditionFailed, message)
 }
 
 fn already_exists() -> Error {
@@ -253,8 +327,10 @@ impl<S: Service> Backend for Objects<S> {
         overwrite: bool,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            self.copy(from, to, overwrite).await?;
-            self.service().delete(vec![from.as_str().to_owned()]).await
+            let source = self.file(from).await?;
+            let tag = source.etag.clone();
+            self.copy_of(source, from, to, overwrite).await?;
+            self.delete_copied(from, tag.as_deref()).await
         })
     }
 

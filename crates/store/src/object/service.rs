@@ -55,6 +55,10 @@ pub(crate) trait Service: Debug + Send + Sync + 'static {
     /// Deletes keys, at most [`Limits::delete_batch`]; missing ones are no error.
     fn delete(&self, keys: Vec<String>) -> impl Future<Output = Result<()>> + Send;
 
+    /// Deletes an object that still has this tag, where the service can make that a condition; `PreconditionFailed` if it has
+    /// another. A missing one is no error.
+    fn delete_unchanged(&self, key: &str, tag: &str) -> impl Future<Output = Result<()>> + Send;
+
     /// Copies an object with what is said of it, or says how else it is to be done. `source` is what it is.
     fn copy(
         &self,

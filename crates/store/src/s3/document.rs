@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
+use md5::{Digest as _, Md5};
 use percent_encoding::percent_decode_str;
 
 use crate::error::Result;
@@ -62,6 +63,9 @@ pub(super) fn page(xml: &str) -> Result<Page> {
     }
     if text(xml, "IsTruncated").as_deref() != Some("true") {
         page.token = None;
+    } else if page.token.as_deref().is_none_or(str::is_empty) {
+        // Taken for the last page, what follows would be missing and nobody would know.
+        return Err(unexpected("a page that is not the last and does not say where to go on"));
     }
     Ok(page)
 }
@@ -96,6 +100,22 @@ pub(super) fn completion(parts: &[String]) -> String {
     xml
 }
 
+/// Returns the tag of an object made of parts with these tags, if each is an MD5: the MD5 of those, and how many there are.
+pub(super) fn tag_of_parts(parts: &[String]) -> Option<String> {
+    let mut whole = Md5::new();
+    for part in parts {
+        let tag = unquoted(part);
+        if tag.len() != 32 || !tag.is_ascii() {
+            return None;
+        }
+        for place in (0..32).step_by(2) {
+            whole.update([u8::from_str_radix(&tag[place..place + 2], 16).ok()?]);
+        }
+    }
+    let digest: String = whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(format!("{digest}-{}", parts.len()))
+}
+
 /// Returns the first error in the answer to a deletion of many, which has one for each key that stands still.
 pub(super) fn first_failure(xml: &str) -> Option<&str> {
     elements(xml, "Error").find(|error| text(error, "Code").as_deref() != Some("NoSuchKey"))
@@ -105,7 +125,7 @@ pub(super) fn first_failure(xml: &str) -> Option<&str> {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::{completion, deletion, first_failure, page};
+    use super::{completion, deletion, first_failure, page, tag_of_parts};
 
     #[test]
     fn a_page_is_taken_apart() {
@@ -123,6 +143,16 @@ mod tests {
         assert_eq!((info.size, info.etag.as_deref()), (7, Some("f00")));
         assert_eq!(info.last_modified, Some(UNIX_EPOCH + Duration::from_secs(60)));
         super::page("<html>").unwrap_err();
+        super::page("<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>").unwrap_err();
+    }
+
+    #[test]
+    fn parts_have_a_tag_together() {
+        let part = |tag: &str| format!("\"{tag}\"");
+        let hello = part("5d41402abc4b2a76b9719d911017c592");
+        assert_eq!(tag_of_parts(&[hello.clone(), hello]).unwrap(), "616b22817b80eed9f65c3aa38cd29054-2");
+        assert_eq!(tag_of_parts(&[part("5d41402abc4b2a76b9719d911017c592-1")]), None);
+        assert_eq!(tag_of_parts(&[part("zz41402abc4b2a76b9719d911017c592")]), None);
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Store {
     /// once, by [`ping`](Self::ping) or the first write without `overwrite`, with a small object below `.longshore-tmp/` that is
     /// deleted again: both with a request and with an upload in parts. Until then the capability is not claimed, and after that
     /// only if the service kept the condition. Where it does not, such writes look first, which is no protection from others who
-    /// write the same file at the same time. A probe that failed, or was denied, is tried again next time.
+    /// write the same file at the same time. A probe that failed is tried again next time, one that was denied after ten minutes.
     ///
     /// Nobody can try out whether a service keeps the condition of an upload in parts when many are completed at once, and not all
     /// do. So at any other `endpoint` than that of AWS who completes one claims its key first, with a small object below

@@ -2,9 +2,12 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use tokio::time::Instant;
 
 use super::service::S3;
 use crate::error::{ErrorKind, Result};
@@ -12,6 +15,9 @@ use crate::info::WriteOptions;
 use crate::object::error::refusal;
 use crate::object::{Service as _, UploadId};
 use crate::own_names::TEMPORARY;
+
+/// How long a denied probe is not tried again.
+const DENIED_FOR: Duration = Duration::from_mins(10);
 
 /// What a service makes of the condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +30,16 @@ pub(super) enum Creating {
     Refused,
 }
 
+/// Keeps apart who do the same at the same time; no secret.
+pub(super) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
 impl S3 {
     /// Tries it out. What was stored for it is deleted, whatever came of it.
     async fn probe(&self) -> Result<Creating> {
         // Keeps those apart who try at the same time.
-        let key = format!("{TEMPORARY}/probe-{:016x}", RandomState::new().build_hasher().finish());
+        let key = format!("{TEMPORARY}/probe-{:016x}", random());
         let found = self.probe_at(&key).await;
         let deleted = self.delete(vec![key]).await;
         let found = found?;
@@ -72,12 +83,29 @@ impl S3 {
 
     /// Returns what the service makes of the condition, trying it out if nobody has. Many who ask at once wait for one.
     ///
-    /// Who may not write at the place of the probe has no answer: then it is `Ignored` for now.
+    /// Who may not write at the place of the probe has no answer: then it is `Ignored` for a while, and not tried at each write.
     pub(super) async fn creating(&self) -> Result<Creating> {
-        match self.creating.get_or_try_init(|| self.probe()).await {
+        let found = self
+            .creating
+            .get_or_try_init(async || {
+                if self.denied().is_some_and(|then| then.elapsed() < DENIED_FOR) {
+                    return Err(None);
+                }
+                self.probe().await.map_err(Some)
+            })
+            .await;
+        match found {
             Ok(found) => Ok(*found),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(Creating::Ignored),
-            Err(error) => Err(error),
+            Err(None) => Ok(Creating::Ignored),
+            Err(Some(error)) if error.kind() == ErrorKind::PermissionDenied => {
+                *self.denied() = Some(Instant::now());
+                Ok(Creating::Ignored)
+            }
+            Err(Some(error)) => Err(error),
         }
+    }
+
+    fn denied(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

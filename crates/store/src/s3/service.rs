@@ -1,12 +1,14 @@
 //! What S3 does, request by request.
 
 use std::ops::Range;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use md5::{Digest as _, Md5};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::document;
 use super::options::S3Options;
@@ -19,7 +21,9 @@ use crate::info::{FileInfo, WriteOptions};
 use crate::object::answer::{chunks, given, length, metadata, text, time, unquoted};
 use crate::object::error::{refusal, unexpected};
 use crate::object::request::value;
-use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
+use crate::object::{
+    Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId, has_dots, unaddressable,
+};
 use crate::path::StorePath;
 use crate::xml;
 
@@ -49,6 +53,8 @@ pub(crate) struct S3 {
     native_prefix: String,
     limits: Limits,
     pub(super) creating: OnceCell<Creating>,
+    /// When the probe was denied last.
+    pub(super) denied: Mutex<Option<Instant>>,
     /// Whether who completes an upload claims its key first.
     claims: bool,
 }
@@ -68,6 +74,7 @@ impl S3 {
                 delete_batch: 1_000,
             },
             creating: OnceCell::new_with(known),
+            denied: Mutex::default(),
             claims: options.endpoint.is_some(),
         })
     }
@@ -145,6 +152,19 @@ impl S3 {
         }
     }
 
+    /// Returns what stands at a key if that is what these parts make: the upload was completed, and the answer lost.
+    async fn stands(&self, key: &str, parts: &[String], options: &WriteOptions) -> Result<Option<FileInfo>> {
+        let Some(tag) = document::tag_of_parts(parts) else { return Ok(None) };
+        let found = match self.head(key).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            found => found?,
+        };
+        // The same content may have stood there before, with something else said of it.
+        let is_said = options.metadata.iter().all(|(name, text)| found.metadata.get(name) == Some(text))
+            && (options.media_type.is_none() || options.media_type == found.media_type);
+        Ok(Some(found).filter(|found| is_said && found.etag.as_deref() == Some(&tag)))
+    }
+
     /// Returns whether a request is to have the condition.
     async fn is_conditional(&self, options: &WriteOptions) -> Result<bool> {
         // Also where it was ignored in one way: it may be kept in the other.
@@ -154,6 +174,15 @@ impl S3 {
 
 pub(super) fn taken() -> Error {
     Error::new(ErrorKind::AlreadyExists, "the file already exists")
+}
+
+fn not_copied(refused: Refused) -> Error {
+    match refused.status {
+        StatusCode::PRECONDITION_FAILED => {
+            Error::new(ErrorKind::Unavailable, "the file changed while it was copied").with_source(refused)
+        }
+        _ => refusal(&refused),
+    }
 }
 
 fn condition(headers: &mut HeaderMap, create: bool) {
@@ -272,8 +301,13 @@ impl Service for S3 {
     }
 
     async fn delete(&self, keys: Vec<String>) -> Result<()> {
-        let body = if keys.len() > 1 { document::deletion(&keys) } else { None };
+        // A segment of dots in an address may be taken for a step up, by whoever stands between.
+        let has_dots = keys.iter().any(|key| has_dots(key));
+        let body = if keys.len() > 1 || has_dots { document::deletion(&keys) } else { None };
         let Some(body) = body else {
+            if has_dots {
+                return Err(unaddressable());
+            }
             for key in &keys {
                 match self.bucket.send(Ask { method: Method::DELETE, key, ..Ask::default() }).await {
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -295,6 +329,23 @@ impl Service for S3 {
         }
     }
 
+    async fn delete_unchanged(&self, key: &str, tag: &str) -> Result<()> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_MATCH, quoted(tag)?);
+        let ask = Ask { method: Method::DELETE, key, headers, ..Ask::default() };
+        match self.bucket.send_or_refused(ask).await? {
+            Ok(_) => Ok(()),
+            Err(refused) => match refused.status {
+                StatusCode::NOT_FOUND => Ok(()),
+                // It knows no such condition.
+                StatusCode::NOT_IMPLEMENTED | StatusCode::BAD_REQUEST => {
+                    self.delete(vec![key.to_owned()]).await
+                }
+                _ => Err(refusal(&refused)),
+            },
+        }
+    }
+
     async fn copy(&self, from: &str, to: &str, source: &FileInfo, overwrite: bool) -> Result<Copied> {
         let is_conditional = !overwrite && self.creating().await? == Creating::Kept;
         if is_conditional || source.size > COPY_MOST {
@@ -302,9 +353,12 @@ impl Service for S3 {
         }
         let mut headers = HeaderMap::new();
         headers.insert(COPY_SOURCE, self.bucket.copy_source(from)?);
+        if let Some(etag) = &source.etag {
+            headers.insert(COPY_SOURCE_IF_MATCH, quoted(etag)?);
+        }
         let ask = Ask { method: Method::PUT, key: to, headers, ..Ask::default() };
         let answer = self.bucket.send_for_text(ask).await?;
-        answer.map(|_| Copied::Done).map_err(|refused| refusal(&refused))
+        answer.map(|_| Copied::Done).map_err(not_copied)
     }
 
     async fn begin(&self, key: &str, options: &WriteOptions) -> Result<String> {
@@ -346,13 +400,7 @@ impl Service for S3 {
         }
         let ask = Ask { method: Method::PUT, key: &upload.key, query: &query, headers, content: Vec::new() };
         let answer = self.bucket.send_for_text(ask).await?;
-        let (_, text) = answer.map_err(|refused| match refused.status {
-            StatusCode::PRECONDITION_FAILED => {
-                Error::new(ErrorKind::Unavailable, "the file changed while it was copied")
-                    .with_source(refused)
-            }
-            _ => refusal(&refused),
-        })?;
+        let (_, text) = answer.map_err(not_copied)?;
         xml::text(&text, "ETag").ok_or_else(|| unexpected("a part without a tag"))
     }
 
@@ -363,12 +411,17 @@ impl Service for S3 {
         options: &WriteOptions,
     ) -> Result<FileInfo> {
         let create = self.is_conditional(options).await?;
-        let claims = create && self.claims;
+        // Where no claim holds, or none may be made, who completes one has looked, and there is no more to be had.
+        let claims = create && self.claims && self.creating().await? == Creating::Kept;
         self.settled(&upload.key, create, async || {
             if claims {
-                self.complete_alone(upload, parts).await
-            } else {
-                self.complete_once(upload, parts, create).await
+                return self.complete_alone(upload, parts).await;
+            }
+            match self.complete_once(upload, parts, create).await? {
+                Err(refused) if options.overwrite && refused.is("NoSuchUpload") => {
+                    Ok(self.stands(&upload.key, parts, options).await?.ok_or(refused))
+                }
+                completed => Ok(completed),
             }
         })
         .await

@@ -1,5 +1,6 @@
 //! A service that does wrong, one answer at a time: S3 over a server of a few lines.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Answers each request, a connection each, with what a function makes of it; keeps what was asked.
-struct Service {
+pub(crate) struct Service {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
     ended: Arc<AtomicBool>,
@@ -26,12 +27,16 @@ impl Drop for Service {
     }
 }
 
-/// Gives the bytes of an answer to the head of the request, which comes after so many others. Where they do not say that the
+/// A body of no more bytes than this comes with the head.
+const SMALL: usize = 4096;
+
+/// Gives the bytes of an answer to the head of the request and a small body, which comes after so many others. Where they do not say that the
 /// connection is closed after them, silence follows.
 type Answer = fn(&str, usize) -> Vec<u8>;
 
 impl Service {
-    fn start(answer: Answer) -> Self {
+    pub(crate) fn start(answer: impl Fn(&str, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let answer = Arc::new(answer);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -42,14 +47,14 @@ impl Service {
                 if is_ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let (stream, kept) = (stream.unwrap(), Arc::clone(&kept));
-                std::thread::spawn(move || serve(stream, &kept, answer));
+                let (stream, kept, answer) = (stream.unwrap(), Arc::clone(&kept), Arc::clone(&answer));
+                std::thread::spawn(move || serve(stream, &kept, &*answer));
             }
         });
         Self { port, asked, ended }
     }
 
-    fn options(&self) -> S3Options {
+    pub(crate) fn options(&self) -> S3Options {
         S3Options {
             bucket: "b".to_owned(),
             endpoint: Some(format!("http://127.0.0.1:{}", self.port)),
@@ -61,22 +66,30 @@ impl Service {
         }
     }
 
-    fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         Store::s3(self.options()).unwrap()
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
     /// Returns method and address of each request.
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let first = |head: &String| head.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned();
         self.asked().iter().map(first).collect()
     }
 }
 
-fn serve(mut stream: TcpStream, asked: &Mutex<Vec<String>>, answer: Answer) {
+fn serve(
+    mut stream: TcpStream,
+    asked: &Mutex<Vec<String>>,
+    answer: &(impl Fn(&str, usize) -> Vec<u8> + ?Sized),
+) {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 65_536]);
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -87,14 +100,22 @@ fn serve(mut stream: TcpStream, asked: &Mutex<Vec<String>>, answer: Answer) {
             _ => return,
         }
     };
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
     let mut left = length.unwrap_or(0_usize).saturating_sub(bytes.len() - end);
     while left > 0 {
         match stream.read(&mut buffer) {
-            Ok(count) if count > 0 => left = left.saturating_sub(count),
+            Ok(count) if count > 0 => {
+                left = left.saturating_sub(count);
+                if bytes.len() < end + SMALL {
+                    bytes.extend_from_slice(&buffer[..count]);
+                }
+            }
             _ => return,
         }
+    }
+    if bytes.len() <= end + SMALL {
+        head.push_str(&String::from_utf8_lossy(&bytes[end..]));
     }
     let before = {
         let mut asked = asked.lock().unwrap();
@@ -109,7 +130,7 @@ fn serve(mut stream: TcpStream, asked: &Mutex<Vec<String>>, answer: Answer) {
     }
 }
 
-fn say(status: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(crate) fn say(status: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}")
         .into()
@@ -301,22 +322,36 @@ async fn nobody_there_is_unavailable() {
 }
 
 async fn a_claim_of_who_is_gone_holds_up_nobody() {
-    let service = Service::start(|head, _| {
+    // What stands below the names of claims.
+    let claims = Mutex::new(BTreeMap::new());
+    let service = Service::start(move |head, _| {
         let (method, rest) = head.split_once(' ').unwrap();
-        let is_claim = rest.starts_with("/b/.longshore-tmp/claim-");
-        // Whose claim it was when this is asked: theirs, until it is deleted.
-        static DELETED: AtomicBool = AtomicBool::new(false);
+        let name = rest.split(' ').next().unwrap();
+        let mut claims = claims.lock().unwrap();
+        if name.starts_with("/b/.longshore-tmp/claim-") {
+            if claims.is_empty() {
+                claims.insert(name.to_owned(), "theirs".to_owned());
+            }
+            let old =
+                "date: Sun, 06 Nov 1994 08:59:37 GMT\r\nlast-modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+            return match (method, claims.get(name)) {
+                ("PUT", Some(_)) => say("412 Precondition Failed", "", ""),
+                ("PUT", None) => {
+                    let (_, body) = head.split_once("\r\n\r\n").unwrap();
+                    claims.insert(name.to_owned(), body.to_owned());
+                    say("200 OK", "etag: \"c\"\r\n", "")
+                }
+                ("GET", Some(content)) => say("200 OK", old, content),
+                ("DELETE", _) => {
+                    claims.remove(name);
+                    // Not empty: theirs does not come again.
+                    claims.insert(String::new(), String::new());
+                    say("204 No Content", "", "")
+                }
+                _ => say("404 Not Found", "", ""),
+            };
+        }
         match method {
-            "PUT" if is_claim && !DELETED.load(Ordering::SeqCst) => say("412 Precondition Failed", "", ""),
-            "HEAD" if is_claim => {
-                let old =
-                    "date: Sun, 06 Nov 1994 08:59:37 GMT\r\nlast-modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
-                say("200 OK", old, "")
-            }
-            "DELETE" if is_claim => {
-                DELETED.store(true, Ordering::SeqCst);
-                say("204 No Content", "", "")
-            }
             "HEAD" => say("404 Not Found", "", ""),
             "POST" if rest.contains("uploads=") => say("200 OK", "", "<R><UploadId>u</UploadId></R>"),
             "POST" => say("200 OK", "", "<R><ETag>\"e\"</ETag></R>"),
@@ -328,7 +363,10 @@ async fn a_claim_of_who_is_gone_holds_up_nobody() {
     assert_eq!(made.etag.as_deref(), Some("e"));
     let claims = service.lines().into_iter().filter(|line| line.contains("claim-"));
     let methods: Vec<_> = claims.map(|line| line.split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(methods, ["PUT", "HEAD", "DELETE", "PUT", "DELETE"]);
+    // Who takes it away claims that first, and looks again.
+    let taken_away = ["PUT", "GET", "PUT", "GET", "DELETE", "GET", "DELETE"];
+    assert_eq!(methods[..7], taken_away);
+    assert_eq!(methods[7..], ["PUT", "GET", "GET", "DELETE"]);
     let condition = |head: &&String| head.starts_with("POST /b/file?uploadId=");
     assert!(service.asked().iter().find(condition).unwrap().contains("if-none-match: *"));
 }

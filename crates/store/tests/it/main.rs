@@ -17,6 +17,8 @@ mod outsider;
 #[cfg(test)]
 mod rate;
 #[cfg(test)]
+mod service_faults;
+#[cfg(test)]
 mod suite;
 
 fn main() -> std::process::ExitCode {
@@ -28,6 +30,7 @@ fn main() -> std::process::ExitCode {
         trials.extend(disk::trials());
         trials.extend(chaos::trials());
         trials.extend(http::trials());
+        trials.extend(service_faults::trials());
         trials.extend(layers::trials());
         trials.extend(cache::trials());
         trials.extend(cache::paused_trials());

@@ -152,7 +152,10 @@ impl Service {
                 Ok(said(&described(name, object)))
             }
             ("DELETE", ["storage", "v1", "b", bucket, "o", name]) => {
-                self.bucket(bucket)?.remove(*name).ok_or(NOT_FOUND)?;
+                let objects = self.bucket(bucket)?;
+                let found = objects.get(*name).ok_or(NOT_FOUND)?;
+                check(condition(request, "ifGenerationMatch"), Some(found))?;
+                objects.remove(*name);
                 Ok(Response::new(204))
             }
             ("POST", ["storage", "v1", "b", bucket, "o", from, "rewriteTo", "b", into, "o", to]) => {
