@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) struct Connection {
     pub(super) options: SftpOptions,
     pub(super) upkeep: Arc<Upkeep>,
-    tasks: Tasks,
+    pub(super) tasks: Tasks,
     current: Mutex<Option<Arc<Session>>>,
     /// How many attempts to connect have failed.
     failures: AtomicU64,

@@ -10,6 +10,8 @@ pub(super) enum Fault {
     Refused(Status),
     /// There is no session any more, or the server breaks the protocol.
     Broken(&'static str),
+    /// A file was left half replaced, and this says where its contents are.
+    Torn(String),
 }
 
 pub(super) type Answer<T> = Result<T, Fault>;
@@ -21,7 +23,7 @@ impl Fault {
     pub(super) const fn code(&self) -> Option<u32> {
         match self {
             Self::Refused(status) => Some(status.code),
-            Self::Broken(_) => None,
+            Self::Broken(_) | Self::Torn(_) => None,
         }
     }
 
@@ -30,15 +32,16 @@ impl Fault {
         matches!(self.code(), Some(code::NO_SUCH_FILE | code::NO_SUCH_PATH | code::NOT_A_FOLDER))
     }
 
-    /// Tells whether the session is gone.
+    /// Tells whether the session is gone, or as good as that.
     pub(super) const fn is_broken(&self) -> bool {
-        matches!(self, Self::Broken(_))
+        matches!(self, Self::Broken(_) | Self::Torn(_))
     }
 
     /// Makes an error; `action` says what the request was for.
     pub(super) fn error(self, action: &'static str) -> Error {
         let status = match self {
             Self::Broken(why) => return Error::new(ErrorKind::Unavailable, why),
+            Self::Torn(why) => return Error::new(ErrorKind::Unavailable, why),
             Self::Refused(status) => status,
         };
         let (kind, message) = match status.code {

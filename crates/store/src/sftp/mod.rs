@@ -3,7 +3,7 @@
 //! `options` say how it is reached, `config` reads them from a URL; `connect` and `host_keys` make sure who is there;
 //! `connection` keeps one `session` and its `link`, whose packets `wire` and `incoming` read and `server` judges. `place` finds
 //! things below the root and tells links; `read` and `walk` give content and entries; `sink` and `stage` make files, in the
-//! ways that `probe` found; `upkeep` is what still has to be done when nobody waits for it.
+//! ways that `probe` found, `replace` where there is none; `upkeep` is what still has to be done when nobody waits for it.
 //!
 //! Version 3 of the protocol is what servers speak. It has one word for most failures, so that what was wrong is looked for
 //! afterwards (`fault`). russh carries the bytes; the requests are ours, because names and handles are bytes and not text,
@@ -20,6 +20,7 @@ mod options;
 mod place;
 mod probe;
 mod read;
+mod replace;
 mod server;
 mod session;
 mod sink;

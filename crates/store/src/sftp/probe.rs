@@ -9,13 +9,14 @@ use bytes::{Bytes, BytesMut};
 
 use super::Shared;
 use super::fault::{Answer, Fault};
+use super::replace::ASIDE;
 use super::session::Session;
 use super::stage::Temporary;
 use super::wire::{Type, open};
 use crate::capability::{Capability, CapabilitySet};
 use crate::error::Result;
 
-const POSIX_RENAME: &str = "posix-rename@openssh.com";
+pub(super) const POSIX_RENAME: &str = "posix-rename@openssh.com";
 pub(super) const HARDLINK: &str = "hardlink@openssh.com";
 
 /// What every server can do, as long as nothing else is known of it.
@@ -58,27 +59,6 @@ impl Ways {
         ];
         let missing = claims.into_iter().filter(|(_, is)| !is);
         missing.fold(MOST, |all, (capability, _)| all.without(capability))
-    }
-
-    /// Gives a file another name, whose standing file goes with `overwrite`.
-    pub(super) async fn rename(self, session: &Session, from: &str, to: &str, overwrite: bool) -> Answer<()> {
-        if !overwrite {
-            return session.rename(None, from, to).await;
-        }
-        if self.replaces {
-            return session.rename(Some(POSIX_RENAME), from, to).await;
-        }
-        match session.rename(None, from, to).await {
-            Err(fault) if !fault.is_broken() => {
-                // The protocol's own rename fails if the file stands. There is no other way than in two steps.
-                if !session.lstat(to).await.is_ok_and(|there| there.kind() == Type::File) {
-                    return Err(fault);
-                }
-                session.remove(to).await?;
-                session.rename(None, from, to).await
-            }
-            renamed => renamed,
-        }
     }
 }
 
@@ -144,7 +124,7 @@ async fn sweep(shared: &Shared, session: &Arc<Session>, now: Option<std::time::S
     while let Some(names) = opened.names().await? {
         for found in names.iter().filter(|found| is_old(found.attributes.modified())) {
             let Ok(name) = std::str::from_utf8(&found.name) else { continue };
-            if found.attributes.kind() != Type::File {
+            if found.attributes.kind() != Type::File || name.ends_with(ASIDE) {
                 continue;
             }
             match session.remove(&format!("{folder}/{name}")).await {

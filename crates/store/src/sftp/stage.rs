@@ -11,8 +11,9 @@ use futures_util::future::join;
 use super::Shared;
 use super::fault::{self, Answer, Fault};
 use super::place::{Standing, info_of};
-use super::probe::{HARDLINK, Ways};
+use super::probe::{HARDLINK, POSIX_RENAME, Ways};
 use super::read::chunks;
+use super::replace::replace;
 use super::session::{Handle, Pending, Reply, Session};
 use super::wire::{Attributes, Reader, code, open};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,7 +30,7 @@ const ROOM: u64 = 1024 * 1024;
 pub(super) struct Temporary {
     session: Arc<Session>,
     pub(super) path: String,
-    is_gone: bool,
+    pub(super) is_gone: bool,
 }
 
 impl Temporary {
@@ -241,10 +242,23 @@ impl Stage {
     }
 }
 
+/// Why a file has not got its name.
+struct Unnamed {
+    error: Error,
+    /// Whether the file that was to be replaced may be without its name as well.
+    is_torn: bool,
+}
+
+impl From<Error> for Unnamed {
+    fn from(error: Error) -> Self {
+        Self { error, is_torn: false }
+    }
+}
+
 /// Where a file is to become visible.
 pub(super) struct Target<'a> {
     pub(super) shared: &'a Shared,
-    pub(super) session: &'a Session,
+    pub(super) session: &'a Arc<Session>,
     pub(super) ways: Ways,
     pub(super) path: &'a StorePath,
     pub(super) overwrite: bool,
@@ -258,13 +272,17 @@ impl Target<'_> {
 
     /// Makes a temporary file visible.
     async fn show(&self, temporary: &mut Temporary, has_folder: bool) -> Result<()> {
-        self.name(&temporary.path, has_folder).await.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                Error::new(ErrorKind::Unavailable, "the file was taken away while it was made")
-                    .with_source(error)
-            }
-            _ => error,
-        })?;
+        if let Err(Unnamed { error, is_torn }) = self.name(&temporary.path, has_folder).await {
+            // It may be the only one that is left.
+            temporary.is_gone = is_torn;
+            return Err(match error.kind() {
+                ErrorKind::NotFound => {
+                    Error::new(ErrorKind::Unavailable, "the file was taken away while it was made")
+                        .with_source(error)
+                }
+                _ => error,
+            });
+        }
         // By being dropped it goes, if it is still there.
         temporary.is_gone = !self.is_linked();
         Ok(())
@@ -272,7 +290,7 @@ impl Target<'_> {
 
     /// Moves a file here.
     pub(super) async fn receive(&self, from: &str, has_folder: bool) -> Result<()> {
-        self.name(from, has_folder).await?;
+        self.name(from, has_folder).await.map_err(|unnamed| unnamed.error)?;
         if !self.is_linked() {
             return Ok(());
         }
@@ -288,7 +306,7 @@ impl Target<'_> {
     }
 
     /// Gives a file its name, and finds out what was wrong if that fails. Missing folders are made.
-    async fn name(&self, from: &str, has_folder: bool) -> Result<()> {
+    async fn name(&self, from: &str, has_folder: bool) -> Result<(), Unnamed> {
         let to = self.shared.place.of(self.path);
         let parent = self.path.parent();
         if !has_folder {
@@ -299,12 +317,19 @@ impl Target<'_> {
             left -= 1;
             let named = if self.is_linked() {
                 self.session.rename(Some(HARDLINK), from, &to).await
+            } else if !self.overwrite {
+                self.session.rename(None, from, &to).await
+            } else if self.ways.replaces {
+                self.session.rename(Some(POSIX_RENAME), from, &to).await
             } else {
-                self.ways.rename(self.session, from, &to, self.overwrite).await
+                replace(self.shared, self.session, from, &to).await
             };
             let fault = match named {
                 Ok(()) => return Ok(()),
-                Err(fault) if fault.is_broken() => return Err(fault.error("making the file visible")),
+                Err(fault) if fault.is_broken() => {
+                    let is_torn = matches!(fault, Fault::Torn(_));
+                    return Err(Unnamed { is_torn, error: fault.error("making the file visible") });
+                }
                 Err(fault) => fault,
             };
             let standing = self.shared.place.look(self.session, self.path).await?;
@@ -315,10 +340,10 @@ impl Target<'_> {
                     self.shared.place.make_folder(self.session, &parent).await?;
                 }
                 Standing::Nothing { .. } if !has_folder => {
-                    return Err(Error::new(ErrorKind::Unavailable, "the folder keeps disappearing"));
+                    return Err(Error::new(ErrorKind::Unavailable, "the folder keeps disappearing").into());
                 }
-                _ if fault.is_missing() => return Err(fault::not_found()),
-                _ => return Err(fault.error("making the file visible")),
+                _ if fault.is_missing() => return Err(fault::not_found().into()),
+                _ => return Err(fault.error("making the file visible").into()),
             }
         }
     }

@@ -23,6 +23,7 @@ named! {
     one_connects_again_for_all,
     what_is_dropped_at_any_point_leaves_nothing,
     a_store_that_is_dropped_takes_leave,
+    a_break_while_a_file_is_replaced_loses_neither_content,
 }
 
 /// A store behind a wire.
@@ -192,4 +193,44 @@ async fn a_store_that_is_dropped_takes_leave() -> Outcome {
     let again = Store::sftp(options.clone())?;
     assert!(!again.exists("file").await?);
     leftovers(folder, options).await
+}
+
+/// On a server that replaces in steps.
+async fn a_break_while_a_file_is_replaced_loses_neither_content() -> Outcome {
+    let (folder, direct) = asyncssh()?.folder();
+    let proxy = Proxy::to(direct.port)?;
+    let options = SftpOptions { port: proxy.port, host_keys: HostKeys::AcceptAny, ..direct.clone() };
+    let store = make(&options).await?;
+    let mut torn = 0;
+    for after in (0..1_500).step_by(25) {
+        let path = format!("file-{after}");
+        store.write(&path, "old", WriteOptions::default()).await?;
+        let mut writer = store.open_write(&path, WriteOptions::OVERWRITE).await?;
+        writer.write("new").await?;
+        proxy.cut_after(after);
+        let finished = writer.finish().await;
+        proxy.mend();
+        store.ping().await.ok();
+        let through = Store::sftp(direct.clone())?;
+        match through.read_bytes(&path).await {
+            Ok(content) if &content[..] == b"old" => assert!(finished.is_err(), "{after}"),
+            Ok(content) => assert_eq!(&content[..], b"new", "{after}"),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::NotFound);
+                torn += 1;
+                let told = finished.unwrap_err().to_string();
+                let kept = |content: &str| {
+                    folder.join(".longshore-tmp").read_dir().unwrap().flatten().any(|file| {
+                        told.contains(file.file_name().to_str().unwrap())
+                            && std::fs::read_to_string(file.path()).unwrap() == content
+                    })
+                };
+                assert!(kept("old") && kept("new"), "{after}: {told}");
+            }
+        }
+        through.close().await?;
+    }
+    assert!(torn > 0, "no break was between the steps");
+    store.close().await?;
+    Ok(())
 }
