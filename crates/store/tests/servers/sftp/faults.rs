@@ -202,7 +202,7 @@ async fn a_break_while_a_file_is_replaced_loses_neither_content() -> Outcome {
     let options = SftpOptions { port: proxy.port, host_keys: HostKeys::AcceptAny, ..direct.clone() };
     let store = make(&options).await?;
     let mut torn = 0;
-    for after in (0..1_500).step_by(25) {
+    for after in (0..1_500).step_by(50) {
         let path = format!("file-{after}");
         store.write(&path, "old", WriteOptions::default()).await?;
         let mut writer = store.open_write(&path, WriteOptions::OVERWRITE).await?;
