@@ -138,8 +138,8 @@ class Bench:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
-            tail = (self.work_dir / "errors.log").read_text(errors="replace")[-1500:]
-            msg = f"{peer} failed at {work}: {tail}"
+            said = (self.work_dir / "errors.log").read_text(errors="replace").strip()[-200:]
+            msg = f"ended with {process.returncode}; the last thing said was: {said!r}"
             raise BenchError(msg)
         cost: dict[str, float] = json.loads(said)
         reap()
@@ -159,7 +159,7 @@ def reap(seconds: float = 5) -> None:
     """Wait for adopted helpers of a peer that has ended; our own servers are left alone."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        helpers = [pid for pid in own_children() if b"ssh\0" in command_line(pid)[:64]]
+        helpers = [pid for pid in own_children() if command_line(pid).startswith((b"ssh\0", b"ssh:"))]
         if not helpers:
             return
         for pid in helpers:
