@@ -6,9 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rustls::pki_types::pem::PemObject;
+use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -48,40 +47,16 @@ impl Tls {
     }
 
     fn connect_with(&self) -> Result<TlsConnector> {
-        let unusable = |message: String| Error::new(ErrorKind::Unusable, message);
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        for certificate in &self.extra {
-            roots.add(certificate.clone()).map_err(|error| unusable(error.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(unusable("this machine has no root certificates, and no file of them is set".into()));
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| unusable(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let config = longshore_trust::client_config(&self.extra);
+        let config = config.map_err(|why| Error::new(ErrorKind::Unusable, why.to_string()))?;
         Ok(TlsConnector::from(Arc::new(config)))
     }
 }
 
 fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let bad = |why: String| {
+    longshore_trust::read_authorities(path).map_err(|why| {
         Error::new(ErrorKind::Unusable, format!("cannot use the authorities in {}: {why}", path.display()))
-    };
-    let found: Result<Vec<_>> = CertificateDer::pem_file_iter(path)
-        .map_err(|error| bad(error.to_string()))?
-        .map(|certificate| certificate.map_err(|error| bad(error.to_string())))
-        .collect();
-    let found = found?;
-    // One that cannot be trusted is told now, not when something is dialled.
-    for certificate in &found {
-        RootCertStore::empty().add(certificate.clone()).map_err(|error| bad(error.to_string()))?;
-    }
-    if found.is_empty() { Err(bad("it holds no certificate".to_owned())) } else { Ok(found) }
+    })
 }
 
 impl Guard {

@@ -37,16 +37,23 @@ pub const CRATES: &[CrateRule] = &[
         ],
     },
     CrateRule { name: "longshore-flow", normal: &[], tests: &[], build: &[], never: &[] },
+    CrateRule { name: "longshore-trust", normal: &[], tests: &[], build: &[], never: &["tokio"] },
     CrateRule {
         name: "longshore-egress",
         // Its peers for tests own tasks.
-        normal: &["longshore-flow"],
+        normal: &["longshore-flow", "longshore-trust"],
         tests: &[],
         build: &[],
         // It knows addresses and HTTP, nothing of the product: no wire type, no configuration format.
         never: &["serde", "serde_json", "tracing"],
     },
-    CrateRule { name: "longshore-store", normal: &["longshore-flow"], tests: &[], build: &[], never: &[] },
+    CrateRule {
+        name: "longshore-store",
+        normal: &["longshore-flow", "longshore-trust"],
+        tests: &[],
+        build: &[],
+        never: &[],
+    },
     CrateRule { name: "longshore-search", normal: &["longshore-core"], tests: &[], build: &[], never: &[] },
     CrateRule {
         name: "longshore-engine",
@@ -71,7 +78,7 @@ pub const CRATES: &[CrateRule] = &[
     },
     CrateRule {
         name: "longshore",
-        normal: &["longshore-flow", "longshore-core"],
+        normal: &["longshore-flow", "longshore-trust", "longshore-core"],
         tests: &[],
         build: &[],
         never: &[],
@@ -151,6 +158,12 @@ pub const DOORS: &[Door] = &[
         owners: &["longshore-server", "longshore", "longshore-store", "longshore-egress", "hyper-pair"],
         in_tests: &["longshore-cli"],
         why: "HTTP is spoken at the edges; what is inside takes plain types",
+    },
+    Door {
+        names: &["rustls-native-certs", "webpki-roots"],
+        owners: &["longshore-trust"],
+        in_tests: &[],
+        why: "whom to trust is decided in one place",
     },
     Door {
         names: &["object_store", "opendal", "aws-config", "aws-sdk-s3", "russh", "russh-sftp"],

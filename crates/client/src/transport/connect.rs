@@ -9,9 +9,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use longshore_flow::Tasks;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tower::Service;
 
@@ -88,36 +86,16 @@ where
 
 impl Tls {
     fn new(uri: &Uri, ca_file: Option<&Path>) -> Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if let Some(path) = ca_file {
-            add_file(&mut roots, path)?;
-        }
-        if roots.is_empty() {
-            return Err(Error::invalid("this machine has no root certificates, and no file of them is set"));
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Error::invalid(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let read = |path: &Path| {
+            let bad = |why| Error::invalid(format!("cannot use {}: {why}", path.display()));
+            longshore_trust::read_authorities(path).map_err(bad)
+        };
+        let further = ca_file.map(read).transpose()?.unwrap_or_default();
+        let config = longshore_trust::client_config(&further);
+        let config = config.map_err(|why| Error::invalid(why.to_string()))?;
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| Error::invalid(format!("{host:?} is no host's name")))?;
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
     }
-}
-
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<()> {
-    let bad = |why: String| Error::invalid(format!("cannot use {}: {why}", path.display()));
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))?;
-    let mut found = false;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| bad(error.to_string()))?;
-        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-        found = true;
-    }
-    if found { Ok(()) } else { Err(bad("it holds no certificate".to_owned())) }
 }

@@ -5,9 +5,7 @@ use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
 /// The configuration of TLS, made when the first connection needs it: reading certificates takes longer than most requests.
@@ -39,25 +37,10 @@ impl Debug for Tls {
 }
 
 fn make(ca_file: Option<&Path>) -> Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = ca_file {
-        let bad = |why: String| Error::other(format!("cannot use {}: {why}", path.display()));
-        let before = roots.len();
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))? {
-            let certificate = certificate.map_err(|error| bad(error.to_string()))?;
-            roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-        }
-        if roots.len() == before {
-            return Err(bad("it holds no certificate".to_owned()));
-        }
-    }
-    if roots.is_empty() {
-        return Err(Error::other("this machine has no root certificates, and no file of them is set"));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let mut config = builder.map_err(Error::other)?.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    let read = |path: &Path| {
+        let bad = |why| Error::other(format!("cannot use {}: {why}", path.display()));
+        longshore_trust::read_authorities(path).map_err(bad)
+    };
+    let further = ca_file.map(read).transpose()?.unwrap_or_default();
+    longshore_trust::client_config(&further).map_err(Error::other)
 }
