@@ -5,7 +5,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::ops::Range;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -328,17 +327,6 @@ impl Service for Blob {
         let body = content.into_iter().collect();
         self.send(Method::PUT, &upload.key, Ask { query: &query, body, ..Ask::default() }).await?;
         Ok(block)
-    }
-
-    async fn copy_part(
-        &self,
-        _: &UploadId,
-        _: usize,
-        _: &str,
-        _: &FileInfo,
-        _: Range<u64>,
-    ) -> Result<String> {
-        Err(unexpected("a copy in parts, of which there are none here"))
     }
 
     async fn complete(

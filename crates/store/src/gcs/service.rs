@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -336,17 +335,6 @@ impl Service for Gcs {
             self.pending(&upload.name, Pending::advance)?;
         }
         Ok(String::new())
-    }
-
-    async fn copy_part(
-        &self,
-        _: &UploadId,
-        _: usize,
-        _: &str,
-        _: &FileInfo,
-        _: Range<u64>,
-    ) -> Result<String> {
-        Err(unexpected("a copy in parts, of which there are none here"))
     }
 
     async fn complete(&self, upload: &UploadId, _: &[String], options: &WriteOptions) -> Result<FileInfo> {

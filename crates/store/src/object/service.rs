@@ -1,10 +1,12 @@
 //! What an object service does: keys, no folders. Everything that differs from service to service stands here.
 
 use std::fmt::Debug;
+use std::future::ready;
 use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::error::unexpected;
 use crate::backend::BoxStream;
 use crate::capability::CapabilitySet;
 use crate::error::Result;
@@ -79,15 +81,18 @@ pub(crate) trait Service: Debug + Send + Sync + 'static {
         content: Vec<Bytes>,
     ) -> impl Future<Output = Result<String>> + Send;
 
-    /// Makes a part of a range of another object of this service, if that is still `source`.
+    /// Makes a part of a range of another object of this service, if that is still `source`. A service that copies
+    /// whole objects alone is never asked.
     fn copy_part(
         &self,
-        upload: &UploadId,
-        number: usize,
-        from: &str,
-        source: &FileInfo,
-        range: Range<u64>,
-    ) -> impl Future<Output = Result<String>> + Send;
+        _upload: &UploadId,
+        _number: usize,
+        _from: &str,
+        _source: &FileInfo,
+        _range: Range<u64>,
+    ) -> impl Future<Output = Result<String>> + Send {
+        ready(Err(unexpected("a copy in parts, of which there are none here")))
+    }
 
     /// Makes an object of the parts, at least one. As with [`put`](Self::put), without `overwrite` one of many wins.
     fn complete(
