@@ -3,3 +3,6 @@
 pub mod chaos;
 pub mod conformance;
 pub mod disk;
+mod giving_up;
+
+pub use giving_up::given_up_after;

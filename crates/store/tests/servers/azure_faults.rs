@@ -12,6 +12,7 @@ use crate::azure::{
     IN_PARTS, azurite, azurite_options, new_container, nothing_hidden, options_of, start_azurite,
 };
 use crate::dfs::{Answers, DfsServer, TOKEN};
+use crate::giving_up::write_given_up;
 use crate::targets::AnyError;
 use crate::tools;
 
@@ -184,26 +185,7 @@ async fn given_up() -> Done {
         let content = bytes::Bytes::from(content);
         for polls in 0..30 {
             let path = format!("folder/{}-{polls}", content.len());
-            let mut write = Box::pin(store.write(&path, content.clone(), WriteOptions::default()));
-            let mut left = polls;
-            let ended = std::future::poll_fn(|cx| {
-                if left == 0 {
-                    return std::task::Poll::Ready(None);
-                }
-                left -= 1;
-                write.as_mut().poll(cx).map(Some)
-            })
-            .await;
-            drop(write);
-            store.close().await?;
-            let made = store.exists(&path).await?;
-            if let Some(ended) = ended {
-                ended?;
-                assert!(made);
-            }
-            if made {
-                assert!(store.read_bytes(&path).await? == content);
-            }
+            write_given_up(&store, &store, &path, &content, polls).await?;
             nothing_hidden(&server.paths(&filesystem))?;
         }
     }

@@ -13,6 +13,7 @@ use longshore_store::{
 use tokio::sync::OnceCell;
 
 use crate::gcs_server::{GcsServer, TOKEN};
+use crate::giving_up::write_given_up;
 use crate::process::{Server, accepts};
 use crate::targets::{AnyError, Opened, Target};
 use crate::tools;
@@ -256,26 +257,7 @@ async fn given_up() -> Done {
     let content = bytes::Bytes::from(vec![7; IN_PARTS]);
     for polls in 0..30 {
         let path = format!("folder/file-{polls}");
-        let mut write = Box::pin(store.write(&path, content.clone(), WriteOptions::default()));
-        let mut left = polls;
-        let ended = std::future::poll_fn(|cx| {
-            if left == 0 {
-                return std::task::Poll::Ready(None);
-            }
-            left -= 1;
-            write.as_mut().poll(cx).map(Some)
-        })
-        .await;
-        drop(write);
-        store.close().await?;
-        let made = store.exists(&path).await?;
-        if let Some(ended) = ended {
-            ended?;
-            assert!(made);
-        }
-        if made {
-            assert!(store.read_bytes(&path).await? == content);
-        }
+        write_given_up(&store, &store, &path, &content, polls).await?;
         nothing_open(&server, "made")?;
     }
     Ok(())

@@ -15,6 +15,8 @@ mod gcs;
 #[cfg(test)]
 mod gcs_server;
 #[cfg(test)]
+mod giving_up;
+#[cfg(test)]
 mod http_server;
 #[cfg(test)]
 mod process;

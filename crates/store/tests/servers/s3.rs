@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::bucket::Admin;
+use crate::giving_up::write_given_up;
 use crate::process::{Server, accepts, free_port};
 use crate::targets::{AnyError, Opened, Target};
 use crate::tools;
@@ -417,26 +418,7 @@ async fn given_up(kind: &Kind) -> Result<(), AnyError> {
     let content = bytes::Bytes::from(vec![7; IN_PARTS]);
     for polls in 0..40 {
         let path = format!("file-{polls}");
-        let mut write = Box::pin(store.write(&path, content.clone(), WriteOptions::default()));
-        let mut left = polls;
-        let ended = std::future::poll_fn(|cx| {
-            if left == 0 {
-                return std::task::Poll::Ready(None);
-            }
-            left -= 1;
-            write.as_mut().poll(cx).map(Some)
-        })
-        .await;
-        drop(write);
-        parent.close().await?;
-        let made = store.exists(&path).await?;
-        if let Some(ended) = ended {
-            ended?;
-            assert!(made);
-        }
-        if made {
-            assert!(store.read_bytes(&path).await? == content);
-        }
+        write_given_up(&store, &parent, &path, &content, polls).await?;
     }
     let left = Admin::new(port, BUCKET).uploads("given-up").await?;
     assert!(left.is_empty(), "uploads are left over: {left:?}");

@@ -1,8 +1,5 @@
 //! What is given up, breaks off or goes wrong on the way: nothing is torn, lost or left over.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +11,7 @@ use crate::error::ErrorKind;
 use crate::info::{List, ReadOptions, WriteOptions};
 use crate::store::Store;
 use crate::testing::chaos::{Chaos, Op};
+use crate::testing::given_up_after;
 
 /// More than the least part of every service that takes large files in parts.
 const PARTS: usize = 6 * 1024 * 1024;
@@ -33,24 +31,6 @@ promises! {
     closing_waits_for_what_was_given_up [AtomicWrite, List],
     what_breaks_off_is_read_whole_with_attempts [ConditionalRead],
     what_was_acknowledged_stands_whatever_fails [AtomicWrite, Delete],
-}
-
-/// Polls a future so often, whenever it asks to be, and gives it up unless it is done by then.
-async fn given_up_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut left = polls;
-    let mut future = pin!(future);
-    poll_fn(move |context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
 }
 
 /// Waits until what was given up is over, in a child of a store too.
