@@ -48,6 +48,11 @@ class Series:
         known = [value for value in found if value is not None]
         return statistics.median(known) if known else None
 
+    def cpu_of_both(self) -> float | None:
+        """Return the median CPU seconds of both ends together."""
+        both = [s.client_cpu + s.server_cpu for s in self.samples.values() if s.server_cpu is not None]
+        return statistics.median(both) if both else None
+
 
 Results = dict[tuple[str, str, str], Series]
 """By work, direction and peer."""
@@ -124,27 +129,57 @@ class Goal:
         return f"{word:12}  {self.text}: {_cell(self.value, '.2f')} ({sign} {self.limit:g})"
 
 
-def goals(results: Results) -> list[Goal]:
-    """Hold Longshore's numbers against its goals."""
+NO_NETWORK = ("cp", "write-sync")
+FLOOR = "hyper"
+OURS = "longshore"
 
-    def ratio(work: str, direction: str, above: str, below: str) -> float | None:
-        series, base = results.get((work, direction, above)), results.get((work, direction, below))
-        return series.ratio(base) if series else None
+
+def goals(results: Results, link: str) -> list[Goal]:
+    """Hold Longshore's numbers against its goals on a network of this kind."""
+
+    def rivals(work: str, way: str) -> list[Series]:
+        found = [s for (w, d, _), s in results.items() if (w, d) == (work, way) and s.samples]
+        return [s for s in found if s.peer not in (OURS, FLOOR, *NO_NETWORK)]
+
+    def best(work: str, way: str) -> Series | None:
+        return min(rivals(work, way), key=Series.median, default=None)
+
+    def over(work: str, way: str, base: Series | None) -> float | None:
+        series = results.get((work, way, OURS))
+        return series.ratio(base) if series and series.samples else None
+
+    def named(base: Series | None) -> str:
+        return f" ({base.peer})" if base else ""
 
     found = []
-    for work in ("medium", "small"):
-        for way in ("up", "down"):
-            python = ratio(work, way, "python", "longshore")
-            found.append(Goal(f"{work} {way}, times faster than python", python, 10, at_least=True))
-            found.append(Goal(f"{work} {way}, time over nginx's", ratio(work, way, "longshore", "nginx"), 2))
-    for way, limit in (("up", 1.5), ("down", 1.2)):
-        found.append(Goal(f"big {way}, time over nginx's", ratio("big", way, "longshore", "nginx"), limit))
-    for work, limit in (("big", 64), ("many", 128)):
+    for way in ("up", "down"):
+        if link != "direct":
+            base = best("small", way)
+            ours = over("small", way, base)
+            text = f"small {way}, times faster than the best peer{named(base)}"
+            found.append(Goal(text, 1 / ours if ours else None, 3, at_least=True))
+            continue
+        for work in ("medium", "small"):
+            nginx = results.get((work, way, "nginx"))
+            found.append(Goal(f"{work} {way}, time over nginx's with curl", over(work, way, nginx), 1))
+            python, own = (results.get((work, way, peer)) for peer in ("python", OURS))
+            times = python.ratio(own) if python and python.samples else None
+            found.append(Goal(f"{work} {way}, times faster than python", times, 10, at_least=True))
+        base = best("big", way)
+        found.append(
+            Goal(f"big {way}, time over the fastest peer's{named(base)}", over("big", way, base), 1.1)
+        )
+        longshore, both = results.get(("big", way, OURS)), None
+        if longshore and base and (cpu := longshore.cpu_of_both()) and (theirs := base.cpu_of_both()):
+            both = cpu / theirs
+        found.append(Goal(f"big {way}, CPU of both ends over the fastest peer's{named(base)}", both, 1.3))
+    for work, limit in (("big", 64), ("huge", 64), ("many", 128)):
         for way in ("up", "down"):
             for end in ("client", "server"):
-                series = results.get((work, way, "longshore"))
+                series = results.get((work, way, OURS))
                 peak = series.peak(end) if series and series.samples else None
-                found.append(Goal(f"{work} {way}, MiB of memory of the {end}", peak, limit))
+                if peak or work == "big":
+                    found.append(Goal(f"{work} {way}, MiB of memory of the {end}", peak, limit))
     return found
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -16,9 +17,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from link import LINKS, Link
 from measure import BenchError, timed, warm_memory
 from peers import PEERS, Bench, Peer
-from peers.base import BENCH
+from peers.base import BENCH, cargo_build
 from report import Results, Series, as_json, goals, table
 from works import DEFAULT_WORKS, WORKS, Work
 
@@ -107,22 +109,29 @@ def run_one(peer: Peer, work: Work, source: Path, number: int, results: Results,
     server = None
     try:
         server = peer.start(data)
-        for direction in peer.directions:
-            series = results[work.name, direction, peer.name]
-            up = direction == "up"
-            command = peer.up(server, work, source) if up else peer.down(server, work, target)
-            os.sync()
-            if work.size >= KEPT_BELOW:
-                warm_memory(3 * work.size)
-            flush = flush_milliseconds(space)
-            sample = timed(command, server, log, limit)
-            sample.flush_ms = flush
-            if direction == peer.directions[-1]:
-                # What came back is what went up, so both ways are verified at once.
-                arrived = data if peer.directions == ("up",) else target
-                if fault := work.fault(source, arrived, bytes_too=number == 1):
-                    raise BenchError(fault)
-            series.samples[number] = sample
+        with contextlib.ExitStack() as stack:
+            if peer.bench.link:
+                stack.enter_context(peer.bench.link.between(server, peer.dir / "link"))
+            for direction in peer.directions:
+                series = results[work.name, direction, peer.name]
+                up = direction == "up"
+                command = peer.up(server, work, source) if up else peer.down(server, work, target)
+                os.sync()
+                if work.size >= KEPT_BELOW:
+                    warm_memory(3 * work.size)
+                flush = flush_milliseconds(space)
+                sample = timed(command, server, log, limit)
+                sample.flush_ms = flush
+                if direction == peer.directions[-1]:
+                    # What came back is what went up, so both ways are verified at once.
+                    fault = (
+                        peer.arrived(work, source, data)
+                        if up
+                        else work.fault(source, target, bytes_too=number == 1)
+                    )
+                    if fault:
+                        raise BenchError(fault)
+                series.samples[number] = sample
     except (BenchError, OSError, ValueError, KeyError) as error:
         message = f"round {number}: {error}"
         results[work.name, direction, peer.name].faults.append(message)
@@ -163,6 +172,9 @@ def main() -> int:
         "--longshore", type=Path, metavar="PATH", help="a built program, instead of building one"
     )
     parser.add_argument("--hyper-pair", type=Path, metavar="PATH", help="likewise")
+    parser.add_argument(
+        "--link", choices=LINKS, default="direct", help="the network between client and server"
+    )
     parser.add_argument("--baseline", default="longshore", help="whose times the ratios are over")
     parser.add_argument("--limit", type=float, default=300, help="seconds that one transfer may take")
     asked = parser.parse_args()
@@ -181,8 +193,9 @@ def main() -> int:
         print(f"{work_dir} is {kind}: nothing there is durable, give a disk with --work-dir", file=sys.stderr)
         return 2
 
-    bench = Bench(work_dir, asked.longshore, asked.hyper_pair)
-    peers = []
+    link = None if asked.link == "direct" else Link(asked.link, cargo_build("longshore-link", "link"))
+    bench = Bench(work_dir, asked.longshore, asked.hyper_pair, link)
+    peers: list[Peer] = []
     for name in asked.peers.split(","):
         peer = PEERS[name](bench)
         if why := peer.missing():
@@ -215,6 +228,7 @@ def main() -> int:
     samples = [s for series in results.values() for s in series.samples.values()]
     flushes = [s.flush_ms for s in samples] or [0.0]
     machine = {
+        "link": asked.link,
         "cpus": os.cpu_count(),
         "kernel": platform.release(),
         "file_system": kind,
@@ -236,7 +250,7 @@ def main() -> int:
     print()
     for peer in peers:
         print(f"{peer.name}: {peer.what}; durable: {peer.durable}")
-    held = goals(results) if any(p.name == "longshore" for p in peers) else []
+    held = goals(results, asked.link) if any(p.name == "longshore" for p in peers) else []
     if held:
         print("\ngoals" + (" (at another scale, so they say little)" if asked.scale != 1 else ""))
         print("\n".join(map(str, held)))

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from measure import BenchError, Server, free_port
+from peers.packages import installed
+from peers.seaweed import seaweed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,6 @@ HERE = Path(__file__).parent
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 SMALL_FILES, MANY_FILES, LARGE = 1000, 20_000, 256 * MIB
 RUST = ("longshore", "object_store", "opendal")
-ACCESS, SECRET = "benchkey1", "bench-secret-1"
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -206,38 +207,6 @@ def fill(root: Path) -> None:
 
 
 @contextlib.contextmanager
-def seaweed(work_dir: Path, weed: Path) -> Iterator[dict[str, Any]]:
-    """Run an S3 server."""
-    settings = work_dir / "s3.json"
-    credentials = [{"accessKey": ACCESS, "secretKey": SECRET}]
-    identity = {
-        "name": "bench",
-        "credentials": credentials,
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    settings.write_text(json.dumps({"identities": [identity]}))
-    data = work_dir / "seaweed"
-    data.mkdir()
-    ports = {name: free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
-    ports |= {f"{name}.grpc": free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
-    argv = [str(weed), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}", "-volume.max=100"]
-    argv += ["-master.volumeSizeLimitMB=256", "-filer", "-s3", f"-s3.config={settings}"]
-    argv += [f"-{name}={port}" for name, port in ports.items()]
-    server = Server.start(argv, work_dir / "seaweed-log", data)
-    try:
-        server.wait_until(lambda: server.listening(ports["s3.port"]), 60)
-        yield {
-            "root": "bench",
-            "endpoint": f"http://127.0.0.1:{ports['s3.port']}",
-            "user": ACCESS,
-            "secret": SECRET,
-        }
-    finally:
-        server.process.kill()
-        server.process.wait()
-
-
-@contextlib.contextmanager
 def sshd(work_dir: Path, program: str) -> Iterator[dict[str, Any]]:
     """Run an SSH server for whoever runs this."""
     folder = work_dir / "ssh"
@@ -274,13 +243,12 @@ def sshd(work_dir: Path, program: str) -> Iterator[dict[str, Any]]:
         server.stop()
 
 
-def make_bucket(s3: dict[str, Any]) -> None:
+def make_bucket(s3: dict[str, Any], python: Path) -> None:
     """Make the bucket: an unsigned program cannot, so a peer's library does."""
     code = (
         "import sys, json, s3fs; s = json.loads(sys.argv[1])\n"
         "s3fs.S3FileSystem(key=s['user'], secret=s['secret'], endpoint_url=s['endpoint']).mkdir(s['root'])"
     )
-    python = HERE / ".work" / "stores-venv" / "bin" / "python"
     for attempt in range(20):
         done = subprocess.run(
             [python, "-c", code, json.dumps(s3)], check=False, capture_output=True, text=True
@@ -290,20 +258,6 @@ def make_bucket(s3: dict[str, Any]) -> None:
         time.sleep(attempt / 4)
     msg = f"no bucket can be made: {done.stderr[-800:]}"
     raise BenchError(msg)
-
-
-def peers_in_python() -> Path:
-    """Make the virtual environment of the peers, unless it is there; return its folder."""
-    venv = HERE / ".work" / "stores-venv"
-    wanted = (HERE / "requirements-stores.txt").read_text()
-    installed = venv / "installed.txt"
-    if not installed.exists() or installed.read_text() != wanted:
-        print("installing the peers in Python …", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
-        argv = [str(venv / "bin" / "pip"), "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*argv, "-r", str(HERE / "requirements-stores.txt")], check=True)
-        installed.write_text(wanted)
-    return venv
 
 
 def build() -> Path:
@@ -387,20 +341,20 @@ def main() -> int:
         for work in (HUGE if args.huge else WORKS)
         if not names or work.kind in names or f"{work.kind}-{work.name}" in names
     ]
-    venv, rust = peers_in_python(), build()
+    python, rust = installed(HERE / ".work" / "stores-venv", HERE / "requirements-stores.txt"), build()
     shutil.rmtree(args.work_dir, ignore_errors=True)
     (args.work_dir / "files").mkdir(parents=True)
     fill(args.work_dir / "files")
     programs = {
         "rust": [str(rust)],
-        "python": [str(venv / "bin" / "python"), str(HERE / "peers" / "programs" / "store_peer.py")],
+        "python": [str(python / "python"), str(HERE / "peers" / "programs" / "store_peer.py")],
     }
     results: dict[str, Found] = {}
     program = shutil.which("sshd") or "/usr/sbin/sshd"
-    with seaweed(args.work_dir, venv / "bin" / "weed") as s3, sshd(args.work_dir, program) as ssh:
+    with seaweed(args.work_dir, python / "weed") as s3, sshd(args.work_dir, program) as ssh:
         bench = Bench(args.work_dir, {"s3": s3, "sftp": ssh}, programs)
         if any(work.kind == "s3" for work in works):
-            make_bucket(s3)
+            make_bucket(s3, python / "python")
             bench.run("object_store", Work("s3", "fill", SMALL_FILES, 16, KIB, ()))
             bench.run("object_store", Work("s3", "put", 1, 1, LARGE, ()))
         for work in works:

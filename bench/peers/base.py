@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from measure import BenchError, Command, Server
 
 if TYPE_CHECKING:
+    from link import Link
     from works import Work
 
 BENCH = Path(__file__).resolve().parent.parent
@@ -26,6 +27,7 @@ class Bench:
     work_dir: Path
     longshore: Path | None = None
     hyper_pair: Path | None = None
+    link: Link | None = None
 
 
 class Peer:
@@ -52,6 +54,10 @@ class Peer:
     def start(self, data: Path) -> Server | None:
         """Start a server on an empty folder."""
         raise NotImplementedError
+
+    def arrived(self, work: Work, source: Path, data: Path) -> str | None:
+        """Say what is wrong with what went up, for a peer that nothing comes down from."""
+        return work.fault(source, data, bytes_too=True)
 
     def up(self, server: Server | None, work: Work, source: Path) -> Command:
         """Return the command that moves the folder to the server; what it needs is made here, untimed."""

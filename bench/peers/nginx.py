@@ -7,13 +7,11 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from measure import Command, Server, free_port
-from peers.base import Peer
+from measure import Server, free_port
+from peers.curl import CurlPeer
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from works import Work
 
 CONFIG = """\
 {user}
@@ -43,7 +41,7 @@ http {{
 """
 
 
-class NginxPeer(Peer):
+class NginxPeer(CurlPeer):
     """PUT writes a temporary file on the same file system and renames it; nothing is flushed."""
 
     name = "nginx"
@@ -53,14 +51,14 @@ class NginxPeer(Peer):
     def missing(self) -> str | None:
         """Find the programs; nginx is where ordinary users' PATH does not look."""
         path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
-        nginx, curl = shutil.which("nginx", path=path), shutil.which("curl")
-        if not nginx or not curl:
-            return "nginx or curl is not there; on Debian: apt-get install nginx-light curl"
-        self.nginx, self.curl = nginx, curl
+        nginx = shutil.which("nginx", path=path)
+        if not nginx:
+            return "nginx is not there; on Debian: apt-get install nginx-light"
+        self.nginx = nginx
         self.built = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=False).stderr
         if "http_dav_module" not in self.built:
             return "this nginx has no DAV module; on Debian: apt-get install nginx-light"
-        return None
+        return super().missing()
 
     def start(self, data: Path) -> Server:
         """Start nginx with a configuration of its own and everything it writes below the work folder."""
@@ -80,25 +78,3 @@ class NginxPeer(Peer):
         server.wait_until(lambda: server.listening(port))
         server.url = f"http://127.0.0.1:{port}"
         return server
-
-    def _curl(self, lines: list[str]) -> Command:
-        transfers = self.dir / "curl.conf"
-        transfers.write_text("\n".join(lines))
-        argv = [self.curl, "--parallel", "--parallel-max", "20", "--no-progress-meter", "--fail"]
-        return Command([*argv, "--create-dirs", "-H", "Expect:", "-K", str(transfers)])
-
-    def up(self, server: Server | None, work: Work, source: Path) -> Command:
-        """Write curl's list of transfers, and PUT them."""
-        assert server
-        lines = []
-        for name in work.names():
-            lines += [f'upload-file = "{source / name}"', f'url = "{server.url}/{name}"']
-        return self._curl(lines)
-
-    def down(self, server: Server | None, work: Work, target: Path) -> Command:
-        """Write curl's list of transfers, and GET them."""
-        assert server
-        lines = []
-        for name in work.names():
-            lines += [f'url = "{server.url}/{name}"', f'output = "{target / name}"']
-        return self._curl(lines)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
-from measure import Command, Server, free_port
+from measure import BenchError, Command, Server, free_port
 from peers.base import BENCH, PROGRAMS, Peer
+from peers.packages import installed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,24 +23,12 @@ class PythonPeer(Peer):
     durable = "no"
 
     def missing(self) -> str | None:
-        """Make the virtual environment, once for each content of requirements.txt."""
-        venv = self.bench.work_dir / "venv"
-        self.python = venv / "bin" / "python"
-        wanted = (BENCH / "requirements.txt").read_text()
-        stamp = venv / "requirements.txt"
-        if stamp.exists() and stamp.read_text() == wanted:
-            return None
-        print("installing the Python peer …", file=sys.stderr, flush=True)
-        shutil.rmtree(venv, ignore_errors=True)
-        for argv in (
-            [sys.executable, "-m", "venv", str(venv)],
-            [str(self.python), "-m", "pip", "install", "-q", "-r", str(BENCH / "requirements.txt")],
-        ):
-            done = subprocess.run(argv, capture_output=True, check=False)
-            if done.returncode != 0:
-                tail = (done.stdout + done.stderr).decode(errors="replace").strip()[-300:]
-                return f"its packages do not install ({tail}); needs python3-venv and a package index"
-        stamp.write_text(wanted)
+        """Install its packages."""
+        try:
+            found = installed(self.bench.work_dir / "venv", BENCH / "requirements.txt")
+        except BenchError as error:
+            return str(error)
+        self.python = found / "python"
         return None
 
     def start(self, data: Path) -> Server:
