@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from measure import Server
+from measure import Server, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +18,7 @@ LINKS: dict[str, list[str]] = {
     "20ms": ["--delay-ms", "10"],
     "200ms": ["--delay-ms", "100"],
     # A connection breaks after some 20 MiB, at any byte.
-    "cuts": ["--delay-ms", "10", "--cut-mean", "20971520", "--seed", "1"],
+    "cuts": ["--delay-ms", "10", "--cut", "10000000..30000000", "--seed", "1"],
 }
 """By name: what the proxy is told. The delay is that of one way."""
 
@@ -39,11 +38,11 @@ class Link:
             yield
             return
         target, own = urlsplit(server.url), server.url
-        argv = [str(self.program), "--to", target.netloc, "--listen", "127.0.0.1:0", *options]
-        proxy = Server.start(argv, log, log)
+        port = free_port()
+        proxy = Server.start([str(self.program), f"127.0.0.1:{port}", target.netloc, *options], log, log)
         try:
-            proxy.wait_until(lambda: bool(proxy.first_line()))
-            server.url = own.replace(target.netloc, json.loads(proxy.first_line())["listen"], 1)
+            proxy.wait_until(lambda: proxy.listening(port))
+            server.url = own.replace(target.netloc, f"127.0.0.1:{port}", 1)
             yield
         finally:
             server.url = own
