@@ -1,10 +1,11 @@
-//! How Longshore does many things at once: retry, pauses, budgets, rates, bounded fan-out, owned tasks.
+//! How Longshore does many things at once: retry, pauses, budgets, rates, a limit that adapts, bounded fan-out, owned tasks.
 //!
 //! This crate knows nothing of Longshore: no ids, no HTTP types, no clock and no source of randomness of its
 //! own. The time and a random number are passed in, so that what it decides can be tested by property.
 
 #![warn(missing_docs)]
 
+pub mod adaptive;
 pub mod budget;
 pub mod fan_out;
 pub mod gate;
@@ -12,6 +13,7 @@ pub mod rate;
 pub mod retry;
 pub mod tasks;
 
+pub use adaptive::Limiter;
 pub use budget::{Budget, BudgetPolicy};
 pub use fan_out::{fan_out, fan_out_stream};
 pub use gate::Gate;
