@@ -6,7 +6,9 @@
 #![warn(missing_docs)]
 
 pub mod adaptive;
+pub mod blocking;
 pub mod budget;
+pub mod cancel;
 pub mod fan_out;
 pub mod gate;
 pub mod idle;
@@ -14,12 +16,16 @@ pub mod moment;
 pub mod rate;
 pub mod retry;
 pub mod tasks;
+pub mod timeout;
 
 pub use adaptive::Limiter;
+pub use blocking::Blocking;
 pub use budget::{Budget, BudgetPolicy};
+pub use cancel::{Cancel, CancelOnDrop};
 pub use fan_out::{fan_out, fan_out_stream};
 pub use gate::Gate;
 pub use idle::{Idle, Moved};
 pub use rate::Rate;
 pub use retry::RetryPolicy;
 pub use tasks::Tasks;
+pub use timeout::with_timeout;
