@@ -29,7 +29,7 @@ pub use gate::Gate;
 pub use idle::{Idle, Moved};
 pub use pages::{PageError, pages};
 pub use queue::Queue;
-pub use rate::Rate;
+pub use rate::{Rate, Rates};
 pub use retry::RetryPolicy;
 pub use tasks::Tasks;
 pub use timeout::with_timeout;
