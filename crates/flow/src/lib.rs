@@ -1,4 +1,5 @@
-//! How Longshore does many things at once: retry, pauses, budgets, rates, a limit that adapts, bounded fan-out, owned tasks.
+//! How Longshore does many things at once: retry, pauses, budgets, rates, a limit that adapts, bounded fan-out, queues, pages,
+//! pipelines, owned tasks.
 //!
 //! This crate knows nothing of Longshore: no ids, no HTTP types, no clock and no source of randomness of its
 //! own. The time and a random number are passed in, so that what it decides can be tested by property.
@@ -14,6 +15,7 @@ pub mod gate;
 pub mod idle;
 pub mod moment;
 pub mod pages;
+pub mod pipeline;
 pub mod queue;
 pub mod rate;
 pub mod retry;
@@ -28,6 +30,7 @@ pub use fan_out::{fan_out, fan_out_stream};
 pub use gate::Gate;
 pub use idle::{Idle, Moved};
 pub use pages::{PageError, pages};
+pub use pipeline::{Checkpoint, Outcome, Pipeline};
 pub use queue::Queue;
 pub use rate::{Rate, Rates};
 pub use retry::RetryPolicy;
