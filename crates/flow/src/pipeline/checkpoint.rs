@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::blocking::Blocking;
 use crate::moment::after;
 use crate::tasks::Tasks;
+
+#[cfg(test)]
+mod tests;
 
 /// What a file begins with, before the name of its pipeline.
 const FORMAT: &str = "longshore-pipeline 1 ";
@@ -159,6 +162,10 @@ fn unescape(line: &str) -> Option<String> {
 
 fn open(path: &Path, header: &str) -> Result<(File, HashSet<String>), Fault> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    // A device may have no end.
+    if !file.metadata()?.is_file() {
+        return Err(Fault::Foreign);
+    }
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => Fault::InUse,
         TryLockError::Error(error) => Fault::Io(error),
@@ -166,7 +173,8 @@ fn open(path: &Path, header: &str) -> Result<(File, HashSet<String>), Fault> {
     let mut done = HashSet::new();
     let mut reader = BufReader::new(&mut file);
     let mut bytes = Vec::new();
-    let mut whole = reader.read_until(b'\n', &mut bytes)? as u64;
+    // No further than the header goes, for the first line of another file may be all of it.
+    let mut whole = reader.by_ref().take(header.len() as u64).read_until(b'\n', &mut bytes)? as u64;
     if bytes != header.as_bytes() {
         // A process may have been killed before it had written the whole header.
         if !header.as_bytes().starts_with(&bytes) {
