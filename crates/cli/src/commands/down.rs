@@ -58,7 +58,11 @@ impl Down {
         let into = nodes.len() > 1 || is_folder_path(&self.destination);
         let client = session.patient()?;
         let counters = Arc::new(Counters::default());
-        let options = DownloadOptions { progress: Some(counters.sink()), replace: self.force, range: None };
+        let options = DownloadOptions {
+            progress: Some(counters.sink()),
+            replace: self.force,
+            ..DownloadOptions::default()
+        };
         let fetcher = Arc::new(Fetcher { files: client.files(), options });
         let parts = self.parts(&nodes, into)?;
         if output.is_watched() {
