@@ -4,6 +4,7 @@ pub(crate) mod control;
 pub(crate) mod destination;
 pub(crate) mod download;
 pub(crate) mod many;
+pub(crate) mod meter;
 pub(crate) mod part;
 pub(crate) mod plan;
 pub(crate) mod progress;

@@ -21,7 +21,7 @@ use crate::error::Result;
 /// How many files are moved.
 #[derive(Clone, Debug, Default)]
 pub struct ManyOptions {
-    /// How many move at once; left out, what the client was set to.
+    /// How many move at once; left out, what the client was set to, and no more downloads than that in any case.
     pub concurrency: Option<usize>,
     /// What is told of progress.
     pub progress: Option<ProgressSink>,

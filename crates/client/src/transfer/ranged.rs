@@ -21,6 +21,7 @@ use super::control::Control;
 use super::part::Part;
 use super::plan::{PARTS_AT_ONCE, parts};
 use super::progress::Report;
+use super::slots::Slot;
 use super::state::{Cells, Subject};
 use crate::client::{Client, Lane};
 use crate::error::{Error, Result};
@@ -77,19 +78,21 @@ struct Whole {
 
 impl Fetch<'_> {
     /// Fetches the cells that are missing into `part` and returns the digest of the whole, which is that of the
-    /// subject. With `first`, the whole content's answer, all comes over that, and from where it breaks over others.
+    /// subject. With `first`, the whole content's answer and its room, all comes
+    /// over that, and from where it breaks over others.
     ///
     /// When this returns, nothing of it writes any more.
     pub(crate) async fn run(
         &self,
         part: Arc<Part>,
         cells: Cells,
-        first: Option<Answer>,
+        first: Option<(Answer, Slot)>,
     ) -> Result<Digest, Failed> {
-        let ranges = match &first {
-            Some(_) => Vec::from([0..self.subject.cell.count(self.subject.length)]),
-            None => parts(cells.iter().map(Option::is_none), self.subject.cell),
-        };
+        let mut ranges = parts(cells.iter().map(Option::is_none), self.subject.cell);
+        if first.is_some() {
+            ranges.clear();
+            ranges.push(0..self.subject.cell.count(self.subject.length));
+        }
         let whole = Arc::new(Whole { part, subject: self.subject.clone(), cells: Mutex::new(cells) });
         // The first failure ends the others too; they are waited for, so that none writes afterwards.
         let ended = Control::new();
@@ -123,7 +126,7 @@ impl Fetch<'_> {
         &self,
         whole: Arc<Whole>,
         cells: Range<u64>,
-        first: Option<Answer>,
+        first: Option<(Answer, Slot)>,
         ended: &Control,
     ) -> Result<(), Failed> {
         ended.pass().await?;
@@ -149,16 +152,15 @@ impl Fetch<'_> {
     async fn receive(
         &self,
         mut range: Range<u64>,
-        mut first: Option<Answer>,
+        mut first: Option<(Answer, Slot)>,
         sender: &mpsc::Sender<Step>,
         ended: &Control,
     ) -> Result<(), Failed> {
         let mut tries = self.client.tries();
         loop {
             let begun = range.start;
-            let attempt = ended.guard(
-                self.control.guard(async { Ok(self.attempt(&mut range, first.take(), sender).await) }),
-            );
+            let attempt = Box::pin(self.attempt(&mut range, first.take(), sender));
+            let attempt = ended.guard(self.control.guard(async { Ok(attempt.await) }));
             let error = match attempt.await? {
                 Ok(()) => return Ok(()),
                 Err(Failed::Ended(error)) => error,
@@ -177,19 +179,39 @@ impl Fetch<'_> {
     async fn attempt(
         &self,
         range: &mut Range<u64>,
-        first: Option<Answer>,
+        first: Option<(Answer, Slot)>,
         sender: &mpsc::Sender<Step>,
     ) -> Result<(), Failed> {
         self.control.pass().await?;
-        // What comes over the first answer has its room already: it is a file of its own.
-        let (mut answer, mut skip, _slot) = match first {
-            Some(answer) => (answer, 0, None),
+        let (received, slot) = match first {
+            Some((answer, slot)) => (self.read(range, answer, 0, sender).await, slot),
             None => {
-                let slot = self.client.slots().acquire().await;
-                let (answer, skip) = self.ask(range.clone()).await?;
-                (answer, skip, Some(slot))
+                let mut slot = self.client.slots().acquire().await;
+                let received = match self.ask(range.clone()).await {
+                    Ok((answer, skip)) => {
+                        slot.answered();
+                        self.read(range, answer, skip, sender).await
+                    }
+                    Err(failed) => Err(failed),
+                };
+                (received, slot)
             }
         };
+        match &received {
+            Err(Failed::Ended(error)) => slot.ended(Some(error)),
+            _ => slot.ended(None),
+        }
+        received
+    }
+
+    /// Hands what comes of a range over an answer to the writing thread, after the bytes that lie before it.
+    async fn read(
+        &self,
+        range: &mut Range<u64>,
+        mut answer: Answer,
+        mut skip: u64,
+        sender: &mpsc::Sender<Step>,
+    ) -> Result<(), Failed> {
         while range.start < range.end {
             self.control.pass().await?;
             let Some(chunk) = answer.chunk().await else {

@@ -19,6 +19,7 @@ use crate::transfer::plan::{LARGE, is_whole};
 use crate::transfer::progress::Report;
 use crate::transfer::ranged::{Failed, Fetch};
 use crate::transfer::reader::{self, finish};
+use crate::transfer::slots::Slot;
 use crate::transfer::state::{Cells, Subject};
 
 /// How many chunks may wait for the disk; each is at most as large as the connection's read buffer.
@@ -128,16 +129,28 @@ impl Landing<'_> {
             self.report.reused(same.bytes);
             return Ok(same);
         }
+        let slot = self.client.slots().acquire();
+        let slot = self.control.guard(async { Ok(slot.await) }).await?;
         // Hashed where it is written: on a blocking thread, out of the way of the connections.
         let opening = open_once(self.client, self.content, self.options, false);
-        let download = self.control.guard(opening).await?;
+        let download = match self.control.guard(opening).await {
+            Ok(download) => download,
+            Err(error) => {
+                slot.ended(Some(&error));
+                return Err(error.into());
+            }
+        };
         self.start(download.length());
         let subject = if self.options.range.is_none() { download.subject() } else { None };
         match subject {
-            Some(subject) if !is_whole(subject.length) => Box::pin(self.in_parts(download, subject)).await,
+            Some(subject) if !is_whole(subject.length) => {
+                Box::pin(self.in_parts(download, subject, slot)).await
+            }
             _ => {
                 let control = self.control.clone();
-                Ok(control.guard(Box::pin(self.in_one(download))).await?)
+                let received = control.guard(Box::pin(self.in_one(download))).await;
+                slot.ended(received.as_ref().err());
+                Ok(received?)
             }
         }
     }
@@ -164,11 +177,11 @@ impl Landing<'_> {
     }
 
     /// Receives content part by part.
-    async fn in_parts(&self, download: Download, subject: Subject) -> Result<Downloaded, Ended> {
+    async fn in_parts(&self, download: Download, subject: Subject, slot: Slot) -> Result<Downloaded, Ended> {
         let version = download.version();
         let large = subject.length >= LARGE && has_ranges(&download.answer);
         // The first answer to a large file says what it is, and its bytes come over several connections instead.
-        let first = (!large).then_some(download.answer);
+        let first = (!large).then_some((download.answer, slot));
         let route = route(self.client, self.content).await?;
         let (part, cells) = self.open_part(large, &subject).await.map_err(Ended::Final)?;
         let reused = (0..).zip(&cells).filter(|(_, cell)| cell.is_some());
