@@ -1,7 +1,8 @@
 //! Which server, which key, which workspace: what was asked, the environment and the profiles taken together.
 
 use longshore::{
-    Client, Code, DEFAULT_URL, LockToken, Node, NodeId, Path, Place, RetryPolicy, Workspace, WorkspaceId,
+    Client, Code, DEFAULT_CONCURRENCY, DEFAULT_URL, LockToken, Node, NodeId, Path, Place, RetryPolicy,
+    Workspace, WorkspaceId,
 };
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -108,18 +109,22 @@ impl Session {
                 Failure::of_code(Code::KeyMissing, format!("no API key for {}", resolved.url)).hint(NO_KEY)
             );
         }
-        let client = build(&resolved, impatient())?;
+        let client = build(&resolved, impatient(), DEFAULT_CONCURRENCY)?;
         Ok(Self { resolved, client, workspace: OnceCell::new() })
     }
 
     /// Returns a client for a long transfer, which outlasts a server's restart.
-    pub(crate) fn patient(&self) -> Result<Client, Failure> {
-        build(&self.resolved, RetryPolicy::default())
+    pub(crate) fn patient(&self, concurrency: usize) -> Result<Client, Failure> {
+        build(&self.resolved, RetryPolicy::default(), concurrency)
     }
 
     /// Returns a client for what outlasts any restart, once the server is known to be there.
     pub(crate) fn patient_for_ever(&self) -> Result<Client, Failure> {
-        build(&self.resolved, RetryPolicy { max_attempts: u32::MAX, ..RetryPolicy::default() })
+        build(
+            &self.resolved,
+            RetryPolicy { max_attempts: u32::MAX, ..RetryPolicy::default() },
+            DEFAULT_CONCURRENCY,
+        )
     }
 
     /// Returns the workspace, and so proves that the server answers and knows the key.
@@ -186,11 +191,12 @@ impl Session {
     }
 }
 
-fn build(resolved: &Resolved, retry: RetryPolicy) -> Result<Client, Failure> {
+fn build(resolved: &Resolved, retry: RetryPolicy, concurrency: usize) -> Result<Client, Failure> {
     let mut builder = Client::builder()
         .url(resolved.url.as_str())
         .user_agent(concat!("longshore-cli/", env!("CARGO_PKG_VERSION")))
-        .retry(retry);
+        .retry(retry)
+        .concurrency(concurrency);
     if let Some(key) = &resolved.key {
         builder = builder.api_key(key.as_str());
     }

@@ -32,6 +32,7 @@ use crate::config::{Base, Builder};
 use crate::error::{Error, Result};
 use crate::lock::table::Table;
 use crate::lock::{MOST_NAMED, Named};
+use crate::transfer::slots::Slots;
 use crate::transport::answer::Answer;
 use crate::transport::body::{Body, Sending};
 use crate::transport::connect::Connector;
@@ -73,6 +74,7 @@ struct Inner {
     held: Table,
     tasks: Tasks,
     idle_limit: Duration,
+    slots: Slots,
 }
 
 impl Client {
@@ -88,6 +90,7 @@ impl Client {
             held: Table::default(),
             tasks: Tasks::new(),
             idle_limit: settings.timeouts.idle,
+            slots: Slots::new(settings.concurrency),
         };
         Self { inner: Arc::new(inner), under: Arc::default(), own_key: None }
     }
@@ -256,6 +259,11 @@ impl Client {
 
     pub(crate) fn idle_limit(&self) -> Duration {
         self.inner.idle_limit
+    }
+
+    /// Returns the room for requests of large transfers, which all of them share.
+    pub(crate) fn slots(&self) -> &Slots {
+        &self.inner.slots
     }
 
     pub(crate) fn concurrency(&self) -> usize {

@@ -58,6 +58,8 @@ enum Origin {
     Integrity,
     /// A lock that a guard held.
     Lease,
+    /// The caller's hand on a transfer.
+    Control,
 }
 
 /// An error of the SDK: what the caller must do about it, and what is known of it.
@@ -140,7 +142,9 @@ impl Error {
             io::ErrorKind::NotFound => ErrorKind::NotFound,
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
             io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::TooLarge,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                ErrorKind::TooLarge
+            }
             io::ErrorKind::IsADirectory
             | io::ErrorKind::NotADirectory
             | io::ErrorKind::InvalidFilename
@@ -182,6 +186,16 @@ impl Error {
     pub(crate) fn lost(source: impl Into<Cause>) -> Self {
         let message = "a task of the client ended early";
         Self::new(ErrorKind::Internal, Origin::Local, message).caused_by(source)
+    }
+
+    /// Makes the error of a transfer that the caller cancelled.
+    pub(crate) fn cancelled() -> Self {
+        Self::new(ErrorKind::Invalid, Origin::Control, "the transfer was cancelled")
+    }
+
+    /// Makes the error of content that became another version while it came, again and again.
+    pub(crate) fn changed() -> Self {
+        Self::mismatch(Code::PreconditionFailed, "the content changed while it was downloaded")
     }
 
     /// Makes the error of a lock that its guard takes for lost.
@@ -338,6 +352,12 @@ impl Error {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.0.origin == Origin::Local
+    }
+
+    /// Tells whether the caller cancelled the transfer, see [`crate::Control`].
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.origin == Origin::Control
     }
 
     /// Tells whether the server may have done what was asked although this error came back.

@@ -68,9 +68,11 @@ pub use longshore_core::{
     Timestamp, VersionId, WorkspaceId, WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
+pub use transfer::control::Control;
 pub use transfer::destination::Destination;
 pub use transfer::download::{ByteRange, Download, DownloadOptions, Downloaded};
 pub use transfer::many::{DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
+pub use transfer::meter::{Meter, Reading};
 pub use transfer::progress::{Progress, ProgressSink};
 pub use transfer::source::{ByteStream, Source, Target};
 pub use transfer::upload::UploadOptions;

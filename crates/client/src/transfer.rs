@@ -1,11 +1,16 @@
 //! Moving content: planned, hashed, verified, in constant memory.
 
+pub(crate) mod control;
 pub(crate) mod destination;
 pub(crate) mod download;
 pub(crate) mod many;
+pub(crate) mod meter;
 pub(crate) mod part;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod ranged;
 pub(crate) mod reader;
+pub(crate) mod slots;
 pub(crate) mod source;
+pub(crate) mod state;
 pub(crate) mod upload;

@@ -37,6 +37,8 @@ pub const CRATES: &[CrateRule] = &[
         ],
     },
     CrateRule { name: "longshore-flow", normal: &[], tests: &[], build: &[], never: &[] },
+    // A bad network for tests and benchmarks: nothing that is shipped names it.
+    CrateRule { name: "longshore-link", normal: &["longshore-flow"], tests: &[], build: &[], never: &[] },
     CrateRule { name: "longshore-trust", normal: &[], tests: &[], build: &[], never: &["tokio"] },
     CrateRule {
         name: "longshore-egress",
@@ -72,14 +74,14 @@ pub const CRATES: &[CrateRule] = &[
         name: "longshore-server",
         normal: &["longshore-engine", "longshore-flow", "longshore-core"],
         // The SDK is the test client; faults come from the store's chaos wrapper, receivers from egress.
-        tests: &["longshore", "longshore-store", "longshore-egress"],
+        tests: &["longshore", "longshore-store", "longshore-egress", "longshore-link"],
         build: &[],
         never: &[],
     },
     CrateRule {
         name: "longshore",
         normal: &["longshore-flow", "longshore-trust", "longshore-core"],
-        tests: &[],
+        tests: &["longshore-link"],
         build: &[],
         never: &[],
     },
@@ -173,7 +175,7 @@ pub const DOORS: &[Door] = &[
     },
     Door {
         names: &["anstream", "clap", "clap_complete", "clap_mangen", "comfy-table", "dialoguer", "indicatif"],
-        owners: &["longshore-cli", "hyper-pair"],
+        owners: &["longshore-cli", "longshore-link", "hyper-pair"],
         in_tests: &[],
         why: "a library is silent; the command line talks",
     },

@@ -28,7 +28,9 @@ use crate::transfer::{Pace, both};
 /// A local file that is there already is a failure, unless --force lets it be replaced.
 /// Every file is verified and appears only once it is whole; nothing is ever written
 /// outside DEST. One that fails does not hurt the others: failures are listed at the end,
-/// and the exit code is 3. Ctrl-C stops at once and leaves no half file.
+/// and the exit code is 3. Ctrl-C stops at once and leaves no half file. What has come of
+/// one of 32 MiB or more is kept beside its place, in .NAME.*.part and .NAME.*.state, and
+/// the same command goes on from there.
 ///
 /// With --json one object, as `up --help` describes it.
 #[derive(Args)]
@@ -56,9 +58,13 @@ impl Down {
         }
         check_names(&nodes, &self.destination)?;
         let into = nodes.len() > 1 || is_folder_path(&self.destination);
-        let client = session.patient()?;
+        let client = session.patient(self.pace.concurrency)?;
         let counters = Arc::new(Counters::default());
-        let options = DownloadOptions { progress: Some(counters.sink()), replace: self.force, range: None };
+        let options = DownloadOptions {
+            progress: Some(counters.sink()),
+            replace: self.force,
+            ..DownloadOptions::default()
+        };
         let fetcher = Arc::new(Fetcher { files: client.files(), options });
         let parts = self.parts(&nodes, into)?;
         if output.is_watched() {

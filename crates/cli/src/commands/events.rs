@@ -41,7 +41,10 @@ impl Events {
         let workspace = Some(session.workspace().await?.id);
         if self.follow {
             // What is followed outlasts a server's restart.
-            let mut events = session.patient()?.events().follow(workspace, self.after, &filter);
+            let mut events = session
+                .patient(longshore::DEFAULT_CONCURRENCY)?
+                .events()
+                .follow(workspace, self.after, &filter);
             while let Some(event) = events.next().await {
                 output.object(&event?, line)?;
             }

@@ -159,7 +159,7 @@ impl Up {
             && if_match.is_none()
             && options.on_conflict == OnConflict::Version;
         let described = (!self.metadata.is_empty()).then(|| patch(&self.metadata)).transpose()?;
-        let client = session.patient()?;
+        let client = session.patient(self.pace.concurrency)?;
         Ok(Sender { client, workspace: workspace.id, options, looks, described, counters })
     }
 

@@ -30,7 +30,7 @@ impl Counters {
     pub(crate) fn sink(self: &Arc<Self>) -> ProgressSink {
         let counters = Arc::clone(self);
         ProgressSink::new(move |progress| match progress {
-            Progress::Bytes { count, .. } => {
+            Progress::Bytes { count, .. } | Progress::Reused { count, .. } => {
                 counters.moved.fetch_add(count, Relaxed);
             }
             Progress::Retried { discarded, .. } => {

@@ -29,6 +29,7 @@ mod main_job;
 mod postgres;
 mod power;
 mod premises;
+mod resumed;
 mod run;
 mod secrets;
 mod serving;

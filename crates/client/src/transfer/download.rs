@@ -1,4 +1,4 @@
-//! One download, verified, and read again from the start where it broke.
+//! One download, verified, and read again where it broke.
 
 use std::ops::{Range, RangeFrom};
 use std::pin::Pin;
@@ -7,24 +7,24 @@ use std::task::{Context, Poll, ready};
 use blake3::Hasher;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use http::header::{CONTENT_TYPE, RANGE};
+use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RANGE};
 use http::{HeaderValue, Method, StatusCode};
 use longshore_core::{Algorithm, Code, Digest, VersionId};
-use tokio::sync::mpsc;
 
-use super::destination::Destination;
-use super::part::Part;
-use super::plan::is_whole;
+pub(crate) use self::file::to_file;
+use super::control::Control;
+use super::plan::cell_size;
 use super::progress::{ProgressSink, Report};
-use super::reader::{self, finish};
+use super::reader::finish;
+use super::state::Subject;
 use crate::api::files::{Content, file_route};
 use crate::client::{Client, Lane};
 use crate::error::{Error, Result};
 use crate::transport::answer::Answer;
 use crate::transport::body::Body;
 
-/// How many chunks may wait for the disk; each is at most as large as the connection's read buffer.
-const WRITE_BEHIND: usize = 4;
+mod file;
+mod same;
 
 /// Buffers are not made larger than this on the mere word of a header.
 const MAX_RESERVE: u64 = 64 * 1024 * 1024;
@@ -75,23 +75,37 @@ pub struct DownloadOptions {
     /// download fails with [`longshore_core::ErrorKind::Conflict`] and leaves that file alone, also when it
     /// appeared only while the content came.
     pub replace: bool,
+    /// Whether a download of 32 MiB or more that fails, is cancelled or dies with its program leaves what has come
+    /// beside its place, for the next one to the same place to go on with; so it is unless this is false. What was
+    /// left is taken up if it is of the version that then stands, and read again before it counts. It is in
+    /// `.<name>.<mark>.part` and `.<name>.<mark>.state`, which go once a download to that place is done.
+    pub resume: bool,
+    /// Whether a local file of the same length and digest is left as it is, and nothing is fetched. It is read for
+    /// that; it must be a regular file.
+    pub skip_same: bool,
+    /// The caller's hand on the download.
+    pub control: Option<Control>,
 }
 
 impl Default for DownloadOptions {
     fn default() -> Self {
-        Self { range: None, progress: None, replace: true }
+        Self { range: None, progress: None, replace: true, resume: true, skip_same: false, control: None }
     }
 }
 
 /// A finished download into a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Downloaded {
-    /// How many bytes were written.
+    /// The file's length.
     pub bytes: u64,
-    /// The digest of what was written.
+    /// The file's digest.
     pub digest: Digest,
     /// The version the content is of.
     pub version: Option<VersionId>,
+    /// How many of the bytes were here already: left by a download that broke off, or all of a file that was the same.
+    pub reused: u64,
+    /// Whether the file stood here already, the same, and was left as it is: see [`DownloadOptions::skip_same`].
+    pub skipped: bool,
 }
 
 /// Content on its way: what is known of it, and a stream of its bytes.
@@ -130,6 +144,13 @@ impl Download {
     #[must_use]
     pub fn media_type(&self) -> Option<&str> {
         self.answer.header(CONTENT_TYPE.as_str())
+    }
+
+    /// Returns what the content is known by, where the server has said enough to ask for parts of it.
+    fn subject(&self) -> Option<Subject> {
+        let tag = self.answer.header(ETAG.as_str()).filter(|tag| tag.starts_with('"'))?;
+        let length = stated_length(&self.answer)?;
+        Some(Subject { tag: tag.to_owned(), length, digest: self.digest?, cell: cell_size(length) })
     }
 
     /// Returns the next bytes; nothing once all have come and were verified.
@@ -245,6 +266,15 @@ async fn open_once(
     Ok(Download { length: answer.rest(), hasher: hashed.then(Hasher::new), digest, done: false, answer })
 }
 
+/// Returns the length that an answer states, also one that has no body.
+fn stated_length(answer: &Answer) -> Option<u64> {
+    answer.header(CONTENT_LENGTH.as_str())?.parse().ok()
+}
+
+fn has_ranges(answer: &Answer) -> bool {
+    answer.header(ACCEPT_RANGES.as_str()).is_some_and(|units| units.contains("bytes"))
+}
+
 fn stated_digest(answer: &Answer) -> Result<Option<Digest>> {
     let Some(field) = answer.header("content-digest") else {
         return Ok(None);
@@ -297,143 +327,4 @@ async fn collect(download: &mut Download, report: &Report, moved: &mut u64) -> R
         whole.extend_from_slice(&chunk);
     }
     Ok(whole.freeze())
-}
-
-/// Downloads content into a file.
-pub(crate) async fn to_file(
-    client: &Client,
-    content: &Content,
-    destination: &Destination,
-    options: &DownloadOptions,
-    report: Report,
-) -> Result<Downloaded> {
-    let mut tries = client.tries();
-    let mut started = false;
-    let result = loop {
-        let mut moved = 0;
-        let attempt = to_file_once(client, content, destination, options, &report, &mut started, &mut moved);
-        match attempt.await {
-            Ok(done) => break Ok(done),
-            Err(error) => match tries.again(error).await {
-                Ok(retried) => report.retried(&retried, moved),
-                Err(error) => break Err(error),
-            },
-        }
-    };
-    report.ended(result, |done| done.bytes)
-}
-
-async fn to_file_once(
-    client: &Client,
-    content: &Content,
-    destination: &Destination,
-    options: &DownloadOptions,
-    report: &Report,
-    started: &mut bool,
-    moved: &mut u64,
-) -> Result<Downloaded> {
-    // Hashed where it is written: on a blocking thread, out of the way of the connections.
-    let mut download = open_once(client, content, options, false).await?;
-    if !std::mem::replace(started, true) {
-        report.started(download.length());
-    }
-    let (target, replace) = (destination.clone(), options.replace);
-    let version = download.version();
-    let stated = download.digest();
-    let (bytes, digest) = if download.length().is_some_and(is_whole) {
-        let bytes = collect(&mut download, report, moved).await?;
-        drop(download);
-        blocking(move || write_whole(&target, replace, &bytes, stated)).await?
-    } else {
-        write_behind(download, target, replace, report, moved).await?
-    };
-    Ok(Downloaded { bytes, digest, version })
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(Error::lost)?
-}
-
-fn write_whole(
-    target: &Destination,
-    replace: bool,
-    bytes: &[u8],
-    stated: Option<Digest>,
-) -> Result<(u64, Digest)> {
-    let digest = reader::digest(bytes);
-    check(stated, digest)?;
-    let mut part = Part::create(target)?;
-    part.write(bytes)?;
-    part.keep(replace)?;
-    Ok((bytes.len() as u64, digest))
-}
-
-/// What the writing thread is told.
-enum Step {
-    Chunk(Bytes),
-    /// All has come: without this the part is removed, so that a dropped download leaves nothing.
-    End,
-}
-
-async fn write_behind(
-    download: Download,
-    target: Destination,
-    replace: bool,
-    report: &Report,
-    moved: &mut u64,
-) -> Result<(u64, Digest)> {
-    let stated = download.digest();
-    let (sender, receiver) = mpsc::channel(WRITE_BEHIND);
-    let writing = blocking(move || write_chunks(&target, replace, stated, receiver));
-    let (received, written) = futures_util::join!(receive(download, sender, report, moved), writing);
-    received?;
-    written
-}
-
-/// Hands chunks to the writing thread. That `sender` goes at the end lets it see that no more will come.
-async fn receive(
-    mut download: Download,
-    sender: mpsc::Sender<Step>,
-    report: &Report,
-    moved: &mut u64,
-) -> Result<()> {
-    while let Some(chunk) = download.chunk().await? {
-        let count = chunk.len() as u64;
-        // The thread stops listening only when it has failed, and then says why itself.
-        if sender.send(Step::Chunk(chunk)).await.is_err() {
-            return Ok(());
-        }
-        *moved += count;
-        report.bytes(count);
-    }
-    let _stopped = sender.send(Step::End).await;
-    Ok(())
-}
-
-fn write_chunks(
-    target: &Destination,
-    replace: bool,
-    stated: Option<Digest>,
-    mut steps: mpsc::Receiver<Step>,
-) -> Result<(u64, Digest)> {
-    let mut part = Part::create(target)?;
-    let mut hasher = Hasher::new();
-    let mut bytes = 0;
-    loop {
-        match steps.blocking_recv() {
-            Some(Step::Chunk(chunk)) => {
-                hasher.update(&chunk);
-                part.write(&chunk)?;
-                bytes += chunk.len() as u64;
-            }
-            Some(Step::End) => break,
-            None => {
-                return Err(Error::lost("the download was given up"));
-            }
-        }
-    }
-    let digest = finish(&hasher);
-    check(stated, digest)?;
-    part.keep(replace)?;
-    Ok((bytes, digest))
 }

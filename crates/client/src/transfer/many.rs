@@ -8,6 +8,7 @@ use futures_util::stream::{BoxStream, Stream, StreamExt};
 use longshore_core::wire::Node;
 use longshore_flow::fan_out;
 
+use super::control::Control;
 use super::destination::Destination;
 use super::download::{self, DownloadOptions, Downloaded};
 use super::progress::{ProgressSink, Report};
@@ -20,13 +21,16 @@ use crate::error::Result;
 /// How many files are moved.
 #[derive(Clone, Debug, Default)]
 pub struct ManyOptions {
-    /// How many move at once; left out, what the client was set to.
+    /// How many move at once; left out, what the client was set to, and no more downloads than that in any case.
     pub concurrency: Option<usize>,
     /// What is told of progress.
     pub progress: Option<ProgressSink>,
+    /// The caller's hand on all of them. Once cancelled, no further item begins, and those that had not begun have no
+    /// outcome. A pause lets an upload that has begun go on.
+    pub control: Option<Control>,
     /// How each file is uploaded; its own `progress` and `digest` have no meaning here.
     pub upload: UploadOptions,
-    /// How each file is downloaded; its own `progress` has no meaning here.
+    /// How each file is downloaded; its own `progress` and `control` have no meaning here.
     pub download: DownloadOptions,
 }
 
@@ -86,29 +90,43 @@ where
 {
     let limit = options.concurrency.unwrap_or(client.concurrency());
     options.upload.digest = None;
+    let control = options.control.clone().unwrap_or_default();
     let options = std::sync::Arc::new(options);
-    let outcomes = fan_out(items.enumerate(), limit, move |(index, (source, target))| {
-        let (client, options) = (client.clone(), options.clone());
+    let ended = control.clone();
+    let items = items.enumerate().take_while(move |_| !ended.is_cancelled());
+    let outcomes = fan_out(items, limit, move |(index, (source, target))| {
+        let (client, options, control) = (client.clone(), options.clone(), control.clone());
         async move {
             let path = match &source {
                 Source::Path(path) => Some(path.clone()),
                 _ => None,
             };
             let report = Report::new(options.progress.clone(), index);
-            let result = upload::upload(&client, source, &target, &options.upload, report).await;
+            let uploading = async {
+                control.pass().await?;
+                upload::upload(&client, source, &target, &options.upload, report).await
+            };
+            let result = control.guard(uploading).await;
             UploadOutcome { index, source: path, target, result }
         }
     });
     Outcomes(outcomes.boxed())
 }
 
-pub(crate) fn download_many<I>(client: Client, items: I, options: ManyOptions) -> Outcomes<DownloadOutcome>
+pub(crate) fn download_many<I>(
+    client: Client,
+    items: I,
+    mut options: ManyOptions,
+) -> Outcomes<DownloadOutcome>
 where
     I: Iterator<Item = (Content, PathBuf)> + Send + 'static,
 {
     let limit = options.concurrency.unwrap_or(client.concurrency());
+    let control = options.control.clone().unwrap_or_default();
+    options.download.control = Some(control.clone());
     let options = std::sync::Arc::new(options);
-    let outcomes = fan_out(items.enumerate(), limit, move |(index, (content, path))| {
+    let items = items.enumerate().take_while(move |_| !control.is_cancelled());
+    let outcomes = fan_out(items, limit, move |(index, (content, path))| {
         let (client, options) = (client.clone(), options.clone());
         async move {
             let report = Report::new(options.progress.clone(), index);

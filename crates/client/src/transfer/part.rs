@@ -1,19 +1,23 @@
 //! A file that appears only when it is whole.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use longshore_core::random;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
 
+use self::leftover::Leftover;
 use super::destination::Destination;
 use crate::error::{Error, Result};
 
+mod leftover;
 #[cfg(test)]
 mod tests;
 
@@ -21,54 +25,90 @@ mod tests;
 const MAX_STEM: usize = 200;
 
 /// A file being written as `.<name>.<random>.part` beside its place; dropping it removes it. All of it blocks.
+///
+/// One that a later run may go on with has a name that it finds again, a lock on it, and its state beside it; it stays
+/// when it is dropped, if the state says that anything is in it.
 pub(crate) struct Part {
     file: File,
     /// What the paths are relative to; nothing for the working folder.
     folder: Option<Arc<OwnedFd>>,
     path: PathBuf,
     target: PathBuf,
-    kept: bool,
+    kept: AtomicBool,
+    leftover: Option<Leftover>,
 }
 
 impl Part {
     /// Makes the part of a file, and the folders above it that are missing where it is named by a path.
     pub(crate) fn create(destination: &Destination) -> Result<Self> {
-        let (folder, target) = match destination {
-            Destination::Path(path) => (None, path.clone()),
-            Destination::In { folder, name } => (Some(Arc::clone(folder)), PathBuf::from(name)),
-        };
+        let (folder, target) = place(destination);
         let cannot_write = |error| Error::local("cannot write", &target, error);
-        let path = part_path(&target)
+        let path = part_path(&target, random_mark(), "part")
             // More than a name could lead out of the folder that was opened to be safe from that.
             .filter(|_| folder.is_none() || is_name(&target))
             .ok_or_else(|| cannot_write(io::Error::from(io::ErrorKind::InvalidFilename)))?;
         let file = match open(at(folder.as_ref()), &path) {
             Err(Errno::NOENT) if folder.is_none() => {
-                let above = target.parent().unwrap_or(Path::new(""));
-                fs::create_dir_all(above).map_err(cannot_write)?;
+                make_folders(&target).map_err(cannot_write)?;
                 open(CWD, &path)
             }
             opened => opened,
         };
         let file = file.map_err(|errno| cannot_write(errno.into()))?;
-        Ok(Self { file, folder, path, target, kept: false })
+        Ok(Self { file, folder, path, target, kept: AtomicBool::new(false), leftover: None })
+    }
+
+    /// Fails where something stands at a destination that must not be replaced.
+    pub(crate) fn ensure_free(destination: &Destination) -> Result<()> {
+        let (folder, target) = place(destination);
+        match rustix::fs::statat(at(folder.as_ref()), &target, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(Error::local("cannot write", &target, io::ErrorKind::AlreadyExists.into())),
+            // What else is wrong is told when it is written.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Gives the file its length; what is not written yet takes no room.
+    pub(crate) fn set_length(&self, length: u64) -> Result<()> {
+        self.file.set_len(length).map_err(|error| self.cannot_write(error))
+    }
+
+    /// Writes bytes at an offset.
+    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.file.write_all_at(bytes, offset).map_err(|error| self.cannot_write(error))
+    }
+
+    fn cannot_write(&self, error: io::Error) -> Error {
+        Error::local("cannot write", &self.target, error)
     }
 
     /// Adds bytes at the end.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|error| Error::local("cannot write", &self.target, error))
+        self.file.write_all(bytes).map_err(|error| self.cannot_write(error))
     }
 
     /// Puts the file in its place; what stands there is replaced, or else refuses it.
-    pub(crate) fn keep(mut self, replace: bool) -> Result<()> {
+    pub(crate) fn keep(&self, replace: bool) -> Result<()> {
         let folder = at(self.folder.as_ref());
         let landed = if replace {
             rustix::fs::renameat(folder, &self.path, folder, &self.target).map(|()| true)
         } else {
             self.land_new()
         };
-        self.kept = landed.map_err(|errno| Error::local("cannot write", &self.target, errno.into()))?;
+        let gone = landed.map_err(|errno| self.cannot_write(errno.into()))?;
+        self.kept.store(gone, Ordering::Relaxed);
+        if let Some(leftover) = &self.leftover {
+            // All is in its place; nothing is left to go on with.
+            leftover.give_up();
+        }
         Ok(())
+    }
+
+    /// Lets nothing of the file stay when it is dropped.
+    pub(crate) fn give_up(&self) {
+        if let Some(leftover) = &self.leftover {
+            leftover.give_up();
+        }
     }
 
     /// Puts the file where nothing stands, and tells whether its old name is gone.
@@ -104,10 +144,26 @@ fn is_name(path: &Path) -> bool {
     matches!(only, Some(Component::Normal(name)) if name == path) && parts.next().is_none()
 }
 
-fn part_path(target: &Path) -> Option<PathBuf> {
-    let name = target.file_name()?;
+fn place(destination: &Destination) -> (Option<Arc<OwnedFd>>, PathBuf) {
+    match destination {
+        Destination::Path(path) => (None, path.clone()),
+        Destination::In { folder, name } => (Some(Arc::clone(folder)), PathBuf::from(name)),
+    }
+}
+
+fn make_folders(target: &Path) -> io::Result<()> {
+    fs::create_dir_all(target.parent().unwrap_or(Path::new("")))
+}
+
+fn random_mark() -> u64 {
     let mut random = [0; 8];
     random::fill(&mut random);
+    u64::from_le_bytes(random)
+}
+
+/// Returns `.<name>.<mark>.<ending>` beside a file.
+fn part_path(target: &Path, mark: u64, ending: &str) -> Option<PathBuf> {
+    let name: &OsStr = target.file_name()?;
     let mut part = OsString::from(".");
     if name.len() <= MAX_STEM {
         part.push(name);
@@ -116,16 +172,20 @@ fn part_path(target: &Path) -> Option<PathBuf> {
         let text = name.to_string_lossy();
         part.push(&text[..text.floor_char_boundary(MAX_STEM)]);
     }
-    part.push(format!(".{:016x}.part", u64::from_le_bytes(random)));
+    part.push(format!(".{mark:016x}.{ending}"));
     Some(target.with_file_name(part))
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if !self.kept {
+        let folder = at(self.folder.as_ref());
+        let stays = self.leftover.as_ref().is_some_and(Leftover::is_of_use);
+        if !stays && !self.kept.load(Ordering::Relaxed) {
             // Removing is all that can be tried; the error that led here is the one to tell.
-            let folder = at(self.folder.as_ref());
             let _left_behind = rustix::fs::unlinkat(folder, &self.path, AtFlags::empty());
+        }
+        if let Some(leftover) = self.leftover.as_ref().filter(|_| !stays) {
+            let _left_behind = rustix::fs::unlinkat(folder, leftover.path(), AtFlags::empty());
         }
     }
 }

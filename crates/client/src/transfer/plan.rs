@@ -1,5 +1,8 @@
 //! What a transfer decides, without doing it.
 
+use std::ops::Range;
+
+use longshore_core::digest_tree::CellSize;
 use longshore_core::wire::{Node, OnConflict};
 use longshore_core::{Digest, VersionId};
 
@@ -11,6 +14,44 @@ pub(crate) const WHOLE: u64 = 1024 * 1024;
 
 /// Longer content moves in chunks of this size, one being sent while the next is read.
 pub(crate) const CHUNK: usize = 512 * 1024;
+
+/// Downloads from this length on come in parts, several at once, and can be resumed by a later run. Below it the first
+/// request brings it all sooner than a second round trip would pay.
+pub(crate) const LARGE: u64 = 32 * 1024 * 1024;
+
+/// The parts that large content comes in: long enough that a round trip of 200 ms between two costs a fast line
+/// little, short enough that four at once fill a file of 32 MiB.
+pub(crate) const PART: u64 = 8 * 1024 * 1024;
+
+/// How many parts of one file come at once. One connection is bound by its window and one core's hashing; more than
+/// four only take from other files.
+pub(crate) const PARTS_AT_ONCE: usize = 4;
+
+/// The smallest cell that is hashed by itself, and so the most that a run which dies has to fetch again.
+const CELL: u64 = 1024 * 1024;
+
+/// The most cells that one download keeps count of, so that its memory is bounded whatever its length.
+const MOST_CELLS: u64 = 16 * 1024;
+
+/// Returns the size of the cells that content of this length is hashed in.
+pub(crate) fn cell_size(length: u64) -> CellSize {
+    let mebibytes = length.div_ceil(MOST_CELLS).max(CELL).div_ceil(1024 * 1024);
+    CellSize::mebibytes(u32::try_from(mebibytes).unwrap_or(1 << 30))
+}
+
+/// Returns the parts to fetch: runs of cells that are missing, none longer than [`PART`] unless one cell is.
+pub(crate) fn parts(missing: impl IntoIterator<Item = bool>, cell: CellSize) -> Vec<Range<u64>> {
+    let most = (PART / cell.bytes()).max(1);
+    let mut parts: Vec<Range<u64>> = Vec::new();
+    for (cell, _) in (0..).zip(missing).filter(|(_, missing)| *missing) {
+        match parts.last_mut() {
+            // Parts begin at the same places whatever is missing, so that none is left with a sliver.
+            Some(part) if part.end == cell && cell % most != 0 => part.end += 1,
+            _ => parts.push(cell..cell + 1),
+        }
+    }
+    parts
+}
 
 /// Tells whether content of this length is moved in one go.
 pub(crate) fn is_whole(length: u64) -> bool {

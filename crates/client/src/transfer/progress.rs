@@ -25,6 +25,13 @@ pub enum Progress<'a> {
         /// How many.
         count: u64,
     },
+    /// Bytes that need not move, because they are here already.
+    Reused {
+        /// The item's place.
+        index: usize,
+        /// How many.
+        count: u64,
+    },
     /// An attempt failed, its pause is over, and the next begins.
     Retried {
         /// The item's place.
@@ -97,6 +104,10 @@ impl Report {
 
     pub(crate) fn bytes(&self, count: u64) {
         self.tell(|index| Progress::Bytes { index, count });
+    }
+
+    pub(crate) fn reused(&self, count: u64) {
+        self.tell(|index| Progress::Reused { index, count });
     }
 
     pub(crate) fn retried(&self, retried: &crate::client::Retried, discarded: u64) {

@@ -42,6 +42,12 @@ impl Seen {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+
+    /// Returns the bytes that are asked for, as our client asks for them.
+    pub(crate) fn range(&self) -> Option<std::ops::Range<usize>> {
+        let (first, last) = self.header("range")?.strip_prefix("bytes=")?.split_once('-')?;
+        Some(first.parse().ok()?..last.parse::<usize>().ok()? + 1)
+    }
 }
 
 /// What the server does about a request.
@@ -236,6 +242,45 @@ pub(crate) fn content(bytes: impl Into<Bytes>) -> Response<Bytes> {
         .header("etag", format!("\"{}\"", version()))
         .body(bytes)
         .unwrap()
+}
+
+/// Content that is served as the server does: whole, by range, or as a head, of one version.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) bytes: Bytes,
+    pub(crate) digest: Digest,
+    pub(crate) version: VersionId,
+}
+
+impl Served {
+    pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { digest: digest(&bytes), bytes, version: version() }
+    }
+
+    /// Makes other content, of another version.
+    pub(crate) fn next(bytes: impl Into<Bytes>) -> Self {
+        Self { version: VersionId::new(NOW), ..Self::new(bytes) }
+    }
+
+    pub(crate) fn answer(&self, seen: &Seen) -> Response<Bytes> {
+        let tag = format!("\"{}\"", self.version);
+        let answer = Response::builder().header("etag", &tag).header("accept-ranges", "bytes");
+        match seen.range().filter(|_| seen.header("if-range").is_none_or(|asked| asked == tag)) {
+            Some(range) => {
+                let stated = format!("bytes {}-{}/{}", range.start, range.end - 1, self.bytes.len());
+                answer.status(206).header("content-range", stated).body(self.bytes.slice(range)).unwrap()
+            }
+            None => answer
+                .header("content-digest", self.digest.to_content_digest())
+                .body(self.bytes.clone())
+                .unwrap(),
+        }
+    }
+
+    pub(crate) fn reply(&self, seen: &Seen) -> Reply {
+        Reply::Answer(self.answer(seen))
+    }
 }
 
 /// The node that a file of this content is.

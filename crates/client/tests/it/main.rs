@@ -6,13 +6,18 @@
 )]
 
 mod blocking;
+mod control;
+mod cuts;
 mod downloads;
 mod events;
 mod fake;
 mod held;
 mod locks;
+mod parts;
 mod requests;
+mod resume;
 mod retries;
+mod same;
 mod tls;
 mod uploads;
 mod waits;

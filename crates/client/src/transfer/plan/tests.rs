@@ -4,7 +4,7 @@ use longshore_core::{
 };
 use proptest::prelude::*;
 
-use super::{CHUNK, has_landed, next_chunk, shows_itself};
+use super::{CHUNK, PART, cell_size, has_landed, next_chunk, parts, shows_itself};
 
 const NOW: Timestamp = Timestamp::from_micros(1_763_613_468_000_000);
 
@@ -74,4 +74,30 @@ proptest! {
         }
         prop_assert_eq!(count, length.div_ceil(CHUNK as u64));
     }
+}
+
+proptest! {
+    #[test]
+    fn parts_are_the_missing_cells_and_no_others(
+        missing in proptest::collection::vec(any::<bool>(), 0..200), length in any::<u64>(),
+    ) {
+        let cell = cell_size(length);
+        prop_assert!(cell.bytes() >= 1 << 20 && cell.count(length) <= 16 * 1024);
+        let parts = parts(missing.iter().copied(), cell);
+        let mut covered = vec![false; missing.len()];
+        for part in parts {
+            prop_assert!(!part.is_empty());
+            prop_assert!((part.end - part.start) * cell.bytes() <= PART.max(cell.bytes()));
+            for cell in part {
+                prop_assert!(!std::mem::replace(&mut covered[cell as usize], true), "twice");
+            }
+        }
+        prop_assert_eq!(covered, missing);
+    }
+}
+
+#[test]
+fn a_file_that_is_whole_missing_comes_in_parts_of_eight_mebibytes() {
+    let cell = cell_size(33 << 20);
+    assert_eq!(parts([true; 33], cell), [0..8, 8..16, 16..24, 24..32, 32..33]);
 }

@@ -1,0 +1,94 @@
+//! `down` that dies, or has no room, and is run again.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use longshore_link::{Conditions, Link};
+
+use crate::run::{Server, run};
+
+const MIB: usize = 1024 * 1024;
+
+fn bytes(length: usize) -> Vec<u8> {
+    let mut bytes = (0..=250).collect::<Vec<u8>>().repeat(length / 251 + 1);
+    bytes.truncate(length);
+    bytes
+}
+
+fn left(server: &Server, ending: &str) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(server.path("to")).into_iter().flatten();
+    entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with(ending))
+        .collect()
+}
+
+/// How many cells the state of the download says have come.
+fn cells(server: &Server) -> usize {
+    let state = left(server, ".state").pop().and_then(|path| fs::read_to_string(path).ok());
+    state.map_or(0, |state| state.lines().count().saturating_sub(1))
+}
+
+#[test]
+fn a_download_that_is_killed_goes_on_where_it_was() {
+    let server = Server::start();
+    let content = bytes(40 * MIB);
+    fs::write(server.path("f"), &content).unwrap();
+    server.ok(&["up", "f", "/f"]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let target: SocketAddr = server.url.trim_start_matches("http://").parse().unwrap();
+    let slow = Conditions { rate: Some(20 * MIB as u64), ..Conditions::default() };
+    let link = runtime.block_on(Link::start(target, slow)).unwrap();
+    let url = format!("http://{}", link.address());
+    fs::create_dir(server.path("to")).unwrap();
+    let mut command = server.command();
+    let mut down = command.env("LONGSHORE_URL", &url).args(["down", "/f", "to/f"]).stderr(Stdio::null());
+    let mut down = down.stdout(Stdio::null()).spawn().unwrap();
+    let patience = Instant::now() + Duration::from_secs(30);
+    while cells(&server) < 10 {
+        assert!(Instant::now() < patience, "no state came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    down.kill().unwrap();
+    down.wait().unwrap();
+    let had = cells(&server);
+    assert!(had < 40 && !server.path("to/f").exists());
+    let before = link.counts().down;
+    let mut again = server.command();
+    again.env("LONGSHORE_URL", &url);
+    run(again, &["down", "/f", "to/f"]).exits(0);
+    assert!(fs::read(server.path("to/f")).unwrap() == content);
+    assert_eq!(left(&server, "").len(), 1);
+    // What the first answer brought before it was dropped, and heads, come on top.
+    let fetched = link.counts().down - before;
+    assert!(fetched <= ((40 - had) * MIB + 3 * MIB) as u64, "{fetched} bytes, and {had} MiB were there");
+}
+
+#[test]
+fn a_disk_without_room_is_told_and_the_rest_goes_on() {
+    let server = Server::start();
+    for (name, length) in [("small", 10), ("medium", 3 * MIB), ("large", 40 * MIB)] {
+        fs::create_dir_all(server.path("from")).unwrap();
+        fs::write(server.path("from").join(name), bytes(length)).unwrap();
+    }
+    server.ok(&["up", "from", "/from"]);
+    // Files of more than 1 MiB cannot be written; the signal that says so is not to end the program.
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 2048; exec {} --json down /from to",
+        env!("CARGO_BIN_EXE_longshore")
+    );
+    let mut shell = Command::new("sh");
+    let plain = server.command();
+    shell.args(["-c", &limited]).current_dir(server.path("."));
+    for (name, value) in plain.get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    let ended = run::<&str>(shell, &[]).exits(3);
+    let text = ended.text() + &ended.stderr;
+    assert!(text.contains("/from/large") && text.contains("/from/medium"), "{text}");
+    assert!(text.contains("too_large") || text.contains("File too large"), "{text}");
+    let names = left(&server, "");
+    assert_eq!(names, [server.path("to/small")], "{names:?}");
+}

@@ -1,0 +1,178 @@
+//! A part that a later run may go on with: found again by name, locked, and with its state beside it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use longshore_core::digest_tree::{CellHasher, Chaining};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::{Part, at, is_name, make_folders, part_path, place};
+use crate::error::Result;
+use crate::transfer::destination::Destination;
+use crate::transfer::state::{self, Cells, Subject};
+
+/// How often a part that somebody else has just finished, or given up, is opened anew.
+const OPENINGS: usize = 3;
+/// How much of a part is read at once to see what is in it.
+const BITE: usize = 256 * 1024;
+
+/// The state file of a part.
+pub(super) struct Leftover {
+    file: File,
+    path: PathBuf,
+    /// Whether a later run has anything of it.
+    of_use: AtomicBool,
+    given_up: AtomicBool,
+}
+
+impl Leftover {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn is_of_use(&self) -> bool {
+        self.of_use.load(Ordering::Relaxed) && !self.given_up.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Part {
+    /// Opens the part that the last run has left for a destination, or makes one that the next can find; with it the
+    /// cells of the content that are in it, each read again, unless `stop` says to.
+    ///
+    /// Nothing where that cannot be: another process downloads to the same place, or what stands at the part's name is
+    /// not ours. [`Part::create`] always can.
+    pub(crate) fn resume(
+        destination: &Destination,
+        subject: &Subject,
+        stop: impl Fn() -> bool,
+    ) -> Option<(Self, Cells)> {
+        let (folder, target) = place(destination);
+        if folder.is_some() && !is_name(&target) {
+            return None;
+        }
+        let mark = blake3::hash(target.file_name()?.as_bytes());
+        let mark = u64::from_le_bytes(mark.as_bytes().first_chunk().copied()?);
+        let path = part_path(&target, mark, "part")?;
+        let state = part_path(&target, mark, "state")?;
+        let within = at(folder.as_ref());
+        let mut file = open_locked(within, &path);
+        if matches!(file, Err(Errno::NOENT)) && folder.is_none() {
+            make_folders(&target).ok()?;
+            file = open_locked(CWD, &path);
+        }
+        let file = file.ok()?;
+        // Under the part's lock the state is ours alone.
+        let opened = open_own(within, &state, OFlags::APPEND).and_then(|state| read_state(&state, subject));
+        let Ok((state_file, claimed)) = opened else {
+            remove_if_empty(within, &path, &file);
+            return None;
+        };
+        let leftover = Leftover {
+            file: state_file,
+            path: state,
+            of_use: AtomicBool::new(true),
+            given_up: AtomicBool::new(false),
+        };
+        let cells = verify(&file, subject, claimed, stop);
+        leftover.of_use.store(cells.iter().any(Option::is_some), Ordering::Relaxed);
+        let part =
+            Self { file, folder, path, target, kept: AtomicBool::new(false), leftover: Some(leftover) };
+        Some((part, cells))
+    }
+
+    /// Notes that a cell was written, for a later run.
+    pub(crate) fn note(&self, cell: u64, value: Chaining) -> Result<()> {
+        let Some(leftover) = &self.leftover else {
+            return Ok(());
+        };
+        // One write a line, at the end: those of other threads do not come between.
+        (&leftover.file)
+            .write_all(state::line(cell, value).as_bytes())
+            .map_err(|error| self.cannot_write(error))?;
+        leftover.of_use.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Opens the file at a path, makes it if nothing is there, and locks it; [`Errno::WOULDBLOCK`] if another has.
+fn open_locked(folder: BorrowedFd<'_>, path: &Path) -> Result<File, Errno> {
+    for _ in 0..OPENINGS {
+        let file = open_own(folder, path, OFlags::empty())?;
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        // Who held the lock before may have put the file in its place, or removed it.
+        let (own, there) =
+            (rustix::fs::fstat(&file)?, rustix::fs::statat(folder, path, AtFlags::SYMLINK_NOFOLLOW));
+        if there.is_ok_and(|there| (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)) {
+            return Ok(file);
+        }
+    }
+    Err(Errno::WOULDBLOCK)
+}
+
+/// Opens a file for reading and writing that is of the user's own and has no other name: the names of parts can be
+/// guessed, and a folder may be others' too.
+fn open_own(folder: BorrowedFd<'_>, path: &Path, more: OFlags) -> Result<File, Errno> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | more;
+    let file: OwnedFd =
+        retry_on_intr(|| rustix::fs::openat(folder, path, flags, Mode::from_raw_mode(0o666)))?;
+    let found = rustix::fs::fstat(&file)?;
+    let regular = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+    let own = found.st_uid == rustix::process::geteuid().as_raw();
+    if regular && own && found.st_nlink == 1 { Ok(file.into()) } else { Err(Errno::PERM) }
+}
+
+/// Reads what a state claims, and cuts off what is not sound; one of other content begins anew.
+fn read_state(file: &File, subject: &Subject) -> Result<(File, Cells), Errno> {
+    let errno = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    let mut text = Vec::new();
+    file.take(subject.most()).read_to_end(&mut text).map_err(errno)?;
+    let Some((cells, sound)) = subject.read(&text) else {
+        file.set_len(0).map_err(errno)?;
+        let mut file = file;
+        file.write_all(subject.line().as_bytes()).map_err(errno)?;
+        return Ok((file.try_clone().map_err(errno)?, subject.no_cells()));
+    };
+    file.set_len(sound as u64).map_err(errno)?;
+    Ok((file.try_clone().map_err(errno)?, cells))
+}
+
+/// Takes out of what a state claims each cell that is not in the file.
+fn verify(file: &File, subject: &Subject, claimed: Cells, stop: impl Fn() -> bool) -> Cells {
+    let mut buffer = vec![0; BITE];
+    (0..)
+        .zip(claimed)
+        .map(|(cell, claim)| {
+            let claim = claim.filter(|_| !stop())?;
+            (hash_cell(file, subject, cell, &mut buffer) == Some(claim)).then_some(claim)
+        })
+        .collect()
+}
+
+fn hash_cell(file: &File, subject: &Subject, cell: u64, buffer: &mut [u8]) -> Option<Chaining> {
+    let mut range = subject.cell.range(cell, subject.length);
+    let mut hasher = CellHasher::new(subject.cell, cell);
+    while !range.is_empty() {
+        let most = usize::try_from(range.end - range.start).unwrap_or(BITE).min(BITE);
+        let read = file.read_at(&mut buffer[..most], range.start).ok().filter(|read| *read > 0)?;
+        hasher.update(&buffer[..read]);
+        range.start += read as u64;
+    }
+    hasher.chaining()
+}
+
+/// Removes a part that was made just now and cannot be used.
+fn remove_if_empty(folder: BorrowedFd<'_>, path: &Path, file: &File) {
+    if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+        let _left_behind = rustix::fs::unlinkat(folder, path, AtFlags::empty());
+    }
+}
