@@ -254,6 +254,41 @@ impl Error {
         error
     }
 
+    /// Makes the error that the problem of one item of an answer tells.
+    pub(crate) fn of_problem(problem: Problem) -> Self {
+        let code = read_code(&problem.code);
+        let kind = match code {
+            ErrorCode::Known(code) => code.kind(),
+            ErrorCode::Unknown(_) => kind_of_status(problem.status),
+        };
+        let mut error = Self::new(kind, Origin::Server, "");
+        let inner = &mut *error.0;
+        inner.status = Some(problem.status);
+        inner.ambiguous = kind == ErrorKind::Internal;
+        inner.code = Some(code);
+        inner.message = if problem.detail.is_empty() { problem.title } else { problem.detail };
+        inner.facts = problem.facts;
+        inner.request_id = Some(problem.request_id).filter(|id| !id.is_empty());
+        error
+    }
+
+    /// Returns the same error for another of the things that it is about; its causes are in its message.
+    pub(crate) fn repeated(&self) -> Self {
+        let inner = &self.0;
+        Self(Box::new(Inner {
+            kind: inner.kind,
+            origin: inner.origin,
+            message: self.to_string(),
+            code: inner.code.clone(),
+            status: inner.status,
+            request_id: inner.request_id.clone(),
+            retry_after: inner.retry_after,
+            facts: inner.facts.clone(),
+            ambiguous: inner.ambiguous,
+            source: None,
+        }))
+    }
+
     /// Returns what kind of thing went wrong, by what the caller must do about it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

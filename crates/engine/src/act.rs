@@ -5,12 +5,16 @@
 //! touches it must first [`permit`](Act::permit): that is where a lock of somebody else stops it. What it changes
 //! it must first [`check`](Act::check): that is where a stale premise stops it.
 
+mod group;
+
 use std::collections::HashMap;
 use std::future::ready;
 
 use futures_util::future::BoxFuture;
 use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, Role};
-use longshore_core::{Code, ErrorKind, LockId, LockToken, NodeId, NoteId, Timestamp, VersionId, WorkspaceId};
+use longshore_core::{
+    Code, ErrorKind, LockId, LockToken, NodeId, NoteId, Timestamp, VersionId, WorkspaceId, WorkspacePath,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -28,6 +32,8 @@ use crate::idempotency::{self, Idempotency, Turn};
 use crate::nodes::visible_node;
 use crate::read_clock::ReadClock;
 use crate::{notes, workspaces};
+
+pub(crate) use group::{GroupAsk, Member};
 
 /// What a write asks of the node it finds.
 #[derive(Clone, Debug, Default)]
@@ -140,6 +146,8 @@ pub(crate) struct Act<'x> {
     held: Vec<HeldLock>,
     /// Under which of them each place is written to: the nearest.
     covers: HashMap<NodeId, Cover>,
+    /// The folder that a path last led to: files that are written together mostly share it.
+    pub(crate) folder: Option<(WorkspacePath, NodeRow, Place)>,
     is_provisional: bool,
 }
 
@@ -435,6 +443,7 @@ impl Engine {
                         preconditions: premises.preconditions,
                         held: Vec::new(),
                         covers: HashMap::new(),
+                        folder: None,
                         is_provisional: false,
                     };
                     let answer = match act.take_up(&premises.locks).await {

@@ -85,6 +85,14 @@ impl Idempotency {
         self.fingerprint = hash.finalize().into();
     }
 
+    /// Returns the key of one item of a request that has this one for all. No request's own key is like it: those have no
+    /// line break.
+    #[must_use]
+    pub fn of_item(&self, place: u64) -> Self {
+        let key = format!("{place}\n{}", self.key);
+        Self { key, fingerprint: self.fingerprint, replayed: Replayed::default() }
+    }
+
     /// Makes what the asking key reaches count: an answer about one workspace is not for a key of another.
     pub(crate) fn within(mut self, workspace: Option<WorkspaceId>) -> Self {
         if let Some(workspace) = workspace {

@@ -9,6 +9,7 @@
 mod access;
 mod act;
 mod actor;
+mod batch;
 mod blob;
 mod copy;
 mod cursor;
@@ -41,6 +42,7 @@ mod workspaces;
 
 pub use act::{Preconditions, Premises};
 pub use actor::Actor;
+pub use batch::{Batch, BatchReady, BatchWrite, Pick};
 pub use db::Database;
 pub use download::{Content, ContentStream};
 pub use engine::{Engine, Settings};

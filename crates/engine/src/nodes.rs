@@ -150,7 +150,7 @@ fn labels_of(row: &NodeRow, wanted: &UpdateNode) -> Result<Labels> {
     Ok(labels)
 }
 
-fn check_metadata(metadata: &Metadata) -> Result<()> {
+pub(crate) fn check_metadata(metadata: &Metadata) -> Result<()> {
     let refuse = |detail: &str| Err(Error::new(Code::InvalidMetadata, detail));
     if metadata.len() > METADATA_KEYS {
         return refuse("metadata has at most 64 keys");
@@ -182,6 +182,11 @@ pub(crate) async fn follow(tx: &mut Tx, root: NodeId, path: &WorkspacePath) -> R
 ///
 /// Returns the folder, where it is, and whether it was made.
 pub(crate) async fn make_folders(act: &mut Act<'_>, path: &WorkspacePath) -> Result<(NodeRow, Place, bool)> {
+    if let Some((known, folder, place)) = &act.folder
+        && known == path
+    {
+        return Ok((folder.clone(), place.clone(), false));
+    }
     let mut folder = root(act).await?;
     let mut place = Place::of_root(&folder);
     let mut made = false;
@@ -200,6 +205,7 @@ pub(crate) async fn make_folders(act: &mut Act<'_>, path: &WorkspacePath) -> Res
         };
         place = place.below(&folder)?;
     }
+    act.folder = Some((path.clone(), folder.clone(), place.clone()));
     Ok((folder, place, made))
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use longshore_core::wire::{Node, NodeKind, OnConflict, Role, SHORTEST_LEASE, Version};
+use longshore_core::wire::{Metadata, Node, NodeKind, OnConflict, Role, SHORTEST_LEASE, Version};
 use longshore_core::{Algorithm, Code, Digest, ErrorKind, Name, NodeId, VersionId, WorkspacePath};
 use longshore_store::Writer;
 use serde::{Deserialize, Serialize};
@@ -19,11 +19,11 @@ use crate::db::{self, Tx};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::idempotency::is_taken;
-use crate::nodes::{Target, follow, live_node, make_folders, name_taken, root};
+use crate::nodes::{Target, check_metadata, follow, live_node, make_folders, name_taken, root};
 use crate::workspaces;
 
 /// How many of the first bytes the media type is found by.
-const SNIFFED: usize = 4_096;
+pub(crate) const SNIFFED: usize = 4_096;
 
 /// From how many announced bytes on it pays to look at the target before the content is taken.
 const EARLY_CHECK: u64 = 256 * 1_024;
@@ -42,6 +42,8 @@ pub struct UploadOptions {
     pub digests: Vec<Digest>,
     /// What to do where the name is taken by a file.
     pub on_conflict: OnConflict,
+    /// The metadata that the file gets in place of what it has.
+    pub metadata: Option<Metadata>,
     /// What the writer brings besides the content.
     pub premises: Premises,
 }
@@ -69,16 +71,20 @@ pub struct Upload {
 }
 
 /// When the locks of an upload are to be renewed next: bytes that come in are a heartbeat.
-#[derive(Debug)]
-struct Heartbeat {
+#[derive(Clone, Debug)]
+pub(crate) struct Heartbeat {
     every: Duration,
     last: Instant,
 }
 
 impl Heartbeat {
     /// A third of a lease in seconds.
-    fn of(lease: u32) -> Self {
+    pub(crate) fn of(lease: u32) -> Self {
         Self { every: Duration::from_secs(u64::from(lease)) / 3, last: Instant::now() }
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.last.elapsed() >= self.every
     }
 }
 
@@ -90,10 +96,10 @@ enum Body {
 
 /// What the committing transaction needs; it may run more than once.
 #[derive(Clone, Debug)]
-struct Input {
-    actor: Actor,
-    target: Target,
-    options: UploadOptions,
+pub(crate) struct Input {
+    pub(crate) actor: Actor,
+    pub(crate) target: Target,
+    pub(crate) options: UploadOptions,
 }
 
 impl Input {
@@ -107,12 +113,30 @@ impl Input {
 
 /// Content that has come whole, before it has a node.
 #[derive(Clone, Debug)]
-struct Received {
-    blob: Blob,
-    size: u64,
-    media_type: String,
-    digest: Digest,
-    sha256: Option<Digest>,
+pub(crate) struct Received {
+    pub(crate) blob: Blob,
+    pub(crate) size: u64,
+    pub(crate) media_type: String,
+    pub(crate) digest: Digest,
+    pub(crate) sha256: Option<Digest>,
+}
+
+/// Refuses content that has not the digests that are wanted of it.
+pub(crate) fn check_digests(wanted: &[Digest], digest: Digest, sha256: Option<Digest>) -> Result<()> {
+    for wanted in wanted {
+        if *wanted != digest && Some(*wanted) != sha256 {
+            let found =
+                if wanted.algorithm() == Algorithm::Sha256 { sha256.unwrap_or(digest) } else { digest };
+            let detail = format!("the content has {found}, not {wanted}");
+            return Err(Error::new(Code::DigestMismatch, detail));
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether any of the digests that are wanted needs SHA-256.
+pub(crate) fn wants_sha256(wanted: &[Digest]) -> bool {
+    wanted.iter().any(|digest| digest.algorithm() == Algorithm::Sha256)
 }
 
 impl Engine {
@@ -143,7 +167,7 @@ impl Engine {
                 checked?;
             }
         }
-        let wants_sha256 = input.options.digests.iter().any(|digest| digest.algorithm() == Algorithm::Sha256);
+        let wants_sha256 = wants_sha256(&input.options.digests);
         Ok(Upload {
             engine: self.clone(),
             input,
@@ -156,7 +180,7 @@ impl Engine {
         })
     }
 
-    fn check_size(&self, size: u64) -> Result<()> {
+    pub(crate) fn check_size(&self, size: u64) -> Result<()> {
         match self.settings().largest_file {
             Some(limit) if size > limit => {
                 Err(Error::new(Code::BodyTooLarge, format!("a file has at most {limit} bytes here")))
@@ -239,7 +263,7 @@ impl Upload {
     /// Renews the locks that the upload names, once a third of the shortest of their leases is over.
     async fn renew_locks(&mut self) -> Result<()> {
         let locks = &self.input.options.premises.locks;
-        if locks.is_empty() || self.heartbeat.last.elapsed() < self.heartbeat.every {
+        if locks.is_empty() || !self.heartbeat.is_due() {
             return Ok(());
         }
         let lease = self.engine.renew_by_traffic(&self.input.actor, locks).await?;
@@ -254,14 +278,7 @@ impl Upload {
         }
         let digest = Digest::new(Algorithm::Blake3, *self.hash.finalize().as_bytes());
         let sha256 = self.sha256.map(|hash| Digest::new(Algorithm::Sha256, hash.finalize().into()));
-        for wanted in &self.input.options.digests {
-            if *wanted != digest && Some(*wanted) != sha256 {
-                let found =
-                    if wanted.algorithm() == Algorithm::Sha256 { sha256.unwrap_or(digest) } else { digest };
-                let detail = format!("the content has {found}, not {wanted}");
-                return Err(Error::new(Code::DigestMismatch, detail));
-            }
-        }
+        check_digests(&self.input.options.digests, digest, sha256)?;
         let blob = match self.body {
             Body::Inline(content) => Blob::Inline(content.freeze()),
             Body::Stored(id, writer) => {
@@ -282,7 +299,7 @@ impl Upload {
 }
 
 /// Finds a media type by the first bytes, then by the name's ending, then by whether it reads as text.
-fn media_type(head: &[u8], target: &Target) -> String {
+pub(crate) fn media_type(head: &[u8], target: &Target) -> String {
     let name = match target {
         Target::Path { path, .. } => path.names().last(),
         Target::Child { name, .. } => Some(name),
@@ -384,7 +401,7 @@ async fn free_name(tx: &mut Tx, folder: NodeId, name: &Name) -> Result<Name> {
 }
 
 /// The act that makes content visible.
-async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<Written> {
+pub(crate) async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<Written> {
     let (now, by) = (act.now(), act.actor().principal);
     let spot = find_spot(act, &input.target, input.options.on_conflict).await?;
     let (mut row, path, before) = match spot {
@@ -410,8 +427,13 @@ async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<W
         label: None,
     };
     row.set_version(&version);
+    let described = input.options.metadata.is_some();
+    if let Some(metadata) = input.options.metadata {
+        check_metadata(&metadata)?;
+        row.metadata = metadata;
+    }
     row.touch(&act.log);
-    let change = match &before {
+    let mut change = match &before {
         None => {
             db::nodes::insert(act.tx, &row).await?;
             Change::of("file.created", &row, &path).after_nothing()
@@ -428,13 +450,16 @@ async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<W
         // A sweep may have come between content and version: what it noted is none of a later purge's grace.
         db::orphans::forget(act.tx, *id).await?;
     }
+    if described {
+        change = change.with("metadata", json!(row.metadata));
+    }
     act.record(change.with("size", json!(version.size)).with("digest", json!(version.digest))).await?;
     let node = row.into_node(Place { path, ..Place::default() }, now);
     Ok(Written { node, created: before.is_none() })
 }
 
 impl Engine {
-    async fn open_blob(&self, id: BlobId) -> Result<Writer> {
+    pub(crate) async fn open_blob(&self, id: BlobId) -> Result<Writer> {
         let options = longshore_store::WriteOptions::default();
         self.store().open_write(&id.path(), options).await.map_err(store_failed)
     }
@@ -467,7 +492,7 @@ impl Engine {
 
     /// Removes the blob of a write that was refused. After a fault nobody knows whether the commit held, so
     /// then the blob stays: without a version it is an orphan, and the sweeper's.
-    async fn discard(&self, id: BlobId, kind: ErrorKind) {
+    pub(crate) async fn discard(&self, id: BlobId, kind: ErrorKind) {
         if matches!(kind, ErrorKind::Unavailable | ErrorKind::Internal) {
             return;
         }

@@ -56,6 +56,26 @@ impl Failure {
     pub(crate) fn code(&self) -> Code {
         self.0.error.code()
     }
+
+    /// Returns what is wrong in this very case, for who says more about it.
+    pub(crate) fn detail(&self) -> &str {
+        self.0.error.detail()
+    }
+
+    /// Logs the refusal, and returns what the caller is told of it.
+    pub(crate) fn tell(self, request_id: &str) -> Problem {
+        log(&self, request_id);
+        let code = self.code();
+        Problem {
+            r#type: format!("urn:longshore:error:{code}"),
+            title: code.title().to_owned(),
+            status: self.status().as_u16(),
+            detail: public_detail(&self).to_owned(),
+            code: code.to_string(),
+            request_id: request_id.to_owned(),
+            facts: self.0.facts,
+        }
+    }
 }
 
 impl From<longshore_engine::Error> for Failure {
@@ -141,17 +161,8 @@ pub(crate) fn render(mut response: Response, request_id: &str) -> Response {
     let Some(failure) = response.extensions_mut().remove::<Failure>() else {
         return response;
     };
-    log(&failure, request_id);
-    let (code, status) = (failure.code(), failure.status());
-    let problem = Problem {
-        r#type: format!("urn:longshore:error:{code}"),
-        title: code.title().to_owned(),
-        status: status.as_u16(),
-        detail: public_detail(&failure).to_owned(),
-        code: code.to_string(),
-        request_id: request_id.to_owned(),
-        facts: failure.0.facts,
-    };
+    let (status, header) = (failure.status(), failure.0.header.clone());
+    let problem = failure.tell(request_id);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -167,7 +178,7 @@ pub(crate) fn render(mut response: Response, request_id: &str) -> Response {
         }
         _ => {}
     }
-    if let Some((name, value)) = failure.0.header {
+    if let Some((name, value)) = header {
         headers.insert(name, value);
     }
     *response.body_mut() = Body::from(serde_json::to_vec(&problem).unwrap_or_default());

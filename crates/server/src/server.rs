@@ -55,8 +55,10 @@ impl Server {
         let listener = Listener::bind(&self.config.server).await?;
         let address = listener.local_addr()?;
         let closing = CancellationToken::new();
-        let router = http::service(self.engine.clone(), Limits::of(&self.config), closing.clone());
-        Ok(Bound { server: self, listener, address, closing, router })
+        let requests = Tasks::new();
+        let limits = Limits::of(&self.config);
+        let router = http::service(self.engine.clone(), limits, closing.clone(), requests.clone());
+        Ok(Bound { server: self, listener, address, closing, router, requests })
     }
 }
 
@@ -67,6 +69,8 @@ pub struct Bound {
     address: SocketAddr,
     closing: CancellationToken,
     router: Router,
+    /// What requests do apart from their connection; each ends with its request.
+    requests: Tasks,
 }
 
 impl Bound {
@@ -93,7 +97,7 @@ impl Bound {
     /// Serves until `shutdown` comes; then finishes the requests that are running, within the grace, and
     /// closes everything. It is an error that requests were still running when the grace was over.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<()> {
-        let Self { server, listener, closing, router, .. } = self;
+        let Self { server, listener, closing, router, requests, .. } = self;
         let (connections, background, jobs) = (Tasks::new(), Tasks::new(), Tasks::new());
         if server.config.jobs.enabled {
             let stop = closing.clone().cancelled_owned();
@@ -112,6 +116,8 @@ impl Bound {
         let broken_off = if ended.is_ok() { 0 } else { connections.len() };
         connections.abort();
         connections.close().await;
+        requests.abort();
+        requests.close().await;
         if !worked {
             tracing::warn!("jobs were broken off: they are taken up again when their lease is over");
         }

@@ -12,6 +12,7 @@ use longshore_core::{Name, NodeId, VersionId, WorkspaceId, WorkspacePath};
 use super::listing::Listing;
 use crate::client::{Call, Client};
 use crate::error::Result;
+use crate::transfer::batch;
 use crate::transfer::destination::Destination;
 use crate::transfer::download::{self, Download, DownloadOptions, Downloaded};
 use crate::transfer::many::{self, DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
@@ -264,6 +265,44 @@ impl Files {
     {
         let items = items.into_iter().map(|(content, path)| (content.into(), path.into()));
         many::download_many(self.client.clone(), items, options)
+    }
+
+    /// Uploads many small files by their paths in one workspace, many to a request; yields an outcome per item.
+    ///
+    /// That is for files by the thousand, and over a long way: each has at most 1 MiB, is read in one go, and goes by a path.
+    /// A larger one, or a stream, is refused with its outcome. What had no answer when a connection broke is sent again and
+    /// written once.
+    pub fn upload_batch<I, S>(
+        &self,
+        workspace: Option<WorkspaceId>,
+        items: I,
+        options: ManyOptions,
+    ) -> Outcomes<UploadOutcome>
+    where
+        I: IntoIterator<Item = (S, WorkspacePath)>,
+        I::IntoIter: Send + 'static,
+        S: Into<Source>,
+    {
+        let items = items.into_iter().map(|(source, path)| (source.into(), path));
+        batch::upload_all(self.client.clone(), workspace, items, options)
+    }
+
+    /// Downloads many files of one workspace, many to a request, as [`Files::download_to`] does each; yields an outcome per
+    /// item. `range` has no meaning here.
+    pub fn download_batch<I, C, P>(
+        &self,
+        workspace: Option<WorkspaceId>,
+        items: I,
+        options: ManyOptions,
+    ) -> Outcomes<DownloadOutcome>
+    where
+        I: IntoIterator<Item = (C, P)>,
+        I::IntoIter: Send + 'static,
+        C: Into<Content>,
+        P: Into<std::path::PathBuf>,
+    {
+        let items = items.into_iter().map(|(content, path)| (content.into(), path.into()));
+        batch::download_all(self.client.clone(), workspace, items, options)
     }
 
     /// Returns a node by its id.

@@ -65,6 +65,10 @@ pub struct DownloadOutcome {
 pub struct Outcomes<T>(BoxStream<'static, T>);
 
 impl<T> Outcomes<T> {
+    pub(crate) fn new(outcomes: impl Stream<Item = T> + Send + 'static) -> Self {
+        Self(outcomes.boxed())
+    }
+
     /// Returns the next outcome; nothing when all items are done.
     pub async fn next(&mut self) -> Option<T> {
         self.0.next().await

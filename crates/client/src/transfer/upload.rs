@@ -96,7 +96,7 @@ struct Failed {
 }
 
 /// Breaks a body off when the attempt it belongs to is dropped.
-struct Guard(Arc<Sending>);
+pub(crate) struct Guard(pub(crate) Arc<Sending>);
 
 impl Drop for Guard {
     fn drop(&mut self) {

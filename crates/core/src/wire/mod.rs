@@ -5,6 +5,7 @@
 //! not silently without effect.
 
 mod access;
+mod batch;
 mod event;
 mod hooks;
 mod jobs;
@@ -21,6 +22,10 @@ use crate::id::{LockId, VersionId};
 use crate::time::Timestamp;
 
 pub use access::{CreateKey, Key, Me, NewKey, Principal, PrincipalKind, Role};
+pub use batch::{
+    BATCH_ITEM_BYTES, BATCH_LINE_BYTES, BATCH_MEDIA_TYPE, BATCH_READ_ITEMS, BatchContent, BatchItem,
+    BatchResult, ReadBatch, ReadBatchItem,
+};
 pub use event::{After, AfterError, Event, EventPage};
 pub use hooks::{
     CreateHook, Delivery, DeliveryAttempt, DeliveryState, Hook, HookDisabled, NewHook, Redeliver, RotateHook,

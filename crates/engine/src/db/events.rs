@@ -123,6 +123,12 @@ impl Change {
     }
 }
 
+/// Where a log stood when an act began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ActBegun {
+    reserved: Option<u64>,
+}
+
 /// A workspace's log, held by the transaction that writes to the workspace.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -134,7 +140,7 @@ pub(crate) struct Log {
     has_hooks: bool,
     /// Taken when the log was opened and not yet used.
     reserved: Option<u64>,
-    /// The place of this transaction's first event.
+    /// The place of this act's first event.
     act: Option<u64>,
 }
 
@@ -190,7 +196,19 @@ impl Log {
 
     /// Tells whether this write has appended anything.
     pub(crate) const fn has_news(&self) -> bool {
-        self.act.is_some()
+        self.reserved.is_none()
+    }
+
+    /// Begins an act of its own in the same transaction; returns what [`Self::take_back`] goes back to.
+    pub(crate) const fn begin_act(&mut self) -> ActBegun {
+        self.act = None;
+        ActBegun { reserved: self.reserved }
+    }
+
+    /// Forgets an act whose events were rolled back.
+    pub(crate) const fn take_back(&mut self, begun: ActBegun) {
+        self.act = None;
+        self.reserved = begun.reserved;
     }
 
     /// Tells whether any node of the workspace may be locked now.

@@ -45,7 +45,7 @@ use tokio::sync::watch;
 use crate::error::{Error, Result};
 use crate::feed::Feeds;
 
-use news::{Listeners, News};
+use news::{Listeners, Mark, News};
 pub(crate) use value::{Row, Value};
 
 /// Where the database is.
@@ -128,11 +128,33 @@ impl Tx {
         row.ok_or_else(|| Error::corrupt("a clock without a time"))?.time(0)
     }
 
+    /// Begins a part of the transaction that may be taken back alone.
+    pub(crate) async fn begin_part(&mut self) -> Result<Part> {
+        self.execute("SAVEPOINT part", &[]).await?;
+        Ok(Part(self.news.mark()))
+    }
+
+    /// Ends a part: what it did is the transaction's.
+    pub(crate) async fn end_part(&mut self, _: Part) -> Result<()> {
+        self.execute("RELEASE SAVEPOINT part", &[]).await.map(drop)
+    }
+
+    /// Takes a part back: it did nothing.
+    pub(crate) async fn take_back(&mut self, part: Part) -> Result<()> {
+        self.news.back_to(part.0);
+        self.execute("ROLLBACK TO SAVEPOINT part", &[]).await?;
+        self.end_part(part).await
+    }
+
     /// Runs a query that has one row at most.
     pub(crate) async fn query_opt(&mut self, sql: &'static str, values: &[Value]) -> Result<Option<Row>> {
         Ok(self.session.query(sql, values).await?.into_iter().next())
     }
 }
+
+/// A part of a transaction that is under way. One has no other inside it.
+#[must_use = "a part is ended or taken back"]
+pub(crate) struct Part(Mark);
 
 /// What a unit of work gives back while it runs.
 pub(crate) type Working<'t, T> = BoxFuture<'t, Result<T>>;

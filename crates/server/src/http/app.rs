@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use longshore_core::{NodeId, WorkspaceId};
 use longshore_engine::Engine;
+use longshore_flow::Tasks;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -57,11 +58,17 @@ struct Inner {
     limits: Limits,
     metrics: PrometheusHandle,
     closing: CancellationToken,
+    tasks: Tasks,
 }
 
 impl App {
-    pub(crate) fn new(engine: Engine, limits: Limits, closing: CancellationToken) -> Self {
-        Self(Arc::new(Inner { engine, limits, metrics: measures::install(), closing }))
+    pub(crate) fn new(engine: Engine, limits: Limits, closing: CancellationToken, tasks: Tasks) -> Self {
+        Self(Arc::new(Inner { engine, limits, metrics: measures::install(), closing, tasks }))
+    }
+
+    /// Returns the tasks of requests that go on while their answer waits for its reader.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.0.tasks
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -292,6 +292,7 @@ mod tests {
     use longshore_core::wire::Problem;
     use longshore_engine::store::Store;
     use longshore_engine::{Database, Engine, Settings};
+    use longshore_flow::Tasks;
     use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
 
@@ -303,7 +304,7 @@ mod tests {
         let clock = Arc::new(SystemClock);
         let engine = Engine::open(Settings::default(), &database, Store::memory(), clock).await.unwrap();
         let closing = CancellationToken::new();
-        (App::new(engine, Limits::default(), closing.clone()), closing)
+        (App::new(engine, Limits::default(), closing.clone(), Tasks::new()), closing)
     }
 
     #[tokio::test]

@@ -57,8 +57,8 @@ impl FromRequest<App> for Incoming {
             length: length(headers)?,
             media_type: media_type(headers),
             digests: digests(headers)?,
-            on_conflict: OnConflict::default(),
             premises: Premises::of(&head)?.0,
+            ..UploadOptions::default()
         };
         Ok(Self { options, idle: app.limits().idle, body })
     }
@@ -74,7 +74,12 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
 
 /// Returns the media type that is stated. One that is malformed says nothing, so it is left out.
 fn media_type(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?.trim();
+    stated_media_type(headers.get(CONTENT_TYPE)?.to_str().ok()?)
+}
+
+/// The same of a text.
+pub(super) fn stated_media_type(text: &str) -> Option<String> {
+    let text = text.trim();
     let essence = text.split(';').next()?.trim();
     let (kind, subtype) = essence.split_once('/')?;
     let is_token = |text: &str| {

@@ -82,7 +82,7 @@ fn invalid(error: impl fmt::Display) -> Failure {
     Failure::new(Code::InvalidBody, error.to_string())
 }
 
-fn of_form<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Failure> {
+pub(super) fn of_form<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Failure> {
     serde_json::from_value(Value::Object(object)).map_err(invalid)
 }
 
@@ -102,8 +102,13 @@ async fn read(request: Request, app: &App) -> Result<(Map<String, Value>, BytesM
         // Where every field may be left out, so may the body.
         return Ok((Map::new(), text));
     }
-    match serde_json::from_slice(&text) {
-        Ok(Strict(Value::Object(object))) => Ok((object, text)),
+    Ok((object(&text)?, text))
+}
+
+/// Reads a text that is an object.
+pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Failure> {
+    match serde_json::from_slice(text) {
+        Ok(Strict(Value::Object(object))) => Ok(object),
         Ok(_) => Err(invalid("the body is a JSON object")),
         Err(error) => Err(invalid(error)),
     }

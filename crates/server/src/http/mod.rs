@@ -4,6 +4,7 @@
 //! `document` makes the OpenAPI text from what stands at the handlers.
 
 mod app;
+mod batch;
 mod content;
 mod document;
 mod edge;
@@ -35,6 +36,7 @@ use axum::http::Uri;
 use axum::routing::get;
 use longshore_core::Code;
 use longshore_engine::Engine;
+use longshore_flow::Tasks;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -66,6 +68,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(workspaces::get, workspaces::update))
         .routes(routes!(workspaces::create_folders))
         .routes(routes!(files::get_at, files::write_at))
+        .routes(routes!(batch::write))
+        .routes(routes!(batch::read))
         .routes(routes!(tree::list_root))
         .routes(routes!(tree::list))
         .routes(routes!(nodes::find))
@@ -102,7 +106,7 @@ fn routes() -> OpenApiRouter<App> {
 
 /// Makes the service behind the front door, for a socket or for a test.
 pub fn router(engine: Engine, limits: Limits) -> Router {
-    finished(App::new(engine, limits, CancellationToken::new()))
+    finished(App::new(engine, limits, CancellationToken::new(), Tasks::new()))
 }
 
 /// Describes the API, from the code that serves it.
@@ -111,8 +115,8 @@ pub fn openapi() -> OpenApi {
     document::finished(routes().into_openapi())
 }
 
-pub(crate) fn service(engine: Engine, limits: Limits, closing: CancellationToken) -> Router {
-    finished(App::new(engine, limits, closing))
+pub(crate) fn service(engine: Engine, limits: Limits, closing: CancellationToken, tasks: Tasks) -> Router {
+    finished(App::new(engine, limits, closing, tasks))
 }
 
 fn finished(app: App) -> Router {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails the test that called it")]
 
 mod access;
+mod batch;
 mod bytes;
 mod describe;
 mod document;

@@ -1,6 +1,7 @@
 //! The cases, each over a fresh world.
 
 mod access;
+mod batches;
 mod concurrency;
 mod content;
 mod deliveries;
@@ -89,6 +90,12 @@ cases![
     concurrency::one_creator_wins,
     concurrency::one_workspace_gets_the_name,
     concurrency::a_refused_write_hurts_no_other,
+    batches::a_refused_item_hurts_no_other,
+    batches::items_are_applied_in_order,
+    batches::an_item_with_a_key_is_written_once,
+    batches::the_locks_of_a_batch_hold_for_all,
+    batches::who_may_write_a_batch,
+    batches::many_contents_are_read_in_order,
 ];
 
 cases![

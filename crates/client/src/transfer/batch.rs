@@ -1,0 +1,96 @@
+//! Many small files in one request, either way.
+//!
+//! A batch is a list of files that one call moves, with as many requests as that takes: what has no outcome when a
+//! connection breaks is asked for, or sent, again. Which files are worth a batch is not decided here.
+
+mod download;
+mod lines;
+mod upload;
+
+use std::future::ready;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt};
+use longshore_core::wire::BATCH_ITEM_BYTES;
+use longshore_core::{WorkspaceId, WorkspacePath};
+use tokio::sync::mpsc;
+
+pub(crate) use self::download::{Fetch, download};
+pub(crate) use self::upload::{Put, upload};
+use super::destination::Destination;
+use super::many::{DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
+use super::plan::WHOLE;
+use super::source::Source;
+use crate::api::files::Content;
+use crate::client::Client;
+
+/// How many files one request moves: its answer is far smaller than what a server keeps for who reads late.
+pub(crate) const FILES: usize = 1_000;
+
+// What is read in one go is what an item may have.
+const _: () = assert!(WHOLE == BATCH_ITEM_BYTES);
+
+/// Turns a run that tells outcomes as it goes into a stream of them.
+fn outcomes<T, F>(run: impl FnOnce(mpsc::UnboundedSender<T>) -> F) -> Outcomes<T>
+where
+    T: Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    // It holds no more than one poll of the run tells.
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let run = stream::once(run(sender)).filter_map(|()| ready(None));
+    let told = stream::poll_fn(move |cx| receiver.poll_recv(cx));
+    Outcomes::new(stream::select(told, run))
+}
+
+/// Uploads files by their paths in one workspace, batch after batch.
+pub(crate) fn upload_all<I>(
+    client: Client,
+    workspace: Option<WorkspaceId>,
+    items: I,
+    options: ManyOptions,
+) -> Outcomes<UploadOutcome>
+where
+    I: Iterator<Item = (Source, WorkspacePath)> + Send + 'static,
+{
+    outcomes(async move |sender| {
+        let options = Arc::new(options);
+        let mut items = items.enumerate().map(|(index, (source, path))| Put { index, source, path });
+        loop {
+            let batch: Vec<_> = items.by_ref().take(FILES).collect();
+            if batch.is_empty() {
+                return;
+            }
+            // Who drops the stream drops this too; nobody else stops listening.
+            let tell = |outcome| drop(sender.send(outcome));
+            upload(&client, workspace, batch, &options, tell).await;
+        }
+    })
+}
+
+/// Downloads files of one workspace, batch after batch.
+pub(crate) fn download_all<I>(
+    client: Client,
+    workspace: Option<WorkspaceId>,
+    items: I,
+    options: ManyOptions,
+) -> Outcomes<DownloadOutcome>
+where
+    I: Iterator<Item = (Content, PathBuf)> + Send + 'static,
+{
+    outcomes(async move |sender| {
+        let mut items = items.enumerate().map(|(index, (content, path))| {
+            let destination = Destination::from(&path);
+            Fetch { index, content, path, destination }
+        });
+        loop {
+            let batch: Vec<_> = items.by_ref().take(FILES).collect();
+            if batch.is_empty() {
+                return;
+            }
+            let tell = |outcome| drop(sender.send(outcome));
+            download(&client, workspace, batch, &options, tell).await;
+        }
+    })
+}

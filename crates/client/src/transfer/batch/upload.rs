@@ -1,0 +1,379 @@
+//! Many small files to the server.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method};
+use longshore_core::wire::{BATCH_MEDIA_TYPE, BatchItem, BatchResult};
+use longshore_core::{Code, Digest, WorkspaceId, WorkspacePath};
+use tokio::sync::mpsc;
+
+use super::lines::{Lines, Piece};
+use crate::api::files::IfMatch;
+use crate::client::{Client, LOCK_TOKEN, Lane, parse};
+use crate::error::{Error, Result};
+use crate::lock::Named;
+use crate::transfer::many::{ManyOptions, UploadOutcome};
+use crate::transfer::plan::is_whole;
+use crate::transfer::progress::Report;
+use crate::transfer::reader::{self, Opened};
+use crate::transfer::source::{Source, Target};
+use crate::transfer::upload::Guard;
+use crate::transport::answer::Answer;
+use crate::transport::body::{Body, Chunks, Sending};
+
+/// Items are put together to chunks of about this size.
+const CHUNK: usize = 128 * 1_024;
+
+/// A file that is sent with others.
+#[derive(Debug)]
+pub(crate) struct Put {
+    /// Its place, by which its outcome and its progress are known.
+    pub(crate) index: usize,
+    /// Its content: a file or bytes, at most [`longshore_core::wire::BATCH_ITEM_BYTES`].
+    pub(crate) source: Source,
+    /// Where it goes.
+    pub(crate) path: WorkspacePath,
+}
+
+/// What a thread reads: of a file or of memory.
+#[derive(Clone, Debug)]
+enum Held {
+    File(PathBuf),
+    Memory(Bytes),
+}
+
+/// A file that has no outcome yet.
+#[derive(Clone, Debug)]
+struct Pending {
+    index: usize,
+    held: Held,
+    path: WorkspacePath,
+    report: Report,
+    /// Whether it was told as begun.
+    started: bool,
+}
+
+impl Pending {
+    fn outcome(self, result: Result<longshore_core::wire::Node>, workspace: WorkspaceId) -> UploadOutcome {
+        let result = self.report.ended(result, |node| node.size);
+        let source = match self.held {
+            Held::File(path) => Some(path),
+            Held::Memory(_) => None,
+        };
+        UploadOutcome {
+            index: self.index,
+            source,
+            target: Target::Path((workspace, self.path).into()),
+            result,
+        }
+    }
+}
+
+/// What all items of a batch share.
+struct Terms {
+    options: Arc<ManyOptions>,
+    /// What the keys of the items are made of: an item that is sent again has the key that it had.
+    seed: blake3::Hasher,
+}
+
+impl Terms {
+    /// Returns the header line of an item. It is the same, byte for byte, whenever the same content is sent.
+    fn line(&self, item: &Pending, size: u64, digest: Digest) -> Result<Vec<u8>> {
+        let upload = &self.options.upload;
+        let mut key = self.seed.clone();
+        key.update(&item.index.to_le_bytes()).update(digest.to_string().as_bytes());
+        let line = BatchItem {
+            path: item.path.to_string(),
+            size,
+            digest: Some(digest),
+            media_type: upload.media_type.clone(),
+            on_conflict: upload.on_conflict,
+            if_match: upload.if_match.map(|wanted| match wanted {
+                IfMatch::Exists => "*".to_owned(),
+                IfMatch::Version(version) => version.to_string(),
+            }),
+            if_none_match: upload.if_none_match,
+            metadata: None,
+            idempotency_key: Some(key.finalize().to_hex()[..32].to_owned()),
+        };
+        let mut line = serde_json::to_vec(&line)
+            .map_err(|error| Error::invalid(format!("the item cannot be written: {error}")))?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
+/// What left in one request, in the order in which the server counts it.
+#[derive(Debug, Default)]
+struct Left {
+    sent: Vec<(usize, Digest)>,
+    /// What could not even be read.
+    unread: Vec<(usize, Error)>,
+}
+
+type Shared = Arc<Mutex<Left>>;
+
+fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, Left> {
+    // What it holds is whole at any time, whoever panicked.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Uploads files in one batch, and tells the outcome of each as it is known.
+///
+/// What had no answer when a connection broke is sent again under the same key, so that it makes no second version; so is
+/// what the server could not do just then. A file is read when it is sent. One that is too large for a batch fails with
+/// [`Code::BodyTooLarge`] and is to be sent by itself, as is a stream.
+pub(crate) async fn upload(
+    client: &Client,
+    workspace: Option<WorkspaceId>,
+    files: Vec<Put>,
+    options: &Arc<ManyOptions>,
+    mut tell: impl FnMut(UploadOutcome),
+) {
+    let started = async {
+        let workspace = client.workspace(workspace).await?;
+        let mut seed = blake3::Hasher::new();
+        seed.update(client.write_key()?.as_bytes());
+        Ok::<_, Error>((workspace, Terms { options: Arc::clone(options), seed }))
+    };
+    let mut pending = Vec::with_capacity(files.len());
+    let begun = started.await;
+    for Put { index, source, path } in files {
+        let report = Report::new(options.progress.clone(), index);
+        let held = match source {
+            Source::Path(file) => Held::File(file),
+            Source::Bytes(bytes) => Held::Memory(bytes),
+            Source::Stream { .. } => {
+                let error = Error::invalid("a stream goes by itself: it cannot be sent again with a batch");
+                let result = report.ended(Err(error), |_: &longshore_core::wire::Node| 0);
+                tell(UploadOutcome { index, source: None, target: path.into(), result });
+                continue;
+            }
+        };
+        pending.push(Pending { index, held, path, report, started: false });
+    }
+    let (workspace, terms) = match begun {
+        Ok((workspace, terms)) => (workspace, Arc::new(terms)),
+        Err(error) => {
+            for item in pending {
+                let result = item.report.ended(Err(error.repeated()), |_| 0);
+                tell(UploadOutcome { index: item.index, source: None, target: item.path.into(), result });
+            }
+            return;
+        }
+    };
+    let locks = match &options.upload.lock {
+        Some(lock) => client.locks_named(lock),
+        None => client.locks_on([]),
+    };
+    let mut tries = client.tries();
+    while !pending.is_empty() {
+        let before = pending.len();
+        let mut run = Run {
+            client,
+            workspace,
+            terms: &terms,
+            locks: &locks,
+            pending,
+            shared: Shared::default(),
+            again: None,
+        };
+        let ended = run.once(&mut tell).await;
+        let error = run.settle(ended, &mut tell);
+        pending = run.pending;
+        if pending.is_empty() {
+            return;
+        }
+        if pending.len() < before {
+            // Something was done: what stands in the way is not what stood there before.
+            tries = client.tries();
+        }
+        let again = if error.is_storage_full() { Err(error) } else { tries.again(error).await };
+        match again {
+            Ok(retried) => pending.iter().for_each(|item| item.report.retried(&retried, 0)),
+            Err(error) => {
+                for item in pending.drain(..) {
+                    tell(item.outcome(Err(error.repeated()), workspace));
+                }
+            }
+        }
+    }
+}
+
+/// One request.
+struct Run<'a> {
+    client: &'a Client,
+    workspace: WorkspaceId,
+    terms: &'a Arc<Terms>,
+    locks: &'a Named,
+    pending: Vec<Pending>,
+    shared: Shared,
+    /// Why an item, or the rest of the batch, is to be sent again.
+    again: Option<Error>,
+}
+
+impl Run<'_> {
+    /// Sends what is pending and reads what the answer says of it; items that are done are gone from `pending` after
+    /// [`Self::settle`].
+    async fn once(&mut self, tell: &mut impl FnMut(UploadOutcome)) -> Result<Vec<bool>> {
+        let mut done = vec![false; self.pending.len()];
+        for item in &mut self.pending {
+            if !std::mem::replace(&mut item.started, true) {
+                item.report.started(match &item.held {
+                    Held::File(_) => None,
+                    Held::Memory(bytes) => Some(bytes.len() as u64),
+                });
+            }
+        }
+        let sending = Sending::new(Report::new(None, 0));
+        let chunks = read_items(self.pending.clone(), Arc::clone(self.terms), Arc::clone(&self.shared));
+        let route = format!("/v1/workspaces/{}/batch", self.workspace);
+        let body = Body::Chunks(chunks, None, Arc::clone(&sending));
+        let mut request = self.client.request(Method::POST, &route, body)?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(BATCH_MEDIA_TYPE));
+        if let Some(locks) = self.locks.header()? {
+            request.headers_mut().insert(LOCK_TOKEN, locks);
+        }
+        let _guard = Guard(Arc::clone(&sending));
+        let mut answer = self.client.send(request, Some(sending), Lane::Common).await?;
+        if let Err(error) = self.listen(&mut answer, &mut done, tell).await {
+            // What was told before that stands.
+            self.again.get_or_insert(error);
+        }
+        Ok(done)
+    }
+
+    async fn listen(
+        &mut self,
+        answer: &mut Answer,
+        done: &mut [bool],
+        tell: &mut impl FnMut(UploadOutcome),
+    ) -> Result<()> {
+        let (mut lines, mut next) = (Lines::default(), 0);
+        while let Some(chunk) = answer.chunk().await {
+            lines.push(chunk?);
+            while let Some(piece) = lines.next()? {
+                let Piece::Line(line) = piece else { continue };
+                let result: BatchResult = parse(&line)?;
+                if result.index.is_some_and(|index| index != next) {
+                    return Err(Error::unreadable("the answer's lines are not in order", 200));
+                }
+                if result.index.is_some() {
+                    next += 1;
+                }
+                self.take(result, done, tell)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a line of the answer.
+    fn take(
+        &mut self,
+        result: BatchResult,
+        done: &mut [bool],
+        tell: &mut impl FnMut(UploadOutcome),
+    ) -> Result<()> {
+        let refusal = result.problem.map(Error::of_problem);
+        let Some(index) = result.index else {
+            return Err(
+                refusal.unwrap_or_else(|| Error::unreadable("a line of the answer says nothing", 200))
+            );
+        };
+        let sent = usize::try_from(index).ok().and_then(|index| lock(&self.shared).sent.get(index).copied());
+        let Some((place, digest)) = sent else {
+            return Err(Error::unreadable("the answer tells of an item that was not sent", 200));
+        };
+        let item = &self.pending[place];
+        let outcome = match (refusal, result.node) {
+            (Some(error), _) if error.is_retryable() && !error.is_storage_full() => {
+                self.again.get_or_insert(error);
+                return Ok(());
+            }
+            (Some(error), _) => Err(error),
+            (None, Some(node)) if node.digest == Some(digest) => {
+                item.report.bytes(node.size);
+                Ok(node)
+            }
+            (None, Some(_)) => {
+                let message = format!("the server stored other content than was sent to {}", item.path);
+                Err(Error::mismatch(Code::DigestMismatch, message))
+            }
+            (None, None) => Err(Error::unreadable("a line of the answer says nothing", 200)),
+        };
+        done[place] = true;
+        tell(item.clone().outcome(outcome, self.workspace));
+        Ok(())
+    }
+
+    /// Leaves in `pending` what has no outcome, and says why.
+    fn settle(&mut self, ended: Result<Vec<bool>>, tell: &mut impl FnMut(UploadOutcome)) -> Error {
+        let mut done = match ended {
+            Ok(done) => done,
+            Err(error) => {
+                self.again.get_or_insert(error);
+                vec![false; self.pending.len()]
+            }
+        };
+        for (place, error) in std::mem::take(&mut lock(&self.shared).unread) {
+            done[place] = true;
+            tell(self.pending[place].clone().outcome(Err(error), self.workspace));
+        }
+        let mut left = done.into_iter();
+        self.pending.retain(|_| left.next() == Some(false));
+        self.again.take().unwrap_or_else(|| {
+            Error::broken("the answer ended before it told of every item", "the answer is not whole")
+        })
+    }
+}
+
+/// Reads, hashes and frames items on a thread of its own, one chunk ahead of who sends them. It ends when the chunks are
+/// dropped.
+fn read_items(items: Vec<Pending>, terms: Arc<Terms>, shared: Shared) -> Chunks {
+    let (sender, mut receiver) = mpsc::channel(1);
+    tokio::task::spawn_blocking(move || {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        for (place, item) in items.iter().enumerate() {
+            let framed = read_item(item).and_then(|(content, digest)| {
+                Ok((terms.line(item, content.len() as u64, digest)?, content, digest))
+            });
+            match framed {
+                Ok((line, content, digest)) => {
+                    lock(&shared).sent.push((place, digest));
+                    chunk.extend_from_slice(&line);
+                    chunk.extend_from_slice(&content);
+                }
+                Err(error) => lock(&shared).unread.push((place, error)),
+            }
+            if chunk.len() >= CHUNK {
+                let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
+                if sender.blocking_send(Ok(full.into())).is_err() {
+                    return;
+                }
+            }
+        }
+        if !chunk.is_empty() {
+            // Where nobody takes it any more, nobody waits for what it tells either.
+            let _unwanted = sender.blocking_send(Ok(chunk.into()));
+        }
+    });
+    Box::pin(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx)))
+}
+
+fn read_item(item: &Pending) -> Result<(Bytes, Digest)> {
+    let too_large = || {
+        let message = format!("{} is too large for a batch: it goes by itself", item.path);
+        Error::mismatch(Code::BodyTooLarge, message)
+    };
+    match &item.held {
+        Held::Memory(bytes) if is_whole(bytes.len() as u64) => Ok((bytes.clone(), reader::digest(bytes))),
+        Held::Memory(_) => Err(too_large()),
+        Held::File(path) => match reader::open(path)? {
+            Opened::Whole(bytes, digest) => Ok((bytes, digest)),
+            Opened::Long(..) => Err(too_large()),
+        },
+    }
+}
