@@ -12,6 +12,7 @@
 
 pub mod clock;
 pub mod digest;
+pub mod digest_tree;
 pub mod error;
 pub mod id;
 pub mod key;
