@@ -23,7 +23,7 @@ use crate::nodes::{Target, follow, live_node, make_folders, name_taken, root};
 use crate::workspaces;
 
 /// How many of the first bytes the media type is found by.
-const SNIFFED: usize = 4_096;
+pub(crate) const SNIFFED: usize = 4_096;
 
 /// From how many announced bytes on it pays to look at the target before the content is taken.
 const EARLY_CHECK: u64 = 256 * 1_024;
@@ -70,15 +70,19 @@ pub struct Upload {
 
 /// When the locks of an upload are to be renewed next: bytes that come in are a heartbeat.
 #[derive(Debug)]
-struct Heartbeat {
+pub(crate) struct Heartbeat {
     every: Duration,
     last: Instant,
 }
 
 impl Heartbeat {
     /// A third of a lease in seconds.
-    fn of(lease: u32) -> Self {
+    pub(crate) fn of(lease: u32) -> Self {
         Self { every: Duration::from_secs(u64::from(lease)) / 3, last: Instant::now() }
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.last.elapsed() >= self.every
     }
 }
 
@@ -90,14 +94,14 @@ enum Body {
 
 /// What the committing transaction needs; it may run more than once.
 #[derive(Clone, Debug)]
-struct Input {
-    actor: Actor,
-    target: Target,
-    options: UploadOptions,
+pub(crate) struct Input {
+    pub(crate) actor: Actor,
+    pub(crate) target: Target,
+    pub(crate) options: UploadOptions,
 }
 
 impl Input {
-    const fn scope(&self) -> Scope {
+    pub(crate) const fn scope(&self) -> Scope {
         match &self.target {
             Target::Path { workspace, .. } => Scope::Workspace(*workspace),
             Target::Child { parent: id, .. } | Target::Node(id) => Scope::Node(*id),
@@ -107,12 +111,12 @@ impl Input {
 
 /// Content that has come whole, before it has a node.
 #[derive(Clone, Debug)]
-struct Received {
-    blob: Blob,
-    size: u64,
-    media_type: String,
-    digest: Digest,
-    sha256: Option<Digest>,
+pub(crate) struct Received {
+    pub(crate) blob: Blob,
+    pub(crate) size: u64,
+    pub(crate) media_type: String,
+    pub(crate) digest: Digest,
+    pub(crate) sha256: Option<Digest>,
 }
 
 impl Engine {
@@ -123,25 +127,10 @@ impl Engine {
         target: Target,
         options: UploadOptions,
     ) -> Result<Upload> {
-        actor.needs(Role::Editor)?;
-        if let Target::Path { workspace, path } = &target {
-            if !actor.reaches(*workspace) {
-                return Err(workspaces::not_found(*workspace));
-            }
-            if path.is_root() {
-                return Err(Error::new(Code::NotAFile, "the root is a folder"));
-            }
-        }
-        self.check_size(options.length.unwrap_or(0))?;
         let input = Input { actor: actor.clone(), target, options };
+        self.check_place(&input)?;
         if input.options.length.is_none_or(|length| length >= EARLY_CHECK) {
-            let checked = self.check_early(input.clone()).await;
-            if matches!(&checked, Err(error) if error.code() == Code::LockLost) {
-                let locks = input.options.premises.locks.clone();
-                self.ensure_held(actor, input.scope(), locks).await?;
-            } else {
-                checked?;
-            }
+            self.check_ahead(&input).await?;
         }
         let wants_sha256 = input.options.digests.iter().any(|digest| digest.algorithm() == Algorithm::Sha256);
         Ok(Upload {
@@ -156,7 +145,31 @@ impl Engine {
         })
     }
 
-    fn check_size(&self, size: u64) -> Result<()> {
+    /// Refuses what no state of the workspace would let in.
+    pub(crate) fn check_place(&self, input: &Input) -> Result<()> {
+        input.actor.needs(Role::Editor)?;
+        if let Target::Path { workspace, path } = &input.target {
+            if !input.actor.reaches(*workspace) {
+                return Err(workspaces::not_found(*workspace));
+            }
+            if path.is_root() {
+                return Err(Error::new(Code::NotAFile, "the root is a folder"));
+            }
+        }
+        self.check_size(input.options.length.unwrap_or(0))
+    }
+
+    /// Refuses what could not be committed as the workspace is now.
+    pub(crate) async fn check_ahead(&self, input: &Input) -> Result<()> {
+        let checked = self.check_early(input.clone()).await;
+        if matches!(&checked, Err(error) if error.code() == Code::LockLost) {
+            let locks = input.options.premises.locks.clone();
+            return self.ensure_held(&input.actor, input.scope(), locks).await;
+        }
+        checked
+    }
+
+    pub(crate) fn check_size(&self, size: u64) -> Result<()> {
         match self.settings().largest_file {
             Some(limit) if size > limit => {
                 Err(Error::new(Code::BodyTooLarge, format!("a file has at most {limit} bytes here")))
@@ -239,7 +252,7 @@ impl Upload {
     /// Renews the locks that the upload names, once a third of the shortest of their leases is over.
     async fn renew_locks(&mut self) -> Result<()> {
         let locks = &self.input.options.premises.locks;
-        if locks.is_empty() || self.heartbeat.last.elapsed() < self.heartbeat.every {
+        if locks.is_empty() || !self.heartbeat.is_due() {
             return Ok(());
         }
         let lease = self.engine.renew_by_traffic(&self.input.actor, locks).await?;
@@ -282,7 +295,7 @@ impl Upload {
 }
 
 /// Finds a media type by the first bytes, then by the name's ending, then by whether it reads as text.
-fn media_type(head: &[u8], target: &Target) -> String {
+pub(crate) fn media_type(head: &[u8], target: &Target) -> String {
     let name = match target {
         Target::Path { path, .. } => path.names().last(),
         Target::Child { name, .. } => Some(name),
@@ -384,7 +397,7 @@ async fn free_name(tx: &mut Tx, folder: NodeId, name: &Name) -> Result<Name> {
 }
 
 /// The act that makes content visible.
-async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<Written> {
+pub(crate) async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<Written> {
     let (now, by) = (act.now(), act.actor().principal);
     let spot = find_spot(act, &input.target, input.options.on_conflict).await?;
     let (mut row, path, before) = match spot {
@@ -434,7 +447,7 @@ async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<W
 }
 
 impl Engine {
-    async fn open_blob(&self, id: BlobId) -> Result<Writer> {
+    pub(crate) async fn open_blob(&self, id: BlobId) -> Result<Writer> {
         let options = longshore_store::WriteOptions::default();
         self.store().open_write(&id.path(), options).await.map_err(store_failed)
     }
@@ -442,7 +455,7 @@ impl Engine {
     async fn commit_upload(&self, mut input: Input, received: Received) -> Result<Written> {
         let stored = match &received.blob {
             Blob::Stored(id) => Some(*id),
-            Blob::Inline(_) => None,
+            Blob::Inline(_) | Blob::Composed(_) => None,
         };
         let mut premises = std::mem::take(&mut input.options.premises);
         if let Some(idempotency) = &mut premises.idempotency {
@@ -467,7 +480,7 @@ impl Engine {
 
     /// Removes the blob of a write that was refused. After a fault nobody knows whether the commit held, so
     /// then the blob stays: without a version it is an orphan, and the sweeper's.
-    async fn discard(&self, id: BlobId, kind: ErrorKind) {
+    pub(crate) async fn discard(&self, id: BlobId, kind: ErrorKind) {
         if matches!(kind, ErrorKind::Unavailable | ErrorKind::Internal) {
             return;
         }
