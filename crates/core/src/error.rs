@@ -98,6 +98,10 @@ codes! {
     HookNotFound = "hook_not_found", NotFound, "no such webhook";
     /// The webhook has no delivery with this id.
     DeliveryNotFound = "delivery_not_found", NotFound, "no such delivery";
+    /// There is no staged upload with this id, or another principal made it.
+    UploadNotFound = "upload_not_found", NotFound, "no such upload";
+    /// The staged upload was left alone for too long, and is removed: begin a new one.
+    UploadExpired = "upload_expired", NotFound, "the upload has expired";
     /// Another node in the folder has this name (`on_conflict=error`, `If-None-Match: *`, a move or a restore).
     NameTaken = "name_taken", Conflict, "the name is taken";
     /// Somebody else's lock covers the node, or the request names no lock; `lock` says whose it is.
@@ -138,6 +142,12 @@ codes! {
     HookDisabled = "hook_disabled", Conflict, "the webhook is switched off";
     /// The secret before the last rotation still signs: a new one now would take it from who has not changed over yet.
     RotationUnderWay = "rotation_under_way", Conflict, "the last rotation is not over";
+    /// The bytes do not begin where the staged upload ends: ask it for its offset, and go on from there.
+    OffsetMismatch = "offset_mismatch", Conflict, "the offset is not that of the upload";
+    /// A later request for the same staged upload took over. What came before is kept; ask for the offset.
+    UploadTakenOver = "upload_taken_over", Conflict, "a later request took over";
+    /// An upload that is to be a part of another is not whole yet, or is no part.
+    UploadIncomplete = "upload_incomplete", Conflict, "a part of the upload is missing";
     /// `If-Match` or `If-None-Match` does not hold; `current_version` names the version that stands, `current_event` what made it.
     PreconditionFailed = "precondition_failed", Precondition, "the precondition does not hold";
     /// The workspace takes no change of a file without `If-Match`.
@@ -146,6 +156,8 @@ codes! {
     LockLost = "lock_lost", Precondition, "the lock is lost";
     /// The lock that the request names covers nothing that the request changes.
     LockElsewhere = "lock_elsewhere", Precondition, "the lock covers another node";
+    /// The request speaks a version of the tus protocol that the server does not; `Tus-Version` names those it does.
+    TusVersionUnsupported = "tus_version_unsupported", Precondition, "the tus version is not supported";
     /// A name breaks a rule for names.
     InvalidName = "invalid_name", Invalid, "the name breaks a rule";
     /// A path breaks a rule for paths.
@@ -164,6 +176,10 @@ codes! {
     RangeNotSatisfiable = "range_not_satisfiable", Invalid, "the range lies outside the content";
     /// The content's digest is not the one that was sent with it. Nothing was stored.
     DigestMismatch = "digest_mismatch", Invalid, "the digest does not match the content";
+    /// The bytes of this request do not have the `Upload-Checksum` that came with them. None of them was kept.
+    ChecksumMismatch = "checksum_mismatch", Invalid, "the checksum does not match the bytes";
+    /// The body is of a media type that this route does not take.
+    MediaTypeUnsupported = "media_type_unsupported", Invalid, "the media type is not taken here";
     /// The content ended before, or went on past, the length that was announced. Nothing was stored.
     LengthMismatch = "length_mismatch", Invalid, "the content has another length than announced";
     /// The metadata breaks a rule: a map of at most 64 keys and 8 KiB.
@@ -180,6 +196,8 @@ codes! {
     MethodNotAllowed = "method_not_allowed", Invalid, "the method is not allowed here";
     /// The key's role does not allow this.
     Forbidden = "forbidden", Denied, "the key may not do this";
+    /// An upload that is made of others takes no bytes of its own.
+    UploadNotAppendable = "upload_not_appendable", Denied, "the upload takes no bytes";
     /// The token is not the one that this lock was granted with.
     LockTokenWrong = "lock_token_wrong", Denied, "the token belongs to no such lock";
     /// The request carries no key.
@@ -198,6 +216,8 @@ codes! {
     HeaderTooLarge = "header_too_large", TooLarge, "the header is too large";
     /// One act would touch more nodes than it may: do it in parts.
     TooManyNodes = "too_many_nodes", TooLarge, "too many nodes at once";
+    /// A staged upload came in more pieces than it may have: send more bytes in each request.
+    TooManyPieces = "too_many_pieces", TooLarge, "the upload is in too many pieces";
     /// The key sends requests faster than it may.
     RateLimited = "rate_limited", RateLimited, "too many requests";
     /// The workspace has as many locks, or waiters for them, as it may have.

@@ -185,6 +185,11 @@ id!(
     "dl_"
 );
 id!(
+    /// The id of a staged upload.
+    UploadId,
+    "upl_"
+);
+id!(
     /// The id of a database, which its store remembers.
     DatabaseId,
     "db_"

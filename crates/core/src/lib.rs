@@ -29,7 +29,7 @@ pub use digest::{Algorithm, Digest};
 pub use error::{Code, ErrorKind};
 pub use id::{
     DatabaseId, DeliveryId, EventId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PrincipalId,
-    VersionId, WaitTicket, WorkspaceId,
+    UploadId, VersionId, WaitTicket, WorkspaceId,
 };
 pub use key::{ApiKey, LockToken, MalformedKey};
 pub use path::{Name, PathError, WorkspacePath};

@@ -203,7 +203,7 @@ impl Batch {
 const fn stored(blob: &Blob) -> Option<BlobId> {
     match blob {
         Blob::Stored(id) => Some(*id),
-        Blob::Inline(_) => None,
+        Blob::Inline(_) | Blob::Composed(_) => None,
     }
 }
 

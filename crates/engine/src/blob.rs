@@ -57,6 +57,72 @@ impl FromStr for BlobId {
     }
 }
 
+/// The name of a content that is made of several pieces: copies and restored versions share it as they share blobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ComposedId(VersionId);
+
+impl ComposedId {
+    const PREFIX: &str = "comp_";
+
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self(VersionId::new(now))
+    }
+}
+
+impl Display for ComposedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.0.to_string();
+        write!(f, "{}{}", Self::PREFIX, &version[VersionId::PREFIX.len()..])
+    }
+}
+
+impl FromStr for ComposedId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let rest = text.strip_prefix(Self::PREFIX).unwrap_or_default();
+        format!("{}{rest}", VersionId::PREFIX).parse().map(Self)
+    }
+}
+
+/// Where in the store a version's bytes are, as its row says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    Blob(BlobId),
+    Composed(ComposedId),
+}
+
+impl FromStr for Stored {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.starts_with(ComposedId::PREFIX) {
+            text.parse().map(Self::Composed)
+        } else {
+            text.parse().map(Self::Blob)
+        }
+    }
+}
+
+/// A range of a blob that is a part of some content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) blob: BlobId,
+    /// How many bytes the blob has in all.
+    pub(crate) blob_size: u64,
+    /// Where the range begins in the blob.
+    pub(crate) start: u64,
+    /// How many bytes it has: at least one.
+    pub(crate) length: u64,
+}
+
+impl Piece {
+    /// Tells whether it is all of its blob.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.start == 0 && self.length == self.blob_size
+    }
+}
+
 /// The bytes of a version.
 #[derive(Clone, Debug)]
 pub(crate) enum Blob {
@@ -64,13 +130,15 @@ pub(crate) enum Blob {
     Inline(Bytes),
     /// All other content lies in the store.
     Stored(BlobId),
+    /// What came piece by piece lies in several blobs.
+    Composed(ComposedId),
 }
 
 #[cfg(test)]
 mod tests {
     use longshore_core::Timestamp;
 
-    use super::BlobId;
+    use super::{BlobId, ComposedId, Stored};
 
     #[test]
     fn a_blob_is_found_again_by_its_path() {
@@ -78,6 +146,15 @@ mod tests {
         assert_eq!(BlobId::from_path(&id.path()), Some(id));
         assert_eq!(BlobId::from_path("blobs/x/blob_y"), None);
         assert_eq!(BlobId::from_path(&id.path().replace("blobs/", "other/")), None);
+    }
+
+    #[test]
+    fn a_row_tells_one_blob_from_many() {
+        let now = Timestamp::from_micros(1_763_613_468_000_000);
+        let (one, many) = (BlobId::new(now), ComposedId::new(now));
+        assert_eq!(one.to_string().parse(), Ok(Stored::Blob(one)));
+        assert_eq!(many.to_string().parse(), Ok(Stored::Composed(many)));
+        assert!("comp_x".parse::<Stored>().is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Bytes out: a version's content, whole or in part.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -10,7 +11,7 @@ use longshore_core::{Code, NodeId, VersionId, WorkspaceId, WorkspacePath};
 use longshore_store::{ReadOptions, Store};
 
 use crate::actor::Actor;
-use crate::blob::Blob;
+use crate::blob::{Blob, ComposedId, Piece};
 use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
 use crate::engine::{Engine, store_failed};
@@ -28,8 +29,16 @@ pub type ContentStream = BoxStream<'static, Result<Bytes>>;
 pub struct Content {
     node: Node,
     version: Version,
-    blob: Blob,
+    bytes: Stored,
     store: Store,
+}
+
+/// Where the bytes of a content are.
+#[derive(Clone, Debug)]
+enum Stored {
+    Inline(Bytes),
+    Blob(Piece),
+    Pieces(ComposedId, Arc<[Piece]>),
 }
 
 impl Content {
@@ -48,16 +57,16 @@ impl Content {
     /// Returns the whole content where it lies in the database: no reading is left to do.
     #[must_use]
     pub fn inline(&self) -> Option<Bytes> {
-        match &self.blob {
-            Blob::Inline(content) => Some(content.clone()),
-            Blob::Stored(_) => None,
+        match &self.bytes {
+            Stored::Inline(content) => Some(content.clone()),
+            Stored::Blob(_) | Stored::Pieces(..) => None,
         }
     }
 
     /// Reads the bytes of `range`, which lies inside the content.
     pub async fn read(&self, range: Range<u64>) -> Result<ContentStream> {
-        match &self.blob {
-            Blob::Inline(content) => {
+        match &self.bytes {
+            Stored::Inline(content) => {
                 let part = usize::try_from(range.start)
                     .ok()
                     .zip(usize::try_from(range.end).ok())
@@ -68,20 +77,52 @@ impl Content {
                     })?;
                 Ok(stream::once(async { Ok(part) }).boxed())
             }
-            Blob::Stored(id) => {
-                let read =
-                    self.store.read(&id.path(), ReadOptions::range(range)).await.map_err(store_failed)?;
-                if read.info().size != self.version.size {
-                    let found = read.info().size;
+            Stored::Blob(piece) => read_piece(&self.store, *piece, range).await,
+            Stored::Pieces(id, pieces) => {
+                let size: u64 = pieces.iter().map(|piece| piece.length).sum();
+                if size != self.version.size {
                     return Err(Error::corrupt(format_args!(
-                        "{id} has {found} bytes, not {}",
+                        "the pieces of {id} have {size} bytes, not {}",
                         self.version.size
                     )));
                 }
-                Ok(read.map_err(store_failed).boxed())
+                Ok(read_pieces(self.store.clone(), Arc::clone(pieces), range))
             }
         }
     }
+}
+
+/// Reads bytes of a piece, counted from its begin.
+pub(crate) async fn read_piece(store: &Store, piece: Piece, range: Range<u64>) -> Result<ContentStream> {
+    let Piece { blob, blob_size, start, .. } = piece;
+    let range = start + range.start..start + range.end;
+    let read = store.read(&blob.path(), ReadOptions::range(range)).await.map_err(store_failed)?;
+    let found = read.info().size;
+    if found != blob_size {
+        return Err(Error::corrupt(format_args!("{blob} has {found} bytes, not {blob_size}")));
+    }
+    Ok(read.map_err(store_failed).boxed())
+}
+
+/// Reads bytes of what pieces are in their order: one piece is opened when those before it are through.
+pub(crate) fn read_pieces(store: Store, pieces: Arc<[Piece]>, range: Range<u64>) -> ContentStream {
+    let begun = (0, 0_u64);
+    stream::try_unfold(begun, move |(mut number, mut at)| {
+        let (store, pieces, range) = (store.clone(), Arc::clone(&pieces), range.clone());
+        async move {
+            while let Some(piece) = pieces.get(number).filter(|_| at < range.end) {
+                let end = at + piece.length;
+                let part = range.start.max(at) - at..range.end.min(end) - at;
+                (number, at) = (number + 1, end);
+                if end > range.start {
+                    return Ok(Some((read_piece(&store, *piece, part).await?, (number, at))));
+                }
+            }
+            Ok::<_, Error>(None)
+        }
+    })
+    .try_flatten()
+    .boxed()
 }
 
 pub(crate) async fn content_of(
@@ -90,19 +131,27 @@ pub(crate) async fn content_of(
     place: Place,
     version: Option<VersionId>,
     mut clock: ReadClock,
-) -> Result<(Node, Version, Blob)> {
+) -> Result<(Node, Version, Stored)> {
     if row.kind != NodeKind::File {
         return Err(Error::new(Code::NotAFile, format!("{} is a folder", place.path)));
     }
     let version = version.or(row.version).ok_or_else(|| Error::corrupt("a file without a version"))?;
     let found = db::versions::with_blob(tx, row.id, version).await?;
     let (version, blob) = found.ok_or_else(|| no_version(version))?;
-    Ok((clock.node(tx, row, place).await?, version, blob))
+    let bytes = match blob {
+        Blob::Inline(content) => Stored::Inline(content),
+        Blob::Stored(blob) => {
+            let (blob_size, start, length) = (version.size, 0, version.size);
+            Stored::Blob(Piece { blob, blob_size, start, length })
+        }
+        Blob::Composed(id) => Stored::Pieces(id, db::pieces::composed(tx, id).await?.into()),
+    };
+    Ok((clock.node(tx, row, place).await?, version, bytes))
 }
 
 impl Engine {
-    pub(crate) fn content((node, version, blob): (Node, Version, Blob), store: &Store) -> Content {
-        Content { node, version, blob, store: store.clone() }
+    pub(crate) fn content((node, version, bytes): (Node, Version, Stored), store: &Store) -> Content {
+        Content { node, version, bytes, store: store.clone() }
     }
 
     /// Opens the content of a file: of a stated version, or the current one.

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::feed::Feeds;
 use crate::jobs::JobsState;
 use crate::locks::Signals;
+use crate::uploads::Appends;
 
 /// What can be set about an engine.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Settings {
     pub purge_step: u64,
     /// How long a blob must have been noted as one without a version before the sweeper removes it (24 h).
     pub orphan_grace: Duration,
+    /// How long a staged upload is kept after its last byte, or after it became a file or was refused (24 h).
+    pub upload_kept: Duration,
     /// How often orphans are looked for (1 h).
     pub sweep_interval: Duration,
     /// What may be dialled where a user named the address: https on port 443 of public addresses.
@@ -58,6 +61,7 @@ impl Default for Settings {
             copied_nodes: 10_000,
             purge_step: 1_000,
             orphan_grace: Duration::from_hours(24),
+            upload_kept: Duration::from_hours(24),
             sweep_interval: Duration::from_hours(1),
             egress: longshore_egress::Settings::default(),
             hook_timeout: Duration::from_secs(15),
@@ -91,6 +95,7 @@ struct Inner {
     feeds: Feeds,
     jobs: Arc<JobsState>,
     lock_signals: Signals,
+    appends: Appends,
     guard: Guard,
     started_at: Timestamp,
 }
@@ -127,6 +132,7 @@ impl Engine {
                 guard,
                 jobs,
                 lock_signals: Signals::default(),
+                appends: Appends::default(),
                 started_at,
             }),
         })
@@ -155,6 +161,7 @@ impl Engine {
 
     /// Finishes the writes under way, closes the database, and lets the store take back what was broken off.
     pub async fn close(&self) {
+        self.inner.appends.close().await;
         self.db().close().await;
         match tokio::time::timeout(STORE_CLOSE, self.store().close()).await {
             Ok(Ok(())) => {}
@@ -198,6 +205,10 @@ impl Engine {
 
     pub(crate) fn lock_signals(&self) -> &Signals {
         &self.inner.lock_signals
+    }
+
+    pub(crate) fn appends(&self) -> &Appends {
+        &self.inner.appends
     }
 
     /// Returns the guard that every request to an address of a user's choice goes through.

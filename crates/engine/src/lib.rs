@@ -37,6 +37,7 @@ mod sweep;
 mod trash;
 mod undo;
 mod upload;
+mod uploads;
 mod versions;
 mod workspaces;
 
@@ -62,6 +63,7 @@ pub use purge::TrashPurged;
 pub use search::NodeFilter;
 pub use sweep::Swept;
 pub use upload::{Upload, UploadOptions, Written};
+pub use uploads::{AppendOptions, Appending, Made, NewUpload, Staged};
 pub use versions::Retained;
 
 /// What the engine may dial: the guard's own settings, so that a front door needs no other way to them.

@@ -3,6 +3,7 @@
 use longshore_core::path::{MAX_PATH_BYTES, MAX_PATH_NAMES};
 use longshore_core::wire::{Labels, Metadata, Node, NodeKind, Role, UpdateNode};
 use longshore_core::{Code, Name, NodeId, PathError, WorkspaceId, WorkspacePath};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::act::{Act, Ask, Premises, Scope};
@@ -24,7 +25,7 @@ const LABELS: usize = 32;
 const LABEL: usize = 64;
 
 /// Where content is written to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Target {
     /// A path of a workspace; folders above it are made.
     Path {

@@ -51,6 +51,7 @@ impl Engine {
 
     async fn sweep_with(&self, said: impl Fn(&Swept)) -> Result<Swept> {
         self.check_store().await?;
+        self.remove_by_steps(STEP, |tx, _| Box::pin(db::pieces::delete_loose(tx, STEP)), |_| {}).await?;
         let mut swept = Swept::default();
         let mut blobs = self.store().list_files(FOLDER, &List::ALL).map_err(store_failed)?;
         let mut found = Vec::new();

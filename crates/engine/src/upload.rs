@@ -103,7 +103,7 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    const fn scope(&self) -> Scope {
+    pub(crate) const fn scope(&self) -> Scope {
         match &self.target {
             Target::Path { workspace, .. } => Scope::Workspace(*workspace),
             Target::Child { parent: id, .. } | Target::Node(id) => Scope::Node(*id),
@@ -147,25 +147,10 @@ impl Engine {
         target: Target,
         options: UploadOptions,
     ) -> Result<Upload> {
-        actor.needs(Role::Editor)?;
-        if let Target::Path { workspace, path } = &target {
-            if !actor.reaches(*workspace) {
-                return Err(workspaces::not_found(*workspace));
-            }
-            if path.is_root() {
-                return Err(Error::new(Code::NotAFile, "the root is a folder"));
-            }
-        }
-        self.check_size(options.length.unwrap_or(0))?;
         let input = Input { actor: actor.clone(), target, options };
+        self.check_place(&input)?;
         if input.options.length.is_none_or(|length| length >= EARLY_CHECK) {
-            let checked = self.check_early(input.clone()).await;
-            if matches!(&checked, Err(error) if error.code() == Code::LockLost) {
-                let locks = input.options.premises.locks.clone();
-                self.ensure_held(actor, input.scope(), locks).await?;
-            } else {
-                checked?;
-            }
+            self.check_ahead(&input).await?;
         }
         let wants_sha256 = wants_sha256(&input.options.digests);
         Ok(Upload {
@@ -178,6 +163,30 @@ impl Engine {
             body: Body::Inline(BytesMut::new()),
             heartbeat: Heartbeat::of(SHORTEST_LEASE),
         })
+    }
+
+    /// Refuses what no state of the workspace would let in.
+    pub(crate) fn check_place(&self, input: &Input) -> Result<()> {
+        input.actor.needs(Role::Editor)?;
+        if let Target::Path { workspace, path } = &input.target {
+            if !input.actor.reaches(*workspace) {
+                return Err(workspaces::not_found(*workspace));
+            }
+            if path.is_root() {
+                return Err(Error::new(Code::NotAFile, "the root is a folder"));
+            }
+        }
+        self.check_size(input.options.length.unwrap_or(0))
+    }
+
+    /// Refuses what could not be committed as the workspace is now.
+    pub(crate) async fn check_ahead(&self, input: &Input) -> Result<()> {
+        let checked = self.check_early(input.clone()).await;
+        if matches!(&checked, Err(error) if error.code() == Code::LockLost) {
+            let locks = input.options.premises.locks.clone();
+            return self.ensure_held(&input.actor, input.scope(), locks).await;
+        }
+        checked
     }
 
     pub(crate) fn check_size(&self, size: u64) -> Result<()> {
@@ -467,7 +476,7 @@ impl Engine {
     async fn commit_upload(&self, mut input: Input, received: Received) -> Result<Written> {
         let stored = match &received.blob {
             Blob::Stored(id) => Some(*id),
-            Blob::Inline(_) => None,
+            Blob::Inline(_) | Blob::Composed(_) => None,
         };
         let mut premises = std::mem::take(&mut input.options.premises);
         if let Some(idempotency) = &mut premises.idempotency {

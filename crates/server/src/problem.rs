@@ -105,6 +105,12 @@ impl IntoResponse for Failure {
     }
 }
 
+/// What tus has for bytes that do not match their checksum. HTTP itself knows no such status.
+const CHECKSUM_MISMATCH: StatusCode = match StatusCode::from_u16(460) {
+    Ok(status) => status,
+    Err(_) => StatusCode::BAD_REQUEST,
+};
+
 /// Returns the HTTP status of a code.
 pub(crate) const fn status(code: Code) -> StatusCode {
     match code {
@@ -113,7 +119,9 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         Code::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
-        Code::EventsGone => StatusCode::GONE,
+        Code::EventsGone | Code::UploadExpired => StatusCode::GONE,
+        Code::MediaTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::ChecksumMismatch => CHECKSUM_MISMATCH,
         Code::Locked => StatusCode::LOCKED,
         Code::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
         Code::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,

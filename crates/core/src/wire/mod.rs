@@ -13,6 +13,7 @@ mod lock;
 mod node;
 mod note;
 mod undo;
+mod upload;
 mod version;
 mod workspace;
 
@@ -42,6 +43,7 @@ pub use node::{
 };
 pub use note::{CreateNote, Note, TextRange, UpdateNote};
 pub use undo::{UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, Who};
+pub use upload::{StagedUpload, UploadState};
 pub use version::{Comparison, NoText, Purged, TextDiff, UpdateVersion};
 pub use workspace::{CreateWorkspace, UpdateSettings, UpdateWorkspace, Workspace, WorkspaceSettings};
 

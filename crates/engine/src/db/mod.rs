@@ -25,10 +25,12 @@ mod news;
 pub(crate) mod nodes;
 pub(crate) mod notes;
 pub(crate) mod orphans;
+pub(crate) mod pieces;
 mod postgres;
 pub(crate) mod purge;
 mod sqlite;
 pub(crate) mod terms;
+pub(crate) mod uploads;
 
 mod value;
 pub(crate) mod versions;

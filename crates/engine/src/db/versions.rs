@@ -4,8 +4,8 @@ use bytes::Bytes;
 use longshore_core::wire::Version;
 use longshore_core::{NodeId, Timestamp, VersionId, WorkspaceId};
 
-use super::{Row, Tx, Value};
-use crate::blob::{Blob, BlobId};
+use super::{Row, Tx, Value, pieces};
+use crate::blob::{Blob, BlobId, Stored};
 use crate::error::{Error, Result};
 
 fn read(row: &Row) -> Result<Version> {
@@ -26,8 +26,9 @@ fn read(row: &Row) -> Result<Version> {
 }
 
 fn read_blob(row: &Row) -> Result<Blob> {
-    match (row.opt_parse::<BlobId>(12)?, row.opt_bytes(13)?) {
-        (Some(id), None) => Ok(Blob::Stored(id)),
+    match (row.opt_parse::<Stored>(12)?, row.opt_bytes(13)?) {
+        (Some(Stored::Blob(id)), None) => Ok(Blob::Stored(id)),
+        (Some(Stored::Composed(id)), None) => Ok(Blob::Composed(id)),
         (None, Some(content)) => Ok(Blob::Inline(content)),
         _ => Err(Error::corrupt("a version has its bytes in two places or in none")),
     }
@@ -36,6 +37,7 @@ fn read_blob(row: &Row) -> Result<Blob> {
 pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Result<()> {
     let (stored, inline): (Value, Value) = match blob {
         Blob::Stored(id) => (id.to_string().into(), Value::Null),
+        Blob::Composed(id) => (id.to_string().into(), Value::Null),
         Blob::Inline(content) => (Value::Null, Bytes::clone(content).into()),
     };
     tx.execute(
@@ -99,11 +101,11 @@ pub(crate) async fn list(tx: &mut Tx, node: NodeId, before: u64, limit: u32) -> 
     rows.iter().map(read).collect()
 }
 
-/// Tells whether any version has its bytes in this blob.
+/// Tells whether any version has its bytes in this blob, or any upload or version a piece of them.
 pub(crate) async fn uses_blob(tx: &mut Tx, blob: BlobId) -> Result<bool> {
     let row =
         tx.query_opt("SELECT 1 FROM versions WHERE blob_id = $1 LIMIT 1", &[blob.to_string().into()]).await?;
-    Ok(row.is_some())
+    Ok(row.is_some() || pieces::uses_blob(tx, blob).await?)
 }
 
 /// Writes what people call a version.

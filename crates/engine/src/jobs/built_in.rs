@@ -8,7 +8,7 @@ use super::context::{Handled, JobContext, Outcome};
 use super::kind::{JobKind, Kinds};
 use crate::db::jobs as rows;
 use crate::engine::Engine;
-use crate::{hooks, locks, retention, sweep};
+use crate::{hooks, locks, retention, sweep, uploads};
 
 /// Removes the rows of jobs that ended long ago.
 static PRUNE: JobKind = JobKind::new("jobs.prune");
@@ -45,6 +45,8 @@ impl Engine {
             .every(Duration::from_hours(1), &PRUNE)
             .with(&IDEMPOTENCY, prune_idempotency)
             .every(Duration::from_hours(1), &IDEMPOTENCY)
+            .with(&uploads::EXPIRED, uploads::prune)
+            .every(uploads::INTERVAL, &uploads::EXPIRED)
             .with(&LOCKS, prune_locks)
             .every(locks::INTERVAL, &LOCKS)
             .with(&retention::TRASH, retention::trash)

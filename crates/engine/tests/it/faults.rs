@@ -3,8 +3,11 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use longshore_core::wire::UploadState;
 use longshore_core::{Code, SystemClock};
-use longshore_engine::{Database, Engine, Settings, Target, UploadOptions};
+use longshore_engine::{
+    AppendOptions, Database, Engine, Made, NewUpload, Premises, Settings, Target, UploadOptions,
+};
 use longshore_store::testing::chaos::{Chaos, Op};
 use longshore_store::{ErrorKind, LocalOptions, Store};
 
@@ -37,6 +40,40 @@ fn a_store_that_fails_commits_nothing() {
         refused(world.read(node.id).await, Code::StorageUnavailable);
         chaos.fail_next(Op::Ping, ErrorKind::Unavailable);
         refused(world.engine.ping_store().await, Code::StorageUnavailable);
+    });
+}
+
+#[test]
+fn a_store_that_fails_under_an_upload_loses_no_more_than_a_piece() {
+    block_on(async {
+        let (store, chaos) = Chaos::wrap(Store::memory());
+        let world = World::on_sqlite_with(store).await;
+        let (engine, owner) = (&world.engine, &world.owner);
+        let content = noise(900_000, 1);
+        let made = Made::File(world.at("/file"), Box::default());
+        let new = NewUpload { id: engine.upload_id(), made, length: Some(900_000), metadata: String::new() };
+        let id = engine.create_upload(owner, new).await.unwrap().id;
+        let send = async |offset: usize, end: usize| {
+            let options = AppendOptions { offset: offset as u64, ..AppendOptions::default() };
+            let mut appending = engine.append_upload(owner, id, options).await?;
+            appending.write(content[offset..end].to_vec().into()).await?;
+            appending.finish().await
+        };
+        assert_eq!(send(0, 300_000).await.unwrap().offset, 300_000);
+        for op in [Op::OpenWrite, Op::Write, Op::Finish] {
+            chaos.fail_next(op, ErrorKind::Unavailable);
+            refused(send(300_000, 600_000).await, Code::StorageUnavailable);
+            let found = engine.resume_upload(owner, id, Premises::default()).await.unwrap();
+            assert_eq!((found.offset, world.blobs().await), (300_000, 1), "{op:?}");
+        }
+        assert_eq!(send(300_000, 600_000).await.unwrap().offset, 600_000);
+        // All is there, and cannot be read to be verified: it stays, and the next try is the last.
+        chaos.fail_next(Op::Read, ErrorKind::Unavailable);
+        refused(send(600_000, 900_000).await, Code::StorageUnavailable);
+        let found = engine.staged_upload(owner, id).await.unwrap();
+        assert_eq!((found.state, found.offset), (UploadState::Refused, 900_000));
+        let done = engine.resume_upload(owner, id, Premises::default()).await.unwrap();
+        assert!(world.read(done.written.unwrap().node.id).await.unwrap() == content);
     });
 }
 

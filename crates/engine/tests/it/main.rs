@@ -70,4 +70,5 @@ suites! {
     JOBS: jobs_on_sqlite, jobs_on_postgres;
     HOOKS: hooks_on_sqlite, hooks_on_postgres;
     EVENTS: events_on_sqlite, events_on_postgres;
+    UPLOADS: uploads_on_sqlite, uploads_on_postgres;
 }

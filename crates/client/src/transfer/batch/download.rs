@@ -296,7 +296,16 @@ impl Writing {
             }
             part.keep(replace)
         });
-        (self.place, kept.map(|()| Downloaded { bytes: self.bytes, digest, version: self.version }))
+        (
+            self.place,
+            kept.map(|()| Downloaded {
+                bytes: self.bytes,
+                digest,
+                version: self.version,
+                reused: 0,
+                skipped: false,
+            }),
+        )
     }
 }
 

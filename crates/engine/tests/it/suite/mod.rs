@@ -22,6 +22,7 @@ mod redeliveries;
 mod undo;
 mod undo_property;
 mod undo_stretches;
+mod uploads;
 mod versions;
 mod workers;
 
@@ -240,4 +241,26 @@ cases![
     events::followers_are_bounded_and_let_go,
     events::a_key_that_is_over_follows_no_more,
     events::each_tenant_follows_its_own_alone,
+];
+
+cases![
+    UPLOADS:
+    uploads::what_comes_in_many_requests_is_one_file,
+    uploads::every_size_and_cut_comes_back_whole,
+    uploads::ranges_of_many_pieces_are_cut_exactly,
+    uploads::what_is_not_to_be_is_refused,
+    uploads::the_newest_request_wins,
+    uploads::what_came_is_kept_when_the_request_is_gone,
+    uploads::bytes_that_are_wanted_whole_are_kept_whole_or_not_at_all,
+    uploads::a_refused_finish_keeps_the_bytes,
+    uploads::a_lost_lock_keeps_the_bytes,
+    uploads::a_finish_may_be_repeated,
+    uploads::a_stated_digest_is_verified,
+    uploads::parts_are_joined,
+    uploads::a_join_may_be_repeated,
+    uploads::uploads_are_their_makers_own,
+    uploads::an_upload_that_is_left_alone_goes,
+    uploads::pieces_live_as_long_as_any_version_names_them,
+    uploads::many_tiny_pieces_become_one_blob,
+    uploads::a_length_may_come_later,
 ];

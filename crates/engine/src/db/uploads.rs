@@ -1,0 +1,219 @@
+//! Rows of staged uploads.
+
+use longshore_core::wire::UploadState;
+use longshore_core::{PrincipalId, Timestamp, UploadId, WorkspaceId};
+
+use super::{Row, Tx, pieces};
+use crate::error::{Error, Result};
+
+/// What an upload is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UploadKind {
+    /// A file.
+    Whole,
+    /// A part of another upload.
+    Part,
+    /// A file, made of parts.
+    Joined,
+}
+
+impl UploadKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Part => "part",
+            Self::Joined => "joined",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let known = [Self::Whole, Self::Part, Self::Joined].into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or_else(|| Error::corrupt(format_args!("an upload of kind {text:?}")))
+    }
+}
+
+fn parse_state(text: &str) -> Result<UploadState> {
+    use UploadState::{Complete, Finished, Receiving, Refused};
+    let known = [Receiving, Complete, Refused, Finished].into_iter().find(|state| state.as_str() == text);
+    known.ok_or_else(|| Error::corrupt(format_args!("an upload in state {text:?}")))
+}
+
+/// A staged upload as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct UploadRow {
+    pub(crate) id: UploadId,
+    pub(crate) principal: PrincipalId,
+    pub(crate) workspace: Option<WorkspaceId>,
+    pub(crate) kind: UploadKind,
+    pub(crate) state: UploadState,
+    pub(crate) received: u64,
+    pub(crate) pieces: u64,
+    pub(crate) length: Option<u64>,
+    pub(crate) turn: u64,
+    pub(crate) plan: String,
+    pub(crate) metadata: String,
+    pub(crate) parts: Option<String>,
+    pub(crate) written: Option<String>,
+    pub(crate) expires_at: Timestamp,
+}
+
+macro_rules! columns {
+    () => {
+        "id, principal_id, workspace_id, kind, state, received, pieces, length, turn, plan, metadata, parts, written, expires_at"
+    };
+}
+
+fn read(row: &Row) -> Result<UploadRow> {
+    Ok(UploadRow {
+        id: row.parse(0)?,
+        principal: row.parse(1)?,
+        workspace: row.opt_parse(2)?,
+        kind: UploadKind::parse(row.text(3)?)?,
+        state: parse_state(row.text(4)?)?,
+        received: row.count(5)?,
+        pieces: row.count(6)?,
+        length: row.opt_count(7)?,
+        turn: row.count(8)?,
+        plan: row.text(9)?.to_owned(),
+        metadata: row.text(10)?.to_owned(),
+        parts: row.opt_text(11)?.map(str::to_owned),
+        written: row.opt_text(12)?.map(str::to_owned),
+        expires_at: row.time(13)?,
+    })
+}
+
+pub(crate) async fn insert(tx: &mut Tx, row: &UploadRow) -> Result<()> {
+    tx.execute(
+        concat!(
+            "INSERT INTO uploads (",
+            columns!(),
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+        ),
+        &[
+            row.id.into(),
+            row.principal.into(),
+            row.workspace.into(),
+            row.kind.as_str().into(),
+            row.state.as_str().into(),
+            row.received.into(),
+            row.pieces.into(),
+            row.length.into(),
+            row.turn.into(),
+            row.plan.as_str().into(),
+            row.metadata.as_str().into(),
+            row.parts.as_deref().into(),
+            row.written.as_deref().into(),
+            row.expires_at.into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn get(tx: &mut Tx, id: UploadId) -> Result<Option<UploadRow>> {
+    let row =
+        tx.query_opt(concat!("SELECT ", columns!(), " FROM uploads WHERE id = $1"), &[id.into()]).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Returns the upload that a principal has made of these parts.
+pub(crate) async fn of_parts(tx: &mut Tx, principal: PrincipalId, parts: &str) -> Result<Option<UploadRow>> {
+    let row = tx
+        .query_opt(
+            concat!("SELECT ", columns!(), " FROM uploads WHERE principal_id = $1 AND parts = $2"),
+            &[principal.into(), parts.into()],
+        )
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Takes an upload over from the requests before, none of which commits from then on, and returns it. Until this
+/// transaction has ended nobody else changes or removes it.
+pub(crate) async fn take_over(tx: &mut Tx, id: UploadId) -> Result<Option<UploadRow>> {
+    tx.execute("UPDATE uploads SET turn = turn + 1 WHERE id = $1", &[id.into()]).await?;
+    get(tx, id).await
+}
+
+/// Says how long an upload is whose length was not known.
+pub(crate) async fn set_length(tx: &mut Tx, id: UploadId, length: u64) -> Result<()> {
+    tx.execute("UPDATE uploads SET length = $1 WHERE id = $2", &[length.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// Moves an upload on by a piece, as it was seen in `before`; tells whether it still was so.
+pub(crate) async fn advance(
+    tx: &mut Tx,
+    before: &UploadRow,
+    bytes: u64,
+    expires_at: Timestamp,
+) -> Result<bool> {
+    let is_whole_part = before.kind == UploadKind::Part && before.length == Some(before.received + bytes);
+    let state = if is_whole_part { UploadState::Complete } else { UploadState::Receiving };
+    let moved = tx
+        .execute(
+            "UPDATE uploads SET received = received + $1, pieces = pieces + 1, expires_at = $2, state = $3
+             WHERE id = $4 AND turn = $5 AND received = $6 AND pieces = $7 AND state = 'receiving'",
+            &[
+                bytes.into(),
+                expires_at.into(),
+                state.as_str().into(),
+                before.id.into(),
+                before.turn.into(),
+                before.received.into(),
+                before.pieces.into(),
+            ],
+        )
+        .await?;
+    Ok(moved == 1)
+}
+
+/// Says how far an upload is that is whole and not a file yet, and until when it is kept.
+pub(crate) async fn set_state(
+    tx: &mut Tx,
+    id: UploadId,
+    state: UploadState,
+    expires_at: Timestamp,
+) -> Result<()> {
+    tx.execute(
+        "UPDATE uploads SET state = $1, expires_at = $2 WHERE id = $3 AND state <> 'finished'",
+        &[state.as_str().into(), expires_at.into(), id.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Says what an upload became.
+pub(crate) async fn set_written(
+    tx: &mut Tx,
+    id: UploadId,
+    written: &str,
+    expires_at: Timestamp,
+) -> Result<()> {
+    tx.execute(
+        "UPDATE uploads SET state = 'finished', written = $1, expires_at = $2 WHERE id = $3",
+        &[written.into(), expires_at.into(), id.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Removes an upload. Its pieces, if nothing took them over, are to go in the same transaction, after it.
+pub(crate) async fn delete(tx: &mut Tx, id: UploadId) -> Result<()> {
+    tx.execute("DELETE FROM uploads WHERE id = $1", &[id.into()]).await?;
+    Ok(())
+}
+
+/// Removes some of the uploads whose time is over, with their pieces; returns how many.
+pub(crate) async fn delete_expired(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64> {
+    let rows = tx
+        .query(
+            "DELETE FROM uploads WHERE expires_at <= $1 AND id IN (
+                SELECT id FROM uploads WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) RETURNING id",
+            &[now.into(), limit.into()],
+        )
+        .await?;
+    for row in &rows {
+        pieces::delete(tx, row.parse(0)?).await?;
+    }
+    Ok(rows.len() as u64)
+}

@@ -1,0 +1,114 @@
+//! Parts that came beside each other, made into one upload: their pieces change hands, and no byte moves.
+
+use std::collections::HashSet;
+
+use longshore_core::wire::UploadState;
+use longshore_core::{Code, Timestamp, UploadId};
+
+use super::plan::Plan;
+use super::{Made, NewUpload, PIECES, Staged, seen};
+use crate::act::Premises;
+use crate::actor::Actor;
+use crate::db::uploads::{UploadKind, UploadRow};
+use crate::db::{self, Tx};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::upload::{Input, UploadOptions};
+
+/// The most parts of one upload.
+const PARTS: usize = 1_000;
+
+impl Engine {
+    /// Makes an upload of parts that are whole, which are gone then, and writes its file. The same again gives the
+    /// same upload, and tries anew what was refused.
+    pub async fn join_uploads(&self, actor: &Actor, new: NewUpload, parts: &[UploadId]) -> Result<Staged> {
+        let Made::File(target, options) = new.made else {
+            return Err(Error::new(Code::InvalidHeader, "a part is not made of parts"));
+        };
+        let distinct: HashSet<_> = parts.iter().collect();
+        if parts.is_empty() || parts.len() > PARTS || distinct.len() != parts.len() {
+            let detail = format!("an upload is made of 1 to {PARTS} parts, each of them once");
+            return Err(Error::new(Code::InvalidHeader, detail));
+        }
+        let input =
+            Input { actor: actor.clone(), target, options: UploadOptions { length: None, ..*options } };
+        self.check_place(&input)?;
+        let workspace = self.workspace_of(&input).await?;
+        let row = UploadRow {
+            id: new.id,
+            principal: actor.principal,
+            workspace: Some(workspace),
+            kind: UploadKind::Joined,
+            state: UploadState::Receiving,
+            received: 0,
+            pieces: 0,
+            length: None,
+            turn: 0,
+            plan: Plan::of_file(&input).to_json()?,
+            metadata: new.metadata,
+            parts: Some(parts.iter().map(UploadId::to_string).collect::<Vec<_>>().join(" ")),
+            written: None,
+            expires_at: Timestamp::from_micros(0),
+        };
+        let row = self.take_parts(actor, row, parts).await?;
+        let Premises { preconditions, locks, .. } = input.options.premises;
+        let premises = Premises { preconditions, locks, idempotency: None };
+        Staged::of(Box::pin(self.settle(actor, row, premises)).await?)
+    }
+
+    async fn take_parts(&self, actor: &Actor, row: UploadRow, parts: &[UploadId]) -> Result<UploadRow> {
+        let (actor, parts, clock) = (actor.clone(), parts.to_vec(), self.clock());
+        let (kept, limit) = (self.settings().upload_kept, self.settings().largest_file);
+        let joined = self.db().write(move |tx| {
+            let (actor, mut row, parts, clock) = (actor.clone(), row.clone(), parts.clone(), clock.clone());
+            Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
+                row.expires_at = now.plus(kept);
+                match join(tx, &actor, &mut row, &parts, now).await {
+                    Ok(()) => {}
+                    // The parts are gone: into this very upload, when the request comes again.
+                    Err(error) if error.code() == Code::UploadNotFound => {
+                        let text = row.parts.as_deref().unwrap_or_default();
+                        let known = db::uploads::of_parts(tx, actor.principal, text).await?;
+                        let known = known.ok_or(error)?;
+                        return seen(Some(known.clone()), known.id, &actor, now);
+                    }
+                    Err(error) => return Err(error),
+                }
+                if limit.is_some_and(|limit| row.received > limit) {
+                    let detail = format!("the parts have {} bytes in all", row.received);
+                    return Err(Error::new(Code::BodyTooLarge, detail));
+                }
+                db::uploads::insert(tx, &row).await?;
+                Ok(row)
+            })
+        });
+        joined.await
+    }
+}
+
+async fn join(
+    tx: &mut Tx,
+    actor: &Actor,
+    row: &mut UploadRow,
+    parts: &[UploadId],
+    now: Timestamp,
+) -> Result<()> {
+    for id in parts {
+        let part = seen(db::uploads::take_over(tx, *id).await?, *id, actor, now)?;
+        if part.state != UploadState::Complete {
+            let detail = format!("{id} is no part that is whole");
+            return Err(Error::new(Code::UploadIncomplete, detail));
+        }
+        db::pieces::join(tx, *id, row.id, row.pieces).await?;
+        db::uploads::delete(tx, *id).await?;
+        row.received += part.received;
+        row.pieces += part.pieces;
+        if row.pieces > PIECES {
+            let detail = format!("an upload has at most {PIECES} pieces: send more bytes in each request");
+            return Err(Error::new(Code::TooManyPieces, detail));
+        }
+    }
+    row.length = Some(row.received);
+    Ok(())
+}

@@ -1,0 +1,294 @@
+//! Staged uploads: content that comes in many requests, from any node, with breaks between.
+//!
+//! What comes is cut into pieces. Each is a blob of its own, durable before it is counted, so that the offset an upload
+//! tells is always true; a version may then have its content in many pieces. The newest request for an upload wins: one
+//! that came before keeps what it has and ends. Nobody sees the content before it is whole and is committed as any write
+//! is. Tokens of locks are never kept.
+
+mod append;
+mod cells;
+mod finish;
+mod join;
+mod plan;
+mod running;
+
+use std::time::Duration;
+
+use longshore_core::wire::{Role, UploadState};
+use longshore_core::{Code, Timestamp, UploadId, WorkspaceId};
+use serde_json::json;
+
+use crate::act::Premises;
+use crate::actor::Actor;
+use crate::db::uploads::{UploadKind, UploadRow};
+use crate::db::{self, Tx};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::jobs::{Handled, JobContext, JobKind, Outcome};
+use crate::nodes::{Target, visible_node};
+use crate::upload::{Input, UploadOptions, Written};
+
+pub use append::{AppendOptions, Appending};
+use plan::Plan;
+pub(crate) use running::Appends;
+
+/// The most pieces of one content: its list is read at once.
+const PIECES: u64 = 10_000;
+
+/// Where a part may begin at most: far past every file, and safe to add to.
+const FARTHEST: u64 = 1 << 53;
+
+/// How many uploads one transaction removes.
+const PRUNED: u32 = 100;
+
+/// Removes the uploads that were left alone.
+pub(crate) static EXPIRED: JobKind = JobKind::new("uploads.prune");
+
+/// An upload to be begun.
+#[derive(Clone, Debug)]
+pub struct NewUpload {
+    /// Its id, of [`Engine::upload_id`].
+    pub id: UploadId,
+    /// What it is for.
+    pub made: Made,
+    /// How many bytes will come, where that is known.
+    pub length: Option<u64>,
+    /// What its maker says of it, told again as it is.
+    pub metadata: String,
+}
+
+/// What an upload makes.
+#[derive(Clone, Debug)]
+pub enum Made {
+    /// A file. The length of the options is that of [`NewUpload`].
+    File(Target, Box<UploadOptions>),
+    /// A part of a file, that begins at this byte of it where that is known.
+    Part(Option<u64>),
+}
+
+/// A staged upload as it stands.
+#[derive(Clone, Debug)]
+pub struct Staged {
+    /// Its id.
+    pub id: UploadId,
+    /// How far it is.
+    pub state: UploadState,
+    /// How many bytes are durable.
+    pub offset: u64,
+    /// How many there will be, where that is known.
+    pub length: Option<u64>,
+    /// What its maker said of it.
+    pub metadata: String,
+    /// Whether it is a part of another.
+    pub is_part: bool,
+    /// The parts that it was made of.
+    pub parts: Option<Vec<UploadId>>,
+    /// When it is removed unless more comes.
+    pub expires_at: Timestamp,
+    /// What it became.
+    pub written: Option<Written>,
+}
+
+impl Staged {
+    fn of(row: UploadRow) -> Result<Self> {
+        let parts = row.parts.map(|parts| parts.split(' ').map(str::parse).collect()).transpose();
+        Ok(Self {
+            id: row.id,
+            state: row.state,
+            offset: row.received,
+            length: row.length,
+            metadata: row.metadata,
+            is_part: row.kind == UploadKind::Part,
+            parts: parts.map_err(Error::corrupt)?,
+            expires_at: row.expires_at,
+            written: row
+                .written
+                .map(|text| serde_json::from_str(&text).map_err(Error::corrupt))
+                .transpose()?,
+        })
+    }
+}
+
+fn not_found(id: UploadId) -> Error {
+    Error::new(Code::UploadNotFound, format!("no upload {id}"))
+}
+
+/// Lets an upload be seen by who made it alone, while its time is not over.
+fn seen(row: Option<UploadRow>, id: UploadId, actor: &Actor, now: Timestamp) -> Result<UploadRow> {
+    let own = |row: &UploadRow| {
+        row.principal == actor.principal && row.workspace.is_none_or(|workspace| actor.reaches(workspace))
+    };
+    let row = row.filter(own).ok_or_else(|| not_found(id))?;
+    if row.expires_at <= now {
+        return Err(Error::new(
+            Code::UploadExpired,
+            format!("the time of {id} was over at {}", row.expires_at),
+        ));
+    }
+    Ok(row)
+}
+
+impl Engine {
+    /// Returns the id of an upload that is to be begun.
+    #[must_use]
+    pub fn upload_id(&self) -> UploadId {
+        UploadId::new(self.now())
+    }
+
+    /// Begins an upload, where its file could be written as the workspace is now.
+    pub async fn create_upload(&self, actor: &Actor, new: NewUpload) -> Result<Staged> {
+        let (plan, kind, workspace) = match new.made {
+            Made::File(target, options) => {
+                let options = UploadOptions { length: new.length, ..*options };
+                let input = Input { actor: actor.clone(), target, options };
+                self.check_place(&input)?;
+                self.check_ahead(&input).await?;
+                let workspace = self.workspace_of(&input).await?;
+                (Plan::of_file(&input), UploadKind::Whole, Some(workspace))
+            }
+            Made::Part(at) => {
+                actor.needs(Role::Editor)?;
+                self.check_size(new.length.unwrap_or(0))?;
+                let at = at.unwrap_or(0);
+                if at > FARTHEST {
+                    return Err(Error::new(Code::InvalidHeader, "no part begins so far from a file's begin"));
+                }
+                (Plan::of_part(at), UploadKind::Part, None)
+            }
+        };
+        let is_whole_part = kind == UploadKind::Part && new.length == Some(0);
+        let row = UploadRow {
+            id: new.id,
+            principal: actor.principal,
+            workspace,
+            kind,
+            state: if is_whole_part { UploadState::Complete } else { UploadState::Receiving },
+            received: 0,
+            pieces: 0,
+            length: new.length,
+            turn: 0,
+            plan: plan.to_json()?,
+            metadata: new.metadata,
+            parts: None,
+            written: None,
+            expires_at: Timestamp::from_micros(0),
+        };
+        let (clock, kept) = (self.clock(), self.settings().upload_kept);
+        let row = self.db().write(move |tx| {
+            let (mut row, clock) = (row.clone(), clock.clone());
+            Box::pin(async move {
+                row.expires_at = tx.now(clock.as_ref()).await?.plus(kept);
+                db::uploads::insert(tx, &row).await?;
+                Ok(row)
+            })
+        });
+        Staged::of(row.await?)
+    }
+
+    /// Returns the workspace that content goes to.
+    async fn workspace_of(&self, input: &Input) -> Result<WorkspaceId> {
+        let node = match input.target {
+            Target::Path { workspace, .. } => return Ok(workspace),
+            Target::Child { parent: node, .. } | Target::Node(node) => node,
+        };
+        let actor = input.actor.clone();
+        let found = self.db().read(move |tx| {
+            let actor = actor.clone();
+            Box::pin(async move { Ok(visible_node(tx, &actor, node).await?.workspace) })
+        });
+        found.await
+    }
+
+    /// Tells how far an upload is, and disturbs nobody who adds to it.
+    pub async fn staged_upload(&self, actor: &Actor, id: UploadId) -> Result<Staged> {
+        Staged::of(self.seen_upload(actor, id).await?)
+    }
+
+    /// Takes an upload over, for who goes on with it: what an older request had is durable by then, or lost. One that
+    /// is whole and was not written is written now.
+    pub async fn resume_upload(&self, actor: &Actor, id: UploadId, premises: Premises) -> Result<Staged> {
+        self.seen_upload(actor, id).await?;
+        let _hold = self.appends().take(id).await;
+        let row = self.take_over(actor, id, None).await?;
+        Staged::of(Box::pin(self.settle(actor, row, premises)).await?)
+    }
+
+    /// Removes an upload. The file that it became stays.
+    pub async fn remove_upload(&self, actor: &Actor, id: UploadId) -> Result<()> {
+        self.seen_upload(actor, id).await?;
+        let _hold = self.appends().take(id).await;
+        let (actor, clock) = (actor.clone(), self.clock());
+        let removed = self.db().write(move |tx| {
+            let (actor, clock) = (actor.clone(), clock.clone());
+            Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
+                seen(db::uploads::take_over(tx, id).await?, id, &actor, now)?;
+                db::uploads::delete(tx, id).await?;
+                db::pieces::delete(tx, id).await
+            })
+        });
+        removed.await
+    }
+
+    async fn seen_upload(&self, actor: &Actor, id: UploadId) -> Result<UploadRow> {
+        actor.needs(Role::Editor)?;
+        let (actor, clock) = (actor.clone(), self.clock());
+        let row = self.db().read(move |tx| {
+            let (actor, clock) = (actor.clone(), clock.clone());
+            Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
+                seen(db::uploads::get(tx, id).await?, id, &actor, now)
+            })
+        });
+        row.await
+    }
+
+    /// Takes an upload over from requests before, of whatever node; says its length, where that was not known.
+    async fn take_over(&self, actor: &Actor, id: UploadId, length: Option<u64>) -> Result<UploadRow> {
+        let (actor, clock) = (actor.clone(), self.clock());
+        let row = self.db().write(move |tx| {
+            let (actor, clock) = (actor.clone(), clock.clone());
+            Box::pin(async move {
+                let now = tx.now(clock.as_ref()).await?;
+                let row = seen(db::uploads::take_over(tx, id).await?, id, &actor, now)?;
+                settle_length(tx, row, length).await
+            })
+        });
+        row.await
+    }
+
+    /// Removes the uploads whose time is over; returns how many.
+    pub async fn prune_uploads(&self) -> Result<u64> {
+        self.remove_by_steps(PRUNED, |tx, now| Box::pin(db::uploads::delete_expired(tx, now, PRUNED)), |_| {})
+            .await
+    }
+}
+
+/// Has an upload have the length that a request says.
+async fn settle_length(tx: &mut Tx, row: UploadRow, length: Option<u64>) -> Result<UploadRow> {
+    let Some(length) = length else { return Ok(row) };
+    match row.length {
+        Some(known) if known == length => Ok(row),
+        None if length >= row.received => {
+            db::uploads::set_length(tx, row.id, length).await?;
+            Ok(UploadRow { length: Some(length), ..row })
+        }
+        Some(known) => {
+            let detail = format!("{known} bytes were announced before, and now {length}");
+            Err(Error::new(Code::LengthMismatch, detail))
+        }
+        None => {
+            let detail = format!("{length} bytes are announced, and {} have come", row.received);
+            Err(Error::new(Code::LengthMismatch, detail))
+        }
+    }
+}
+
+/// How often uploads are looked for that were left alone.
+pub(crate) const INTERVAL: Duration = Duration::from_hours(1);
+
+/// Prunes as a job.
+pub(crate) async fn prune(context: JobContext) -> Handled {
+    let removed = context.engine().prune_uploads().await?;
+    Ok(Outcome::of(json!({ "removed": removed })))
+}
