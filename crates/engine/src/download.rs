@@ -35,7 +35,7 @@ pub struct Content {
 
 /// Where the bytes of a content are.
 #[derive(Clone, Debug)]
-enum Stored {
+pub(crate) enum Stored {
     Inline(Bytes),
     Blob(Piece),
     Pieces(ComposedId, Arc<[Piece]>),
