@@ -1,7 +1,6 @@
 //! One connection through the link.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -70,12 +69,18 @@ impl Connection {
         Self { shared, cut, all }
     }
 
-    pub(crate) fn target(&self) -> SocketAddr {
-        self.shared.target
+    /// Connects to the target and moves bytes.
+    pub(crate) async fn open(self, peer: TcpStream) {
+        self.shared.pass().await;
+        let target = *self.shared.target.borrow();
+        match TcpStream::connect(target).await {
+            Ok(target) => self.run(peer, target).await,
+            Err(_) => reset(&peer),
+        }
     }
 
     /// Moves bytes both ways until both sides have said all, one breaks, or the connection is cut.
-    pub(crate) async fn run(mut self, mut peer: TcpStream, mut target: TcpStream) {
+    async fn run(mut self, mut peer: TcpStream, mut target: TcpStream) {
         for stream in [&peer, &target] {
             // Without it small requests only take longer.
             let _slow = stream.set_nodelay(true);
@@ -109,6 +114,14 @@ impl Connection {
             let _gone = peer.shutdown().await;
             let _gone = target.shutdown().await;
         }
+    }
+}
+
+impl Shared {
+    /// Waits out a stall.
+    async fn pass(&self) {
+        // It fails only once the link is gone, and this with it.
+        drop(self.stalled.subscribe().wait_for(|stalled| !stalled).await);
     }
 }
 
@@ -146,12 +159,10 @@ impl Way<'_> {
     }
 
     async fn write(&self, mut to: WriteHalf<'_>, mut parcels: mpsc::Receiver<Parcel>) -> io::Result<Ended> {
-        let mut stalled = self.shared.stalled.subscribe();
         let mut moved = 0;
         while let Some(parcel) = parcels.recv().await {
             tokio::time::sleep_until(parcel.due).await;
-            // It fails only once the link is gone, and this with it.
-            drop(stalled.wait_for(|stalled| !stalled).await);
+            self.shared.pass().await;
             if parcel.bytes.is_empty() {
                 break;
             }
