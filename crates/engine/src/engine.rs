@@ -15,6 +15,7 @@ use crate::db::{Database, Db};
 use crate::error::{Error, Result};
 use crate::feed::Feeds;
 use crate::jobs::JobsState;
+use crate::links::LinkSecret;
 use crate::locks::Signals;
 
 /// What can be set about an engine.
@@ -88,6 +89,7 @@ struct Inner {
     /// The machine's clock as it stands, be it set back.
     wall: Arc<dyn Clock>,
     keys: KeyCache,
+    links: LinkSecret,
     feeds: Feeds,
     jobs: Arc<JobsState>,
     lock_signals: Signals,
@@ -123,6 +125,7 @@ impl Engine {
                 clock,
                 wall,
                 keys,
+                links: LinkSecret::default(),
                 feeds,
                 guard,
                 jobs,
@@ -190,6 +193,10 @@ impl Engine {
 
     pub(crate) fn keys(&self) -> &KeyCache {
         &self.inner.keys
+    }
+
+    pub(crate) fn links(&self) -> &LinkSecret {
+        &self.inner.links
     }
 
     pub(crate) fn jobs(&self) -> Arc<JobsState> {

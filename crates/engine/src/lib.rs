@@ -9,6 +9,7 @@
 mod access;
 mod act;
 mod actor;
+mod archive;
 mod blob;
 mod copy;
 mod cursor;
@@ -22,6 +23,7 @@ mod feed;
 mod hooks;
 mod idempotency;
 mod jobs;
+mod links;
 mod listing;
 mod locks;
 mod nodes;
@@ -41,6 +43,7 @@ mod workspaces;
 
 pub use act::{Preconditions, Premises};
 pub use actor::Actor;
+pub use archive::{Archive, ArchiveItem};
 pub use db::Database;
 pub use download::{Content, ContentStream};
 pub use engine::{Engine, Settings};
@@ -53,6 +56,7 @@ pub use jobs::{
     Handled, JobBacklog, JobContext, JobCount, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome,
     WorkerSettings,
 };
+pub use links::{LinkToken, NewLink};
 pub use listing::{Depth, PageRequest};
 pub use locks::PrunedLocks;
 pub use nodes::Target;

@@ -93,7 +93,7 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         Code::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
-        Code::EventsGone => StatusCode::GONE,
+        Code::EventsGone | Code::LinkExpired => StatusCode::GONE,
         Code::Locked => StatusCode::LOCKED,
         Code::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
         Code::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,

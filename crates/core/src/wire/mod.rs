@@ -8,6 +8,7 @@ mod access;
 mod event;
 mod hooks;
 mod jobs;
+mod link;
 mod lock;
 mod node;
 mod note;
@@ -27,6 +28,9 @@ pub use hooks::{
     UpdateHook, WebhookBody, WebhookData,
 };
 pub use jobs::{Job, JobError, JobProgress, JobState};
+pub use link::{
+    CreateArchive, CreateLink, DEFAULT_LINK, Disposition, LONGEST_LINK, Link, MOST_ARCHIVED,
+};
 pub use lock::{
     AcquireLock, AcquireLocks, BreakLock, DEFAULT_LEASE, LONGEST_LEASE, LONGEST_WAIT, LockGrant, LockGrants,
     LockRenewal, LostReason, MOST_LOCKS, NodeLock, QueuePlace, RenewLock, SHORTEST_LEASE,

@@ -22,6 +22,7 @@ const STEPS: &[Step] = &[
     Step { name: "steering", sql: include_str!("schema/0008_steering.sql") },
     Step { name: "locks_live", sql: include_str!("schema/0009_locks_live.sql") },
     Step { name: "forgotten", sql: include_str!("schema/0010_forgotten.sql") },
+    Step { name: "links", sql: include_str!("schema/0012_links.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use longshore_core::VersionId;
-use longshore_core::wire::{Node, OnConflict};
+use longshore_core::wire::{Disposition, Node, OnConflict};
 use longshore_engine::Target;
 
 use super::app::App;
@@ -21,7 +21,7 @@ use crate::problem::Failure;
     params(
         OfFile,
         RootOf,
-        ("Range" = Option<String>, Header, description = "One range of bytes."),
+        ("Range" = Option<String>, Header, description = "Ranges of bytes; several come as `multipart/byteranges`."),
         ("If-Range" = Option<String>, Header, description = "`Range` holds for this version alone."),
         ("If-Match" = Option<String>, Header, description = "The version that must stand."),
         ("If-None-Match" = Option<String>, Header, description = "The version that the caller has.")),
@@ -42,7 +42,7 @@ pub(super) async fn get(
 ) -> Result<Response, Failure> {
     let id = app.node(&caller, id, root.workspace).await?;
     let content = app.engine().open_content(&caller, id, None).await?;
-    outgoing::content(&method, &headers, &content).await
+    outgoing::content(&method, &headers, content, Disposition::Attachment).await
 }
 
 /// Writes a new version of a file.
@@ -72,7 +72,7 @@ pub(super) async fn put(
     params(
         OfVersion,
         RootOf,
-        ("Range" = Option<String>, Header, description = "One range of bytes.")),
+        ("Range" = Option<String>, Header, description = "Ranges of bytes; several come as `multipart/byteranges`.")),
     responses(
         (status = 200, description = "All bytes.", body = inline(Octets), content_type = "application/octet-stream",
             headers(("ETag" = String), ("Content-Digest" = String))),
@@ -91,5 +91,5 @@ pub(super) async fn get_version(
 ) -> Result<Response, Failure> {
     let id = app.node(&caller, id, root.workspace).await?;
     let content = app.engine().open_content(&caller, id, Some(version)).await?;
-    outgoing::content(&method, &headers, &content).await
+    outgoing::content(&method, &headers, content, Disposition::Attachment).await
 }

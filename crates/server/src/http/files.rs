@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use longshore_core::wire::{
-    CopyNode, CreateChild, Node, NodeKind, OnConflict, Purged, RestoreNode, UpdateNode,
+    CopyNode, CreateChild, Disposition, Node, NodeKind, OnConflict, Purged, RestoreNode, UpdateNode,
 };
 use longshore_core::{Code, Name, WorkspaceId};
 use longshore_engine::Target;
@@ -98,7 +98,7 @@ pub(super) async fn get_at(
 ) -> Result<Response, Failure> {
     if query.wants_content()? {
         let content = app.engine().open_content_at(&caller, workspace, path).await?;
-        return outgoing::content(&method, &headers, &content).await;
+        return outgoing::content(&method, &headers, content, Disposition::Attachment).await;
     }
     Ok(outgoing::node(StatusCode::OK, app.engine().node_at(&caller, workspace, path).await?))
 }

@@ -4,6 +4,7 @@
 //! `document` makes the OpenAPI text from what stands at the handlers.
 
 mod app;
+mod archive;
 mod content;
 mod document;
 mod edge;
@@ -17,12 +18,15 @@ mod jobs;
 mod json;
 mod keys;
 mod leftover;
+mod links;
 mod locks;
+mod multipart;
 mod nodes;
 mod notes;
 mod outgoing;
 mod place;
 mod premise;
+mod ranges;
 mod status;
 mod trash;
 mod tree;
