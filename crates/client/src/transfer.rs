@@ -1,5 +1,6 @@
 //! Moving content: planned, hashed, verified, in constant memory.
 
+pub(crate) mod archive;
 pub(crate) mod destination;
 pub(crate) mod download;
 pub(crate) mod many;

@@ -187,9 +187,9 @@ impl Engine {
             .write(move |tx| {
                 let (actor, clock, link) = (actor.clone(), clock.clone(), link.clone());
                 let idempotency = Some(idempotency.clone());
-                Box::pin(async move {
-                    once(tx, idempotency, &actor, clock.as_ref(), async |_| Ok(link)).await
-                })
+                Box::pin(
+                    async move { once(tx, idempotency, &actor, clock.as_ref(), async |_| Ok(link)).await },
+                )
             })
             .await
     }

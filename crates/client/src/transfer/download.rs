@@ -107,6 +107,11 @@ pub struct Download {
 }
 
 impl Download {
+    /// Makes a stream of an answer that has no digest.
+    pub(crate) fn without_digest(answer: Answer) -> Self {
+        Self { length: answer.rest(), hasher: None, digest: None, done: false, answer }
+    }
+
     /// Returns how many bytes the stream has, where the server said so.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
@@ -375,7 +380,8 @@ enum Step {
     End,
 }
 
-async fn write_behind(
+/// Writes what comes into a file, on a thread of its own.
+pub(super) async fn write_behind(
     download: Download,
     target: Destination,
     replace: bool,

@@ -28,9 +28,7 @@ pub use hooks::{
     UpdateHook, WebhookBody, WebhookData,
 };
 pub use jobs::{Job, JobError, JobProgress, JobState};
-pub use link::{
-    CreateArchive, CreateLink, DEFAULT_LINK, Disposition, LONGEST_LINK, Link, MOST_ARCHIVED,
-};
+pub use link::{CreateArchive, CreateLink, DEFAULT_LINK, Disposition, LONGEST_LINK, Link, MOST_ARCHIVED};
 pub use lock::{
     AcquireLock, AcquireLocks, BreakLock, DEFAULT_LEASE, LONGEST_LEASE, LONGEST_WAIT, LockGrant, LockGrants,
     LockRenewal, LostReason, MOST_LOCKS, NodeLock, QueuePlace, RenewLock, SHORTEST_LEASE,

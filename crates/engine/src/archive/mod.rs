@@ -136,9 +136,8 @@ impl Engine {
             ArchiveItem::Node(id) => {
                 let node = self.archived(actor, id).await?;
                 let is_here = node.workspace_id == workspace;
-                let not_here = || {
-                    Error::new(Code::NodeNotFound, format!("no folder or file {id} in this workspace"))
-                };
+                let not_here =
+                    || Error::new(Code::NodeNotFound, format!("no folder or file {id} in this workspace"));
                 is_here.then_some(node).ok_or_else(not_here)
             }
             ArchiveItem::Path(path) => self.node_at(actor, workspace, path).await,

@@ -122,6 +122,21 @@ impl Segment for NodeRef {
     const NAMES: &[&str] = &["id", "parent"];
 }
 
+/// The secret of a link in a URL, whatever it holds: it stands in no error.
+pub(super) struct LinkText(pub(super) String);
+
+impl FromStr for LinkText {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Segment for LinkText {
+    const NAMES: &[&str] = &["token"];
+}
+
 /// A node's id in a URL, or `root`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NodeRef {

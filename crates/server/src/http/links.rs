@@ -10,9 +10,8 @@ use longshore_core::wire::{CreateLink, Link};
 use longshore_engine::LinkToken;
 
 use super::app::App;
-use super::content::Direct;
 use super::document::{ContentProblems, LinkProblems, Octets, WriteProblems};
-use super::extract::{At, Caller, NodeRef, Nothing, Query};
+use super::extract::{At, Caller, LinkText, NodeRef, Nothing, Query};
 use super::json::Order;
 use super::outgoing;
 use super::place::OfFile;
@@ -46,7 +45,6 @@ pub(super) async fn create(
 #[utoipa::path(method(get, head), path = "/v1/links/{token}", operation_id = "open_link", tag = "files", security(()),
     params(
         ("token" = String, Path, description = "The link's secret."),
-        Direct,
         ("Range" = Option<String>, Header, description = "Ranges of bytes; several come as `multipart/byteranges`."),
         ("If-Range" = Option<String>, Header, description = "`Range` holds for this version alone.")),
     responses(
@@ -55,18 +53,17 @@ pub(super) async fn create(
         (status = 206, description = "Some of them.", body = inline(Octets), content_type = "application/octet-stream",
             headers(("ETag" = String), ("Content-Range" = String))),
         (status = 304, description = "The caller has this version."),
-        (status = 307, description = "With `direct=1`: where the store itself gives the bytes."),
         ContentProblems,
         LinkProblems))]
 pub(super) async fn open(
     State(app): State<App>,
-    At(token): At<LinkText>,
-    Query(direct): Query<Direct>,
+    At(LinkText(token)): At<LinkText>,
+    _: Query<Nothing>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let (content, disposition) = app.engine().open_link(&LinkToken::new(token.0)).await?;
-    let mut response = outgoing::content(&method, &headers, content, (disposition, direct)).await?;
+    let (content, disposition) = app.engine().open_link(&LinkToken::new(token)).await?;
+    let mut response = outgoing::content(&method, &headers, content, disposition).await?;
     let headers = response.headers_mut();
     // Whoever keeps an answer asks again before using it: a link may have been ended.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -74,6 +71,3 @@ pub(super) async fn open(
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     Ok(response)
 }
-
-/// The segment of a URL that holds a link's secret, whatever it holds.
-pub(super) struct LinkText(pub(super) String);

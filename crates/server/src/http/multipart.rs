@@ -7,7 +7,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use longshore_core::random;
-use longshore_engine::{Content, ContentStream};
+use longshore_engine::{Content, ContentStream, Error};
 
 use crate::problem::Failure;
 
@@ -61,7 +61,7 @@ impl Multipart {
         }
         let rest = stream::iter(heads).then(move |(head, part)| {
             let content = Arc::clone(&content);
-            async move { Ok(text(head).chain(content.read(part).await?)) }
+            async move { Ok::<_, Error>(text(head).chain(content.read(part).await?)) }
         });
         let end = text(self.end);
         Ok(Body::from_stream(stream::iter(begun).flatten().chain(rest.try_flatten()).chain(end)))

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use longshore_core::wire::{Disposition, Node};
 use longshore_core::{Code, VersionId};
-use longshore_engine::{Content, Written};
+use longshore_engine::{Archive, Content, Written};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::multipart::Multipart;
@@ -128,6 +128,24 @@ pub(super) async fn content(
         };
     }
     Ok(response)
+}
+
+/// Answers with an archive.
+pub(super) fn archive(method: &Method, archive: Archive) -> Response {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    headers.insert(CONTENT_DISPOSITION, text(disposition(Disposition::Attachment, archive.name())));
+    // It is made anew each time, so there is no going on with one.
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+    if let Some(length) = archive.length() {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    harmless(headers);
+    if method != Method::HEAD {
+        *response.body_mut() = Body::from_stream(archive.into_bytes());
+    }
+    response
 }
 
 /// Keeps what somebody stored from running in the service's origin, whatever its type.

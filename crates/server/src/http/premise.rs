@@ -255,12 +255,18 @@ mod tests {
         assert_eq!(ask(&[("if-none-match", &ours)]).unwrap(), Read::NotModified);
         assert_eq!(ask(&[("if-none-match", &weak)]).unwrap(), Read::NotModified);
         assert_eq!(ask(&[("if-none-match", "\"x\"")]).unwrap(), Read::Whole);
-        assert_eq!(ask(&[("if-match", &ours), ("range", "bytes=0-1")]).unwrap(), Read::Parts(vec![first.clone()]));
+        assert_eq!(
+            ask(&[("if-match", &ours), ("range", "bytes=0-1")]).unwrap(),
+            Read::Parts(vec![first.clone()])
+        );
         assert_eq!(ask(&[("if-match", "*")]).unwrap(), Read::Whole);
         for stale in [weak.as_str(), "\"x\""] {
             assert_eq!(ask(&[("if-match", stale)]).unwrap_err().code(), Code::PreconditionFailed);
         }
-        assert_eq!(ask(&[("if-range", &ours), ("range", "bytes=0-1")]).unwrap(), Read::Parts(vec![first.clone()]));
+        assert_eq!(
+            ask(&[("if-range", &ours), ("range", "bytes=0-1")]).unwrap(),
+            Read::Parts(vec![first.clone()])
+        );
         for other in [weak.as_str(), "\"x\"", "Wed, 21 Oct 2015 07:28:00 GMT"] {
             assert_eq!(ask(&[("if-range", other), ("range", "bytes=0-1")]).unwrap(), Read::Whole);
         }

@@ -97,7 +97,9 @@ mod tests {
         assert_eq!(find("bytes=-30", 10), one(0..10));
         assert_eq!(find("Bytes = 1-1", 10), one(1..2));
         assert_eq!(find("bytes=9-99999999999999999999999", 10), one(9..10));
-        for ignored in ["bytes=3-2", "bytes=", "bytes=,", "bytes=-", "lines=0-1", "bytes=a-b", "bytes=+1-2", ""] {
+        for ignored in
+            ["bytes=3-2", "bytes=", "bytes=,", "bytes=-", "lines=0-1", "bytes=a-b", "bytes=+1-2", ""]
+        {
             assert_eq!(find(ignored, 10), Found::Ignored, "{ignored}");
         }
         for (outside, size) in [("bytes=10-", 10), ("bytes=-0", 10), ("bytes=0-", 0), ("bytes=-1", 0)] {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails the test that called it")]
 
 mod access;
+mod archives;
 mod bytes;
 mod describe;
 mod document;
@@ -12,8 +13,10 @@ mod hooks;
 mod idempotency;
 mod immunity;
 mod jobs;
+mod links;
 mod names;
 mod problems;
+mod ranges;
 mod repeats;
 mod routes;
 mod shutdown;

@@ -43,8 +43,7 @@ fn read([directory, end]: &[Bytes; 2], start: u64) -> Vec<Line> {
     let mut at = 0;
     while at < directory.len() {
         assert_eq!(number(directory, at, 4), 0x0201_4b50);
-        let (name, extra) =
-            (number(directory, at + 28, 2) as usize, number(directory, at + 30, 2) as usize);
+        let (name, extra) = (number(directory, at + 28, 2) as usize, number(directory, at + 30, 2) as usize);
         let (mut size, mut offset) = (number(directory, at + 24, 4), number(directory, at + 42, 4));
         let mut field = at + 46 + name;
         let end = field + extra;
@@ -113,7 +112,8 @@ fn sizes_and_places_past_four_gibibytes_are_told() {
 #[test]
 fn more_entries_than_sixteen_bits_hold_are_told() {
     for count in [65_534, 65_535, 65_536, 70_000] {
-        let entries: Vec<_> = (0..count).map(|place| (format!("{place}"), place % 3, place % 2 == 0)).collect();
+        let entries: Vec<_> =
+            (0..count).map(|place| (format!("{place}"), place % 3, place % 2 == 0)).collect();
         let (found, expected) = counted(&entries);
         assert!(found == expected, "{count}");
     }
@@ -155,9 +155,12 @@ fn others_read_it() {
     let mut writer = Writer::default();
     let mut archive = Vec::new();
     let content = b"hello, harbour";
-    for (name, content, known) in
-        [("folder/", &b""[..], true), ("folder/смета 第一.txt", content, false), ("b \"q\".txt", content, true), ("empty", b"", false)]
-    {
+    for (name, content, known) in [
+        ("folder/", &b""[..], true),
+        ("folder/смета 第一.txt", content, false),
+        ("b \"q\".txt", content, true),
+        ("empty", b"", false),
+    ] {
         let crc = crc32fast::hash(content);
         archive.extend(writer.begin(entry(name, content.len() as u64, known.then_some(crc))));
         archive.extend_from_slice(content);
