@@ -212,6 +212,22 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     }
 }
 
+/// A query parameter that is 0 or 1.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+pub(super) enum Switch {
+    #[serde(rename = "0")]
+    Off,
+    #[serde(rename = "1")]
+    On,
+}
+
+impl Switch {
+    /// Tells whether it is on; left out, it is not.
+    pub(super) const fn is_on(switch: Option<Self>) -> bool {
+        matches!(switch, Some(Self::On))
+    }
+}
+
 /// The query of a route that takes no parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

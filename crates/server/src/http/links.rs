@@ -10,6 +10,7 @@ use longshore_core::wire::{CreateLink, Link};
 use longshore_engine::LinkToken;
 
 use super::app::App;
+use super::content::Direct;
 use super::document::{ContentProblems, LinkProblems, Octets, WriteProblems};
 use super::extract::{At, Caller, LinkText, NodeRef, Nothing, Query};
 use super::json::Order;
@@ -45,6 +46,7 @@ pub(super) async fn create(
 #[utoipa::path(method(get, head), path = "/v1/links/{token}", operation_id = "open_link", tag = "files", security(()),
     params(
         ("token" = String, Path, description = "The link's secret."),
+        Direct,
         ("Range" = Option<String>, Header, description = "Ranges of bytes; several come as `multipart/byteranges`."),
         ("If-Range" = Option<String>, Header, description = "`Range` holds for this version alone.")),
     responses(
@@ -53,17 +55,18 @@ pub(super) async fn create(
         (status = 206, description = "Some of them.", body = inline(Octets), content_type = "application/octet-stream",
             headers(("ETag" = String), ("Content-Range" = String))),
         (status = 304, description = "The caller has this version."),
+        (status = 307, description = "With `direct=1`: where the store itself gives the bytes, for five minutes."),
         ContentProblems,
         LinkProblems))]
 pub(super) async fn open(
     State(app): State<App>,
     At(LinkText(token)): At<LinkText>,
-    _: Query<Nothing>,
+    Query(query): Query<Direct>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let (content, disposition) = app.engine().open_link(&LinkToken::new(token)).await?;
-    let mut response = outgoing::content(&method, &headers, content, disposition).await?;
+    let mut response = outgoing::content(&method, &headers, content, disposition, query.is_wanted()).await?;
     let headers = response.headers_mut();
     // Whoever keeps an answer asks again before using it: a link may have been ended.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    ETAG, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -69,6 +69,7 @@ pub(super) async fn content(
     asked: &HeaderMap,
     content: Content,
     how: Disposition,
+    direct: bool,
 ) -> Result<Response, Failure> {
     let version = content.version();
     let size = version.size;
@@ -103,10 +104,26 @@ pub(super) async fn content(
             parts
         }
     };
+    let disposition = disposition(how, &content.node().name);
+    // A URL is signed for GET alone.
+    if direct
+        && method == Method::GET
+        && let Some(url) = content.direct_url(disposition.clone()).await
+        && let Ok(mut url) = HeaderValue::try_from(url)
+    {
+        // Its query is as good as a key for as long as it holds.
+        url.set_sensitive(true);
+        let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
+        let headers = response.headers_mut();
+        headers.insert(ETAG, etag(version.id));
+        headers.insert(LOCATION, url);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return Ok(response);
+    }
     let headers = response.headers_mut();
     let unknown = HeaderValue::from_static("application/octet-stream");
     let media_type = HeaderValue::try_from(version.media_type.as_str()).unwrap_or(unknown);
-    headers.insert(CONTENT_DISPOSITION, text(disposition(how, &content.node().name)));
+    headers.insert(CONTENT_DISPOSITION, text(disposition));
     harmless(headers);
     if parts.len() > 1 {
         let media_type = media_type.to_str().unwrap_or("application/octet-stream");

@@ -71,7 +71,7 @@ async fn a_folder_is_a_zip_of_all_below_it() {
     assert_eq!(entries(&answer.body), all);
     let head = world.call(User::Viewer, &format!("HEAD /v1/files/{id}/archive"), &[], "").await;
     assert_eq!((head.status.as_u16(), head.header("content-length")), (200, answer.header("content-length")));
-    let root = entries(&world.get("/v1/files/root/archive").await.body);
+    let root = entries(&world.get(&format!("/v1/files/root/archive?workspace={}", world.id())).await.body);
     assert_eq!((&root[0], root.as_array().unwrap().len()), (&json!(["d/", 0, ""]), 8));
     let file = world.get(&world.at("d/a.txt")).await.node().id;
     assert_eq!(
@@ -110,7 +110,7 @@ async fn what_cannot_be_in_an_archive() {
         (json!(vec!["/d"; 1_001]), "400 invalid_body"),
         (json!(["/never"]), "404 node_not_found"),
         (json!(["d"]), "400 invalid_id"),
-        (json!(["/d/../e"]), "400 invalid_path"),
+        (json!(["/d/../e"]), "400 invalid_name"),
         (json!(["nd_00000000000000000000000000"]), "404 node_not_found"),
         (json!([trashed]), "409 in_trash"),
     ] {

@@ -6,6 +6,7 @@ mod access;
 mod archives;
 mod bytes;
 mod describe;
+mod direct;
 mod document;
 mod events;
 mod faults;
