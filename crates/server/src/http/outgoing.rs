@@ -64,6 +64,10 @@ pub(super) fn written(written: Written) -> Response {
 }
 
 /// Answers with a version's bytes, or with what of them was asked for.
+///
+/// The store's chunks (1 MiB from the local disk, the next one read meanwhile) go to the socket as they are. To have the
+/// kernel send a file (`sendfile`) is not to be had here: a body gives hyper bytes and not files, the socket is hyper's own
+/// between the parts of an answer, and with TLS the bytes must pass through this process anyway.
 pub(super) async fn content(
     method: &Method,
     asked: &HeaderMap,

@@ -1,0 +1,68 @@
+use longshore_core::Code;
+use longshore_core::wire::{CreateLink, Disposition, Role};
+use longshore_engine::{LinkToken, Premises};
+
+use crate::world::{World, collect, refused};
+
+fn holds(zip: &[u8], text: &str) -> bool {
+    zip.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// What was looked at whole is given whole; what comes later is given as it stands when its turn comes.
+pub(super) async fn an_archive_is_of_one_moment_or_of_the_walk(world: &World) {
+    let small = world.put("/s/a", b"first").await;
+    let archive = world.engine.archive(&world.owner, small.parent_id.unwrap()).await.unwrap();
+    assert_eq!(archive.name(), "s.zip");
+    let length = archive.length().unwrap();
+    world.engine.trash_node(&world.owner, small.id, Premises::default()).await.unwrap();
+    let zip = collect(archive.into_bytes()).await.unwrap();
+    assert_eq!(zip.len() as u64, length);
+    assert!(holds(&zip, "first"));
+
+    for place in 0..300 {
+        world.put(&format!("/d/file{place:03}"), format!("content{place:03}").as_bytes()).await;
+    }
+    let folder = world.node_at("/d").await.unwrap().id;
+    let archive = world.engine.archive(&world.owner, folder).await.unwrap();
+    assert_eq!(archive.length(), None);
+    let trashed = world.node_at("/d/file290").await.unwrap();
+    world.engine.trash_node(&world.owner, trashed.id, Premises::default()).await.unwrap();
+    let pruned = world.node_at("/d/file291").await.unwrap();
+    world.put("/d/file291", b"changed").await;
+    let (id, version) = (pruned.id, pruned.version_id.unwrap());
+    world.engine.delete_version(&world.owner, id, version, Premises::default()).await.unwrap();
+    world.put("/d/file292", b"newer").await;
+    let zip = collect(archive.into_bytes()).await.unwrap();
+    assert!(!holds(&zip, "file290") && !holds(&zip, "content290"));
+    assert!(holds(&zip, "file291") && holds(&zip, "changed"));
+    assert!(holds(&zip, "content292") && !holds(&zip, "newer"), "the version that the walk met");
+    // A folder that goes in the middle breaks its archive off.
+    let archive = world.engine.archive(&world.owner, folder).await.unwrap();
+    assert_eq!(archive.length(), None);
+    for place in 0..600 {
+        world.put(&format!("/e/file{place:03}"), b"").await;
+    }
+    let other = world.node_at("/e").await.unwrap().id;
+    let broken = world.engine.archive(&world.owner, other).await.unwrap();
+    world.engine.trash_node(&world.owner, other, Premises::default()).await.unwrap();
+    refused(collect(broken.into_bytes()).await, Code::InTrash);
+    collect(archive.into_bytes()).await.unwrap();
+}
+
+/// The first two ask for the secret at once, and there is one.
+pub(super) async fn links_share_a_secret(world: &World) {
+    let file = world.put("/a", b"content").await;
+    let reader = world.user(Role::Viewer, Some(world.id())).await;
+    let make = || {
+        let wanted = CreateLink { disposition: Disposition::Inline, ..CreateLink::default() };
+        world.engine.create_link(&reader, file.id, wanted, Premises::default())
+    };
+    let (one, two) = tokio::join!(make(), make());
+    for link in [one.unwrap(), two.unwrap()] {
+        assert!(!format!("{link:?}").contains(link.token.reveal()));
+        let (content, disposition) = world.engine.open_link(&link.token).await.unwrap();
+        assert_eq!((content.version().id, disposition), (link.version_id, Disposition::Inline));
+        assert_eq!(collect(content.read(0..7).await.unwrap()).await.unwrap(), b"content");
+    }
+    refused(world.engine.open_link(&LinkToken::new("lsl_none".to_owned())).await, Code::LinkNotFound);
+}
