@@ -107,7 +107,7 @@ impl Content {
     }
 }
 
-async fn content_of(
+pub(crate) async fn content_of(
     tx: &mut Tx,
     row: NodeRow,
     place: Place,
@@ -124,7 +124,7 @@ async fn content_of(
 }
 
 impl Engine {
-    fn content((node, version, blob): (Node, Version, Blob), store: &Store) -> Content {
+    pub(crate) fn content((node, version, blob): (Node, Version, Blob), store: &Store) -> Content {
         Content { node, version, blob, store: store.clone() }
     }
 

@@ -6,8 +6,9 @@
 //! before the first byte is sent; in a large one a file that is trashed before its turn is left out. What cannot be
 //! read breaks the archive off: it is never shorter than it should be without being broken.
 //!
-//! Names stand in it as they are in the workspace: no name holds `/` or is `..`, so nothing is unpacked outside of the
-//! folder that was chosen. Names that other systems do not take (`\`, `:`, `CON`) are for the unpacking program.
+//! Names stand in it as they are in the workspace: none holds `/` or is `..`, so by the format's own rules nothing is
+//! unpacked outside of the folder that was chosen. What other systems make of `\`, `:` or `CON` is for the unpacking
+//! program to guard.
 
 mod write;
 mod zip;
@@ -16,16 +17,19 @@ use std::collections::HashSet;
 
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
-use longshore_core::wire::{MOST_ARCHIVED, Node, NodeKind};
-use longshore_core::{Code, Name, NodeId, WorkspaceId, WorkspacePath};
+use longshore_core::wire::{MOST_ARCHIVED, Node, NodeKind, Version};
+use longshore_core::{Code, Name, NodeId, VersionId, WorkspaceId, WorkspacePath};
 
 use self::write::{Member, Writing};
 use crate::actor::Actor;
-use crate::download::ContentStream;
+use crate::blob::Blob;
+use crate::db::Tx;
+use crate::download::{ContentStream, content_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::{Depth, Stride, WalkCursor, pause, resume, walk};
 use crate::nodes::live_node;
+use crate::read_clock::ReadClock;
 
 /// An archive of at most so many entries is looked at whole before it is sent.
 const LOOKED_AT_WHOLE: usize = 256;
@@ -33,8 +37,11 @@ const LOOKED_AT_WHOLE: usize = 256;
 /// How many nodes are listed at once.
 const PAGE: u32 = 500;
 
-/// How many contents are looked up ahead of the one that is sent.
-const AHEAD: usize = 8;
+/// How many contents are looked up at once, ahead of the one that is sent.
+const BATCH: usize = 64;
+
+/// How many items of a selection are looked up at once.
+const AT_ONCE: usize = 8;
 
 /// What an archive of a selection is called.
 const SELECTION: &str = "files";
@@ -142,7 +149,7 @@ impl Engine {
             }
             ArchiveItem::Path(path) => self.node_at(actor, workspace, path).await,
         });
-        let nodes: Vec<Node> = found.buffered(AHEAD).try_collect().await?;
+        let nodes: Vec<Node> = found.buffered(AT_ONCE).try_collect().await?;
         self.archive_of(actor, SELECTION.to_owned(), nodes).await
     }
 
@@ -168,12 +175,19 @@ impl Engine {
             let (engine, actor) = (engine.clone(), actor.clone());
             move |item| engine.listed(actor.clone(), item)
         });
-        let members = listed.map(move |listed| {
+        // A batch is opened in one go and to its end: nobody who reads slowly holds a connection of the database.
+        let members = stream::try_unfold(listed.boxed(), move |mut listed| {
             let (engine, actor) = (engine.clone(), actor.clone());
-            async move { engine.member(&actor, listed?).await }
+            async move {
+                let batch: Vec<_> = listed.by_ref().take(BATCH).try_collect().await?;
+                if batch.is_empty() {
+                    return Ok(None);
+                }
+                let members = engine.members(&actor, batch).await?;
+                Ok::<_, Error>(Some((stream::iter(members).map(Ok), listed)))
+            }
         });
-        let members = members.buffered(AHEAD).try_filter_map(async |member| Ok(member));
-        let mut members: BoxStream<'static, Result<Member>> = members.boxed();
+        let mut members: BoxStream<'static, Result<Member>> = members.try_flatten().boxed();
         let mut first = Vec::new();
         while first.len() <= LOOKED_AT_WHOLE {
             match members.next().await {
@@ -233,23 +247,51 @@ impl Engine {
             .await
     }
 
-    /// Opens what was listed; nothing for what has gone since.
-    async fn member(&self, actor: &Actor, Listed { name, node }: Listed) -> Result<Option<Member>> {
-        if node.kind == NodeKind::Folder {
-            return Ok(Some(Member::folder(&name, node.updated_at)));
-        }
-        let opened = match self.open_content(actor, node.id, node.version_id).await {
-            // The version was removed, though the file stands: what stands now is as good.
-            Err(error) if error.code() == Code::VersionNotFound => {
-                self.open_content(actor, node.id, None).await
+    /// Opens what was listed, as it stands at one moment, and leaves out what has gone since.
+    async fn members(&self, actor: &Actor, batch: Vec<Listed>) -> Result<Vec<Member>> {
+        let files = batch.iter().filter(|listed| listed.node.kind == NodeKind::File);
+        let files: Vec<_> = files.map(|listed| (listed.node.id, listed.node.version_id)).collect();
+        let (actor, clock) = (actor.clone(), self.read_clock());
+        let found = self.db().read(move |tx| {
+            let (actor, clock, files) = (actor.clone(), clock.clone(), files.clone());
+            Box::pin(async move {
+                let mut found = Vec::with_capacity(files.len());
+                for (file, version) in files {
+                    found.push(open(tx, &actor, file, version, &clock).await?);
+                }
+                Ok(found)
+            })
+        });
+        let mut found = found.await?.into_iter();
+        let opened = batch.into_iter().filter_map(|Listed { name, node }| match node.kind {
+            NodeKind::Folder => Some(Member::folder(&name, node.updated_at)),
+            NodeKind::File => {
+                let content = Self::content(found.next()??, self.store());
+                Some(Member::file(name, content))
             }
-            opened => opened,
-        };
-        match opened {
-            Ok(content) => Ok(Some(Member::file(name, content))),
-            Err(error) if matches!(error.code(), Code::NodeNotFound | Code::InTrash) => Ok(None),
-            Err(error) => Err(error),
+        });
+        Ok(opened.collect())
+    }
+}
+
+/// Finds the content of a file that was listed; nothing where the file has gone since.
+async fn open(
+    tx: &mut Tx,
+    actor: &Actor,
+    file: NodeId,
+    version: Option<VersionId>,
+    clock: &ReadClock,
+) -> Result<Option<(Node, Version, Blob)>> {
+    let (row, place) = match live_node(tx, actor, file).await {
+        Err(error) if matches!(error.code(), Code::NodeNotFound | Code::InTrash) => return Ok(None),
+        found => found?,
+    };
+    match content_of(tx, row.clone(), place.clone(), version, clock.clone()).await {
+        // The version was removed, though the file stands: what stands now is as good.
+        Err(error) if error.code() == Code::VersionNotFound => {
+            content_of(tx, row, place, None, clock.clone()).await.map(Some)
         }
+        found => found.map(Some),
     }
 }
 

@@ -137,7 +137,7 @@ fn times_are_told_as_far_as_they_can_be() {
     assert_eq!(at("1970-01-01T00:00:00Z"), (1 << 21) | (1 << 16));
     assert_eq!(at("2107-12-31T23:59:59Z"), at("2500-01-01T00:00:00Z"));
     assert_eq!(super::dos_time(Timestamp::from_micros(i64::MAX)), (1 << 21) | (1 << 16));
-    assert_eq!(super::time_extra(Timestamp::from_micros(i64::MAX)), []);
+    assert!(super::time_extra(Timestamp::from_micros(i64::MAX)).is_empty());
 }
 
 const READER: &str = r"

@@ -1,3 +1,4 @@
+use futures_util::StreamExt;
 use longshore_core::Code;
 use longshore_core::wire::{CreateLink, Disposition, Role};
 use longshore_engine::{LinkToken, Premises};
@@ -6,6 +7,14 @@ use crate::world::{World, collect, refused};
 
 fn holds(zip: &[u8], text: &str) -> bool {
     zip.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// Writes so many small files.
+async fn fill(world: &World, folder: &str, count: usize) {
+    let puts = futures_util::stream::iter(0..count).map(async |place| {
+        world.put(&format!("{folder}/file{place:03}"), format!("content{place:03}").as_bytes()).await;
+    });
+    puts.buffer_unordered(8).collect::<()>().await;
 }
 
 /// What was looked at whole is given whole; what comes later is given as it stands when its turn comes.
@@ -19,9 +28,7 @@ pub(super) async fn an_archive_is_of_one_moment_or_of_the_walk(world: &World) {
     assert_eq!(zip.len() as u64, length);
     assert!(holds(&zip, "first"));
 
-    for place in 0..300 {
-        world.put(&format!("/d/file{place:03}"), format!("content{place:03}").as_bytes()).await;
-    }
+    fill(world, "/d", 300).await;
     let folder = world.node_at("/d").await.unwrap().id;
     let archive = world.engine.archive(&world.owner, folder).await.unwrap();
     assert_eq!(archive.length(), None);
@@ -39,9 +46,7 @@ pub(super) async fn an_archive_is_of_one_moment_or_of_the_walk(world: &World) {
     // A folder that goes in the middle breaks its archive off.
     let archive = world.engine.archive(&world.owner, folder).await.unwrap();
     assert_eq!(archive.length(), None);
-    for place in 0..600 {
-        world.put(&format!("/e/file{place:03}"), b"").await;
-    }
+    fill(world, "/e", 600).await;
     let other = world.node_at("/e").await.unwrap().id;
     let broken = world.engine.archive(&world.owner, other).await.unwrap();
     world.engine.trash_node(&world.owner, other, Premises::default()).await.unwrap();

@@ -41,14 +41,18 @@ macro_rules! cases {
 }
 
 cases![
+    BYTES_OUT:
+    archives::an_archive_is_of_one_moment_or_of_the_walk,
+    archives::links_share_a_secret,
+];
+
+cases![
     FILES:
     access::the_first_start_happens_once,
     access::bad_keys_are_told_apart,
     access::roles_bound_what_a_key_does,
     access::a_key_reaches_its_workspace_alone,
     access::a_revoked_key_writes_nothing_more,
-    archives::an_archive_is_of_one_moment_or_of_the_walk,
-    archives::links_share_a_secret,
     content::every_size_comes_back_whole,
     content::ranges_are_cut_exactly,
     content::what_does_not_match_is_not_stored,
