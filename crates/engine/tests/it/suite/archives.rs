@@ -28,21 +28,21 @@ pub(super) async fn an_archive_is_of_one_moment_or_of_the_walk(world: &World) {
     assert_eq!(zip.len() as u64, length);
     assert!(holds(&zip, "first"));
 
-    fill(world, "/d", 300).await;
+    fill(world, "/d", 400).await;
     let folder = world.node_at("/d").await.unwrap().id;
     let archive = world.engine.archive(&world.owner, folder).await.unwrap();
     assert_eq!(archive.length(), None);
-    let trashed = world.node_at("/d/file290").await.unwrap();
+    let trashed = world.node_at("/d/file390").await.unwrap();
     world.engine.trash_node(&world.owner, trashed.id, Premises::default()).await.unwrap();
-    let pruned = world.node_at("/d/file291").await.unwrap();
-    world.put("/d/file291", b"changed").await;
+    let pruned = world.node_at("/d/file391").await.unwrap();
+    world.put("/d/file391", b"changed").await;
     let (id, version) = (pruned.id, pruned.version_id.unwrap());
     world.engine.delete_version(&world.owner, id, version, Premises::default()).await.unwrap();
-    world.put("/d/file292", b"newer").await;
+    world.put("/d/file392", b"newer").await;
     let zip = collect(archive.into_bytes()).await.unwrap();
-    assert!(!holds(&zip, "file290") && !holds(&zip, "content290"));
-    assert!(holds(&zip, "file291") && holds(&zip, "changed"));
-    assert!(holds(&zip, "content292") && !holds(&zip, "newer"), "the version that the walk met");
+    assert!(!holds(&zip, "file390") && !holds(&zip, "content390"));
+    assert!(holds(&zip, "file391") && holds(&zip, "changed"));
+    assert!(holds(&zip, "content392") && !holds(&zip, "newer"), "the version that the walk met");
     // A folder that goes in the middle breaks its archive off.
     let archive = world.engine.archive(&world.owner, folder).await.unwrap();
     assert_eq!(archive.length(), None);
