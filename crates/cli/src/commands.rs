@@ -20,6 +20,7 @@ mod init;
 mod jobs;
 mod keys;
 mod label;
+mod link;
 mod lock;
 mod locks;
 mod ls;
@@ -44,6 +45,7 @@ mod up;
 mod versions;
 mod worker;
 mod workspaces;
+mod zip;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -53,7 +55,9 @@ pub(crate) enum Command {
     Up(up::Up),
     Down(down::Down),
     Ls(ls::Ls),
+    Zip(zip::Zip),
     Cat(cat::Cat),
+    Link(link::Link),
     Stat(stat::Stat),
     Mkdir(mkdir::Mkdir),
     Mv(mv::Mv),
@@ -123,6 +127,8 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Up(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Down(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Ls(verb) => verb.run(&session, output).await,
+            Command::Zip(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Link(verb) => verb.run(&session, output).await,
             Command::Cat(verb) => verb.run(&session, output).await,
             Command::Stat(verb) => verb.run(&session, output).await,
             Command::Mkdir(verb) => verb.run(&session, output).await,

@@ -77,6 +77,8 @@ impl Default for Builder {
 /// What every request needs, made once.
 #[derive(Debug)]
 pub(crate) struct Base {
+    /// Scheme, host and port.
+    pub(crate) origin: String,
     /// The URL's own path, which every route follows; without a `/` at its end.
     pub(crate) prefix: String,
     pub(crate) host: HeaderValue,
@@ -170,8 +172,17 @@ impl Builder {
         let authorization = self.api_key.as_ref().map(bearer).transpose()?;
         let user_agent = HeaderValue::from_str(&self.user_agent)
             .map_err(|_| Error::invalid("the user agent holds characters no header can"))?;
-        let base =
-            Base { prefix: uri.path().trim_end_matches('/').to_owned(), host, authorization, user_agent };
+        let base = Base {
+            origin: format!(
+                "{}://{}",
+                uri.scheme_str().unwrap_or_default(),
+                host.to_str().unwrap_or_default()
+            ),
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+            host,
+            authorization,
+            user_agent,
+        };
         let connector = Connector::new(uri, self.ca_file.as_deref(), self.timeouts.connect)?;
         Ok(Client::new(&self, base, connector))
     }

@@ -21,6 +21,7 @@ mod job;
 mod jobs;
 mod keys;
 mod kill;
+mod links;
 mod lock_faults;
 mod locks;
 mod main_job;
