@@ -64,7 +64,7 @@ impl FromRequest<App> for Incoming {
     }
 }
 
-fn length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
+pub(super) fn length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
     let Some(value) = headers.get(CONTENT_LENGTH) else {
         return Ok(None);
     };
@@ -74,7 +74,12 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
 
 /// Returns the media type that is stated. One that is malformed says nothing, so it is left out.
 fn media_type(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?.trim();
+    well_formed_media_type(headers.get(CONTENT_TYPE)?.to_str().ok()?)
+}
+
+/// Returns a text that has the form of a media type.
+pub(super) fn well_formed_media_type(text: &str) -> Option<String> {
+    let text = text.trim();
     let essence = text.split(';').next()?.trim();
     let (kind, subtype) = essence.split_once('/')?;
     let is_token = |text: &str| {
