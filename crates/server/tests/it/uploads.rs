@@ -252,7 +252,7 @@ async fn what_bytes_must_say() {
     let world = World::new().await;
     let url = begin(&world, "a", "5").await;
     let what = format!("PATCH {url}");
-    let cases: Vec<(Vec<(&str, &str)>, &str, &str)> = vec![
+    let cases: [(Vec<(&str, &str)>, &str, &str); 10] = [
         (vec![BYTES, ("upload-offset", "0")], "ab", "412 tus_version_unsupported"),
         (vec![TUS, ("upload-offset", "0")], "ab", "415 media_type_unsupported"),
         (
