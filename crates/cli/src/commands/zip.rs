@@ -48,7 +48,7 @@ impl Zip {
         let workspace = session.workspace().await?.id;
         let spot = Spot::named(&self.output, self.force)?;
         let options = DownloadOptions { replace: self.force, ..DownloadOptions::default() };
-        let files = session.patient()?.files();
+        let files = session.patient(longshore::DEFAULT_CONCURRENCY)?.files();
         let done = files.archive_to(Some(workspace), items, spot.to.clone(), &options).await;
         let done = done.map_err(|error| spot.failed(&error))?;
         let zipped = Zipped { file: self.output.display().to_string(), bytes: done.bytes };

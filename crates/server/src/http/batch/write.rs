@@ -22,7 +22,7 @@ use tracing::Instrument;
 use super::super::app::App;
 use super::super::edge::RequestId;
 use super::super::extract::next_piece;
-use super::super::incoming::stated_media_type;
+use super::super::incoming::well_formed_media_type;
 use super::super::json;
 use super::frames::{Frame, Frames};
 use crate::measures::Counted;
