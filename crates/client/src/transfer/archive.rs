@@ -62,7 +62,7 @@ pub(crate) async fn to_file(
             }
             flowing.write_behind(download, destination.clone(), options.replace).await
         };
-        match control.guard(attempt).await {
+        match control.guard(Box::pin(attempt)).await {
             Ok((bytes, digest)) => {
                 break Ok(Downloaded { bytes, digest, version: None, reused: 0, skipped: false });
             }
