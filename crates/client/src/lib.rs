@@ -35,7 +35,6 @@ mod client;
 mod config;
 mod error;
 mod lock;
-mod moment;
 mod transfer;
 mod transport;
 pub mod webhook;

@@ -8,5 +8,4 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod connect;
 pub(crate) mod event_stream;
-pub(crate) mod idle;
 pub(crate) mod pool;

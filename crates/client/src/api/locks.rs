@@ -7,6 +7,7 @@ use longshore_core::wire::{
     AcquireLock, AcquireLocks, BreakLock, LockGrant, LockGrants, LockRenewal, NodeLock, RenewLock,
 };
 use longshore_core::{Code, LockId, LockToken, NodeId, PrincipalId, WorkspaceId, random};
+use longshore_flow::moment::after;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
@@ -17,7 +18,6 @@ use crate::error::{Error, Result};
 use crate::lock::guard::{HoldOptions, LockGuard};
 use crate::lock::heart::Held;
 use crate::lock::{Named, leave_out_meant};
-use crate::moment::after;
 
 /// How long a refused batch waits before it asks again, at most; batches have no place in a queue.
 const BATCH_PAUSE: Duration = Duration::from_secs(1);

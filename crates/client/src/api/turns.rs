@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use longshore_core::wire::LONGEST_WAIT;
+use longshore_flow::moment::after;
 use tokio::time::{Instant, sleep_until};
 
 use crate::client::Client;
-use crate::moment::after;
 
 /// The shortest time from one request to the next, where the server does not wait as it was asked to.
 const APART: Duration = Duration::from_secs(1);

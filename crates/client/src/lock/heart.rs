@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use longshore_core::wire::{LockGrant, LockRenewal, RenewLock};
 use longshore_core::{Code, LockToken, random};
+use longshore_flow::moment::after;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
@@ -12,7 +13,6 @@ use super::lease::{Lease, Loss, held_until};
 use crate::api::locks;
 use crate::client::{Client, half_left};
 use crate::error::{Error, Result};
-use crate::moment::after;
 
 /// How long giving locks back is tried for.
 const RELEASE: Duration = Duration::from_secs(10);

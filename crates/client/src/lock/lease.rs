@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use longshore_core::wire::LostReason;
+use longshore_flow::moment::after;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::moment::after;
 
 /// What is known of a lease, shared by the guard and what renews it.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use http::response::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use longshore_flow::Idle;
 
-use super::idle::Idle;
 use super::pool::Lease;
 use crate::error::{Error, Result};
 

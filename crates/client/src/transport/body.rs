@@ -4,15 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
 use http_body::{Frame, SizeHint};
 use longshore_core::Digest;
+use longshore_flow::Moved;
 use std::sync::{Mutex, PoisonError};
-use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::transfer::progress::Report;
@@ -38,8 +37,7 @@ pub(crate) enum Body {
 /// How the sending of one body goes; shared by the body, its source and who waits for the answer.
 #[derive(Debug)]
 pub(crate) struct Sending {
-    start: Instant,
-    moved: AtomicU64,
+    moved: Arc<Moved>,
     bytes: AtomicU64,
     complete: AtomicBool,
     cancelled: AtomicBool,
@@ -52,8 +50,7 @@ pub(crate) struct Sending {
 impl Sending {
     pub(crate) fn new(report: Report) -> Arc<Self> {
         Arc::new(Self {
-            start: Instant::now(),
-            moved: AtomicU64::new(0),
+            moved: Arc::new(Moved::new()),
             bytes: AtomicU64::new(0),
             complete: AtomicBool::new(false),
             cancelled: AtomicBool::new(false),
@@ -74,9 +71,9 @@ impl Sending {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Returns when bytes were last handed over.
-    pub(crate) fn last_moved(&self) -> Instant {
-        self.start + Duration::from_millis(self.moved.load(Ordering::Relaxed))
+    /// Returns the mark of when bytes were last handed over.
+    pub(crate) fn moved(&self) -> Arc<Moved> {
+        self.moved.clone()
     }
 
     /// Keeps what the content's digest is; its source says so before it hands over the last bytes.
@@ -100,8 +97,7 @@ impl Sending {
     }
 
     fn handed_over(&self, count: usize) {
-        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.moved.store(millis, Ordering::Relaxed);
+        self.moved.touch();
         self.bytes.fetch_add(count as u64, Ordering::Relaxed);
         self.report.bytes(count as u64);
     }

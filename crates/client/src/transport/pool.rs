@@ -9,13 +9,12 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
-use longshore_flow::Tasks;
+use longshore_flow::{Idle, Tasks};
 use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::body::{Body, Sending};
 use super::connect::Connector;
-use super::idle::Idle;
 use crate::error::{Error, Result};
 
 /// A connection that nobody used for so long is more likely dead than alive.
@@ -97,7 +96,7 @@ impl Pool {
                 }
                 continue;
             }
-            let mut idle = Idle::new(self.idle_limit, sending.clone());
+            let mut idle = Idle::new(self.idle_limit, sending.as_deref().map(Sending::moved));
             match self.exchange(&mut sender, request, &mut idle).await? {
                 Ok(response) => {
                     idle.touch();

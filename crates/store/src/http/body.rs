@@ -8,9 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use longshore_flow::{Idle, Moved};
 use object_store::client::{HttpError, HttpErrorKind, HttpRequestBody};
 
-use super::idle::{Idle, Sending};
+use super::stalled;
 
 /// Content in memory goes out in pieces of this size, so that it is seen to move.
 const PIECE: usize = 512 * 1024;
@@ -21,13 +22,13 @@ pub(super) struct Outgoing {
     /// What is left of the chunk that is being sent.
     chunk: Bytes,
     /// Who looks whether it moves; nobody, where it leaves in one write with the head.
-    sending: Option<Arc<Sending>>,
+    sending: Option<Arc<Moved>>,
 }
 
 impl Outgoing {
     /// Makes a body, and what notices that it moves no more.
     pub(super) fn new(body: HttpRequestBody, limit: Duration) -> (Self, Idle) {
-        let sending = (body.content_length() > PIECE).then(Sending::new);
+        let sending = (body.content_length() > PIECE).then(|| Arc::new(Moved::new()));
         let idle = Idle::new(limit, sending.clone());
         (Self { body, chunk: Bytes::new(), sending }, idle)
     }
@@ -99,7 +100,7 @@ impl Body for Answer {
                 let broken = |error| HttpError::new(HttpErrorKind::Interrupted, error);
                 Poll::Ready(frame.map(|frame| frame.map_err(broken)))
             }
-            Poll::Pending => this.idle.poll_expired(cx).map(|stalled| Some(Err(stalled))),
+            Poll::Pending => this.idle.poll_expired(cx).map(|()| Some(Err(stalled(this.idle.limit())))),
         }
     }
 

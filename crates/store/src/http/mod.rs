@@ -6,7 +6,6 @@
 
 mod body;
 mod dial;
-mod idle;
 mod refused;
 mod tls;
 
@@ -142,7 +141,7 @@ impl Client {
         let mut answer = pin!(self.pool.request(Request::from_parts(head, body)));
         let answer = std::future::poll_fn(|cx| match answer.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(answer.map_err(broken)),
-            Poll::Pending => idle.poll_expired(cx).map(Err),
+            Poll::Pending => idle.poll_expired(cx).map(|()| Err(stalled(idle.limit()))),
         })
         .await?;
         idle.touch();
@@ -198,6 +197,23 @@ fn broken(error: legacy::Error) -> HttpError {
     let kind = if error.is_connect() { HttpErrorKind::Connect } else { HttpErrorKind::Interrupted };
     failed(kind, error)
 }
+
+/// Tells that nothing came or went for `limit`.
+fn stalled(limit: Duration) -> HttpError {
+    failed(HttpErrorKind::Timeout, Stalled(limit))
+}
+
+/// Nothing came or went for this long.
+#[derive(Debug)]
+struct Stalled(Duration);
+
+impl fmt::Display for Stalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nothing moved for {:?}", self.0)
+    }
+}
+
+impl StdError for Stalled {}
 
 /// A plain-text address where only TLS is allowed.
 #[derive(Debug)]
