@@ -17,6 +17,7 @@ use crate::profiles::variable;
 
 pub(crate) mod agent;
 pub(crate) mod download;
+pub(crate) mod enrich;
 pub(crate) mod filename;
 pub(crate) mod folder;
 pub(crate) mod hosts;
@@ -145,3 +146,6 @@ pub(crate) fn shown(url: &Url) -> String {
     shown.into()
 }
 
+
+#[cfg(test)]
+mod tests;

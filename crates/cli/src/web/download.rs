@@ -40,9 +40,10 @@ pub(crate) struct Downloads {
     pub(crate) force: bool,
 }
 
-/// A download on its way.
+/// A download on its way. Dropped before its end, it leaves a part only where that can be gone on with.
 struct Progress {
     link: Link,
+    folder: Arc<Folder>,
     name: Option<String>,
     /// Shared with the thread that writes. Nothing before the first answer.
     part: Option<Arc<Mutex<Part>>>,
@@ -51,6 +52,8 @@ struct Progress {
     validator: Option<String>,
     /// Whether the journal knows that the part is there.
     noted: bool,
+    /// Whether the file has its name.
+    landed: bool,
 }
 
 impl Downloads {
@@ -68,22 +71,14 @@ impl Downloads {
     }
 
     async fn take(&self, link: Link) -> Result<Option<u64>, Failure> {
-        let mut progress =
-            Progress { link, name: None, part: None, length: 0, validator: None, noted: false };
+        let mut progress = Progress::new(link, Arc::clone(&self.folder));
         if let Some(entry) = self.journal.entry(&progress.link.id) {
             if entry.done && !self.force && self.folder.has(&entry.name) {
                 return Ok(None);
             }
             self.resume(&mut progress, entry).await?;
         }
-        let ended = self.attempts(&mut progress).await;
-        if ended.is_err()
-            && !progress.can_go_on()
-            && let (Some(name), Some(_)) = (&progress.name, &progress.part)
-        {
-            self.folder.remove_part(name);
-        }
-        ended.map(Some)
+        self.attempts(&mut progress).await.map(Some)
     }
 
     /// Opens what an earlier run has left of the file.
@@ -91,12 +86,12 @@ impl Downloads {
         // Somebody else's file of that name is told of before anything is sent.
         self.folder.check(&entry.name, self.force)?;
         let name = self.journal.name(&entry.url, &entry.name, &self.folder);
+        progress.name = Some(name.clone());
         if name == entry.name && self.folder.has_part(&name) && entry.validator.is_some() {
-            self.open(progress, &name).await?;
             progress.validator = entry.validator;
             progress.noted = true;
+            self.open(progress, &name).await?;
         }
-        progress.name = Some(name);
         Ok(())
     }
 
@@ -197,8 +192,8 @@ impl Downloads {
                     name
                 }
             };
+            progress.name = Some(name.clone());
             self.open(progress, &name).await?;
-            progress.name = Some(name);
             // What lies there is of nobody that could say what it is a part of.
             self.start_anew(progress).await?;
         }
@@ -315,6 +310,7 @@ impl Downloads {
             self.note_undone(progress).await?;
             return Err(failure.into());
         }
+        progress.landed = true;
         Ok(progress.length)
     }
 
@@ -332,7 +328,20 @@ impl Downloads {
     }
 }
 
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.part.is_some() && !self.landed && !self.can_go_on() {
+            self.folder.remove_part(self.name());
+        }
+    }
+}
+
 impl Progress {
+    fn new(link: Link, folder: Arc<Folder>) -> Self {
+        let (name, part, validator) = (None, None, None);
+        Self { link, folder, name, part, length: 0, validator, noted: false, landed: false }
+    }
+
     fn ask(&self) -> Ask {
         let mut headers = HeaderMap::new();
         let validator = self.validator.as_deref().and_then(|validator| HeaderValue::from_str(validator).ok());
