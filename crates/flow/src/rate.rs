@@ -20,6 +20,62 @@ pub struct Rate {
     state: Mutex<State>,
 }
 
+/// How many requests and bytes a second may have; shared by all tasks of a client.
+///
+/// ```
+/// # use std::time::Duration;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use longshore_flow::Rates;
+///
+/// let rates = Rates::new(Some(50), Some(1 << 20), Duration::from_secs(1));
+/// rates.take_request().await;
+/// // … and for each chunk that was read or is to be written:
+/// rates.take_bytes(64 * 1024).await;
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct Rates {
+    requests: Option<Rate>,
+    bytes: Option<Rate>,
+}
+
+impl Rates {
+    /// Allows so many requests and bytes in a second, and any number where there is none; 0 counts as 1. How long a silence is
+    /// made up for at once afterwards is `burst`.
+    #[must_use]
+    pub fn new(requests: Option<u64>, bytes: Option<u64>, burst: Duration) -> Self {
+        let rate = |per_second: Option<u64>| per_second.map(|each| Rate::new(each, burst));
+        Self { requests: rate(requests), bytes: rate(bytes) }
+    }
+
+    /// Tells whether requests are counted.
+    #[must_use]
+    pub const fn limits_requests(&self) -> bool {
+        self.requests.is_some()
+    }
+
+    /// Tells whether bytes are counted.
+    #[must_use]
+    pub const fn limits_bytes(&self) -> bool {
+        self.bytes.is_some()
+    }
+
+    /// Waits until one more request may begin, as [`Rate::take`] does.
+    pub async fn take_request(&self) {
+        if let Some(requests) = &self.requests {
+            requests.take(1).await;
+        }
+    }
+
+    /// Waits until so many bytes more may pass, as [`Rate::take`] does; more than a second's are no error.
+    pub async fn take_bytes(&self, count: usize) {
+        if let Some(bytes) = &self.bytes {
+            bytes.take(count as u64).await;
+        }
+    }
+}
+
 #[derive(Debug)]
 struct State {
     /// Below nothing after somebody took more than the bucket holds: then the next one waits longer.

@@ -3,17 +3,19 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use futures_util::TryFutureExt;
+use futures_util::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
 use longshore_core::path::encode_segment;
 use longshore_core::wire::{MAX_PAGE, Page};
+use longshore_flow::{PageError, pages};
 use serde::de::DeserializeOwned;
 
 use crate::client::{Call, Client};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A list that is read page by page as it is polled; at no time is more than one page held.
 ///
-/// After an error it ends.
+/// After an error it ends. A server whose pages go round in a ring is one.
 #[must_use = "a listing asks the server for nothing until it is polled"]
 pub struct Listing<T>(BoxStream<'static, Result<T>>);
 
@@ -37,9 +39,6 @@ impl<T> Stream for Listing<T> {
     }
 }
 
-/// The next page: its path, and the part of its query that leads there. Nothing at the end.
-type Next = Option<(String, String)>;
-
 impl<T: DeserializeOwned + Send + 'static> Listing<T> {
     /// Lists what `path` answers, by its cursors.
     ///
@@ -56,23 +55,26 @@ impl<T: DeserializeOwned + Send + 'static> Listing<T> {
     where
         P: Future<Output = Result<String>> + Send + 'static,
     {
-        let pages = stream::once(path).map_ok(move |path| {
-            let start = (client.clone(), Some((path, first.clone())));
-            stream::try_unfold(start, move |(client, next)| step(client, next, name))
+        let items = path.map_ok(move |path| {
+            let read = move |query| read_page(client.clone(), path.clone(), query, name);
+            pages(first, read).map_err(|error| match error {
+                PageError::Read(error) => error,
+                PageError::Repeated => Error::unreadable("the server's pages go round in a ring", 200),
+            })
         });
-        let items = pages.try_flatten().map_ok(|items| stream::iter(items.into_iter().map(Ok))).try_flatten();
-        Self(items.boxed())
+        Self(items.try_flatten_stream().boxed())
     }
 }
 
-type Step<T> = Option<(Vec<T>, (Client, Next))>;
-
-async fn step<T: DeserializeOwned>(client: Client, next: Next, name: &'static str) -> Result<Step<T>> {
-    let Some((path, query)) = next else {
-        return Ok(None);
-    };
+/// Reads the page that `query` leads to, and returns its items and the query of the next.
+async fn read_page<T: DeserializeOwned>(
+    client: Client,
+    path: String,
+    query: String,
+    name: &'static str,
+) -> Result<(Vec<T>, Option<String>)> {
     let mark = if path.contains('?') { '&' } else { '?' };
     let page: Page<T> = client.json(Call::get(format!("{path}{mark}limit={MAX_PAGE}{query}"))).await?;
-    let next = page.next_cursor.map(|cursor| (path, format!("&{name}={}", encode_segment(&cursor))));
-    Ok(Some((page.items, (client, next))))
+    let next = page.next_cursor.map(|cursor| format!("&{name}={}", encode_segment(&cursor)));
+    Ok((page.items, next))
 }

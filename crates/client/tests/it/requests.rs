@@ -186,6 +186,14 @@ async fn a_listing_asks_for_pages_only_as_it_is_read_and_ends_after_an_error() {
 }
 
 #[tokio::test]
+async fn pages_that_go_round_in_a_ring_are_an_error() {
+    let fake = Fake::start(|_, seen| page(seen, &[("cursor=a", Some("b")), ("trash", Some("a"))])).await;
+    let error = fake.client().files().trashed(Some(workspace_id())).collect_all().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    assert!(fake.seen().len() < 10);
+}
+
+#[tokio::test]
 async fn events_go_on_after_the_last_place() {
     let fake = Fake::start(|place, _| {
         let next = (place == 1).then(|| "7".to_owned());

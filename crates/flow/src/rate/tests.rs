@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
+use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::Rate;
+use super::{Rate, Rates};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -96,4 +97,50 @@ async fn a_rate_of_nothing_counts_as_one() {
         rate.take(1).await;
     }
     took(start, Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_and_bytes_are_counted_apart() {
+    let rates = Rates::new(Some(10), Some(1_000), Duration::ZERO);
+    let start = Instant::now();
+    // Ten requests of 500 bytes: the bytes are what takes long.
+    join_all((0..10).map(|_| async {
+        rates.take_request().await;
+        rates.take_bytes(500).await;
+    }))
+    .await;
+    rates.take_bytes(1).await;
+    took(start, Duration::from_secs(5));
+    let start = Instant::now();
+    let unlimited = Rates::default();
+    unlimited.take_request().await;
+    unlimited.take_bytes(usize::MAX).await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_the_pieces_the_rate_is_kept(
+        pieces in prop::collection::vec(0_u64..3_000, 1..60),
+        per_second in 1_u64..2_000,
+        burst in 0_u64..3_000,
+    ) {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let (taken, elapsed) = runtime.block_on(async {
+            let rate = Rate::new(per_second, Duration::from_millis(burst));
+            let start = Instant::now();
+            join_all(pieces.iter().map(|piece| rate.take(*piece))).await;
+            // What was given in advance is made up for before the next.
+            rate.take(1).await;
+            (pieces.iter().sum::<u64>(), start.elapsed().as_secs_f64())
+        });
+        let held = (per_second as f64 * burst as f64 / 1_000.0).max(1.0);
+        let least = (taken as f64 - held) / per_second as f64;
+        prop_assert!(elapsed >= least - 0.01, "{taken} in {elapsed}, not {least}");
+        let most = (taken as f64 + 1.0) / per_second as f64 + 0.01 * (pieces.len() as f64 + 1.0);
+        prop_assert!(elapsed <= most, "{taken} in {elapsed}, more than {most}");
+    }
 }

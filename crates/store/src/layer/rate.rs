@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use longshore_flow::Rate;
+use longshore_flow::Rates;
 
 use super::{Layer, Op, Opened};
 use crate::backend::{Backend, BoxFuture, WriteSink};
@@ -33,10 +33,7 @@ impl Default for RateOptions {
 }
 
 #[derive(Debug)]
-struct Limits {
-    operations: Option<Rate>,
-    bytes: Option<Rate>,
-}
+struct Limits(Rates);
 
 impl Store {
     /// Returns this store with a limit to what is asked of it in a second, by all who hold it together; who comes too early
@@ -46,14 +43,7 @@ impl Store {
     /// [`with_retry`](Self::with_retry) stands outside, each attempt counts.
     #[must_use]
     pub fn with_rate(self, options: RateOptions) -> Self {
-        let rate = |per_second: Option<u64>| per_second.map(|each| Rate::new(each, options.burst));
-        self.layered(Limits { operations: rate(options.operations), bytes: rate(options.bytes) })
-    }
-}
-
-async fn take(rate: Option<&Rate>, amount: usize) {
-    if let Some(rate) = rate {
-        rate.take(amount as u64).await;
+        self.layered(Limits(Rates::new(options.operations, options.bytes, options.burst)))
     }
 }
 
@@ -65,17 +55,17 @@ impl Layer for Limits {
         step: BoxFuture<'a, Result<T>>,
     ) -> BoxFuture<'a, Result<T>> {
         // A file that is made visible was counted when it was begun.
-        if matches!(op, Op::Finish) || self.operations.is_none() {
+        if matches!(op, Op::Finish) || !self.0.limits_requests() {
             return step;
         }
         Box::pin(async move {
-            take(self.operations.as_ref(), 1).await;
+            self.0.take_request().await;
             step.await
         })
     }
 
     fn stream(self: &Arc<Self>, _: &Arc<dyn Backend>, _: Opened, read: Read) -> Read {
-        if self.bytes.is_none() {
+        if !self.0.limits_bytes() {
             return read;
         }
         let limits = Arc::clone(self);
@@ -87,7 +77,7 @@ impl Layer for Limits {
                 match read.next_chunk().await.transpose()? {
                     Ok(chunk) => {
                         // How many they are is known only now; the next chunk is not asked for before they are paid for.
-                        take(limits.bytes.as_ref(), chunk.len()).await;
+                        limits.0.take_bytes(chunk.len()).await;
                         Some((Ok(chunk), Some(read)))
                     }
                     Err(error) => Some((Err(error), None)),
@@ -104,7 +94,7 @@ impl Layer for Limits {
         chunk: Bytes,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            take(self.bytes.as_ref(), chunk.len()).await;
+            self.0.take_bytes(chunk.len()).await;
             sink.write(chunk).await
         })
     }
