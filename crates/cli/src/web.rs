@@ -146,6 +146,5 @@ pub(crate) fn shown(url: &Url) -> String {
     shown.into()
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -160,8 +160,7 @@ impl Enrich {
         });
         agent.check()?;
         let rows = self.rows(&question)?;
-        let failures =
-            self.failures.clone().unwrap_or_else(|| with_ending(&self.output, ".failures.jsonl"));
+        let failures = self.failures.clone().unwrap_or_else(|| with_ending(&self.output, ".failures.jsonl"));
         let (results, answered) = Results::open(&self.output, &failures, &self.identity(&question))?;
         let patience = Patience::new(self.requests.policy());
         let enricher = Arc::new(Enricher { agent, patience, question });
@@ -291,9 +290,8 @@ impl Summary {
                 }
             }
             if let Some(mut files) = results.take() {
-                let written = disk.run(move || {
-                    files.write(answers.as_bytes(), failures.as_bytes()).map(|()| files)
-                });
+                let written =
+                    disk.run(move || files.write(answers.as_bytes(), failures.as_bytes()).map(|()| files));
                 results = Some(written.await??);
             }
             if let Some(failure) = gave_up {

@@ -196,8 +196,9 @@ impl Agent {
             longshore_trust::client_config(&further.unwrap_or_default())
         };
         let config = longshore_flow::Blocking::new(1).run(trust).await;
-        let config =
-            config.map_err(|error| unusable(error.to_string()))?.map_err(|error| unusable(error.to_string()))?;
+        let config = config
+            .map_err(|error| unusable(error.to_string()))?
+            .map_err(|error| unusable(error.to_string()))?;
         Client::builder()
             .tls_backend_preconfigured(config)
             .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
@@ -215,8 +216,7 @@ impl Agent {
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let Some(file) = &self.settings.ca_file else { return Ok(()) };
         let read = longshore_trust::read_authorities(file);
-        read.map(drop)
-            .map_err(|error| Failure::invalid(format!("cannot use {}: {error}", file.display())))
+        read.map(drop).map_err(|error| Failure::invalid(format!("cannot use {}: {error}", file.display())))
     }
 }
 
@@ -300,4 +300,3 @@ fn is_same_host(one: &Url, other: &Url) -> bool {
         && other.port().is_none();
     one.origin() == other.origin() || upgraded
 }
-

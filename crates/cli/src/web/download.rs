@@ -271,7 +271,8 @@ impl Downloads {
         let Some(part) = progress.part.clone() else {
             return Err(Failure::new(Exit::Unexpected, "local_io", "the file was never opened"));
         };
-        let done = self.disk.run(move || work(&mut part.lock().unwrap_or_else(PoisonError::into_inner))).await;
+        let done =
+            self.disk.run(move || work(&mut part.lock().unwrap_or_else(PoisonError::into_inner))).await;
         done.map_err(lost)?.map_err(|error| self.folder.failed(progress.name(), &error))
     }
 

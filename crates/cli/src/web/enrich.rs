@@ -187,7 +187,8 @@ pub(crate) fn unread(bad: &BadRow) -> Done {
 }
 
 fn failed(key: &str, row: Option<&RawValue>, refused: &Refused, attempts: u32) -> Done {
-    let body = (!refused.body.is_empty()).then(|| String::from_utf8_lossy(&refused.body[..refused.body.len().min(KEPT)]));
+    let body = (!refused.body.is_empty())
+        .then(|| String::from_utf8_lossy(&refused.body[..refused.body.len().min(KEPT)]));
     let line = FailedLine {
         key,
         row,
@@ -200,7 +201,8 @@ fn failed(key: &str, row: Option<&RawValue>, refused: &Refused, attempts: u32) -
     let line = line_of(&line);
     let alike = refused.status == Some(401) || matches!(refused.code, "web_network" | "web_tls");
     let hopeless = alike.then(|| {
-        let told = Refused { status: refused.status, ..Refused::new(refused.code, Again::Never, &*refused.message) };
+        let told =
+            Refused { status: refused.status, ..Refused::new(refused.code, Again::Never, &*refused.message) };
         Box::new(told.into_failure())
     });
     Done::Failed { line, hopeless }

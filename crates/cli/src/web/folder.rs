@@ -34,9 +34,8 @@ pub(crate) struct Part {
 impl Folder {
     /// Opens the folder, which is made if it is not there.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let cannot = |error: &io::Error| {
-            Failure::local(format!("cannot make the folder {}", path.display()), error)
-        };
+        let cannot =
+            |error: &io::Error| Failure::local(format!("cannot make the folder {}", path.display()), error);
         fs::create_dir_all(path).map_err(|error| cannot(&error))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()));
@@ -57,7 +56,8 @@ impl Folder {
     fn open_file(&self, name: &str, flags: OFlags) -> Result<File, Errno> {
         // A link is not followed, and what is no file does not make this wait.
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = retry_on_intr(|| rustix::fs::openat(&self.folder, name, flags, Mode::from_raw_mode(0o666)))?;
+        let file =
+            retry_on_intr(|| rustix::fs::openat(&self.folder, name, flags, Mode::from_raw_mode(0o666)))?;
         if FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) != FileType::RegularFile {
             return Err(Errno::EXIST);
         }

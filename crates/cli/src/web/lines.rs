@@ -42,7 +42,9 @@ pub(crate) fn next(reader: &mut impl BufRead, most: u64) -> io::Result<Option<Ve
 }
 
 /// Turns an iterator that blocks into a stream: a thread reads ahead, a little.
-pub(crate) fn beside<T: Send + 'static>(items: impl Iterator<Item = T> + Send + 'static) -> impl Stream<Item = T> {
+pub(crate) fn beside<T: Send + 'static>(
+    items: impl Iterator<Item = T> + Send + 'static,
+) -> impl Stream<Item = T> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     // A thread of its own: one that waits for a terminal or a pipe must not keep the program from ending.
     std::thread::spawn(move || {
@@ -69,7 +71,8 @@ pub(crate) fn listed(
             let line = next(&mut reader, 64 * 1_024).transpose()?;
             ended = line.is_err();
             let text = line.and_then(|line| {
-                String::from_utf8(line).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
+                String::from_utf8(line)
+                    .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
             });
             Some((number, text.map(|text| text.trim().trim_start_matches('\u{FEFF}').to_owned())))
         })

@@ -67,7 +67,6 @@ impl Refused {
         Self::new("web_network", again, message)
     }
 
-
     pub(crate) fn into_failure(self) -> Failure {
         let exit = match self.code {
             "web_network" | "web_timeout" | "web_throttled" | "web_failed" => Exit::Unavailable,

@@ -9,7 +9,9 @@
 mod cluster;
 mod describe;
 mod dice;
+mod enrich;
 mod errors;
+mod fetch;
 mod files;
 mod folders;
 mod generated;
@@ -37,4 +39,5 @@ mod supervised;
 mod terminal_text;
 mod transfers;
 mod undo;
+mod web_server;
 mod wire;

@@ -131,10 +131,8 @@ fn check(path: &Path, question: &[&str], empty: bool) -> Result<(), Failure> {
     let there = fs::read(&beside).ok().and_then(|bytes| serde_json::from_slice::<Checkpoint>(&bytes).ok());
     if !empty && there.as_ref().is_some_and(|there| *there != wanted) {
         let message = format!("{} has the answers to another question", path.display());
-        return Err(Failure::new(Exit::Conflict, "local_exists", message).hint(format!(
-            "choose another -o, or remove {} to go on with these",
-            beside.display()
-        )));
+        return Err(Failure::new(Exit::Conflict, "local_exists", message)
+            .hint(format!("choose another -o, or remove {} to go on with these", beside.display())));
     }
     if there.as_ref() != Some(&wanted) {
         let text = serde_json::to_vec(&wanted).unwrap_or_default();

@@ -97,9 +97,7 @@ impl UrlTemplate {
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let template = Template::parse(text);
         let (one, other) = (url(&template.sample("x"))?, url(&template.sample("yy"))?);
-        let whom = |url: &Url| {
-            (url.origin(), url.username().to_owned(), url.password().map(str::to_owned))
-        };
+        let whom = |url: &Url| (url.origin(), url.username().to_owned(), url.password().map(str::to_owned));
         if whom(&one) != whom(&other) {
             let message = format!("a column chooses the host in {}", shown(&one));
             return Err(Failure::invalid(message).hint("columns may stand in the path and the query"));

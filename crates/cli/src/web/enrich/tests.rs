@@ -3,7 +3,11 @@ use super::response;
 #[test]
 fn an_answer_is_kept_as_it_came() {
     for (kind, body, kept) in [
-        (Some("application/json; charset=utf-8"), "{\"a\":\r\n 1.0000000000000000001}\n", "{\"a\":   1.0000000000000000001}"),
+        (
+            Some("application/json; charset=utf-8"),
+            "{\"a\":\r\n 1.0000000000000000001}\n",
+            "{\"a\":   1.0000000000000000001}",
+        ),
         (Some("application/problem+json"), "[1]", "[1]"),
         (None, "1", "1"),
         (None, "plain", "\"plain\""),

@@ -4,7 +4,16 @@ use super::{LONGEST, numbered, of_answer, of_url, safe};
 
 #[test]
 fn names_of_every_script_stay_as_they_are() {
-    for name in ["report.pdf", "отчёт.txt", "报告 2026.csv", "تقرير.doc", "e\u{301}.txt", "🗂️.zip", "a  b", "x.tar.gz"] {
+    for name in [
+        "report.pdf",
+        "отчёт.txt",
+        "报告 2026.csv",
+        "تقرير.doc",
+        "e\u{301}.txt",
+        "🗂️.zip",
+        "a  b",
+        "x.tar.gz",
+    ] {
         assert_eq!(safe(name), name);
     }
 }

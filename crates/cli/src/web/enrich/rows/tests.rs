@@ -48,7 +48,8 @@ fn a_quote_that_nobody_closes_ends_it() {
 
 #[test]
 fn numbers_of_json_are_not_touched() {
-    let text = "{\"id\": 12345678901234567890123, \"x\": null, \"t\": \"a\\u0062\", \"l\": [1, 2]}\r\n\n[]\nno\n";
+    let text =
+        "{\"id\": 12345678901234567890123, \"x\": null, \"t\": \"a\\u0062\", \"l\": [1, 2]}\r\n\n[]\nno\n";
     let rows: Vec<_> = json_lines(Box::new(text.as_bytes())).collect();
     assert_eq!(rows.len(), 3);
     let row = rows[0].as_ref().unwrap();

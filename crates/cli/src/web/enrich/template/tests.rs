@@ -22,7 +22,10 @@ fn a_value_stays_where_it_was_put() {
         ("7", "http://host/a/7?q=7"),
         ("a b", "http://host/a/a%20b?q=a%20b"),
         ("../x", "http://host/a/..%2Fx?q=..%2Fx"),
-        ("x/../../y?z=1&w#f", "http://host/a/x%2F..%2F..%2Fy%3Fz%3D1%26w%23f?q=x%2F..%2F..%2Fy%3Fz%3D1%26w%23f"),
+        (
+            "x/../../y?z=1&w#f",
+            "http://host/a/x%2F..%2F..%2Fy%3Fz%3D1%26w%23f?q=x%2F..%2F..%2Fy%3Fz%3D1%26w%23f",
+        ),
         ("ü日", "http://host/a/%C3%BC%E6%97%A5?q=%C3%BC%E6%97%A5"),
         ("", "http://host/a/?q="),
         ("%2e%2e", "http://host/a/%252e%252e?q=%252e%252e"),
