@@ -82,7 +82,7 @@ pub(crate) struct Fetch {
 }
 
 /// A line of the list, or what is wrong with it.
-type Listed = Result<Link, (String, Failure)>;
+type Listed = Result<Link, Box<(String, Failure)>>;
 
 impl Fetch {
     pub(crate) async fn run(&self, output: Output) -> anyhow::Result<Exit> {
@@ -123,7 +123,7 @@ impl Fetch {
             async move {
                 match link {
                     Ok(link) => downloads.fetch(link).await,
-                    Err((line, failure)) => Outcome::Failed(line, failure),
+                    Err(wrong) => Outcome::Failed(wrong.0, wrong.1),
                 }
             }
         });
@@ -135,8 +135,8 @@ impl Fetch {
 fn listed((number, line): (usize, std::io::Result<String>)) -> Listed {
     let place = format!("line {number}");
     match line {
-        Ok(line) => Link::parse(&line).map_err(|failure| (place, failure)),
-        Err(error) => Err((place, Failure::local("cannot read the list", &error))),
+        Ok(line) => Link::parse(&line).map_err(|failure| Box::new((place, failure))),
+        Err(error) => Err(Box::new((place, Failure::local("cannot read the list", &error)))),
     }
 }
 
@@ -153,7 +153,8 @@ async fn rehearse(
                 let place = folder.join(filename::of_url(&link.url));
                 output.line(&format!("{} -> {}", link.shown, place.display()))?;
             }
-            Err((line, failure)) => {
+            Err(wrong) => {
+                let (line, failure) = *wrong;
                 exit = Exit::Partial;
                 let message = format!("{line}: {}", failure.message);
                 output.failure(&Failure { message, ..failure });

@@ -133,7 +133,7 @@ impl Downloads {
                 }
             },
             StatusCode::RANGE_NOT_SATISFIABLE => {
-                let whole = answer.header(CONTENT_RANGE.as_str()).and_then(|field| total(field));
+                let whole = answer.header(CONTENT_RANGE.as_str()).and_then(total);
                 answer.end();
                 if whole == Some(progress.length) {
                     // The server has no more, and would have sent all of it if it had changed.
@@ -153,7 +153,7 @@ impl Downloads {
                 return Err(Refused::never("web_refused", message).into());
             }
         };
-        let stated = answer.header(CONTENT_RANGE.as_str()).and_then(|field| total(field));
+        let stated = answer.header(CONTENT_RANGE.as_str()).and_then(total);
         let whole = match (offset, answer.length()) {
             (0, length) => length,
             (_, Some(length)) => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Barrier};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::folders::bytes;
-use crate::run::{Ended, longshore, run, signal, wait, write};
+use crate::run::{Ended, end, longshore, run, signal, wait, write};
 use crate::web_server::{Reply, WebServer, answer, head, ranged};
 
 fn command(folder: &Path) -> Command {
@@ -372,4 +373,71 @@ fn an_interrupt_leaves_nothing_half_and_keeps_what_can_go_on() {
     assert_eq!(wait(&mut child, Duration::from_secs(15)), 130);
     assert!(files(folder.path()).is_empty());
     assert!(folder.path().join(".tagged.part").exists() && !folder.path().join(".untagged.part").exists());
+}
+
+/// A server with TLS; it prints its port.
+const WITH_TLS: &str = "
+import http.server, ssl, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b'' if self.path == '/down' else b'over TLS'
+        self.send_response(200 if body else 302)
+        if not body:
+            self.send_header('Location', 'http://127.0.0.1:1/x')
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words):
+        pass
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1] + '/server.pem', sys.argv[1] + '/server.key')
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+";
+
+#[test]
+fn tls_trusts_whom_it_should_and_is_not_left() {
+    // For 127.0.0.1, for a hundred years; they protect nothing.
+    let certificates = concat!(env!("CARGO_MANIFEST_DIR"), "/../client/tests/it/tls");
+    let mut server = Command::new("python3")
+        .args(["-c", WITH_TLS, certificates])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut port = String::new();
+    BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut port).unwrap();
+    let url = |target: &str| format!("https://127.0.0.1:{}{target}", port.trim());
+    let folder = tempfile::tempdir().unwrap();
+    let authority = format!("{certificates}/ca.pem");
+    let stranger = summary(&folder, 3, &["--retries", "0", &url("/a")]);
+    let trusted = summary(&folder, 3, &["--ca-file", &authority, &url("/a"), &url("/down")]);
+    let wrong = fetch(&folder, &["--ca-file", "/dev/null", &url("/a")]);
+    end(&mut server);
+    assert_eq!(stranger["files"], 0);
+    assert_eq!((&trusted["files"], &trusted["failures"][0]["code"]), (&1.into(), &"web_redirect".into()));
+    assert_eq!(files(folder.path())["a"], b"over TLS");
+    wrong.exits(8);
+}
+
+#[test]
+fn the_commands_of_the_page_are_commands() {
+    let page = include_str!("../../../../docs/fetch.md");
+    let mut commands = 0;
+    for block in page.split("```sh\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        commands += block.matches("longshore ").count();
+        // With --help behind it a command line is only looked at.
+        let script = format!("set -e; longshore() {{ \"$LONGSHORE\" \"$@\" --help >/dev/null; }}\n{block}");
+        let ended = Command::new("sh")
+            .arg("-c")
+            .arg(script)
+            .env("LONGSHORE", env!("CARGO_BIN_EXE_longshore"))
+            .output();
+        let ended = ended.unwrap();
+        assert!(ended.status.success(), "{block}{}", String::from_utf8_lossy(&ended.stderr));
+    }
+    assert_eq!(commands, 10);
 }
