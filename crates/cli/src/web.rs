@@ -109,7 +109,12 @@ impl Requests {
 
 /// Reads a URL that may be dialled: http or https, with a host.
 pub(crate) fn url(text: &str) -> Result<Url, Failure> {
-    let url = Url::parse(text).map_err(|error| Failure::invalid(format!("{text:?} is no URL: {error}")))?;
+    let url = Url::parse(text).map_err(|error| {
+        // What cannot be read cannot be cleared of its secrets either, so the query and what may be a password go.
+        let told = text.split(['?', '#']).next().unwrap_or_default();
+        let told = told.rsplit('@').next().unwrap_or_default();
+        Failure::new(Exit::Invalid, "web_url", format!("{told:?} is no URL: {error}"))
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Failure::new(
             Exit::Invalid,

@@ -47,6 +47,8 @@ struct State {
     owners: HashMap<String, String>,
     /// The URLs of this run.
     begun: HashSet<String>,
+    /// Which number comes next behind a name that many have: trying all before it each time would take ever longer.
+    next: HashMap<String, u64>,
 }
 
 impl Journal {
@@ -72,7 +74,7 @@ impl Journal {
                 file.write_all(b"\n").map_err(failed)?;
             }
         }
-        let state = State { file, entries, owners, begun: HashSet::new() };
+        let state = State { file, entries, owners, begun: HashSet::new(), next: HashMap::new() };
         Ok(Self { state: Mutex::new(state) })
     }
 
@@ -94,7 +96,7 @@ impl Journal {
     /// Takes a name for a URL: this one, or one like it where another URL's file has it.
     pub(crate) fn name(&self, url: &str, wanted: &str, folder: &Folder) -> String {
         let mut state = self.lock();
-        let mut number = 1;
+        let mut number = state.next.get(wanted).copied().unwrap_or(1);
         loop {
             let name = if number == 1 { wanted.to_owned() } else { numbered(wanted, number) };
             let taken = state.owners.get(&name).is_some_and(|owner| {
@@ -102,6 +104,7 @@ impl Journal {
                 owner != url && (state.begun.contains(owner) || folder.has(&name) || folder.has_part(&name))
             });
             if !taken {
+                state.next.insert(wanted.to_owned(), number + 1);
                 state.owners.insert(name.clone(), url.to_owned());
                 return name;
             }

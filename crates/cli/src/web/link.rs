@@ -24,7 +24,7 @@ impl Link {
         let digest = url.fragment().and_then(|fragment| fragment.strip_prefix("sha256="));
         let sha256 = match digest {
             Some(hex) => Some(decoded(hex).ok_or_else(|| {
-                Failure::invalid(format!("{text}: #sha256= has 64 hexadecimal digits behind it"))
+                Failure::invalid(format!("{}: #sha256= has 64 hexadecimal digits behind it", shown(&url)))
             })?),
             None => None,
         };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::run::{Ended, longshore, run, write};
+use crate::run::{Ended, end, longshore, run, write};
 use crate::web_server::{Reply, WebServer, answer};
 
 const JSON: &str = "content-type: application/json";
@@ -208,6 +208,35 @@ fn a_kill_in_the_middle_loses_and_repeats_nothing() {
     // Only what was on its way at a kill, or answered and not yet written, is asked twice.
     let twice = server.seen().len() - ROWS;
     assert!(twice <= 3 * 8, "{twice} were asked twice");
+}
+
+#[test]
+fn two_programs_do_not_write_one_file() {
+    let server = WebServer::start(|_, _| Reply::Stall(Vec::new()));
+    let folder = tempfile::tempdir().unwrap();
+    table(&folder, 3);
+    let url = server.url("/{id}");
+    let mut first = command(folder.path())
+        .args(["--url", &url])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    server.wait_for(3);
+    let second = enrich(&folder, &["--url", &url]).exits(5);
+    end(&mut first);
+    assert!(second.stderr.contains("another program writes out.jsonl"), "{}", second.stderr);
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[test]
+fn a_post_is_not_redirected() {
+    let server = WebServer::start(|_, _| Reply::Send(answer(307, &["location: /other"], "")));
+    let folder = tempfile::tempdir().unwrap();
+    table(&folder, 1);
+    summary(&folder, 3, &["--url", &server.url("/"), "--json-body"]);
+    assert_eq!(lines(&folder, "out.jsonl.failures.jsonl")[0]["code"], "web_redirect");
+    assert_eq!(server.seen().len(), 1);
 }
 
 #[test]

@@ -97,6 +97,34 @@ fn a_second_run_does_what_failed() {
 }
 
 #[test]
+fn one_name_for_all_is_numbered_in_both_runs() {
+    let server = WebServer::start(|_, seen| {
+        Reply::Send(answer(200, &["content-disposition: attachment; filename=\"item.csv\""], &seen.target))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let list = |range: std::ops::Range<usize>| {
+        let urls: String = range.map(|number| server.url(&format!("/get?id={number}\n"))).collect();
+        write(folder.path().join("list"), urls);
+    };
+    list(0..40);
+    assert_eq!(summary(&folder, 0, &["--from", "list", "-o", "out"])["files"], 40);
+    let before = files(&folder.path().join("out"));
+    assert!(before.contains_key("item.csv") && before.contains_key("item (40).csv"));
+    list(0..60);
+    let done = summary(&folder, 0, &["--from", "list", "-o", "out"]);
+    assert_eq!((&done["files"], &done["skipped"]), (&20.into(), &40.into()));
+    let after = files(&folder.path().join("out"));
+    assert!(
+        before.iter().all(|(name, content)| after.get(name) == Some(content)),
+        "a file of before was touched"
+    );
+    let mut contents: Vec<_> = after.values().collect();
+    contents.sort();
+    contents.dedup();
+    assert_eq!(contents.len(), 60);
+}
+
+#[test]
 fn hostile_names_stay_in_the_folder() {
     const NAMES: [(&str, &str); 9] = [
         ("attachment; filename=\"../../etc/passwd\"", "passwd"),
@@ -338,7 +366,8 @@ fn a_rehearsal_and_a_wrong_command_send_nothing() {
         let mut arguments = vec![server.url("/first")];
         arguments.extend(wrong.iter().map(|word| (*word).to_owned()));
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        fetch(&folder, &arguments).exits(8);
+        let ended = fetch(&folder, &arguments).exits(8);
+        assert!(!ended.stderr.contains("hush"), "{}", ended.stderr);
     }
     fetch(&folder, &["--from", "nowhere"]).exits(4);
     assert!(server.seen().is_empty() && !folder.path().join("out").exists());
@@ -369,6 +398,8 @@ fn an_interrupt_leaves_nothing_half_and_keeps_what_can_go_on() {
         assert!(start.elapsed() < Duration::from_secs(60), "nothing was written");
         std::thread::sleep(Duration::from_millis(10));
     }
+    let second = summary(&folder, 3, &[&server.url("/tagged")]);
+    assert_eq!(second["failures"][0]["code"], "local_busy", "two programs write one file");
     signal(&child, "INT");
     assert_eq!(wait(&mut child, Duration::from_secs(15)), 130);
     assert!(files(folder.path()).is_empty());
