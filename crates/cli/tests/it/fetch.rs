@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::folders::bytes;
-use crate::run::{Ended, end, longshore, run, signal, wait, write};
-use crate::web_server::{Reply, WebServer, answer, head, ranged};
+use crate::run::{Ended, end, longshore, run, write};
+use crate::web_server::{Reply, WebServer, answer};
 
-fn command(folder: &Path) -> Command {
+pub(crate) fn command(folder: &Path) -> Command {
     let mut command = longshore(&folder.join("config"));
     command.current_dir(folder).arg("fetch");
     command
@@ -27,14 +26,14 @@ fn fetch(folder: &TempDir, arguments: &[&str]) -> Ended {
 
 /// Runs it for its summary.
 #[track_caller]
-fn summary(folder: &TempDir, code: i32, arguments: &[&str]) -> Value {
+pub(crate) fn summary(folder: &TempDir, code: i32, arguments: &[&str]) -> Value {
     let mut command = command(folder.path());
     command.arg("--json");
     run(command, arguments).exits(code).json()
 }
 
 /// Returns the files of a folder that a user sees, with what is in them.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let all = fs::read_dir(folder).into_iter().flatten().map(Result::unwrap);
     all.map(|entry| (entry.file_name().into_string().unwrap(), entry.path()))
         .filter(|(name, path)| !name.starts_with('.') && path.is_file())
@@ -42,7 +41,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-fn parts(folder: &Path) -> usize {
+pub(crate) fn parts(folder: &Path) -> usize {
     let all = fs::read_dir(folder).into_iter().flatten().map(Result::unwrap);
     all.filter(|entry| entry.file_name().to_string_lossy().ends_with(".part")).count()
 }
@@ -200,95 +199,6 @@ fn a_secret_goes_to_the_host_that_was_named() {
 }
 
 #[test]
-fn what_breaks_off_goes_on_where_it_stopped() {
-    let content = Arc::new(bytes(3_000_000));
-    let all = Arc::clone(&content);
-    let server = WebServer::start(move |place, seen| {
-        let whole = ranged(seen, "\"v1\"", &all);
-        // Three times it breaks off, each time later.
-        if place < 3 { Reply::Cut(whole[..700_000].to_vec()) } else { Reply::Send(whole) }
-    });
-    let folder = tempfile::tempdir().unwrap();
-    let done = summary(&folder, 0, &[&server.url("/big.bin")]);
-    assert_eq!(done["bytes"], 3_000_000);
-    assert!(fs::read(folder.path().join("big.bin")).unwrap() == *content);
-    let starts: Vec<_> = server.seen().iter().map(|seen| seen.range_start().unwrap_or(0)).collect();
-    assert_eq!(starts.len(), 4);
-    assert!(starts.is_sorted() && starts[1] > 600_000 && starts[3] > 2_000_000, "{starts:?}");
-    assert_eq!(server.seen()[1].header("if-range"), Some("\"v1\""));
-}
-
-#[test]
-fn a_later_run_goes_on_unless_the_file_has_changed() {
-    for (etag, resumes) in [("\"v1\"", true), ("\"v2\"", false)] {
-        let content = Arc::new(bytes(1_000_000));
-        let all = Arc::clone(&content);
-        let server = WebServer::start(move |place, seen| match place {
-            0 => Reply::Cut(ranged(seen, "\"v1\"", &vec![b'?'; 1_000_000])[..600_000].to_vec()),
-            _ => Reply::Send(ranged(seen, etag, &all)),
-        });
-        let folder = tempfile::tempdir().unwrap();
-        let url = server.url("/big.bin");
-        let done = summary(&folder, 3, &["--retries", "0", &url]);
-        assert_eq!(done["failures"][0]["code"], "web_network");
-        assert_eq!((files(folder.path()).len(), parts(folder.path())), (0, 1));
-        summary(&folder, 0, &["--retries", "0", &url]);
-        let start = server.seen()[1].range_start().unwrap();
-        assert!(start > 500_000, "{start}");
-        let there = fs::read(folder.path().join("big.bin")).unwrap();
-        assert_eq!(there.len(), 1_000_000);
-        // What was there before is kept where the server vouches for it, and nowhere else.
-        assert_eq!(there.starts_with(b"???"), resumes);
-        assert!(there[start..] == content[start..]);
-        assert_eq!(parts(folder.path()), 0);
-    }
-}
-
-#[test]
-fn a_server_without_ranges_begins_anew() {
-    let content = Arc::new(bytes(1_000_000));
-    let all = Arc::clone(&content);
-    let server = WebServer::start(move |place, _| {
-        let whole = answer(200, &["etag: \"v1\""], all.as_slice());
-        if place == 0 { Reply::Cut(whole[..500_000].to_vec()) } else { Reply::Send(whole) }
-    });
-    let folder = tempfile::tempdir().unwrap();
-    summary(&folder, 0, &[&server.url("/big.bin")]);
-    assert!(fs::read(folder.path().join("big.bin")).unwrap() == *content);
-
-    // And one that sends another range than was asked for is not believed.
-    let all = Arc::clone(&content);
-    let server = WebServer::start(move |place, seen| match (place, seen.range_start()) {
-        (0, _) => Reply::Cut(answer(200, &["etag: \"v1\""], all.as_slice())[..500_000].to_vec()),
-        (_, Some(_)) => {
-            Reply::Send(answer(206, &["content-range: bytes 5-9/1000000", "etag: \"v1\""], "wrong"))
-        }
-        (_, None) => Reply::Send(answer(200, &["etag: \"v1\""], all.as_slice())),
-    });
-    summary(&folder, 0, &[&server.url("/other.bin")]);
-    assert!(fs::read(folder.path().join("other.bin")).unwrap() == *content);
-}
-
-#[test]
-fn a_length_that_lies_is_a_failure() {
-    let server = WebServer::start(|_, seen| match seen.target.as_str() {
-        "/short" => Reply::Cut([head(200, &[], 1_000), b"too little".to_vec()].concat()),
-        "/chunked" => {
-            Reply::Cut(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n".to_vec())
-        }
-        _ => Reply::Send(answer(200, &[], "")),
-    });
-    let folder = tempfile::tempdir().unwrap();
-    let urls = [server.url("/short"), server.url("/chunked"), server.url("/empty")];
-    let done = summary(&folder, 3, &["--retries", "1", "-o", "out", &urls[0], &urls[1], &urls[2]]);
-    assert_eq!((&done["files"], &done["failed"]), (&1.into(), &2.into()));
-    let out = folder.path().join("out");
-    assert_eq!(files(&out).into_iter().collect::<Vec<_>>(), [("empty".to_owned(), Vec::new())]);
-    assert_eq!(parts(&out), 0, "what nobody can go on with was left");
-    assert_eq!(server.seen().len(), 5, "each was tried twice");
-}
-
-#[test]
 fn a_pause_is_kept_by_all_requests_together() {
     const PAUSE: Duration = Duration::from_secs(3);
     let (met, answered) = (Barrier::new(4), Arc::new(std::sync::Mutex::new(None)));
@@ -375,35 +285,6 @@ fn a_rehearsal_and_a_wrong_command_send_nothing() {
     write(folder.path().join("list"), format!("nonsense\n{}\n", server.url("/good")));
     let done = summary(&folder, 3, &["--from", "list", "-o", "out"]);
     assert_eq!((&done["files"], &done["failures"][0]["path"]), (&1.into(), &"line 1".into()));
-}
-
-#[test]
-fn an_interrupt_leaves_nothing_half_and_keeps_what_can_go_on() {
-    let server = WebServer::start(|_, seen| {
-        let (headers, kept): (&[&str], usize) =
-            if seen.target == "/tagged" { (&["etag: \"v1\""], 600_000) } else { (&[], 600_000) };
-        Reply::Stall([head(200, headers, 1_000_000), vec![b'x'; kept]].concat())
-    });
-    let folder = tempfile::tempdir().unwrap();
-    let mut child = command(folder.path())
-        .args([server.url("/tagged"), server.url("/untagged")])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    // Both have written something: what is to be left, and what is to be removed, is there.
-    let start = Instant::now();
-    let written = |name: &str| fs::metadata(folder.path().join(name)).is_ok_and(|part| part.len() > 0);
-    while !(written(".tagged.part") && written(".untagged.part")) {
-        assert!(start.elapsed() < Duration::from_secs(60), "nothing was written");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let second = summary(&folder, 3, &[&server.url("/tagged")]);
-    assert_eq!(second["failures"][0]["code"], "local_busy", "two programs write one file");
-    signal(&child, "INT");
-    assert_eq!(wait(&mut child, Duration::from_secs(15)), 130);
-    assert!(files(folder.path()).is_empty());
-    assert!(folder.path().join(".tagged.part").exists() && !folder.path().join(".untagged.part").exists());
 }
 
 /// A server with TLS; it prints its port.

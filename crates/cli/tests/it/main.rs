@@ -12,6 +12,7 @@ mod dice;
 mod enrich;
 mod errors;
 mod fetch;
+mod fetch_again;
 mod files;
 mod folders;
 mod generated;
