@@ -14,7 +14,9 @@ mod completions;
 mod cp;
 mod docs;
 mod down;
+mod enrich;
 mod events;
+mod fetch;
 mod hooks;
 mod init;
 mod jobs;
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Init(init::Init),
     Up(up::Up),
     Down(down::Down),
+    Fetch(fetch::Fetch),
+    Enrich(enrich::Enrich),
     Ls(ls::Ls),
     Zip(zip::Zip),
     Cat(cat::Cat),
@@ -120,6 +124,13 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
     if let Command::Store(verb) = &cli.command {
         return verb.run(runtime()?, output);
     }
+    // These speak to servers that are not ours: no session, no key.
+    if let Command::Fetch(verb) = &cli.command {
+        return ended(runtime()?, verb.run(output));
+    }
+    if let Command::Enrich(verb) = &cli.command {
+        return ended(runtime()?, verb.run(output));
+    }
     let session = Session::open(global)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
@@ -157,6 +168,16 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         }
     });
     // Threads that were writing files see that nobody wants those any more, and remove what is not whole.
+    runtime.shutdown_timeout(CLEAN_UP);
+    exit
+}
+
+/// Runs a verb to its end.
+fn ended(
+    runtime: tokio::runtime::Runtime,
+    verb: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let exit = runtime.block_on(verb);
     runtime.shutdown_timeout(CLEAN_UP);
     exit
 }

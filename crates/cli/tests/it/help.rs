@@ -14,6 +14,12 @@ fn up_and_down_say_what_they_do() {
 }
 
 #[test]
+fn fetch_and_enrich_say_what_they_do() {
+    insta::assert_snapshot!("fetch", run_alone(&["fetch", "--help"]).exits(0).text());
+    insta::assert_snapshot!("enrich", run_alone(&["enrich", "--help"]).exits(0).text());
+}
+
+#[test]
 fn the_version() {
     let said = run_alone(&["--version"]).exits(0).text();
     assert_eq!(said, format!("longshore {}\n", env!("CARGO_PKG_VERSION")));

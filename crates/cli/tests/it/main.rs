@@ -9,7 +9,10 @@
 mod cluster;
 mod describe;
 mod dice;
+mod enrich;
 mod errors;
+mod fetch;
+mod fetch_again;
 mod files;
 mod folders;
 mod generated;
@@ -39,4 +42,5 @@ mod supervised;
 mod terminal_text;
 mod transfers;
 mod undo;
+mod web_server;
 mod wire;
