@@ -52,7 +52,8 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 /// The Longshore client. Clones share connections, pauses and settings.
 ///
 /// All of its futures are safe to drop: a transfer that is dropped stops, and leaves no half file here and no
-/// half version there. What had moved whole by then may come to stand all the same; who must know looks.
+/// half version there, but for what a later download goes on with ([`crate::DownloadOptions::resume`]). What had moved
+/// whole by then may come to stand all the same; who must know looks.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,

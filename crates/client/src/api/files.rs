@@ -242,8 +242,10 @@ impl Files {
 
     /// Downloads content into a file, which appears, or is replaced, only once it is whole and verified.
     ///
-    /// Until then the bytes are in `.<name>.<random>.part` beside it; a failure, or dropping the future,
-    /// removes that, but what had come whole when it was dropped may still appear. Folders above that are
+    /// Until then the bytes are in `.<name>.<mark>.part` beside it; a failure, or dropping the future,
+    /// removes that, but what had come whole when it was dropped may still appear. Content of 32 MiB or more comes in
+    /// parts, several at once, and what has come of it stays for the next download to the same place: see
+    /// [`DownloadOptions::resume`]. A connection that breaks goes on at the byte where it broke. Folders above that are
     /// missing are made. The file is not flushed to the disk.
     pub async fn download_to(
         &self,

@@ -20,7 +20,8 @@ enum Mode {
 /// Pauses, resumes and cancels the transfers it was given to. Clones are the same hand.
 ///
 /// A pause lets no request start and reads no more of those that run: what waits is held back by the network, not in
-/// memory. A server that gives up on one meanwhile is asked again afterwards. Cancelling ends all soon, with an error
+/// memory. A server that gives up on one meanwhile is asked again afterwards. What was held keeps its room among the
+/// client's requests, so pause all that a client moves, or give the rest another client. Cancelling ends all soon, with an error
 /// that [`Error::is_cancelled`] knows; large downloads keep what they have for the next time, as their options say.
 #[derive(Clone, Debug, Default)]
 pub struct Control(Arc<watch::Sender<Mode>>);
