@@ -37,6 +37,7 @@ mod stat;
 mod status;
 mod store;
 mod supervise;
+mod sync;
 mod trash;
 mod undo;
 mod unlock;
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     Init(init::Init),
     Up(up::Up),
     Down(down::Down),
+    Sync(sync::Sync),
     Ls(ls::Ls),
     Cat(cat::Cat),
     Stat(stat::Stat),
@@ -122,6 +124,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         match &cli.command {
             Command::Up(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Down(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Sync(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Ls(verb) => verb.run(&session, output).await,
             Command::Cat(verb) => verb.run(&session, output).await,
             Command::Stat(verb) => verb.run(&session, output).await,

@@ -58,7 +58,9 @@ fn bytes_per_second(text: &str) -> Result<u64, String> {
         None => (text, 0),
     };
     let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
-    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "write a number of bytes such as 65536, 512K or 10M".to_owned())
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "write a number of bytes such as 65536, 512K or 10M".to_owned())
 }
 
 #[cfg(test)]
@@ -67,10 +69,14 @@ mod tests {
 
     #[test]
     fn rates_are_read() {
-        for (text, bytes) in [("1", 1), ("65536", 65_536), ("512K", 524_288), ("10m", 10 << 20), ("2G", 2 << 30)] {
+        for (text, bytes) in
+            [("1", 1), ("65536", 65_536), ("512K", 524_288), ("10m", 10 << 20), ("2G", 2 << 30)]
+        {
             assert_eq!(bytes_per_second(text), Ok(bytes), "{text}");
         }
-        for text in ["", "K", "0", "0M", "-1", "1.5M", "10MB", "99999999999999999999", "99999999999G", "1 K", "ü"] {
+        for text in
+            ["", "K", "0", "0M", "-1", "1.5M", "10MB", "99999999999999999999", "99999999999G", "1 K", "ü"]
+        {
             assert!(bytes_per_second(text).is_err(), "{text}");
         }
     }

@@ -183,7 +183,8 @@ impl Builder {
             .map_err(|_| Error::invalid("the user agent holds characters no header can"))?;
         let base =
             Base { prefix: uri.path().trim_end_matches('/').to_owned(), host, authorization, user_agent };
-        let connector = Connector::new(uri, self.ca_file.as_deref(), self.timeouts.connect)?.paced(self.limit_rate);
+        let connector =
+            Connector::new(uri, self.ca_file.as_deref(), self.timeouts.connect)?.paced(self.limit_rate);
         Ok(Client::new(&self, base, connector))
     }
 

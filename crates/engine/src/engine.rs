@@ -172,6 +172,12 @@ impl Engine {
         }
     }
 
+    /// Returns the largest file in bytes that is taken; nothing for no limit.
+    #[must_use]
+    pub fn largest_file(&self) -> Option<u64> {
+        self.settings().largest_file
+    }
+
     pub(crate) fn settings(&self) -> &Settings {
         &self.inner.settings
     }

@@ -66,8 +66,10 @@ fn folded(name: &Name) -> String {
 }
 
 fn clash(path: &Path) -> Failure {
-    let message = format!("{path} has the local name of another file: this disk does not tell upper from lower case");
-    Failure::new(Exit::Conflict, "local_name_clash", message).hint("download it by itself, under another name")
+    let message =
+        format!("{path} has the local name of another file: this disk does not tell upper from lower case");
+    Failure::new(Exit::Conflict, "local_name_clash", message)
+        .hint("download it by itself, under another name")
 }
 
 /// Tells whether a folder takes two names that differ in case for one; a folder that cannot be asked is taken to tell them

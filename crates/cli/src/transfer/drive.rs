@@ -84,7 +84,10 @@ fn end_at_once_next_time() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime {
             runtime.block_on(async { interrupted().await });
-            #[expect(clippy::disallowed_methods, reason = "asked for twice, and nobody is left to return to")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "asked for twice, and nobody is left to return to"
+            )]
             std::process::exit(i32::from(Exit::Interrupted.number()));
         }
     }));

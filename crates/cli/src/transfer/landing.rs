@@ -91,9 +91,8 @@ impl Landing {
         let mut folder = Arc::clone(&self.folder);
         for name in names {
             path.push(name);
-            folder = Arc::new(
-                open(&folder, name, make).map_err(|errno| in_the_way(&folder, name, &path, errno))?,
-            );
+            folder =
+                Arc::new(open(&folder, name, make).map_err(|errno| in_the_way(&folder, name, &path, errno))?);
         }
         Ok(folder)
     }
@@ -278,7 +277,7 @@ pub(crate) fn other(path: &LocalPath) -> Failure {
     Failure::new(Exit::Conflict, "local_exists", message).hint("move it out of the way")
 }
 
-pub(crate) fn exists(path: &LocalPath) -> Failure {
+fn exists(path: &LocalPath) -> Failure {
     let message = format!("{} exists", path.display());
     Failure::new(Exit::Conflict, "local_exists", message).hint("--force replaces files")
 }

@@ -70,7 +70,8 @@ mod tests {
         let large = SMALL + 1;
         assert_eq!(packed(vec![1, large, 2]).await, [Pack::One(large), Pack::Many(vec![1, 2])]);
         let of_count = packed(vec![0; 300]).await;
-        let sizes: Vec<_> = of_count.iter().map(|pack| matches!(pack, Pack::Many(items) if items.len() == 128)).collect();
+        let sizes: Vec<_> =
+            of_count.iter().map(|pack| matches!(pack, Pack::Many(items) if items.len() == 128)).collect();
         assert_eq!(sizes, [true, true, false]);
         assert_eq!(packed(vec![SMALL; 33]).await.len(), 2, "full by its bytes");
     }

@@ -113,7 +113,8 @@ impl Counters {
 
     /// Returns the largest files that are moving.
     fn largest(&self) -> Vec<(u64, Arc<Running>)> {
-        let mut all: Vec<_> = self.running().iter().map(|(file, running)| (*file, Arc::clone(running))).collect();
+        let mut all: Vec<_> =
+            self.running().iter().map(|(file, running)| (*file, Arc::clone(running))).collect();
         all.sort_by_key(|(file, running)| (std::cmp::Reverse(running.size), *file));
         all.truncate(OWN_LINES);
         all
@@ -241,7 +242,9 @@ impl Bars {
         for (file, running) in largest {
             let bar = self.files.entry(*file).or_insert_with(|| {
                 let bar = all.insert_before(&self.total, ProgressBar::new(running.size));
-                bar.set_style(style("{bar:24} {bytes} of {total_bytes} · {bytes_per_sec} · {eta} left · {msg}"));
+                bar.set_style(style(
+                    "{bar:24} {bytes} of {total_bytes} · {bytes_per_sec} · {eta} left · {msg}",
+                ));
                 bar.set_message(running.name.clone());
                 bar
             });

@@ -85,8 +85,7 @@ impl Receiver {
     async fn one(&self, Get { node, to, replaces }: Get) -> Outcome {
         let path = node.path.to_string();
         let (progress, _watched) = self.counters.watch(&path, node.size);
-        let options =
-            DownloadOptions { progress: Some(progress), replace: replaces, ..self.options.clone() };
+        let options = DownloadOptions { progress: Some(progress), replace: replaces, ..self.options.clone() };
         match self.client.files().download_to(&*node, to.to.clone(), &options).await {
             Ok(done) => Outcome::File(done.bytes),
             Err(error) => Outcome::Failed(path, to.failed(&error)),

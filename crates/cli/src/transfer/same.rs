@@ -2,10 +2,13 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
 use longshore::{Digest, Node, NodeKind};
 use longshore_core::Algorithm;
 use longshore_flow::Blocking;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::retry_on_intr;
 
 /// How many files are read at once: more only make a disk seek, and take the processor from those that move.
 pub(crate) const READERS: usize = 4;
@@ -36,6 +39,12 @@ impl Reader {
         let hashed = self.0.run(move || open().and_then(|file| hash(file, size))).await;
         matches!(hashed, Ok(Ok(found)) if found == Some(digest))
     }
+}
+
+/// Opens a file to be read, and nothing else: a link is not followed, and a pipe is not waited for.
+pub(crate) fn open_file(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(File::from(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?))
 }
 
 /// Hashes a regular file of this size; nothing if it is another by now. Blocks.

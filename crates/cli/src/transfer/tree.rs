@@ -1,6 +1,5 @@
 //! What stands in the workspace, looked up in the order in which it is listed: no more than a page is held.
 
-use futures_util::StreamExt;
 use longshore::{Client, Code, Depth, Listing, Node, Path, Place};
 
 /// All below a folder of the workspace, for who asks in order.

@@ -27,6 +27,7 @@ use utoipa::{IntoResponses, Modify, ToSchema};
         (name = "hooks", description = "Webhooks and their deliveries."),
         (name = "workspaces", description = "Workspaces, and what is found by path."),
         (name = "files", description = "Folders and files by id."),
+        (name = "uploads", description = "Resumable uploads: tus 1.0."),
         (name = "locks", description = "Leases on nodes, enforced on every write."),
         (name = "notes", description = "Short comments on folders and files."),
         (name = "versions", description = "Contents of a file, old and current."),
@@ -144,6 +145,17 @@ impl IntoResponses for WriteProblems {
             StatusCode::LOCKED,
             StatusCode::UNPROCESSABLE_ENTITY,
         ]));
+        responses
+    }
+}
+
+/// How a route about staged uploads may refuse.
+pub(super) struct UploadProblems;
+
+impl IntoResponses for UploadProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = WriteProblems::responses();
+        responses.append(&mut problems(&[StatusCode::GONE, StatusCode::UNSUPPORTED_MEDIA_TYPE]));
         responses
     }
 }

@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use longshore_core::path::is_well_encoded;
 use longshore_core::wire::MAX_PAGE;
 use longshore_core::{
-    Code, DeliveryId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PathError, VersionId,
+    Code, DeliveryId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PathError, UploadId, VersionId,
     WorkspaceId, WorkspacePath,
 };
 use longshore_engine::{Actor, PageRequest};
@@ -116,6 +116,10 @@ impl Segment for JobId {
 
 impl Segment for NoteId {
     const NAMES: &[&str] = &["note"];
+}
+
+impl Segment for UploadId {
+    const NAMES: &[&str] = &["upload"];
 }
 
 impl Segment for NodeRef {

@@ -64,7 +64,7 @@ impl FromRequest<App> for Incoming {
     }
 }
 
-fn length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
+pub(super) fn length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
     let Some(value) = headers.get(CONTENT_LENGTH) else {
         return Ok(None);
     };

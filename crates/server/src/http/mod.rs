@@ -28,6 +28,7 @@ mod status;
 mod trash;
 mod tree;
 mod undo;
+mod uploads;
 mod versions;
 mod workspaces;
 
@@ -102,6 +103,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(versions::compare))
         .routes(routes!(content::get_version))
         .routes(routes!(versions::restore))
+        .merge(uploads::routes())
 }
 
 /// Makes the service behind the front door, for a socket or for a test.

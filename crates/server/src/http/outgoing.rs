@@ -19,7 +19,7 @@ use crate::problem::Failure;
 const LOCK_FENCE: HeaderName = HeaderName::from_static("lock-fence");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
-fn etag(version: VersionId) -> HeaderValue {
+pub(super) fn etag(version: VersionId) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 

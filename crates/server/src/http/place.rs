@@ -1,6 +1,6 @@
 //! What the segments of routes name, for the OpenAPI document: one struct for each kind of place.
 
-use longshore_core::{DeliveryId, HookId, VersionId, WorkspaceId};
+use longshore_core::{DeliveryId, HookId, UploadId, VersionId, WorkspaceId};
 
 macro_rules! places {
     ($($(#[$doc:meta])* $name:ident { $($(#[$said:meta])* $segment:ident: $kind:ty,)+ })+) => {$(
@@ -35,6 +35,11 @@ places! {
         hook: HookId,
         /// The delivery's id.
         delivery: DeliveryId,
+    }
+    /// Of a staged upload.
+    OfUpload {
+        /// The upload's id.
+        upload: UploadId,
     }
     /// Of a folder or a file.
     OfNode {

@@ -174,6 +174,12 @@ const ELSEWHERE: &[&str] = &[
     // What is made and ended by one is not there for the next: `keys_that_are_not_good` and the engine's suite.
     "POST /v1/workspaces",
     "DELETE /v1/keys/{key}",
+    // An upload is its maker's alone: `uploads::who_may_do_what`.
+    "POST /v1/uploads",
+    "DELETE /v1/uploads/{upload}",
+    "GET /v1/uploads/{upload}",
+    "HEAD /v1/uploads/{upload}",
+    "PATCH /v1/uploads/{upload}",
 ];
 
 fn rank(user: User) -> u8 {

@@ -22,5 +22,7 @@ mod sockets;
 mod stores;
 mod tls;
 mod undo;
+mod uploads;
+mod uploads_cut;
 mod wire;
 mod world;

@@ -42,10 +42,15 @@ fn entries_come_in_the_order_of_the_workspace() {
     fs::write(folder.path().join("bad\nname/x"), "").unwrap();
     std::os::unix::fs::symlink("/", folder.path().join("link")).unwrap();
     let found = walked(folder.path());
-    let paths: Vec<_> =
-        found.iter().filter_map(|line| line.starts_with('/').then(|| path(&line[..line.rfind(' ').unwrap()]))).collect();
+    let paths: Vec<_> = found
+        .iter()
+        .filter_map(|line| line.starts_with('/').then(|| path(&line[..line.rfind(' ').unwrap()])))
+        .collect();
     assert_eq!(found[0], "/to/.x.0123456789abcdef.part other", "it is a download's");
-    assert!(found.contains(&"/to/a/b file 2".to_owned()) && found.contains(&"/to/link other".to_owned()), "{found:?}");
+    assert!(
+        found.contains(&"/to/a/b file 2".to_owned()) && found.contains(&"/to/link other".to_owned()),
+        "{found:?}"
+    );
     assert_eq!(found.iter().filter(|line| *line == "invalid_name").count(), 1, "{found:?}");
     // A file's line ends with its size, so its path here has `file` at its end; that changes no order.
     assert!(paths.is_sorted(), "{paths:?}");
