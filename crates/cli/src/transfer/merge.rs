@@ -69,7 +69,7 @@ impl Merge {
         if let Some(local) = local {
             let target = folder.clone();
             // It ends with the receiver.
-            drop(tokio::task::spawn_blocking(move || walk(&local, target, &sender)));
+            drop(tokio::task::spawn_blocking(move || walk(&local, &target, &sender)));
         }
         Self { entries, next: None, tree, folder, last: None, broken: false }
     }
@@ -141,8 +141,8 @@ fn out_of_place(path: &Path, folder: &Path, last: Option<&Path>) -> Option<Failu
 type Told = mpsc::Sender<Result<Entry, (PathBuf, Failure)>>;
 
 /// Tells all entries below a folder, depth first, by name in byte order. Blocks.
-fn walk(root: &std::path::Path, target: Path, told: &Told) {
-    let mut open = vec![target];
+fn walk(root: &std::path::Path, target: &Path, told: &Told) {
+    let mut open = vec![target.clone()];
     let mut entries = WalkDir::new(root).min_depth(1).sort_by_file_name().into_iter();
     while let Some(next) = entries.next() {
         let told_of = match next {
@@ -167,9 +167,8 @@ fn walk(root: &std::path::Path, target: Path, told: &Told) {
                 }
             }
             Err(error) => {
-                open.truncate(error.depth() + 1);
                 let local = error.path().unwrap_or(root).to_owned();
-                let path = path_of(&open, error.depth(), &local);
+                let path = path_of(root, &target, &local);
                 let message = format!("cannot read {}", local.display());
                 let kind = Kind::Unreadable(Failure::local(message, &io::Error::from(error)));
                 Ok(Entry { path, local, kind })
@@ -181,17 +180,16 @@ fn walk(root: &std::path::Path, target: Path, told: &Told) {
     }
 }
 
-/// Returns the path of what cannot be read: a folder that is open, or an entry in the last that is; failing that, that last
-/// folder, so that all in it counts as unknown.
-fn path_of(open: &[Path], depth: usize, local: &std::path::Path) -> Path {
-    let name = local.file_name().and_then(|name| name.to_str());
-    let is_open = |path: &&Path| name.is_some() && path.names().last().map(Name::as_str) == name;
-    if let Some(path) = open.get(depth).filter(is_open) {
-        return path.clone();
+/// Returns the path of what cannot be read; where its name is none in the workspace, that of the folder which it is in, so
+/// that all in there counts as unknown.
+fn path_of(root: &std::path::Path, target: &Path, local: &std::path::Path) -> Path {
+    let names = local.strip_prefix(root).unwrap_or(local).iter();
+    let mut path = target.clone();
+    for name in names {
+        let Some(below) = name.to_str().and_then(|name| path.join(Name::new(name).ok()?).ok()) else { break };
+        path = below;
     }
-    let above = open.get(depth.saturating_sub(1)).or(open.last()).cloned().unwrap_or_default();
-    let name = name.and_then(|name| Name::new(name).ok());
-    name.and_then(|name| above.join(name).ok()).unwrap_or(above)
+    path
 }
 
 fn below(folder: Option<&Path>, entry: &DirEntry) -> Result<Path, PathError> {

@@ -11,7 +11,7 @@ fn path(text: &str) -> Path {
 
 fn walked(root: &std::path::Path) -> Vec<String> {
     let (sender, mut receiver) = mpsc::channel(100);
-    walk(root, path("/to"), &sender);
+    walk(root, &path("/to"), &sender);
     drop(sender);
     let told = std::iter::from_fn(|| receiver.blocking_recv());
     told.map(|told| match told {
@@ -22,7 +22,7 @@ fn walked(root: &std::path::Path) -> Vec<String> {
                 Kind::Other => "other".to_owned(),
                 Kind::Unreadable(failure) => failure.code,
             };
-            format!("{} {kind}", entry.path)
+            format!("{}|{kind}", entry.path)
         }
         Err((_, failure)) => failure.code,
     })
@@ -42,17 +42,14 @@ fn entries_come_in_the_order_of_the_workspace() {
     fs::write(folder.path().join("bad\nname/x"), "").unwrap();
     std::os::unix::fs::symlink("/", folder.path().join("link")).unwrap();
     let found = walked(folder.path());
-    let paths: Vec<_> = found
-        .iter()
-        .filter_map(|line| line.starts_with('/').then(|| path(&line[..line.rfind(' ').unwrap()])))
-        .collect();
-    assert_eq!(found[0], "/to/.x.0123456789abcdef.part other", "it is a download's");
+    let told = found.iter().filter(|line| line.starts_with('/'));
+    let paths: Vec<_> = told.map(|line| path(line.split_once('|').unwrap().0)).collect();
+    assert_eq!(found[0], "/to/.x.0123456789abcdef.part|other", "it is a download's");
     assert!(
-        found.contains(&"/to/a/b file 2".to_owned()) && found.contains(&"/to/link other".to_owned()),
+        found.contains(&"/to/a/b|file 2".to_owned()) && found.contains(&"/to/link|other".to_owned()),
         "{found:?}"
     );
     assert_eq!(found.iter().filter(|line| *line == "invalid_name").count(), 1, "{found:?}");
-    // A file's line ends with its size, so its path here has `file` at its end; that changes no order.
     assert!(paths.is_sorted(), "{paths:?}");
 }
 
@@ -60,7 +57,7 @@ fn entries_come_in_the_order_of_the_workspace() {
 fn what_cannot_be_read_is_told_at_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let gone = folder.path().join("gone");
-    assert_eq!(walked(&gone), ["/to local_not_found"]);
+    assert_eq!(walked(&gone), ["/to|local_not_found"]);
 }
 
 #[test]
