@@ -16,6 +16,7 @@ use super::control::Control;
 use super::plan::shows_itself;
 use super::progress::{ProgressSink, Report};
 use super::source::{Known, Source, Target, UploadItem};
+use super::staged::Staged;
 use crate::api::files::IfMatch;
 use crate::client::{Call, Client};
 use crate::error::Result;
@@ -52,7 +53,7 @@ pub struct UploadOptions {
     /// It means nothing where a file must be made, or take a name of its own, and to a stream.
     pub skip_same: bool,
     /// A folder for what is known of large files under way, so that a program which died can go on with them in its next
-    /// run: a file of 32 MiB or more, by its path, is taken up where it stopped if it has not changed and the server still
+    /// run: a file of 8 MiB or more, by its path, is taken up where it stopped if it has not changed and the server still
     /// has what was sent. What is kept there goes once the file is uploaded. Left out, nothing is kept.
     pub resume: Option<PathBuf>,
     /// The caller's hand on the upload.
@@ -117,13 +118,18 @@ pub(crate) async fn upload(
     options: &UploadOptions,
     report: Report,
 ) -> Result<Node> {
-    let uploading = async { Upload::prepare(client, source, target, options, &report).await?.run().await };
+    let uploading = async {
+        match Staged::prepare(client, source, target, options, &report).await? {
+            Ok(staged) => staged.run().await,
+            Err(source) => Upload::prepare(client, source, target, options, &report).await?.run().await,
+        }
+    };
     let result = options.hand().guard(Box::pin(uploading)).await;
     report.ended(result, |node| node.size)
 }
 
 /// Returns the locks that a write to a target names.
-fn locks(client: &Client, target: &Target, options: &UploadOptions) -> Named {
+pub(crate) fn locks(client: &Client, target: &Target, options: &UploadOptions) -> Named {
     match (&options.lock, target) {
         (Some(lock), _) => client.locks_named(lock),
         (None, Target::Version { node }) => client.locks_on([*node]),
