@@ -40,6 +40,7 @@ mod stat;
 mod status;
 mod store;
 mod supervise;
+mod sync;
 mod trash;
 mod undo;
 mod unlock;
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Down(down::Down),
     Fetch(fetch::Fetch),
     Enrich(enrich::Enrich),
+    Sync(sync::Sync),
     Ls(ls::Ls),
     Zip(zip::Zip),
     Cat(cat::Cat),
@@ -137,6 +139,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         match &cli.command {
             Command::Up(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Down(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Sync(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Ls(verb) => verb.run(&session, output).await,
             Command::Zip(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Link(verb) => verb.run(&session, output).await,

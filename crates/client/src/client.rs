@@ -12,7 +12,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH, USER
 use http::{HeaderValue, Method, Request, Uri};
 use longshore_core::wire::{Me, Status, Workspace};
 use longshore_core::{LockToken, NodeId, WorkspaceId};
-use longshore_flow::{Gate, RetryPolicy, Tasks};
+use longshore_flow::{Budget, Gate, RetryPolicy, Tasks};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -68,6 +68,8 @@ struct Inner {
     pool: Arc<Pool>,
     gate: Gate,
     retry: RetryPolicy,
+    /// What retries all verbs have left together.
+    budget: Budget,
     concurrency: usize,
     current: OnceCell<WorkspaceId>,
     /// Closed while it is known that no connection comes about: see [`Tries::again`].
@@ -85,6 +87,7 @@ impl Client {
             pool: Pool::new(connector, settings.timeouts.idle),
             gate: Gate::new(),
             retry: settings.retry,
+            budget: Budget::default(),
             concurrency: settings.concurrency,
             current: OnceCell::new(),
             reachable: Gate::new(),
@@ -203,6 +206,16 @@ impl Client {
         self.own_key.as_ref().map_or_else(|| Ok(new_key()), |own| own.take())
     }
 
+    /// Tells whether the next write carries a key of the caller's.
+    pub(crate) fn has_own_key(&self) -> bool {
+        self.own_key.is_some()
+    }
+
+    /// Tells whether writes carry neither a key of the caller's nor locks that are named on the chance that they cover them.
+    pub(crate) fn writes_plainly(&self) -> bool {
+        self.own_key.is_none() && self.under.is_empty()
+    }
+
     /// Refuses the caller's own key for a verb that makes more than one write.
     pub(crate) fn ensure_no_own_key(&self) -> Result<()> {
         if self.own_key.is_none() {
@@ -256,6 +269,11 @@ impl Client {
     /// Returns the tasks that renew locks; each ends with its guard.
     pub(crate) fn tasks(&self) -> &Tasks {
         &self.inner.tasks
+    }
+
+    /// Returns what the server is known by: its name and the path before every route.
+    pub(crate) fn server(&self) -> (&HeaderValue, &str) {
+        (&self.inner.base.host, &self.inner.base.prefix)
     }
 
     pub(crate) fn idle_limit(&self) -> Duration {
@@ -339,6 +357,7 @@ impl Client {
         let mut answer = self.inner.pool.send(request, sending).await?;
         self.inner.reachable.open();
         if answer.status().is_success() {
+            self.inner.budget.succeeded();
             return Ok(answer);
         }
         // The head alone says what to do; a body that cannot be read takes nothing from that.

@@ -58,6 +58,7 @@ pub struct Builder {
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
     ca_file: Option<PathBuf>,
+    limit_rate: Option<u64>,
 }
 
 impl Default for Builder {
@@ -70,6 +71,7 @@ impl Default for Builder {
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
             ca_file: None,
+            limit_rate: None,
         }
     }
 }
@@ -155,6 +157,15 @@ impl Builder {
         self
     }
 
+    /// Sets how many bytes a second all of the client's connections together may move, both ways, with all that HTTP and
+    /// TLS add; any number unless set, and 0 counts as 1. A rate so low that a connection waits for its turn as long as
+    /// the idle time-outs allow ends transfers instead of slowing them.
+    #[must_use]
+    pub fn limit_rate(mut self, bytes_per_second: u64) -> Self {
+        self.limit_rate = Some(bytes_per_second);
+        self
+    }
+
     /// Sets what the client calls itself in `User-Agent`.
     #[must_use]
     pub fn user_agent(mut self, text: impl Into<String>) -> Self {
@@ -183,7 +194,8 @@ impl Builder {
             authorization,
             user_agent,
         };
-        let connector = Connector::new(uri, self.ca_file.as_deref(), self.timeouts.connect)?;
+        let connector =
+            Connector::new(uri, self.ca_file.as_deref(), self.timeouts.connect)?.paced(self.limit_rate);
         Ok(Client::new(&self, base, connector))
     }
 

@@ -39,6 +39,7 @@ mod secrets;
 mod serving;
 mod store;
 mod supervised;
+mod sync;
 mod terminal_text;
 mod transfers;
 mod undo;

@@ -13,11 +13,11 @@ use super::listing::Listing;
 use crate::client::{Call, Client};
 use crate::error::Result;
 use crate::transfer::batch;
-use crate::transfer::destination::Destination;
+use crate::transfer::destination::{Destination, DownloadItem};
 use crate::transfer::download::{self, Download, DownloadOptions, Downloaded};
 use crate::transfer::many::{self, DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
 use crate::transfer::progress::Report;
-use crate::transfer::source::{Source, Target};
+use crate::transfer::source::{Source, Target, UploadItem};
 use crate::transfer::upload::{self, UploadOptions};
 
 /// A path in a workspace: the named one, or the key's current one.
@@ -212,22 +212,20 @@ impl Files {
     ) -> Result<Node> {
         let (source, target) = (source.into(), target.into());
         let report = Report::new(options.progress.clone(), 0);
-        upload::upload(&self.client, source, &target, options, report).await
+        upload::upload_or_skip(&self.client, source, target, options, report).await
     }
 
     /// Uploads many files at once; yields an outcome per item, as they finish.
     ///
     /// A failure is a value and does not hurt the other items. Items are taken from the iterator only as there
-    /// is room, so that a million of them cost no memory.
-    pub fn upload_many<I, S, T>(&self, items: I, options: ManyOptions) -> Outcomes<UploadOutcome>
+    /// is room, some hundreds ahead, so that a million of them cost no memory. How each goes follows from its length:
+    /// small files that go by a path go many in one request, large ones in parts that survive a broken connection.
+    pub fn upload_many<I>(&self, items: I, options: ManyOptions) -> Outcomes<UploadOutcome>
     where
-        I: IntoIterator<Item = (S, T)>,
+        I: IntoIterator<Item: Into<UploadItem> + 'static>,
         I::IntoIter: Send + 'static,
-        S: Into<Source>,
-        T: Into<Target>,
     {
-        let items = items.into_iter().map(|(source, target)| (source.into(), target.into()));
-        many::upload_many(self.client.clone(), items, options)
+        many::upload_many(self.client.clone(), items.into_iter().map(Into::into), options)
     }
 
     /// Downloads content into memory, verified.
@@ -257,16 +255,14 @@ impl Files {
         download::to_file(&self.client, &content.into(), &destination.into(), options, report).await
     }
 
-    /// Downloads many files at once, as [`Files::download_to`] does each; yields outcomes as they finish.
-    pub fn download_many<I, C, P>(&self, items: I, options: ManyOptions) -> Outcomes<DownloadOutcome>
+    /// Downloads many files at once, as [`Files::download_to`] does each; yields outcomes as they finish. Those that are
+    /// known to be small come many in one request.
+    pub fn download_many<I>(&self, items: I, options: ManyOptions) -> Outcomes<DownloadOutcome>
     where
-        I: IntoIterator<Item = (C, P)>,
+        I: IntoIterator<Item: Into<DownloadItem> + 'static>,
         I::IntoIter: Send + 'static,
-        C: Into<Content>,
-        P: Into<std::path::PathBuf>,
     {
-        let items = items.into_iter().map(|(content, path)| (content.into(), path.into()));
-        many::download_many(self.client.clone(), items, options)
+        many::download_many(self.client.clone(), items.into_iter().map(Into::into), options)
     }
 
     /// Uploads many small files by their paths in one workspace, many to a request; yields an outcome per item.
@@ -291,19 +287,19 @@ impl Files {
 
     /// Downloads many files of one workspace, many to a request, as [`Files::download_to`] does each; yields an outcome per
     /// item. `range` has no meaning here.
-    pub fn download_batch<I, C, P>(
+    pub fn download_batch<I, C, D>(
         &self,
         workspace: Option<WorkspaceId>,
         items: I,
         options: ManyOptions,
     ) -> Outcomes<DownloadOutcome>
     where
-        I: IntoIterator<Item = (C, P)>,
+        I: IntoIterator<Item = (C, D)>,
         I::IntoIter: Send + 'static,
         C: Into<Content>,
-        P: Into<std::path::PathBuf>,
+        D: Into<Destination>,
     {
-        let items = items.into_iter().map(|(content, path)| (content.into(), path.into()));
+        let items = items.into_iter().map(|(content, to)| (content.into(), to.into()));
         batch::download_all(self.client.clone(), workspace, items, options)
     }
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
+use crate::transport::body::Chunks;
 
 #[cfg(test)]
 mod tests;
@@ -81,6 +83,16 @@ impl Control {
             self.wait_for(|mode| *mode != Mode::Paused).await;
         }
         if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// Holds chunks back while all is paused.
+    pub(crate) fn hold(&self, chunks: Chunks) -> Chunks {
+        let held = stream::unfold((chunks, self.clone()), async |(mut chunks, control)| {
+            let chunk = chunks.next().await?;
+            let chunk = control.pass().await.and(chunk);
+            Some((chunk, (chunks, control)))
+        });
+        Box::pin(held)
     }
 
     /// Runs a future, which is dropped when all is cancelled before it ends.

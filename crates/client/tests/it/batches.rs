@@ -42,6 +42,12 @@ fn lines(results: &[BatchResult]) -> Response<Bytes> {
     Response::new(lines.into())
 }
 
+/// Answers a batch as the server does.
+pub(crate) fn stored_all(seen: &Seen) -> Response<Bytes> {
+    let results: Vec<_> = items(seen).iter().enumerate().map(|(index, item)| stored(index, item)).collect();
+    lines(&results)
+}
+
 fn files(count: usize) -> Vec<(Bytes, Path)> {
     (0..count)
         .map(|number| (Bytes::from(format!("content {number}")), Path::new(&format!("/f/{number}")).unwrap()))
