@@ -11,6 +11,7 @@ mod act;
 mod actor;
 mod batch;
 mod blob;
+mod chunks;
 mod copy;
 mod cursor;
 mod db;
