@@ -8,6 +8,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use longshore_core::chunks::MEDIA_TYPE;
 use longshore_core::path::encode_segment;
 use longshore_core::wire::Node;
 use longshore_core::{Code, VersionId};
@@ -93,6 +94,16 @@ pub(super) async fn content(
             None => Body::from_stream(content.read(range).await?),
         };
     }
+    Ok(response)
+}
+
+/// Answers with the list of a version's chunks, made as it is sent.
+pub(super) async fn chunks(content: &Content) -> Result<Response, Failure> {
+    let mut response = Response::new(Body::from_stream(content.chunks().await?));
+    let headers = response.headers_mut();
+    headers.insert(ETAG, etag(content.version().id));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
 }
 
