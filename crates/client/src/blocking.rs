@@ -25,10 +25,10 @@ use crate::api::jobs::JobFilter;
 use crate::api::versions::NodeQuery;
 use crate::config::Builder;
 use crate::error::{Error, Result};
-use crate::transfer::destination::Destination;
+use crate::transfer::destination::{Destination, DownloadItem};
 use crate::transfer::download::{Download, DownloadOptions, Downloaded};
 use crate::transfer::many::{DownloadOutcome, ManyOptions, UploadOutcome};
-use crate::transfer::source::{Source, Target};
+use crate::transfer::source::{Source, Target, UploadItem};
 use crate::transfer::upload::UploadOptions;
 
 /// The Longshore client for programs without an async runtime. Clones share all they have.
@@ -261,16 +261,10 @@ impl Files {
     }
 
     /// Does what the async `upload_many` does; outcomes come as an iterator, which must be used up.
-    pub fn upload_many<I, S, T>(
-        &self,
-        items: I,
-        options: ManyOptions,
-    ) -> Waiting<crate::Outcomes<UploadOutcome>>
+    pub fn upload_many<I>(&self, items: I, options: ManyOptions) -> Waiting<crate::Outcomes<UploadOutcome>>
     where
-        I: IntoIterator<Item = (S, T)>,
+        I: IntoIterator<Item: Into<UploadItem> + 'static>,
         I::IntoIter: Send + 'static,
-        S: Into<Source>,
-        T: Into<Target>,
     {
         verbs!(@iterate self, self.verbs.upload_many(items, options))
     }
@@ -307,16 +301,14 @@ impl Files {
     }
 
     /// Does what the async `download_many` does; outcomes come as an iterator, which must be used up.
-    pub fn download_many<I, C, P>(
+    pub fn download_many<I>(
         &self,
         items: I,
         options: ManyOptions,
     ) -> Waiting<crate::Outcomes<DownloadOutcome>>
     where
-        I: IntoIterator<Item = (C, P)>,
+        I: IntoIterator<Item: Into<DownloadItem> + 'static>,
         I::IntoIter: Send + 'static,
-        C: Into<Content>,
-        P: Into<std::path::PathBuf>,
     {
         verbs!(@iterate self, self.verbs.download_many(items, options))
     }

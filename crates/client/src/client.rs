@@ -12,7 +12,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, IF_MATCH, USER
 use http::{HeaderValue, Method, Request, Uri};
 use longshore_core::wire::{Me, Status, Workspace};
 use longshore_core::{LockToken, NodeId, WorkspaceId};
-use longshore_flow::{Gate, RetryPolicy, Tasks};
+use longshore_flow::{Budget, Gate, RetryPolicy, Tasks};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -52,7 +52,8 @@ pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 /// The Longshore client. Clones share connections, pauses and settings.
 ///
 /// All of its futures are safe to drop: a transfer that is dropped stops, and leaves no half file here and no
-/// half version there. What had moved whole by then may come to stand all the same; who must know looks.
+/// half version there, but for what a later download goes on with ([`crate::DownloadOptions::resume`]). What had moved
+/// whole by then may come to stand all the same; who must know looks.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -67,6 +68,8 @@ struct Inner {
     pool: Arc<Pool>,
     gate: Gate,
     retry: RetryPolicy,
+    /// What retries all verbs have left together.
+    budget: Budget,
     concurrency: usize,
     current: OnceCell<WorkspaceId>,
     /// Closed while it is known that no connection comes about: see [`Tries::again`].
@@ -84,6 +87,7 @@ impl Client {
             pool: Pool::new(connector, settings.timeouts.idle),
             gate: Gate::new(),
             retry: settings.retry,
+            budget: Budget::default(),
             concurrency: settings.concurrency,
             current: OnceCell::new(),
             reachable: Gate::new(),
@@ -200,6 +204,11 @@ impl Client {
     /// Returns the key of one write: the caller's own, if there is one, or a new one.
     pub(crate) fn write_key(&self) -> Result<HeaderValue> {
         self.own_key.as_ref().map_or_else(|| Ok(new_key()), |own| own.take())
+    }
+
+    /// Tells whether writes carry neither a key of the caller's nor locks that are named on the chance that they cover them.
+    pub(crate) fn writes_plainly(&self) -> bool {
+        self.own_key.is_none() && self.under.is_empty()
     }
 
     /// Refuses the caller's own key for a verb that makes more than one write.
@@ -332,6 +341,7 @@ impl Client {
         let mut answer = self.inner.pool.send(request, sending).await?;
         self.inner.reachable.open();
         if answer.status().is_success() {
+            self.inner.budget.succeeded();
             return Ok(answer);
         }
         // The head alone says what to do; a body that cannot be read takes nothing from that.

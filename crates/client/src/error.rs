@@ -77,6 +77,8 @@ struct Inner {
     facts: Facts,
     /// Whether the server may have carried out what was asked although it did not say so.
     ambiguous: bool,
+    /// Whether nothing moved any more on the connection.
+    stalled: bool,
     source: Option<Cause>,
 }
 
@@ -92,6 +94,7 @@ impl Error {
             retry_after: None,
             facts: Facts::default(),
             ambiguous: false,
+            stalled: false,
             source: None,
         }))
     }
@@ -133,6 +136,7 @@ impl Error {
             format!("nothing moved on the connection for {limit:?}"),
         );
         error.0.ambiguous = true;
+        error.0.stalled = true;
         error
     }
 
@@ -285,6 +289,7 @@ impl Error {
             retry_after: inner.retry_after,
             facts: inner.facts.clone(),
             ambiguous: inner.ambiguous,
+            stalled: inner.stalled,
             source: None,
         }))
     }
@@ -364,6 +369,11 @@ impl Error {
         // A commit that was lost from sight is, to who asked, a connection that broke before the answer.
         matches!(self.0.kind, ErrorKind::RateLimited | ErrorKind::Unavailable)
             || self.is(Code::OutcomeUnknown)
+    }
+
+    /// Tells whether a connection was given up because nothing moved on it.
+    pub(crate) fn is_stall(&self) -> bool {
+        self.0.stalled
     }
 
     /// Tells whether the server has no room for what is sent to it.

@@ -69,12 +69,12 @@ pub use longshore_core::{
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::control::Control;
-pub use transfer::destination::Destination;
+pub use transfer::destination::{Destination, DownloadItem};
 pub use transfer::download::{ByteRange, Download, DownloadOptions, Downloaded};
 pub use transfer::many::{DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
 pub use transfer::meter::{Meter, Reading};
 pub use transfer::progress::{Progress, ProgressSink};
-pub use transfer::source::{ByteStream, Source, Target};
+pub use transfer::source::{ByteStream, Known, Source, Target, UploadItem};
 pub use transfer::upload::UploadOptions;
 
 /// The README's example, so that it stays true.

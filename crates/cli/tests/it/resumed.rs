@@ -44,7 +44,7 @@ fn a_download_that_is_killed_goes_on_where_it_was() {
     let url = format!("http://{}", link.address());
     fs::create_dir(server.path("to")).unwrap();
     let mut command = server.command();
-    let mut down = command.env("LONGSHORE_URL", &url).args(["down", "/f", "to/f"]).stderr(Stdio::null());
+    let down = command.env("LONGSHORE_URL", &url).args(["down", "/f", "to/f"]).stderr(Stdio::null());
     let mut down = down.stdout(Stdio::null()).spawn().unwrap();
     let patience = Instant::now() + Duration::from_secs(30);
     while cells(&server) < 10 {

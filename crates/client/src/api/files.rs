@@ -13,11 +13,11 @@ use super::listing::Listing;
 use crate::client::{Call, Client};
 use crate::error::Result;
 use crate::transfer::batch;
-use crate::transfer::destination::Destination;
+use crate::transfer::destination::{Destination, DownloadItem};
 use crate::transfer::download::{self, Download, DownloadOptions, Downloaded};
 use crate::transfer::many::{self, DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
 use crate::transfer::progress::Report;
-use crate::transfer::source::{Source, Target};
+use crate::transfer::source::{Source, Target, UploadItem};
 use crate::transfer::upload::{self, UploadOptions};
 
 /// A path in a workspace: the named one, or the key's current one.
@@ -212,22 +212,20 @@ impl Files {
     ) -> Result<Node> {
         let (source, target) = (source.into(), target.into());
         let report = Report::new(options.progress.clone(), 0);
-        upload::upload(&self.client, source, &target, options, report).await
+        upload::upload_or_skip(&self.client, source, target, options, report).await
     }
 
     /// Uploads many files at once; yields an outcome per item, as they finish.
     ///
     /// A failure is a value and does not hurt the other items. Items are taken from the iterator only as there
-    /// is room, so that a million of them cost no memory.
-    pub fn upload_many<I, S, T>(&self, items: I, options: ManyOptions) -> Outcomes<UploadOutcome>
+    /// is room, some hundreds ahead, so that a million of them cost no memory. How each goes follows from its length:
+    /// small files that go by a path go many in one request, large ones in parts that survive a broken connection.
+    pub fn upload_many<I>(&self, items: I, options: ManyOptions) -> Outcomes<UploadOutcome>
     where
-        I: IntoIterator<Item = (S, T)>,
+        I: IntoIterator<Item: Into<UploadItem> + 'static>,
         I::IntoIter: Send + 'static,
-        S: Into<Source>,
-        T: Into<Target>,
     {
-        let items = items.into_iter().map(|(source, target)| (source.into(), target.into()));
-        many::upload_many(self.client.clone(), items, options)
+        many::upload_many(self.client.clone(), items.into_iter().map(Into::into), options)
     }
 
     /// Downloads content into memory, verified.
@@ -242,8 +240,10 @@ impl Files {
 
     /// Downloads content into a file, which appears, or is replaced, only once it is whole and verified.
     ///
-    /// Until then the bytes are in `.<name>.<random>.part` beside it; a failure, or dropping the future,
-    /// removes that, but what had come whole when it was dropped may still appear. Folders above that are
+    /// Until then the bytes are in `.<name>.<mark>.part` beside it; a failure, or dropping the future,
+    /// removes that, but what had come whole when it was dropped may still appear. Content of 32 MiB or more comes in
+    /// parts, several at once, and what has come of it stays for the next download to the same place: see
+    /// [`DownloadOptions::resume`]. A connection that breaks goes on at the byte where it broke. Folders above that are
     /// missing are made. The file is not flushed to the disk.
     pub async fn download_to(
         &self,
@@ -255,16 +255,14 @@ impl Files {
         download::to_file(&self.client, &content.into(), &destination.into(), options, report).await
     }
 
-    /// Downloads many files at once, as [`Files::download_to`] does each; yields outcomes as they finish.
-    pub fn download_many<I, C, P>(&self, items: I, options: ManyOptions) -> Outcomes<DownloadOutcome>
+    /// Downloads many files at once, as [`Files::download_to`] does each; yields outcomes as they finish. Those that are
+    /// known to be small come many in one request.
+    pub fn download_many<I>(&self, items: I, options: ManyOptions) -> Outcomes<DownloadOutcome>
     where
-        I: IntoIterator<Item = (C, P)>,
+        I: IntoIterator<Item: Into<DownloadItem> + 'static>,
         I::IntoIter: Send + 'static,
-        C: Into<Content>,
-        P: Into<std::path::PathBuf>,
     {
-        let items = items.into_iter().map(|(content, path)| (content.into(), path.into()));
-        many::download_many(self.client.clone(), items, options)
+        many::download_many(self.client.clone(), items.into_iter().map(Into::into), options)
     }
 
     /// Uploads many small files by their paths in one workspace, many to a request; yields an outcome per item.

@@ -12,19 +12,36 @@ use crate::error::{Error, Result};
 pub(crate) struct Tries<'a> {
     client: &'a Inner,
     failed: u32,
+    /// Whether bytes have moved since the last failure, so that the next attempt is no repetition.
+    moved: bool,
     /// A pause is cut so that an attempt comes before this moment.
     until: Option<Instant>,
 }
 
 impl<'a> Tries<'a> {
     pub(super) const fn new(client: &'a Inner, until: Option<Instant>) -> Self {
-        Self { client, failed: 0, until }
+        Self { client, failed: 0, moved: false, until }
+    }
+
+    /// Notes that an attempt has brought the transfer on before it failed: patience is for a line on which nothing comes
+    /// through, and what is asked for next was never asked for before.
+    pub(crate) fn moved(&mut self) {
+        self.failed = 0;
+        self.moved = true;
+    }
+
+    /// Pays for an attempt. A server that says when to come back has asked for it.
+    fn pay(&mut self, error: &Error) -> bool {
+        let free = std::mem::take(&mut self.moved) || error.retry_after().is_some();
+        let budget = &self.client.budget;
+        free || if error.is_stall() { budget.try_retry_after_timeout() } else { budget.try_retry() }
     }
 
     /// Waits before the next attempt, or gives `error` back when there is to be none.
     ///
     /// When one verb has used up its attempts without a connection, the others of this client try but once for
-    /// a while: ten thousand uploads to a server that is gone are to fail in seconds, not each with patience.
+    /// a while: ten thousand uploads to a server that is gone are to fail in seconds, not each with patience. All verbs of
+    /// a client pay for what they repeat out of one [`longshore_flow::Budget`].
     pub(crate) async fn again(&mut self, error: Error) -> Result<Retried> {
         // Who was given a place in a queue goes on with that, which is another request.
         if !error.is_retryable() || error.facts().queue.is_some() {
@@ -32,6 +49,9 @@ impl<'a> Tries<'a> {
         }
         let unconnected = error.is_network() && !error.may_have_happened();
         if unconnected && self.client.reachable.closed_for().is_some() {
+            return Err(error);
+        }
+        if !self.pay(&error) {
             return Err(error);
         }
         self.failed += 1;

@@ -7,14 +7,11 @@ mod download;
 mod lines;
 mod upload;
 
-use std::future::ready;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt};
 use longshore_core::wire::BATCH_ITEM_BYTES;
 use longshore_core::{WorkspaceId, WorkspacePath};
-use tokio::sync::mpsc;
 
 pub(crate) use self::download::{Fetch, download};
 pub(crate) use self::upload::{Put, upload};
@@ -22,7 +19,7 @@ use super::destination::Destination;
 use super::many::{DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
 use super::plan::WHOLE;
 use super::source::Source;
-use crate::api::files::Content;
+use crate::api::files::{Content, Place};
 use crate::client::Client;
 
 /// How many files one request moves: its answer is far smaller than what a server keeps for who reads late.
@@ -30,19 +27,6 @@ pub(crate) const FILES: usize = 1_000;
 
 // What is read in one go is what an item may have.
 const _: () = assert!(WHOLE == BATCH_ITEM_BYTES);
-
-/// Turns a run that tells outcomes as it goes into a stream of them.
-fn outcomes<T, F>(run: impl FnOnce(mpsc::UnboundedSender<T>) -> F) -> Outcomes<T>
-where
-    T: Send + 'static,
-    F: Future<Output = ()> + Send + 'static,
-{
-    // It holds no more than one poll of the run tells.
-    let (sender, mut receiver) = mpsc::unbounded_channel();
-    let run = stream::once(run(sender)).filter_map(|()| ready(None));
-    let told = stream::poll_fn(move |cx| receiver.poll_recv(cx));
-    Outcomes::new(stream::select(told, run))
-}
 
 /// Uploads files by their paths in one workspace, batch after batch.
 pub(crate) fn upload_all<I>(
@@ -54,9 +38,12 @@ pub(crate) fn upload_all<I>(
 where
     I: Iterator<Item = (Source, WorkspacePath)> + Send + 'static,
 {
-    outcomes(async move |sender| {
+    Outcomes::of(async move |sender| {
         let options = Arc::new(options);
-        let mut items = items.enumerate().map(|(index, (source, path))| Put { index, source, path });
+        let mut items = items.enumerate().map(|(index, (source, path))| {
+            let place = Place { workspace, path };
+            Put { index, source, place, if_match: None }
+        });
         loop {
             let batch: Vec<_> = items.by_ref().take(FILES).collect();
             if batch.is_empty() {
@@ -79,7 +66,7 @@ pub(crate) fn download_all<I>(
 where
     I: Iterator<Item = (Content, PathBuf)> + Send + 'static,
 {
-    outcomes(async move |sender| {
+    Outcomes::of(async move |sender| {
         let mut items = items.enumerate().map(|(index, (content, path))| {
             let destination = Destination::from(&path);
             Fetch { index, content, path, destination }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
+use crate::transport::body::Chunks;
 
 #[cfg(test)]
 mod tests;
@@ -20,7 +22,8 @@ enum Mode {
 /// Pauses, resumes and cancels the transfers it was given to. Clones are the same hand.
 ///
 /// A pause lets no request start and reads no more of those that run: what waits is held back by the network, not in
-/// memory. A server that gives up on one meanwhile is asked again afterwards. Cancelling ends all soon, with an error
+/// memory. A server that gives up on one meanwhile is asked again afterwards. What was held keeps its room among the
+/// client's requests, so pause all that a client moves, or give the rest another client. Cancelling ends all soon, with an error
 /// that [`Error::is_cancelled`] knows; large downloads keep what they have for the next time, as their options say.
 #[derive(Clone, Debug, Default)]
 pub struct Control(Arc<watch::Sender<Mode>>);
@@ -80,6 +83,16 @@ impl Control {
             self.wait_for(|mode| *mode != Mode::Paused).await;
         }
         if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// Holds chunks back while all is paused.
+    pub(crate) fn hold(&self, chunks: Chunks) -> Chunks {
+        let held = stream::unfold((chunks, self.clone()), async |(mut chunks, control)| {
+            let chunk = chunks.next().await?;
+            let chunk = control.pass().await.and(chunk);
+            Some((chunk, (chunks, control)))
+        });
+        Box::pin(held)
     }
 
     /// Runs a future, which is dropped when all is cancelled before it ends.

@@ -5,6 +5,10 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use longshore_core::wire::Node;
+
+use crate::api::files::Content;
+
 /// Where downloaded content goes.
 #[derive(Clone, Debug)]
 pub enum Destination {
@@ -23,5 +27,30 @@ pub enum Destination {
 impl<P: AsRef<Path>> From<P> for Destination {
     fn from(path: P) -> Self {
         Self::Path(path.as_ref().to_owned())
+    }
+}
+
+/// One of many downloads. A pair of content and path is one of which nothing more is known.
+#[derive(Clone, Debug)]
+pub struct DownloadItem {
+    /// What is downloaded.
+    pub content: Content,
+    /// The local file.
+    pub path: PathBuf,
+    /// The node that the content is the current one of, as it stood when it was listed. Small files that are known to be
+    /// small come many in one request, and whether a local file is the same is seen without asking the server.
+    pub known: Option<Box<Node>>,
+}
+
+impl DownloadItem {
+    /// Makes an item of a node's current content.
+    pub fn of(node: Node, path: impl Into<PathBuf>) -> Self {
+        Self { content: Content::File(node.id), path: path.into(), known: Some(Box::new(node)) }
+    }
+}
+
+impl<C: Into<Content>, P: Into<PathBuf>> From<(C, P)> for DownloadItem {
+    fn from((content, path): (C, P)) -> Self {
+        Self { content: content.into(), path: path.into(), known: None }
     }
 }

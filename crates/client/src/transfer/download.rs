@@ -24,7 +24,7 @@ use crate::transport::answer::Answer;
 use crate::transport::body::Body;
 
 mod file;
-mod same;
+pub(crate) mod same;
 
 /// Buffers are not made larger than this on the mere word of a header.
 const MAX_RESERVE: u64 = 64 * 1024 * 1024;

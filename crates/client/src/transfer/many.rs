@@ -1,19 +1,27 @@
 //! Many transfers at once, failures as values.
 
+mod downloads;
+mod schedule;
+mod uploads;
+
+use std::future::ready;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures_util::stream::{BoxStream, Stream, StreamExt};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use longshore_core::wire::Node;
-use longshore_flow::fan_out;
+use tokio::sync::mpsc;
 
+use self::downloads::Downloads;
+use self::schedule::Schedule;
+use self::uploads::Uploads;
 use super::control::Control;
-use super::destination::Destination;
-use super::download::{self, DownloadOptions, Downloaded};
-use super::progress::{ProgressSink, Report};
-use super::source::{Source, Target};
-use super::upload::{self, UploadOptions};
+use super::destination::DownloadItem;
+use super::download::{DownloadOptions, Downloaded};
+use super::progress::ProgressSink;
+use super::source::{Target, UploadItem};
+use super::upload::UploadOptions;
 use crate::api::files::Content;
 use crate::client::Client;
 use crate::error::Result;
@@ -21,14 +29,15 @@ use crate::error::Result;
 /// How many files are moved.
 #[derive(Clone, Debug, Default)]
 pub struct ManyOptions {
-    /// How many move at once; left out, what the client was set to, and no more downloads than that in any case.
+    /// How many move at once, many small ones in one request counting as one; left out, what the client was set to, and no
+    /// more requests for content than that in any case.
     pub concurrency: Option<usize>,
     /// What is told of progress.
     pub progress: Option<ProgressSink>,
     /// The caller's hand on all of them. Once cancelled, no further item begins, and those that had not begun have no
-    /// outcome. A pause lets an upload that has begun go on.
+    /// outcome.
     pub control: Option<Control>,
-    /// How each file is uploaded; its own `progress` and `digest` have no meaning here.
+    /// How each file is uploaded; its own `progress`, `control` and `digest` have no meaning here.
     pub upload: UploadOptions,
     /// How each file is downloaded; its own `progress` and `control` have no meaning here.
     pub download: DownloadOptions,
@@ -45,6 +54,9 @@ pub struct UploadOutcome {
     pub target: Target,
     /// The node, or why there is none.
     pub result: Result<Node>,
+    /// Whether the node stood there already, with the same content, and nothing was sent: see
+    /// [`UploadOptions::skip_same`].
+    pub skipped: bool,
 }
 
 /// How one download of many ended.
@@ -65,8 +77,17 @@ pub struct DownloadOutcome {
 pub struct Outcomes<T>(BoxStream<'static, T>);
 
 impl<T> Outcomes<T> {
-    pub(crate) fn new(outcomes: impl Stream<Item = T> + Send + 'static) -> Self {
-        Self(outcomes.boxed())
+    /// Makes a stream of what a run tells as it goes.
+    pub(crate) fn of<F>(run: impl FnOnce(mpsc::UnboundedSender<T>) -> F) -> Self
+    where
+        T: Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        // It holds no more than one poll of the run tells.
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let run = stream::once(run(sender)).filter_map(|()| ready(None));
+        let told = stream::poll_fn(move |cx| receiver.poll_recv(cx));
+        Self(stream::select(told, run).boxed())
     }
 
     /// Returns the next outcome; nothing when all items are done.
@@ -88,56 +109,22 @@ impl<T> Stream for Outcomes<T> {
     }
 }
 
-pub(crate) fn upload_many<I>(client: Client, items: I, mut options: ManyOptions) -> Outcomes<UploadOutcome>
+pub(crate) fn upload_many<I>(client: Client, items: I, options: ManyOptions) -> Outcomes<UploadOutcome>
 where
-    I: Iterator<Item = (Source, Target)> + Send + 'static,
+    I: Iterator<Item = UploadItem> + Send + 'static,
 {
     let limit = options.concurrency.unwrap_or(client.concurrency());
-    options.upload.digest = None;
     let control = options.control.clone().unwrap_or_default();
-    let options = std::sync::Arc::new(options);
-    let ended = control.clone();
-    let items = items.enumerate().take_while(move |_| !ended.is_cancelled());
-    let outcomes = fan_out(items, limit, move |(index, (source, target))| {
-        let (client, options, control) = (client.clone(), options.clone(), control.clone());
-        async move {
-            let path = match &source {
-                Source::Path(path) => Some(path.clone()),
-                _ => None,
-            };
-            let report = Report::new(options.progress.clone(), index);
-            let uploading = async {
-                control.pass().await?;
-                upload::upload(&client, source, &target, &options.upload, report).await
-            };
-            let result = control.guard(uploading).await;
-            UploadOutcome { index, source: path, target, result }
-        }
-    });
-    Outcomes(outcomes.boxed())
+    let work = Uploads::new(client, options, control.clone());
+    Outcomes::of(|sender| Schedule::new(work, items, limit, control, sender).run())
 }
 
-pub(crate) fn download_many<I>(
-    client: Client,
-    items: I,
-    mut options: ManyOptions,
-) -> Outcomes<DownloadOutcome>
+pub(crate) fn download_many<I>(client: Client, items: I, options: ManyOptions) -> Outcomes<DownloadOutcome>
 where
-    I: Iterator<Item = (Content, PathBuf)> + Send + 'static,
+    I: Iterator<Item = DownloadItem> + Send + 'static,
 {
     let limit = options.concurrency.unwrap_or(client.concurrency());
     let control = options.control.clone().unwrap_or_default();
-    options.download.control = Some(control.clone());
-    let options = std::sync::Arc::new(options);
-    let items = items.enumerate().take_while(move |_| !control.is_cancelled());
-    let outcomes = fan_out(items, limit, move |(index, (content, path))| {
-        let (client, options) = (client.clone(), options.clone());
-        async move {
-            let report = Report::new(options.progress.clone(), index);
-            let destination = Destination::from(&path);
-            let result = download::to_file(&client, &content, &destination, &options.download, report).await;
-            DownloadOutcome { index, content, path, result }
-        }
-    });
-    Outcomes(outcomes.boxed())
+    let work = Downloads::new(client, options, control.clone());
+    Outcomes::of(|sender| Schedule::new(work, items, limit, control, sender).run())
 }

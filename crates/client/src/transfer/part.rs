@@ -90,6 +90,11 @@ impl Part {
     /// Puts the file in its place; what stands there is replaced, or else refuses it.
     pub(crate) fn keep(&self, replace: bool) -> Result<()> {
         let folder = at(self.folder.as_ref());
+        if let Some(leftover) = &self.leftover {
+            // While the part has its name, and so its lock, the state is ours: afterwards it may be another's.
+            leftover.give_up();
+            let _left_behind = rustix::fs::unlinkat(folder, leftover.path(), AtFlags::empty());
+        }
         let landed = if replace {
             rustix::fs::renameat(folder, &self.path, folder, &self.target).map(|()| true)
         } else {
@@ -97,10 +102,6 @@ impl Part {
         };
         let gone = landed.map_err(|errno| self.cannot_write(errno.into()))?;
         self.kept.store(gone, Ordering::Relaxed);
-        if let Some(leftover) = &self.leftover {
-            // All is in its place; nothing is left to go on with.
-            leftover.give_up();
-        }
         Ok(())
     }
 
@@ -178,14 +179,15 @@ fn part_path(target: &Path, mark: u64, ending: &str) -> Option<PathBuf> {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        let folder = at(self.folder.as_ref());
         let stays = self.leftover.as_ref().is_some_and(Leftover::is_of_use);
-        if !stays && !self.kept.load(Ordering::Relaxed) {
-            // Removing is all that can be tried; the error that led here is the one to tell.
-            let _left_behind = rustix::fs::unlinkat(folder, &self.path, AtFlags::empty());
+        if stays || self.kept.load(Ordering::Relaxed) {
+            return;
         }
-        if let Some(leftover) = self.leftover.as_ref().filter(|_| !stays) {
-            let _left_behind = rustix::fs::unlinkat(folder, leftover.path(), AtFlags::empty());
+        // Removing is all that can be tried; the error that led here is the one to tell. The state goes first, while the
+        // part has its name, and so its lock.
+        let folder = at(self.folder.as_ref());
+        for path in self.leftover.as_ref().map(Leftover::path).into_iter().chain([self.path.as_path()]) {
+            let _left_behind = rustix::fs::unlinkat(folder, path, AtFlags::empty());
         }
     }
 }

@@ -33,6 +33,33 @@ const CELL: u64 = 1024 * 1024;
 /// The most cells that one download keeps count of, so that its memory is bounded whatever its length.
 const MOST_CELLS: u64 = 16 * 1024;
 
+/// Content up to this length moves with others in one request. A request of its own costs the two ends about as much as
+/// so many bytes do; beyond it files by themselves, several at once, are as fast and need no framing.
+pub(crate) const SMALL: u64 = 128 * 1024;
+
+/// The most files of one request: two of the groups that the server commits at once, so that one is read while the other
+/// is committed.
+const GROUP_FILES: usize = 512;
+
+/// The bytes of content after which a request takes no more files, as many as two of the server's groups have.
+const GROUP_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How many requests of many files run at once: over a long way the next ones are on theirs while one is answered.
+pub(crate) const GROUPS_AT_ONCE: usize = 4;
+
+/// How many items are taken from a caller before there is room for them, so that they are looked at together.
+pub(crate) const AHEAD: usize = 256;
+
+/// Tells whether content of this length moves with others, where it can.
+pub(crate) fn is_small(length: u64) -> bool {
+    length <= SMALL
+}
+
+/// Tells whether a group of so many files and bytes takes no more.
+pub(crate) fn group_is_full(files: usize, bytes: u64) -> bool {
+    files >= GROUP_FILES || bytes >= GROUP_BYTES
+}
+
 /// Returns the size of the cells that content of this length is hashed in.
 pub(crate) fn cell_size(length: u64) -> CellSize {
     let mebibytes = length.div_ceil(MOST_CELLS).max(CELL).div_ceil(1024 * 1024);

@@ -168,7 +168,7 @@ impl Fetch<'_> {
             };
             // Patience is for a line on which nothing comes through; one that brings a cell now and then is slow.
             if range.start - begun >= self.subject.cell.bytes() {
-                tries = self.client.tries();
+                tries.moved();
             }
             let retried = ended.guard(self.control.guard(tries.again(error))).await?;
             self.report.retried(&retried, 0);

@@ -12,12 +12,17 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::StreamExt;
 use longshore_core::{Algorithm, Code, Digest};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
 use tokio::sync::mpsc;
 
 use super::plan::{is_whole, next_chunk};
 use super::source::ByteStream;
 use crate::error::{Error, Result};
 use crate::transport::body::{Chunks, Sending};
+
+/// How much of a file is read at once to be hashed.
+const BITE: usize = 256 * 1024;
 
 /// Returns the digest of what was hashed.
 pub(crate) fn finish(hasher: &Hasher) -> Digest {
@@ -37,14 +42,40 @@ pub(crate) enum Opened {
     Long(File, u64),
 }
 
+/// Opens a regular file. All else is refused, and not waited for: a pipe that nobody writes to has no end. Blocks.
+pub(crate) fn open_file(path: &Path) -> Result<(File, Metadata)> {
+    let cannot_read = |error| Error::local("cannot read", path, error);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()));
+    let file = match opened {
+        Ok(file) => File::from(file),
+        // A socket.
+        Err(Errno::NXIO) => return Err(Error::no_file(path)),
+        Err(errno) => return Err(cannot_read(errno.into())),
+    };
+    let metadata = file.metadata().map_err(cannot_read)?;
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(Error::no_file(path)) }
+}
+
+/// Hashes a file of this length; nothing if it cannot be read, or has another by now. Blocks.
+pub(crate) fn hash(mut file: File, length: u64) -> Option<Digest> {
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; BITE];
+    // One byte more would show that it goes on, and an endless one must not be read for ever.
+    while hasher.count() <= length {
+        let read = file.read(&mut buffer).ok()?;
+        if read == 0 {
+            return (hasher.count() == length).then(|| finish(&hasher));
+        }
+        hasher.update(&buffer[..read]);
+    }
+    None
+}
+
 /// Opens a file, and reads and hashes it if it is small. Blocks.
 pub(crate) fn open(path: &Path) -> Result<Opened> {
     let cannot_read = |error| Error::local("cannot read", path, error);
-    let mut file = File::open(path).map_err(cannot_read)?;
-    let metadata: Metadata = file.metadata().map_err(cannot_read)?;
-    if !metadata.is_file() {
-        return Err(Error::no_file(path));
-    }
+    let (mut file, metadata) = open_file(path)?;
     let length = metadata.len();
     if !is_whole(length) {
         return Ok(Opened::Long(file, length));

@@ -57,3 +57,24 @@ impl Slot {
 fn is_throttling(error: &Error) -> bool {
     error.kind() == ErrorKind::RateLimited || error.status() == Some(503)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Slots;
+    use crate::error::Error;
+
+    #[tokio::test]
+    async fn a_server_that_refuses_gets_fewer_and_nothing_else_does_that() {
+        let slots = Slots::new(8);
+        for failure in [None, Some(Error::cancelled()), Some(Error::unreadable("odd", 200))] {
+            slots.acquire().await.ended(failure.as_ref());
+            assert_eq!(slots.0.limit(), 8, "{failure:?}");
+        }
+        slots.acquire().await.ended(Some(&Error::unreadable("busy", 503)));
+        assert_eq!(slots.0.limit(), 4);
+        let mut slot = slots.acquire().await;
+        slot.answered();
+        slot.ended(None);
+        assert_eq!(slots.0.in_flight(), 0);
+    }
+}

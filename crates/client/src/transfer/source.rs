@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
+use longshore_core::wire::Node;
 use longshore_core::{Name, NodeId, WorkspacePath};
 
-use crate::api::files::{Folder, Place};
+use crate::api::files::{Folder, IfMatch, Place};
 use crate::error::Result;
 
 /// Content that comes chunk by chunk from the caller.
@@ -16,7 +17,7 @@ pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
 
 /// Content to upload.
 pub enum Source {
-    /// A file of this machine. Its length must not change while it is sent.
+    /// A file of this machine. It must not change while it is sent.
     Path(PathBuf),
     /// Bytes in memory.
     Bytes(Bytes),
@@ -131,5 +132,56 @@ impl Display for Target {
             Self::Child { name, .. } => Display::fmt(name, f),
             Self::Version { node } => Display::fmt(node, f),
         }
+    }
+}
+
+/// What a caller knows of what stands at an upload's target, who has listed it before perhaps.
+#[derive(Clone, Debug, Default)]
+pub enum Known {
+    /// Nothing is known: who must know asks the server.
+    #[default]
+    Unknown,
+    /// Nothing stands there.
+    Absent,
+    /// This node stands there.
+    Node(Box<Node>),
+}
+
+impl From<Node> for Known {
+    fn from(node: Node) -> Self {
+        Self::Node(Box::new(node))
+    }
+}
+
+/// What is known after a look: the node, or that there is none.
+impl From<Option<Node>> for Known {
+    fn from(found: Option<Node>) -> Self {
+        found.map_or(Self::Absent, Self::from)
+    }
+}
+
+/// One of many uploads. A pair of source and target is one of which nothing more is known.
+#[derive(Debug)]
+pub struct UploadItem {
+    /// The content.
+    pub source: Source,
+    /// Where it goes.
+    pub target: Target,
+    /// What stands there, for [`crate::UploadOptions::skip_same`]: with it the server need not be asked.
+    pub known: Known,
+    /// Writes only if this stands there; in place of what the options say for all.
+    pub if_match: Option<IfMatch>,
+}
+
+impl UploadItem {
+    /// Makes an item of what is known to stand at its target.
+    pub fn new(source: impl Into<Source>, target: impl Into<Target>, known: impl Into<Known>) -> Self {
+        Self { source: source.into(), target: target.into(), known: known.into(), if_match: None }
+    }
+}
+
+impl<S: Into<Source>, T: Into<Target>> From<(S, T)> for UploadItem {
+    fn from((source, target): (S, T)) -> Self {
+        Self::new(source, target, Known::Unknown)
     }
 }

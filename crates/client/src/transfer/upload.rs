@@ -1,24 +1,26 @@
-//! One upload, sent again where that is safe.
+//! One upload: what is there already is not sent, and the way of what is follows from its length.
+
+mod once;
+pub(crate) mod same;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH};
-use http::{HeaderValue, Method, Request};
-use longshore_core::path::encode_segment;
+use http::header::HeaderName;
 use longshore_core::wire::{Node, OnConflict};
-use longshore_core::{Algorithm, Code, Digest, ErrorKind, LockToken};
+use longshore_core::{Digest, LockToken};
 
-use super::plan::{has_landed, is_whole, shows_itself};
+use self::once::Upload;
+use self::same::Look;
+use super::control::Control;
+use super::plan::shows_itself;
 use super::progress::{ProgressSink, Report};
-use super::reader::{self, Hashed, Opened};
-use super::source::{ByteStream, Source, Target};
-use crate::api::files::{IfMatch, file_route};
-use crate::client::{Call, Client, IDEMPOTENCY_KEY, LOCK_TOKEN, Lane, read};
-use crate::error::{Error, Result};
+use super::source::{Known, Source, Target, UploadItem};
+use crate::api::files::IfMatch;
+use crate::client::{Call, Client};
+use crate::error::Result;
 use crate::lock::Named;
-use crate::transport::body::{Body, Sending};
+use crate::transport::body::Sending;
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
@@ -46,53 +48,21 @@ pub struct UploadOptions {
     pub digest: Option<Digest>,
     /// What is told of progress.
     pub progress: Option<ProgressSink>,
+    /// Whether nothing is sent where a file of the same length and digest stands at the target: that is the answer then.
+    /// It means nothing where a file must be made, or take a name of its own, and to a stream.
+    pub skip_same: bool,
+    /// A folder for what is known of large files under way, so that a program which died can go on with them in its next
+    /// run: a file of 32 MiB or more, by its path, is taken up where it stopped if it has not changed and the server still
+    /// has what was sent. What is kept there goes once the file is uploaded. Left out, nothing is kept.
+    pub resume: Option<PathBuf>,
+    /// The caller's hand on the upload.
+    pub control: Option<Control>,
 }
 
-/// Content that is ready to be sent.
-enum Ready {
-    /// In memory, with its digest.
-    Memory(Bytes, Digest),
-    /// In a file, opened for the first attempt.
-    File(PathBuf, Option<Opened>, u64),
-    /// In a stream, until that is used up.
-    Stream(Option<ByteStream>, Option<u64>),
-}
-
-pub(crate) async fn upload(
-    client: &Client,
-    source: Source,
-    target: &Target,
-    options: &UploadOptions,
-    report: Report,
-) -> Result<Node> {
-    let result = Upload::prepare(client, source, target, options, &report).await;
-    let result = match result {
-        Ok(upload) => upload.run().await,
-        Err(error) => Err(error),
-    };
-    report.ended(result, |node| node.size)
-}
-
-struct Upload<'a> {
-    client: &'a Client,
-    target: &'a Target,
-    options: &'a UploadOptions,
-    report: &'a Report,
-    content: Ready,
-    method: Method,
-    route: String,
-    /// By which the server knows the same content again: sent twice, it makes one version.
-    key: HeaderValue,
-    locks: Named,
-}
-
-/// One attempt's failure.
-struct Failed {
-    error: Error,
-    /// The digest of what was sent, if all of it was.
-    sent: Option<Digest>,
-    /// How many bytes were reported.
-    bytes: u64,
+impl UploadOptions {
+    pub(crate) fn hand(&self) -> Control {
+        self.control.clone().unwrap_or_default()
+    }
 }
 
 /// Breaks a body off when the attempt it belongs to is dropped.
@@ -104,196 +74,65 @@ impl Drop for Guard {
     }
 }
 
-impl<'a> Upload<'a> {
-    async fn prepare(
-        client: &'a Client,
-        source: Source,
-        target: &'a Target,
-        options: &'a UploadOptions,
-        report: &'a Report,
-    ) -> Result<Self> {
-        let content = prepare(source).await?;
-        report.started(match &content {
-            Ready::Memory(bytes, _) => Some(bytes.len() as u64),
-            Ready::File(_, _, length) => Some(*length),
-            Ready::Stream(_, length) => *length,
-        });
-        let (method, route) = route(client, target, options.on_conflict).await?;
-        let locks = match (&options.lock, target) {
-            (Some(lock), _) => client.locks_named(lock),
-            (None, Target::Version { node }) => client.locks_on([*node]),
-            (None, Target::Child { parent, .. }) => client.locks_on(parent.id()),
-            (None, Target::Path(_)) => client.locks_on([]),
-        };
-        let key = client.write_key()?;
-        Ok(Self { client, target, options, report, content, method, route, key, locks })
-    }
-
-    async fn run(mut self) -> Result<Node> {
-        let mut tries = self.client.tries();
-        loop {
-            let failed = match self.attempt().await {
-                Ok(node) => return Ok(node),
-                Err(failed) => failed,
-            };
-            if self.locks.leave_out(&failed.error) && !matches!(self.content, Ready::Stream(None, _)) {
-                self.report.retried(&tries.at_once(failed.error), failed.bytes);
-                continue;
-            }
-            // A disk does not empty itself while the same content is sent again.
-            if failed.error.is_storage_full() {
-                return Err(failed.error);
-            }
-            let ambiguous = failed.error.may_have_happened() && failed.error.is_retryable();
-            // What never left whole cannot have been carried out, whatever the connection did.
-            let sent = failed.sent.filter(|_| ambiguous);
-            if let Ready::Stream(..) = self.content {
-                // It cannot be sent again, but perhaps it need not be.
-                return match sent {
-                    Some(sent) => match look(self.client, self.target, self.options, sent).await {
-                        Ok(Some(node)) => Ok(node),
-                        _ => Err(failed.error),
-                    },
-                    None => Err(failed.error),
-                };
-            }
-            let retried = tries.again(failed.error).await?;
-            // The key makes it safe to send all of it again; a look may spare that.
-            if let Some(sent) = sent
-                && let Ok(Some(node)) = look(self.client, self.target, self.options, sent).await
-            {
-                return Ok(node);
-            }
-            self.report.retried(&retried, failed.bytes);
-        }
-    }
-
-    async fn attempt(&mut self) -> Result<Node, Failed> {
-        let mut sending = None;
-        let result = self.exchange(&mut sending).await;
-        let in_memory = match &self.content {
-            Ready::Memory(_, digest) => Some(*digest),
-            _ => None,
-        };
-        match (result, sending) {
-            (Ok(node), _) => Ok(node),
-            (Err(error), None) => Err(Failed { error, sent: in_memory, bytes: 0 }),
-            (Err(error), Some(sending)) => Err(Failed {
-                error: sending.take_failure().unwrap_or(error),
-                sent: in_memory.or_else(|| sending.digest()).filter(|_| sending.is_complete()),
-                bytes: sending.bytes(),
-            }),
-        }
-    }
-
-    async fn exchange(&mut self, sending: &mut Option<Arc<Sending>>) -> Result<Node> {
-        let (body, digest) = self.body(sending).await?;
-        let request = self.request(body, digest)?;
-        let guard = sending.clone().map(Guard);
-        let mut answer = self.client.send(request, sending.clone(), Lane::Common).await?;
-        let node: Node = read(&mut answer).await?;
-        if let Some(guard) = guard {
-            // All is said; whether the body was read to its end no longer matters.
-            drop(guard);
-        } else {
-            self.report.bytes(node.size);
-        }
-        let digest = digest.or_else(|| sending.as_ref().and_then(|sending| sending.digest()));
-        if digest.is_some() && digest != node.digest {
-            let message = format!("the server stored other content than was sent to {}", self.target);
-            return Err(Error::mismatch(Code::DigestMismatch, message));
-        }
-        Ok(node)
-    }
-
-    /// Makes the body of the next attempt, with its digest where it is known before it is sent.
-    async fn body(&mut self, sending: &mut Option<Arc<Sending>>) -> Result<(Body, Option<Digest>)> {
-        let mut watch = || {
-            let watched = Sending::new(self.report.clone());
-            *sending = Some(watched.clone());
-            watched
-        };
-        match &mut self.content {
-            Ready::Memory(bytes, digest) if is_whole(bytes.len() as u64) => {
-                Ok((Body::Whole(bytes.clone()), Some(*digest)))
-            }
-            Ready::Memory(bytes, digest) => Ok((Body::Pieces(bytes.clone(), watch()), Some(*digest))),
-            Ready::File(path, opened, length) => {
-                let opened = match opened.take() {
-                    Some(opened) => opened,
-                    None => open(path.clone()).await?,
-                };
-                match opened {
-                    Opened::Whole(bytes, digest) => Ok((Body::Whole(bytes), Some(digest))),
-                    Opened::Long(file, now) => {
-                        *length = now;
-                        let sending = watch();
-                        let chunks = reader::read_ahead(file, now, path.clone(), sending.clone());
-                        Ok((Body::Chunks(chunks, Some(now), sending), None))
-                    }
-                }
-            }
-            Ready::Stream(stream, length) => {
-                let stream = stream.take().ok_or_else(|| Error::invalid("a stream can be sent only once"))?;
-                let sending = watch();
-                let chunks = Box::pin(Hashed::new(stream, *length, sending.clone()));
-                Ok((Body::Chunks(chunks, *length, sending), None))
-            }
-        }
-    }
-
-    fn request(&self, body: Body, digest: Option<Digest>) -> Result<Request<Body>> {
-        let empty = matches!(&body, Body::Whole(bytes) if bytes.is_empty());
-        let mut request = self.client.request(self.method.clone(), &self.route, body)?;
-        let headers = request.headers_mut();
-        headers.insert(IDEMPOTENCY_KEY, self.key.clone());
-        if empty {
-            // Without this hyper states no length at all, and some servers then ask for one (411).
-            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        if let Some(media_type) = &self.options.media_type {
-            let value = HeaderValue::from_str(media_type)
-                .map_err(|_| Error::invalid(format!("{media_type:?} is no media type")))?;
-            headers.insert(CONTENT_TYPE, value);
-        }
-        if let Some(if_match) = self.options.if_match {
-            headers.insert(IF_MATCH, if_match.header());
-        }
-        if let Some(locks) = self.locks.header()? {
-            headers.insert(LOCK_TOKEN, locks);
-        }
-        if self.options.if_none_match {
-            headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
-        }
-        if let Some(field) = digest_field(digest, self.options.digest)? {
-            headers.insert(CONTENT_DIGEST, field);
-        }
-        Ok(request)
+/// Returns the length of a source that has one; nothing for what is not there or no file. Blocks.
+pub(crate) fn length(source: &Source) -> Option<u64> {
+    match source {
+        // What else is wrong is told when it is read.
+        Source::Path(path) => path.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len()),
+        Source::Bytes(bytes) => Some(bytes.len() as u64),
+        Source::Stream { len, .. } => *len,
     }
 }
 
-/// Looks whether a write landed, after all of its content was sent and no answer came; nothing where that cannot be
-/// seen from what stands at the target.
-async fn look(
+/// Uploads one file, unless it is there already and the options say to look.
+pub(crate) async fn upload_or_skip(
     client: &Client,
+    source: Source,
+    target: Target,
+    options: &UploadOptions,
+    report: Report,
+) -> Result<Node> {
+    let item = UploadItem::new(source, target, Known::Unknown);
+    if options.skip_same
+        && shows_itself(options.on_conflict, options.if_none_match)
+        && let Some(look) = Look::at(&item, options)
+    {
+        let looking = async {
+            options.hand().pass().await?;
+            look.find(client).await
+        };
+        let found = options.hand().guard(looking).await;
+        if !matches!(found, Ok(None)) {
+            return same::told(&report, found);
+        }
+    }
+    upload(client, item.source, &item.target, options, report).await
+}
+
+/// Uploads one file.
+pub(crate) async fn upload(
+    client: &Client,
+    source: Source,
     target: &Target,
     options: &UploadOptions,
-    sent: Digest,
-) -> Result<Option<Node>> {
-    let replaced = match options.if_match {
-        Some(IfMatch::Version(version)) => Some(version),
-        _ => None,
-    };
-    if !shows_itself(options.on_conflict, options.if_none_match) {
-        return Ok(None);
-    }
-    match find(client, target).await {
-        Ok(node) => Ok(has_landed(replaced, sent, &node).then_some(node)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    report: Report,
+) -> Result<Node> {
+    let uploading = async { Upload::prepare(client, source, target, options, &report).await?.run().await };
+    let result = options.hand().guard(Box::pin(uploading)).await;
+    report.ended(result, |node| node.size)
+}
+
+/// Returns the locks that a write to a target names.
+fn locks(client: &Client, target: &Target, options: &UploadOptions) -> Named {
+    match (&options.lock, target) {
+        (Some(lock), _) => client.locks_named(lock),
+        (None, Target::Version { node }) => client.locks_on([*node]),
+        (None, Target::Child { parent, .. }) => client.locks_on(parent.id()),
+        (None, Target::Path(_)) => client.locks_on([]),
     }
 }
 
+/// Returns what stands at a target.
 async fn find(client: &Client, target: &Target) -> Result<Node> {
     let files = client.files();
     match target {
@@ -308,88 +147,4 @@ async fn find(client: &Client, target: &Target) -> Result<Node> {
             files.by_path((parent.workspace_id, path)).await
         }
     }
-}
-
-async fn prepare(source: Source) -> Result<Ready> {
-    match source {
-        Source::Path(path) => Ok(match open(path.clone()).await? {
-            Opened::Whole(bytes, digest) => Ready::Memory(bytes, digest),
-            Opened::Long(file, length) => Ready::File(path, Some(Opened::Long(file, length)), length),
-        }),
-        Source::Bytes(bytes) if is_whole(bytes.len() as u64) => {
-            let digest = reader::digest(&bytes);
-            Ok(Ready::Memory(bytes, digest))
-        }
-        Source::Bytes(bytes) => {
-            let hashing = bytes.clone();
-            let digest =
-                tokio::task::spawn_blocking(move || reader::digest(&hashing)).await.map_err(Error::lost)?;
-            Ok(Ready::Memory(bytes, digest))
-        }
-        Source::Stream { len, stream } => Ok(Ready::Stream(Some(stream), len)),
-    }
-}
-
-async fn open(path: PathBuf) -> Result<Opened> {
-    tokio::task::spawn_blocking(move || reader::open(&path)).await.map_err(Error::lost)?
-}
-
-/// Returns the method and route of an upload.
-async fn route(client: &Client, target: &Target, on_conflict: OnConflict) -> Result<(Method, String)> {
-    let conflict = match on_conflict {
-        OnConflict::Version => "",
-        OnConflict::Error => "on_conflict=error",
-        OnConflict::Rename => "on_conflict=rename",
-    };
-    match target {
-        Target::Path(place) => {
-            if place.path.is_root() {
-                return Err(Error::mismatch(Code::NotAFile, "the root is a folder"));
-            }
-            let mut route = file_route(client, place).await?;
-            if !conflict.is_empty() {
-                route.push('?');
-                route.push_str(conflict);
-            }
-            Ok((Method::PUT, route))
-        }
-        Target::Child { parent, name } => {
-            let (id, query) = parent.route();
-            let mut route = format!("/v1/files/{id}/files?name={}", encode_segment(name.as_str()));
-            for part in [query.as_str(), conflict] {
-                if !part.is_empty() {
-                    route.push('&');
-                    route.push_str(part);
-                }
-            }
-            Ok((Method::POST, route))
-        }
-        Target::Version { node } => {
-            if on_conflict != OnConflict::Version {
-                let message = "`on_conflict` says nothing about a new version of a known file";
-                return Err(Error::invalid(message));
-            }
-            Ok((Method::PUT, format!("/v1/files/{node}/content")))
-        }
-    }
-}
-
-/// Makes the `Content-Digest` of what was computed and what the caller stated.
-fn digest_field(computed: Option<Digest>, stated: Option<Digest>) -> Result<Option<HeaderValue>> {
-    let text = match (computed, stated) {
-        (None, None) => return Ok(None),
-        (Some(computed), Some(stated)) if computed.algorithm() == stated.algorithm() => {
-            if computed != stated {
-                let message = "the content does not have the digest that was stated";
-                return Err(Error::mismatch(Code::DigestMismatch, message));
-            }
-            computed.to_content_digest()
-        }
-        (Some(computed), Some(stated)) => {
-            format!("{}, {}", computed.to_content_digest(), stated.to_content_digest())
-        }
-        (Some(digest), None) | (None, Some(digest)) => digest.to_content_digest(),
-    };
-    debug_assert!(computed.is_none_or(|digest| digest.algorithm() == Algorithm::Blake3));
-    HeaderValue::from_str(&text).map(Some).map_err(|_| Error::invalid("the digest makes no header"))
 }

@@ -35,7 +35,7 @@ use crate::problem::Failure;
 /// line without `index` says why, what was told as written stays, and nothing of the cut item is visible.
 ///
 /// A caller should read while it writes. One that writes all first is served as long as the answer is not longer than
-/// 4 MiB, about 5,000 items; then the server stops reading until the answer is read.
+/// 8 MiB, about 10,000 items; then the server stops reading until the answer is read.
 ///
 /// `Lock-Token` holds for all items: once one of the locks is lost nothing more is written, but none is named in vain.
 /// `Idempotency-Key` holds for each item with its place; an item may have a key of its own.

@@ -428,8 +428,7 @@ async fn the_sdk_brings_what_a_write_asks() {
     let client = client(&served);
     let files = client.files();
     let made = files.upload(Bytes::from("old"), at("/locked/a"), &UploadOptions::default()).await.unwrap();
-    let guard = client.locks().acquire(made.id, &longshore::AcquireLock::default(), None).await;
-    assert!(guard.is_ok(), "{guard:?}");
+    let granted = client.locks().acquire(made.id, &longshore::AcquireLock::default()).await.unwrap();
     let options = |upload| ManyOptions { upload, ..ManyOptions::default() };
     let only_new = UploadOptions { if_none_match: true, ..UploadOptions::default() };
     let items = [(Bytes::from("x"), at("/locked/a")), (Bytes::from("x"), at("/new"))];
@@ -443,6 +442,18 @@ async fn the_sdk_brings_what_a_write_asks() {
     let gone =
         files.upload_batch(None, [(Bytes::from("x"), at("/none"))], options(there)).collect_all().await;
     assert!(gone[0].result.as_ref().unwrap_err().is(Code::PreconditionFailed));
+    // One lock for all: it covers one of them, and nobody minds.
+    let under = client.under([granted.token.parse().unwrap()]);
+    let both = [(Bytes::from("y"), at("/locked/a")), (Bytes::from("y"), at("/free"))];
+    for (files, is_locked) in [(client.files(), true), (under.files(), false)] {
+        let outcomes = files.upload_batch(None, both.clone(), ManyOptions::default()).collect_all().await;
+        assert_eq!(
+            outcomes[0].result.as_ref().is_err_and(longshore::Error::is_locked),
+            is_locked,
+            "{outcomes:?}"
+        );
+        assert!(outcomes[1].result.is_ok());
+    }
     let result: BatchResult = serde_json::from_value(json!({"status": 201, "later": true})).unwrap();
     assert_eq!((result.status, result.index), (201, None), "an older reader bears what is new");
 }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use longshore::{
-    Client, CopyNode, CreateHook, CreateKey, CreateNote, Folder, JobState, Name, Node, OnConflict, Path,
-    Redeliver, RestoreNode, RetryPolicy, Role, Target, UndoActs, UpdateHook, UpdateNode, UploadOptions,
-    WorkspaceId,
+    Client, CopyNode, CreateHook, CreateKey, CreateNote, Folder, JobState, ManyOptions, Name, Node,
+    OnConflict, Path, Redeliver, RestoreNode, RetryPolicy, Role, Target, UndoActs, UpdateHook, UpdateNode,
+    UploadOptions, WorkspaceId,
 };
 use longshore_flow::Tasks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -336,4 +336,24 @@ async fn a_program_that_died_before_it_heard_sends_its_write_again() {
     let own = setting.client.with_idempotency_key(key).unwrap();
     assert!(own.files().trash(first.id, None).await.unwrap_err().is(longshore::Code::IdempotencyMismatch));
     assert!(setting.client.files().get(first.id).await.unwrap().trashed_at.is_none());
+}
+
+#[tokio::test]
+async fn what_a_batch_sends_again_happens_once() {
+    let setting = Setting::new().await;
+    let files = |folder: &str| -> Vec<_> {
+        let path = |number: usize| Path::new(&format!("/{folder}/{number}")).unwrap();
+        (0..600).map(|number| (bytes::Bytes::from(vec![number as u8; number]), path(number))).collect()
+    };
+    // The answer breaks at its first piece, and at one in the middle of it.
+    for (round, (folder, cuts)) in [("one", 1), ("two", 3)].into_iter().enumerate() {
+        let before = setting.seq().await;
+        setting.cutter.cuts.left.store(cuts, Ordering::SeqCst);
+        let outcomes = setting.client.files().upload_batch(None, files(folder), ManyOptions::default());
+        let outcomes = outcomes.collect_all().await;
+        assert_eq!(outcomes.len(), 600);
+        assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()), "round {round}");
+        assert_eq!(setting.cutter.cuts.left.load(Ordering::SeqCst), 0, "no answer was lost");
+        assert_eq!(setting.seq().await - before, 601, "a folder, and each file once");
+    }
 }

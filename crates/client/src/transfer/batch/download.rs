@@ -14,6 +14,7 @@ use super::lines::{Lines, Piece};
 use crate::api::files::Content;
 use crate::client::{Client, Lane, parse};
 use crate::error::{Error, Result};
+use crate::transfer::control::Control;
 use crate::transfer::destination::Destination;
 use crate::transfer::download::Downloaded;
 use crate::transfer::many::{DownloadOutcome, ManyOptions};
@@ -87,15 +88,16 @@ pub(crate) async fn download(
             Some(Pending { fetch, report, started: false })
         })
         .collect();
-    let workspace = match client.workspace(workspace).await {
+    let control = options.download.control.clone().unwrap_or_default();
+    let workspace = match control.guard(client.workspace(workspace)).await {
         Ok(workspace) => workspace,
         Err(error) => return fail_all(pending, &error, &mut tell),
     };
+    let (replace, control) = (options.download.replace, &control);
     let mut tries = client.tries();
     while !pending.is_empty() {
         let before = pending.len();
-        let mut run =
-            Run { client, workspace, replace: options.download.replace, pending: &mut pending, again: None };
+        let mut run = Run { client, workspace, control, replace, pending: &mut pending, again: None };
         if let Err(error) = run.once(&mut tell).await {
             run.again.get_or_insert(error);
         }
@@ -105,12 +107,12 @@ pub(crate) async fn download(
             return;
         }
         if pending.len() < before {
-            tries = client.tries();
+            tries.moved();
         }
         let error = again.unwrap_or_else(|| {
             Error::broken("the answer ended before it had every item", "the answer is not whole")
         });
-        match tries.again(error).await {
+        match control.guard(tries.again(error)).await {
             Ok(retried) => pending.iter().flatten().for_each(|item| item.report.retried(&retried, 0)),
             Err(error) => return fail_all(pending, &error, &mut tell),
         }
@@ -140,6 +142,7 @@ fn wanted(content: &Content, workspace: WorkspaceId) -> Result<ReadBatchItem> {
 struct Run<'a> {
     client: &'a Client,
     workspace: WorkspaceId,
+    control: &'a Control,
     replace: bool,
     /// What has no outcome; an item that gets one leaves its place.
     pending: &'a mut [Option<Pending>],
@@ -168,12 +171,24 @@ impl Run<'_> {
         let route = format!("/v1/workspaces/{}/batch/read", self.workspace);
         let mut request = self.client.request(Method::POST, &route, Body::Whole(json.into()))?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let answer = self.client.send(request, None, Lane::Common).await?;
+        let control = self.control;
+        control.pass().await?;
+        let acquired = self.client.slots().acquire();
+        let slot = control.guard(async { Ok(acquired.await) }).await?;
+        let answer = match control.guard(self.client.send(request, None, Lane::Common)).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                slot.ended(Some(&error));
+                return Err(error);
+            }
+        };
         let (steps, behind) = mpsc::channel(WRITE_BEHIND);
         let (written, mut outcomes) = mpsc::unbounded_channel();
         let replace = self.replace;
         let writing = tokio::task::spawn_blocking(move || write_files(behind, &written, replace));
-        let received = self.receive(answer, &places, &steps, &mut outcomes, tell).await;
+        let receiving = self.receive(answer, &places, &steps, &mut outcomes, tell);
+        let received = control.guard(receiving).await;
+        slot.ended(received.as_ref().err());
         // That no more comes lets the thread end; what it has whole still gets its place.
         drop(steps);
         while let Some((place, result)) = outcomes.recv().await {
@@ -193,6 +208,7 @@ impl Run<'_> {
     ) -> Result<()> {
         let (mut lines, mut next, mut current) = (Lines::default(), 0, None);
         while let Some(chunk) = answer.chunk().await {
+            self.control.pass().await?;
             lines.push(chunk?);
             let mut batch = Vec::new();
             while let Some(piece) = lines.next()? {

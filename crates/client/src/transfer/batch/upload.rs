@@ -6,20 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
-use longshore_core::wire::{BATCH_MEDIA_TYPE, BatchItem, BatchResult};
-use longshore_core::{Code, Digest, WorkspaceId, WorkspacePath};
+use longshore_core::wire::{BATCH_MEDIA_TYPE, BatchItem, BatchResult, Node};
+use longshore_core::{Code, Digest, WorkspaceId};
 use tokio::sync::mpsc;
 
 use super::lines::{Lines, Piece};
-use crate::api::files::IfMatch;
+use crate::api::files::{IfMatch, Place};
 use crate::client::{Client, LOCK_TOKEN, Lane, parse};
 use crate::error::{Error, Result};
 use crate::lock::Named;
+use crate::transfer::control::Control;
 use crate::transfer::many::{ManyOptions, UploadOutcome};
 use crate::transfer::plan::is_whole;
 use crate::transfer::progress::Report;
 use crate::transfer::reader::{self, Opened};
-use crate::transfer::source::{Source, Target};
+use crate::transfer::source::Source;
 use crate::transfer::upload::Guard;
 use crate::transport::answer::Answer;
 use crate::transport::body::{Body, Chunks, Sending};
@@ -34,8 +35,10 @@ pub(crate) struct Put {
     pub(crate) index: usize,
     /// Its content: a file or bytes, at most [`longshore_core::wire::BATCH_ITEM_BYTES`].
     pub(crate) source: Source,
-    /// Where it goes.
-    pub(crate) path: WorkspacePath,
+    /// Where it goes: a path in the workspace of the batch.
+    pub(crate) place: Place,
+    /// Writes only if this stands there; in place of what the options say for all.
+    pub(crate) if_match: Option<IfMatch>,
 }
 
 /// What a thread reads: of a file or of memory.
@@ -50,25 +53,21 @@ enum Held {
 struct Pending {
     index: usize,
     held: Held,
-    path: WorkspacePath,
+    place: Place,
+    if_match: Option<IfMatch>,
     report: Report,
     /// Whether it was told as begun.
     started: bool,
 }
 
 impl Pending {
-    fn outcome(self, result: Result<longshore_core::wire::Node>, workspace: WorkspaceId) -> UploadOutcome {
+    fn outcome(self, result: Result<Node>) -> UploadOutcome {
         let result = self.report.ended(result, |node| node.size);
         let source = match self.held {
             Held::File(path) => Some(path),
             Held::Memory(_) => None,
         };
-        UploadOutcome {
-            index: self.index,
-            source,
-            target: Target::Path((workspace, self.path).into()),
-            result,
-        }
+        UploadOutcome { index: self.index, source, target: self.place.into(), result, skipped: false }
     }
 }
 
@@ -86,12 +85,12 @@ impl Terms {
         let mut key = self.seed.clone();
         key.update(&item.index.to_le_bytes()).update(digest.to_string().as_bytes());
         let line = BatchItem {
-            path: item.path.to_string(),
+            path: item.place.path.to_string(),
             size,
             digest: Some(digest),
             media_type: upload.media_type.clone(),
             on_conflict: upload.on_conflict,
-            if_match: upload.if_match.map(|wanted| match wanted {
+            if_match: item.if_match.or(upload.if_match).map(|wanted| match wanted {
                 IfMatch::Exists => "*".to_owned(),
                 IfMatch::Version(version) => version.to_string(),
             }),
@@ -140,30 +139,24 @@ pub(crate) async fn upload(
         Ok::<_, Error>((workspace, Terms { options: Arc::clone(options), seed }))
     };
     let mut pending = Vec::with_capacity(files.len());
-    let begun = started.await;
-    for Put { index, source, path } in files {
+    for Put { index, source, place, if_match } in files {
         let report = Report::new(options.progress.clone(), index);
         let held = match source {
             Source::Path(file) => Held::File(file),
             Source::Bytes(bytes) => Held::Memory(bytes),
             Source::Stream { .. } => {
                 let error = Error::invalid("a stream goes by itself: it cannot be sent again with a batch");
-                let result = report.ended(Err(error), |_: &longshore_core::wire::Node| 0);
-                tell(UploadOutcome { index, source: None, target: path.into(), result });
+                let result = report.ended(Err(error), |_: &Node| 0);
+                tell(UploadOutcome { index, source: None, target: place.into(), result, skipped: false });
                 continue;
             }
         };
-        pending.push(Pending { index, held, path, report, started: false });
+        pending.push(Pending { index, held, place, if_match, report, started: false });
     }
-    let (workspace, terms) = match begun {
+    let control = options.upload.hand();
+    let (workspace, terms) = match control.guard(started).await {
         Ok((workspace, terms)) => (workspace, Arc::new(terms)),
-        Err(error) => {
-            for item in pending {
-                let result = item.report.ended(Err(error.repeated()), |_| 0);
-                tell(UploadOutcome { index: item.index, source: None, target: item.path.into(), result });
-            }
-            return;
-        }
+        Err(error) => return fail_all(pending, &error, &mut tell),
     };
     let locks = match &options.upload.lock {
         Some(lock) => client.locks_named(lock),
@@ -172,34 +165,33 @@ pub(crate) async fn upload(
     let mut tries = client.tries();
     while !pending.is_empty() {
         let before = pending.len();
-        let mut run = Run {
-            client,
-            workspace,
-            terms: &terms,
-            locks: &locks,
-            pending,
-            shared: Shared::default(),
-            again: None,
-        };
-        let ended = run.once(&mut tell).await;
-        let error = run.settle(ended, &mut tell);
+        let done = vec![false; before];
+        let shared = Shared::default();
+        let (terms, locks, control) = (&terms, &locks, &control);
+        let mut run = Run { client, workspace, terms, locks, control, pending, done, shared, again: None };
+        if let Err(error) = control.guard(run.once(&mut tell)).await {
+            // What was told before that stands.
+            run.again.get_or_insert(error);
+        }
+        let error = run.settle(&mut tell);
         pending = run.pending;
         if pending.is_empty() {
             return;
         }
         if pending.len() < before {
-            // Something was done: what stands in the way is not what stood there before.
-            tries = client.tries();
+            tries.moved();
         }
-        let again = if error.is_storage_full() { Err(error) } else { tries.again(error).await };
-        match again {
+        let again = async { if error.is_storage_full() { Err(error) } else { tries.again(error).await } };
+        match control.guard(again).await {
             Ok(retried) => pending.iter().for_each(|item| item.report.retried(&retried, 0)),
-            Err(error) => {
-                for item in pending.drain(..) {
-                    tell(item.outcome(Err(error.repeated()), workspace));
-                }
-            }
+            Err(error) => return fail_all(pending, &error, &mut tell),
         }
+    }
+}
+
+fn fail_all(pending: Vec<Pending>, error: &Error, tell: &mut impl FnMut(UploadOutcome)) {
+    for item in pending {
+        tell(item.outcome(Err(error.repeated())));
     }
 }
 
@@ -209,7 +201,10 @@ struct Run<'a> {
     workspace: WorkspaceId,
     terms: &'a Arc<Terms>,
     locks: &'a Named,
+    control: &'a Control,
     pending: Vec<Pending>,
+    /// Which of them have their outcome.
+    done: Vec<bool>,
     shared: Shared,
     /// Why an item, or the rest of the batch, is to be sent again.
     again: Option<Error>,
@@ -218,8 +213,15 @@ struct Run<'a> {
 impl Run<'_> {
     /// Sends what is pending and reads what the answer says of it; items that are done are gone from `pending` after
     /// [`Self::settle`].
-    async fn once(&mut self, tell: &mut impl FnMut(UploadOutcome)) -> Result<Vec<bool>> {
-        let mut done = vec![false; self.pending.len()];
+    async fn once(&mut self, tell: &mut impl FnMut(UploadOutcome)) -> Result<()> {
+        self.control.pass().await?;
+        let slot = self.client.slots().acquire().await;
+        let sent = self.exchange(tell).await;
+        slot.ended(sent.as_ref().err());
+        sent
+    }
+
+    async fn exchange(&mut self, tell: &mut impl FnMut(UploadOutcome)) -> Result<()> {
         for item in &mut self.pending {
             if !std::mem::replace(&mut item.started, true) {
                 item.report.started(match &item.held {
@@ -230,6 +232,7 @@ impl Run<'_> {
         }
         let sending = Sending::new(Report::new(None, 0));
         let chunks = read_items(self.pending.clone(), Arc::clone(self.terms), Arc::clone(&self.shared));
+        let chunks = self.control.hold(chunks);
         let route = format!("/v1/workspaces/{}/batch", self.workspace);
         let body = Body::Chunks(chunks, None, Arc::clone(&sending));
         let mut request = self.client.request(Method::POST, &route, body)?;
@@ -239,19 +242,10 @@ impl Run<'_> {
         }
         let _guard = Guard(Arc::clone(&sending));
         let mut answer = self.client.send(request, Some(sending), Lane::Common).await?;
-        if let Err(error) = self.listen(&mut answer, &mut done, tell).await {
-            // What was told before that stands.
-            self.again.get_or_insert(error);
-        }
-        Ok(done)
+        self.listen(&mut answer, tell).await
     }
 
-    async fn listen(
-        &mut self,
-        answer: &mut Answer,
-        done: &mut [bool],
-        tell: &mut impl FnMut(UploadOutcome),
-    ) -> Result<()> {
+    async fn listen(&mut self, answer: &mut Answer, tell: &mut impl FnMut(UploadOutcome)) -> Result<()> {
         let (mut lines, mut next) = (Lines::default(), 0);
         while let Some(chunk) = answer.chunk().await {
             lines.push(chunk?);
@@ -264,19 +258,14 @@ impl Run<'_> {
                 if result.index.is_some() {
                     next += 1;
                 }
-                self.take(result, done, tell)?;
+                self.take(result, tell)?;
             }
         }
         Ok(())
     }
 
     /// Takes a line of the answer.
-    fn take(
-        &mut self,
-        result: BatchResult,
-        done: &mut [bool],
-        tell: &mut impl FnMut(UploadOutcome),
-    ) -> Result<()> {
+    fn take(&mut self, result: BatchResult, tell: &mut impl FnMut(UploadOutcome)) -> Result<()> {
         let refusal = result.problem.map(Error::of_problem);
         let Some(index) = result.index else {
             return Err(
@@ -299,30 +288,23 @@ impl Run<'_> {
                 Ok(node)
             }
             (None, Some(_)) => {
-                let message = format!("the server stored other content than was sent to {}", item.path);
+                let message = format!("the server stored other content than was sent to {}", item.place);
                 Err(Error::mismatch(Code::DigestMismatch, message))
             }
             (None, None) => Err(Error::unreadable("a line of the answer says nothing", 200)),
         };
-        done[place] = true;
-        tell(item.clone().outcome(outcome, self.workspace));
+        self.done[place] = true;
+        tell(item.clone().outcome(outcome));
         Ok(())
     }
 
     /// Leaves in `pending` what has no outcome, and says why.
-    fn settle(&mut self, ended: Result<Vec<bool>>, tell: &mut impl FnMut(UploadOutcome)) -> Error {
-        let mut done = match ended {
-            Ok(done) => done,
-            Err(error) => {
-                self.again.get_or_insert(error);
-                vec![false; self.pending.len()]
-            }
-        };
+    fn settle(&mut self, tell: &mut impl FnMut(UploadOutcome)) -> Error {
         for (place, error) in std::mem::take(&mut lock(&self.shared).unread) {
-            done[place] = true;
-            tell(self.pending[place].clone().outcome(Err(error), self.workspace));
+            self.done[place] = true;
+            tell(self.pending[place].clone().outcome(Err(error)));
         }
-        let mut left = done.into_iter();
+        let mut left = std::mem::take(&mut self.done).into_iter();
         self.pending.retain(|_| left.next() == Some(false));
         self.again.take().unwrap_or_else(|| {
             Error::broken("the answer ended before it told of every item", "the answer is not whole")
@@ -365,7 +347,7 @@ fn read_items(items: Vec<Pending>, terms: Arc<Terms>, shared: Shared) -> Chunks 
 
 fn read_item(item: &Pending) -> Result<(Bytes, Digest)> {
     let too_large = || {
-        let message = format!("{} is too large for a batch: it goes by itself", item.path);
+        let message = format!("{} is too large for a batch: it goes by itself", item.place);
         Error::mismatch(Code::BodyTooLarge, message)
     };
     match &item.held {

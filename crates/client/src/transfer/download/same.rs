@@ -1,13 +1,11 @@
 //! Looking whether a local file is what would be downloaded.
 
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use blake3::Hasher;
 use http::Method;
-use longshore_core::Digest;
+use longshore_core::wire::Node;
 use rustix::fs::{CWD, Mode, OFlags};
 
 use super::file::blocking;
@@ -16,11 +14,8 @@ use crate::api::files::Content;
 use crate::client::{Client, Lane};
 use crate::error::Result;
 use crate::transfer::destination::Destination;
-use crate::transfer::reader::finish;
+use crate::transfer::reader::hash;
 use crate::transport::body::Body;
-
-/// How much of a file is read at once.
-const BITE: usize = 256 * 1024;
 
 /// Returns what stands at a destination, if that is the content already. The server is asked only where a regular file
 /// stands, and that is read only where its length is right.
@@ -52,6 +47,18 @@ pub(super) async fn find(
     }))
 }
 
+/// Returns what stands at a destination, if that is the content of this node, which is believed to stand as it was listed.
+pub(crate) async fn find_known(node: &Node, destination: &Destination) -> Result<Option<Downloaded>> {
+    let (destination, length) = (destination.clone(), node.size);
+    let hashed = blocking(move || {
+        let opened = open(&destination).filter(|(_, there)| *there == length);
+        Ok(opened.and_then(|(file, length)| hash(file, length)))
+    });
+    let Some(digest) = hashed.await?.filter(|found| Some(*found) == node.digest) else { return Ok(None) };
+    let version = node.version_id;
+    Ok(Some(Downloaded { bytes: length, digest, version, reused: length, skipped: true }))
+}
+
 /// Opens a regular file and returns its length; nothing for all else.
 fn open(destination: &Destination) -> Option<(File, u64)> {
     let (folder, path) = match destination {
@@ -62,17 +69,4 @@ fn open(destination: &Destination) -> Option<(File, u64)> {
     let file = File::from(rustix::fs::openat(folder, path, flags, Mode::empty()).ok()?);
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     Some((file, metadata.len()))
-}
-
-/// Hashes a file of this length; nothing if it cannot be read, or has another by now.
-fn hash(mut file: File, length: u64) -> Option<Digest> {
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; BITE];
-    loop {
-        let read = file.read(&mut buffer).ok()?;
-        if read == 0 {
-            return (hasher.count() == length).then(|| finish(&hasher));
-        }
-        hasher.update(&buffer[..read]);
-    }
 }

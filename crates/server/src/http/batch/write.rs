@@ -35,7 +35,7 @@ const GROUP_BYTES: usize = 4 * 1_024 * 1_024;
 /// How long a group waits for more before it is committed as it is.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How many bytes of the answer wait for a caller that does not read.
-const ANSWER_BYTES: usize = 4 * 1_024 * 1_024;
+const ANSWER_BYTES: usize = 8 * 1_024 * 1_024;
 /// How much is still taken, and how long, of a body that is no longer read, so that its sender comes to read why.
 const UNREAD_BYTES: usize = 64 * 1_024 * 1_024;
 const UNREAD: Duration = Duration::from_secs(2);
