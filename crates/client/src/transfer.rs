@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod control;
+pub(crate) mod delta;
 pub(crate) mod destination;
 pub(crate) mod download;
 pub(crate) mod many;
