@@ -14,12 +14,15 @@ mod completions;
 mod cp;
 mod docs;
 mod down;
+mod enrich;
 mod events;
+mod fetch;
 mod hooks;
 mod init;
 mod jobs;
 mod keys;
 mod label;
+mod link;
 mod lock;
 mod locks;
 mod ls;
@@ -37,6 +40,7 @@ mod stat;
 mod status;
 mod store;
 mod supervise;
+mod sync;
 mod trash;
 mod undo;
 mod unlock;
@@ -44,6 +48,7 @@ mod up;
 mod versions;
 mod worker;
 mod workspaces;
+mod zip;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -52,8 +57,13 @@ pub(crate) enum Command {
     Init(init::Init),
     Up(up::Up),
     Down(down::Down),
+    Fetch(fetch::Fetch),
+    Enrich(enrich::Enrich),
+    Sync(sync::Sync),
     Ls(ls::Ls),
+    Zip(zip::Zip),
     Cat(cat::Cat),
+    Link(link::Link),
     Stat(stat::Stat),
     Mkdir(mkdir::Mkdir),
     Mv(mv::Mv),
@@ -116,13 +126,23 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
     if let Command::Store(verb) = &cli.command {
         return verb.run(runtime()?, output);
     }
+    // These speak to servers that are not ours: no session, no key.
+    if let Command::Fetch(verb) = &cli.command {
+        return ended(runtime()?, verb.run(output));
+    }
+    if let Command::Enrich(verb) = &cli.command {
+        return ended(runtime()?, verb.run(output));
+    }
     let session = Session::open(global)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
         match &cli.command {
             Command::Up(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Down(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Sync(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Ls(verb) => verb.run(&session, output).await,
+            Command::Zip(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Link(verb) => verb.run(&session, output).await,
             Command::Cat(verb) => verb.run(&session, output).await,
             Command::Stat(verb) => verb.run(&session, output).await,
             Command::Mkdir(verb) => verb.run(&session, output).await,
@@ -151,6 +171,16 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         }
     });
     // Threads that were writing files see that nobody wants those any more, and remove what is not whole.
+    runtime.shutdown_timeout(CLEAN_UP);
+    exit
+}
+
+/// Runs a verb to its end.
+fn ended(
+    runtime: tokio::runtime::Runtime,
+    verb: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let exit = runtime.block_on(verb);
     runtime.shutdown_timeout(CLEAN_UP);
     exit
 }

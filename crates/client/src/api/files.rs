@@ -287,19 +287,19 @@ impl Files {
 
     /// Downloads many files of one workspace, many to a request, as [`Files::download_to`] does each; yields an outcome per
     /// item. `range` has no meaning here.
-    pub fn download_batch<I, C, P>(
+    pub fn download_batch<I, C, D>(
         &self,
         workspace: Option<WorkspaceId>,
         items: I,
         options: ManyOptions,
     ) -> Outcomes<DownloadOutcome>
     where
-        I: IntoIterator<Item = (C, P)>,
+        I: IntoIterator<Item = (C, D)>,
         I::IntoIter: Send + 'static,
         C: Into<Content>,
-        P: Into<std::path::PathBuf>,
+        D: Into<Destination>,
     {
-        let items = items.into_iter().map(|(content, path)| (content.into(), path.into()));
+        let items = items.into_iter().map(|(content, to)| (content.into(), to.into()));
         batch::download_all(self.client.clone(), workspace, items, options)
     }
 

@@ -92,6 +92,7 @@ impl Metadata {
             media_type,
             digests: digest.into_iter().collect(),
             on_conflict: self.on_conflict()?,
+            metadata: None,
             premises: Premises { idempotency: None, ..premises },
         };
         Ok(Made::File(self.target(app, caller, id).await?, Box::new(options)))
