@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::{CutWay, Dice, Shared, reset};
+use super::{CutWay, Dice, SMALL_BUFFER, Shared, reset};
 use crate::pace::Pace;
 
 /// The most bytes that are read at once.
@@ -72,11 +72,19 @@ impl Connection {
     /// Connects to the target and moves bytes.
     pub(crate) async fn open(self, peer: TcpStream) {
         self.shared.pass().await;
-        let target = *self.shared.target.borrow();
-        match TcpStream::connect(target).await {
+        match self.connect().await {
             Ok(target) => self.run(peer, target).await,
             Err(_) => reset(&peer),
         }
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let target = *self.shared.target.borrow();
+        let socket = if target.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        if self.cut.is_some() {
+            socket.set_send_buffer_size(SMALL_BUFFER)?;
+        }
+        socket.connect(target).await
     }
 
     /// Moves bytes both ways until both sides have said all, one breaks, or the connection is cut.

@@ -43,5 +43,6 @@ mod sync;
 mod terminal_text;
 mod transfers;
 mod undo;
+mod uploads;
 mod web_server;
 mod wire;
