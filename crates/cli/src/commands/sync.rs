@@ -209,7 +209,7 @@ impl Terms {
             return self.rehearse(steps.buffered(READERS * 2), "would send", output).await;
         }
         let at_once = self.traffic.pace.concurrency;
-        let jobs = jobs(steps.buffer_unordered(READERS * 2), &counters, send::Job::Done);
+        let jobs = jobs(steps.buffer_unordered(READERS * 2), Arc::clone(&counters), send::Job::Done);
         let summary = drive(sender.run(jobs, at_once), counters, at_once + 4, output).await;
         Ok(self.ended(summary).show_resumable("sent", output)?)
     }
@@ -251,7 +251,7 @@ impl Terms {
             return self.rehearse(steps.buffered(READERS * 2), "would fetch", output).await;
         }
         let at_once = self.traffic.pace.concurrency;
-        let jobs = jobs(steps.buffer_unordered(READERS * 2), &counters, receive::Job::Done);
+        let jobs = jobs(steps.buffer_unordered(READERS * 2), Arc::clone(&counters), receive::Job::Done);
         let summary = drive(receiver.run(jobs, at_once), counters, at_once + 4, output).await;
         Ok(self.ended(summary).show_resumable("fetched", output)?)
     }
@@ -296,10 +296,10 @@ impl Terms {
 /// Returns the jobs that steps come to, `done` being that of what is done, and counts what there is to move.
 fn jobs<J>(
     steps: impl Stream<Item = Step<J>>,
-    counters: &Arc<Counters>,
+    counters: Arc<Counters>,
     done: fn(Outcome) -> J,
 ) -> impl Stream<Item = J> {
-    let (counted, ended) = (Arc::clone(counters), Arc::clone(counters));
+    let (counted, ended) = (Arc::clone(&counters), counters);
     let jobs = steps.map(move |step| match step {
         Step::Do(change, job) => {
             if change.change != Mark::Delete && change.kind == NodeKind::File {
