@@ -5,6 +5,7 @@
 mod access;
 mod batch;
 mod bytes;
+mod deltas;
 mod describe;
 mod document;
 mod events;
