@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::TryStreamExt;
 use longshore::{
-    Client, Code, Delta, IfMatch, ManyOptions, Node, Path, RetryPolicy, Target, UploadItem, UploadOptions,
+    Client, Code, Delta, IfMatch, ManyOptions, Node, Path, Progress, ProgressSink, RetryPolicy, Target,
+    UploadItem, UploadOptions,
 };
 use longshore_core::delta;
 use longshore_link::{Conditions, CutWay, Cuts, Link};
@@ -205,6 +206,30 @@ async fn cut_at_random_bytes_it_makes_one_version() {
         let versions: Vec<_> = direct.files().versions(made.id).try_collect().await.unwrap();
         assert_eq!(versions.len(), 2, "seed {seed}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_changes_meanwhile_makes_no_version() {
+    let mut line = Line::new().await;
+    let mut content = noise(5 * MIB, 9);
+    let (first, _) = line.upload(&content).await;
+    content[2 * MIB..2 * MIB + 100].fill(7);
+    let path = line.file.path().to_owned();
+    // What is shared is known by now, and what is not was not read for the second time.
+    let sink = ProgressSink::new(move |progress| {
+        if let Progress::Reused { .. } = progress {
+            let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            file.seek(SeekFrom::Start(2 * MIB as u64)).unwrap();
+            file.write_all(&[8; 100]).unwrap();
+        }
+    });
+    let options = UploadOptions { progress: Some(sink), ..UploadOptions::default() };
+    let (changed, _) = line.upload_as(&content, &options).await;
+    assert!(changed.unwrap_err().is(Code::DigestMismatch));
+    assert_eq!(line.versions(&first).await, 1);
+    content[2 * MIB..2 * MIB + 100].fill(8);
+    line.upload(&content).await;
+    assert_eq!(line.versions(&first).await, 2);
 }
 
 /// Begins an upload of a new version that states its digest, and returns its URL.
