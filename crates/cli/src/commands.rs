@@ -15,12 +15,15 @@ mod completions;
 mod cp;
 mod docs;
 mod down;
+mod enrich;
 mod events;
+mod fetch;
 mod hooks;
 mod init;
 mod jobs;
 mod keys;
 mod label;
+mod link;
 mod lock;
 mod locks;
 mod ls;
@@ -46,6 +49,7 @@ mod up;
 mod versions;
 mod worker;
 mod workspaces;
+mod zip;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -54,9 +58,13 @@ pub(crate) enum Command {
     Init(init::Init),
     Up(up::Up),
     Down(down::Down),
+    Fetch(fetch::Fetch),
+    Enrich(enrich::Enrich),
     Sync(sync::Sync),
     Ls(ls::Ls),
+    Zip(zip::Zip),
     Cat(cat::Cat),
+    Link(link::Link),
     Stat(stat::Stat),
     Mkdir(mkdir::Mkdir),
     Mv(mv::Mv),
@@ -119,6 +127,13 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
     if let Command::Store(verb) = &cli.command {
         return verb.run(runtime()?, output);
     }
+    // These speak to servers that are not ours: no session, no key.
+    if let Command::Fetch(verb) = &cli.command {
+        return ended(runtime()?, verb.run(output));
+    }
+    if let Command::Enrich(verb) = &cli.command {
+        return ended(runtime()?, verb.run(output));
+    }
     let session = Session::open(global)?;
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
@@ -127,6 +142,8 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Down(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Sync(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Ls(verb) => verb.run(&session, output).await,
+            Command::Zip(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Link(verb) => verb.run(&session, output).await,
             Command::Cat(verb) => verb.run(&session, output).await,
             Command::Stat(verb) => verb.run(&session, output).await,
             Command::Mkdir(verb) => verb.run(&session, output).await,
@@ -155,15 +172,16 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         }
     });
     // Threads that were writing files see that nobody wants those any more, and remove what is not whole.
-    match exit {
-        Ok(Exit::Interrupted) => shut_down(runtime)?,
-        _ => runtime.shutdown_timeout(CLEAN_UP),
-    }
+    shut_down(runtime, &exit)?;
     exit
 }
 
-/// Lets an interrupted verb put away what was under way; a second interrupt does not wait for that.
-fn shut_down(runtime: tokio::runtime::Runtime) -> std::io::Result<()> {
+/// Ends a verb's runtime. One that was interrupted puts away what was under way; a second interrupt does not wait for that.
+fn shut_down(runtime: tokio::runtime::Runtime, exit: &anyhow::Result<Exit>) -> std::io::Result<()> {
+    if !matches!(exit, Ok(Exit::Interrupted)) {
+        runtime.shutdown_timeout(CLEAN_UP);
+        return Ok(());
+    }
     let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     waiting.block_on(async {
         let again = interrupted();
@@ -179,6 +197,16 @@ fn shut_down(runtime: tokio::runtime::Runtime) -> std::io::Result<()> {
         }
     });
     Ok(())
+}
+
+/// Runs a verb to its end.
+fn ended(
+    runtime: tokio::runtime::Runtime,
+    verb: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let exit = runtime.block_on(verb);
+    shut_down(runtime, &exit)?;
+    exit
 }
 
 /// Makes the clients' runtime: one thread for the connections beside the one that hands out work. More were not

@@ -79,6 +79,8 @@ impl Default for Builder {
 /// What every request needs, made once.
 #[derive(Debug)]
 pub(crate) struct Base {
+    /// Scheme, host and port.
+    pub(crate) origin: String,
     /// The URL's own path, which every route follows; without a `/` at its end.
     pub(crate) prefix: String,
     pub(crate) host: HeaderValue,
@@ -126,8 +128,7 @@ impl Builder {
     }
 
     /// Sets how many files `upload_many` and `download_many` move at once where their options do not say, and how many
-    /// requests that download into files, parts of large ones among them, run at once at most; [`DEFAULT_CONCURRENCY`]
-    /// unless set. A server that refuses some for now (429, 503) gets fewer, and more again as it takes them.
+    /// requests for content, parts of large files among them, run at once at most; [`DEFAULT_CONCURRENCY`] unless set. A server that refuses some for now (429, 503) gets fewer, and more again as it takes them.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency.max(1);
@@ -181,8 +182,17 @@ impl Builder {
         let authorization = self.api_key.as_ref().map(bearer).transpose()?;
         let user_agent = HeaderValue::from_str(&self.user_agent)
             .map_err(|_| Error::invalid("the user agent holds characters no header can"))?;
-        let base =
-            Base { prefix: uri.path().trim_end_matches('/').to_owned(), host, authorization, user_agent };
+        let base = Base {
+            origin: format!(
+                "{}://{}",
+                uri.scheme_str().unwrap_or_default(),
+                host.to_str().unwrap_or_default()
+            ),
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+            host,
+            authorization,
+            user_agent,
+        };
         let connector =
             Connector::new(uri, self.ca_file.as_deref(), self.timeouts.connect)?.paced(self.limit_rate);
         Ok(Client::new(&self, base, connector))

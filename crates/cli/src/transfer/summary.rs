@@ -96,11 +96,13 @@ impl Summary {
 
     /// Prints it, the failures on standard error, and returns the code to end with.
     pub(crate) fn show(&self, verb: &str, output: Output) -> std::io::Result<Exit> {
+        self.show_saying(verb, "symbolic links and special files are not moved", output)
+    }
+
+    /// Does the same where something else is why items were skipped.
+    pub(crate) fn show_saying(&self, verb: &str, skipped: &str, output: Output) -> std::io::Result<Exit> {
         if self.skipped > 0 {
-            output.note(&format!(
-                "note: {} skipped: symbolic links and special files are not moved",
-                count(self.skipped)
-            ));
+            output.note(&format!("note: {} skipped: {skipped}", count(self.skipped)));
         }
         if output.json {
             output.json_line(self)?;

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use longshore_link::{Conditions, Counts, Link};
 
-use crate::run::{Server, run};
+use crate::run::{Server, end, run, spawn, wait};
 
 const MIB: usize = 1024 * 1024;
 /// A file that is ended in its middle.
@@ -36,38 +36,68 @@ fn cells(server: &Server) -> usize {
     state.map_or(0, |state| state.lines().count().saturating_sub(1))
 }
 
+/// A file of 40 MiB that comes over a slow line, and takes two seconds for it.
+struct Slow {
+    server: Server,
+    content: Vec<u8>,
+    runtime: tokio::runtime::Runtime,
+    link: Link,
+}
+
+impl Slow {
+    fn start() -> Self {
+        let server = Server::start();
+        let content = bytes(40 * MIB);
+        fs::write(server.path("f"), &content).unwrap();
+        server.ok(&["up", "f", "/f"]);
+        fs::create_dir(server.path("to")).unwrap();
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
+        let conditions = Conditions { rate: Some(20 * MIB as u64), ..Conditions::default() };
+        let link = runtime.block_on(Link::start(address(&server.url), conditions)).unwrap();
+        Self { server, content, runtime, link }
+    }
+
+    fn down(&self) -> Command {
+        let mut command = self.server.command();
+        command.env("LONGSHORE_URL", format!("http://{}", self.link.address())).args(["down", "/f", "to/f"]);
+        command
+    }
+
+    /// Starts a download and waits until some cells have come.
+    fn begin(&self) -> Child {
+        let down = self.down().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let patience = Instant::now() + Duration::from_secs(30);
+        while cells(&self.server) < 10 {
+            assert!(Instant::now() < patience, "no state came");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(cells(&self.server) < 40 && !self.server.path("to/f").exists());
+        down
+    }
+
+    #[track_caller]
+    fn is_whole(&self) {
+        assert!(fs::read(self.server.path("to/f")).unwrap() == self.content);
+        assert_eq!(left(&self.server, "").len(), 1);
+    }
+}
+
+fn address(url: &str) -> SocketAddr {
+    url.trim_start_matches("http://").parse().unwrap()
+}
+
 #[test]
 fn a_download_that_is_killed_goes_on_where_it_was() {
-    let server = Server::start();
-    let content = bytes(40 * MIB);
-    fs::write(server.path("f"), &content).unwrap();
-    server.ok(&["up", "f", "/f"]);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let target: SocketAddr = server.url.trim_start_matches("http://").parse().unwrap();
-    let slow = Conditions { rate: Some(20 * MIB as u64), ..Conditions::default() };
-    let link = runtime.block_on(Link::start(target, slow)).unwrap();
-    let url = format!("http://{}", link.address());
-    fs::create_dir(server.path("to")).unwrap();
-    let mut command = server.command();
-    let down = command.env("LONGSHORE_URL", &url).args(["down", "/f", "to/f"]).stderr(Stdio::null());
-    let mut down = down.stdout(Stdio::null()).spawn().unwrap();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while cells(&server) < 10 {
-        assert!(Instant::now() < patience, "no state came");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    down.kill().unwrap();
-    down.wait().unwrap();
-    let had = cells(&server);
-    assert!(had < 40 && !server.path("to/f").exists());
-    let before = link.counts().down;
-    let mut again = server.command();
-    again.env("LONGSHORE_URL", &url);
-    run(again, &["down", "/f", "to/f"]).exits(0);
-    assert!(fs::read(server.path("to/f")).unwrap() == content);
-    assert_eq!(left(&server, "").len(), 1);
+    let slow = Slow::start();
+    let mut down = slow.begin();
+    end(&mut down);
+    let had = cells(&slow.server);
+    let before = slow.link.counts().down;
+    run::<&str>(slow.down(), &[]).exits(0);
+    slow.is_whole();
     // What the first answer brought before it was dropped, and heads, come on top.
-    let fetched = link.counts().down - before;
+    let fetched = slow.link.counts().down - before;
     assert!(fetched <= ((40 - had) * MIB + 3 * MIB) as u64, "{fetched} bytes, and {had} MiB were there");
 }
 
@@ -127,6 +157,25 @@ fn a_download_that_is_interrupted_goes_on_where_it_was() {
     assert!(moved <= (LARGE + MARGIN) as u64, "{moved} bytes");
     assert!(fs::read(server.path("to/f")).unwrap() == content);
     assert_eq!(left(&server, "").len(), 1);
+}
+
+#[test]
+fn a_server_that_is_killed_and_started_again_goes_on_where_it_was() {
+    let slow = Slow::start();
+    let mut down = slow.begin();
+    slow.link.stall(true);
+    slow.server.signal("KILL");
+    let (mut again, ready) = spawn(&slow.server.path(""), &["--ready-json"]);
+    let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
+    slow.link.retarget(address(ready["url"].as_str().unwrap()));
+    slow.link.stall(false);
+    let code = wait(&mut down, Duration::from_secs(60));
+    end(&mut again);
+    assert_eq!(code, 0);
+    slow.is_whole();
+    let crossed = slow.link.counts().down;
+    assert!(crossed <= 44 * MIB as u64 + 3 * MIB as u64, "{crossed} bytes");
+    drop(slow.runtime);
 }
 
 #[test]

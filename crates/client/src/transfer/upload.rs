@@ -33,6 +33,12 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// stands at the target: the same content is the answer. Else all of it is sent again under the same key, by
 /// which the server knows it: what had been stored the first time is then the answer, and not stored twice. A full
 /// disk (507) is told at once.
+///
+/// Of content of 8 MiB or more, which is no stream, the server keeps what has come when a connection breaks, and only the
+/// rest is sent again; from 32 MiB on it goes in up to four parts beside each other. A file that is written to meanwhile is
+/// an error, and nothing of it appears.
+///
+/// [`Code::OutcomeUnknown`]: longshore_core::Code::OutcomeUnknown
 #[derive(Clone, Debug, Default)]
 pub struct UploadOptions {
     /// What happens where the name is taken by a file.
@@ -102,8 +108,7 @@ pub(crate) async fn upload_or_skip(
             options.hand().pass().await?;
             look.find(client).await
         };
-        let found = options.hand().guard(looking).await;
-        if !matches!(found, Ok(None)) {
+        if let Some(found) = options.hand().guard(looking).await.transpose() {
             return same::told(&report, found);
         }
     }

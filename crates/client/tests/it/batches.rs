@@ -11,7 +11,7 @@ use longshore::{Code, Content, ManyOptions, Node, Path, UploadOutcome};
 use crate::fake::{Fake, Reply, Seen, digest, node, node_id, problem, version};
 
 /// Takes a request apart.
-fn items(seen: &Seen) -> Vec<(BatchItem, Bytes)> {
+pub(crate) fn items(seen: &Seen) -> Vec<(BatchItem, Bytes)> {
     let (mut body, mut found) = (seen.body.clone(), Vec::new());
     while !body.is_empty() {
         let end = body.iter().position(|byte| *byte == b'\n').unwrap();
@@ -166,7 +166,7 @@ async fn a_dropped_batch_stops() {
 }
 
 /// Answers a reading with these contents, from the first that was asked for.
-fn contents(found: &[(&[u8], Option<Problem>)]) -> Response<Bytes> {
+pub(crate) fn contents(found: &[(&[u8], Option<Problem>)]) -> Response<Bytes> {
     let mut answer = Vec::new();
     for (index, (content, problem)) in found.iter().enumerate() {
         let head = BatchContent {

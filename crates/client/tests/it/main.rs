@@ -5,6 +5,7 @@
     reason = "a test that cannot go on says so by panicking; helpers are no test functions to clippy"
 )]
 
+mod archives;
 mod batches;
 mod blocking;
 mod control;
@@ -15,6 +16,7 @@ mod fake;
 mod held;
 mod locks;
 mod parts;
+mod plans;
 mod requests;
 mod resume;
 mod retries;

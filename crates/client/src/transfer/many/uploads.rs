@@ -100,14 +100,12 @@ impl Work for Uploads {
                 options.hand().pass().await?;
                 look.find(&self.client).await
             };
-            let result = match options.hand().guard(found).await {
-                Ok(None) => {
-                    // What it is known to be by now it is not.
-                    let given = UploadItem { known: Known::Absent, ..given };
-                    return Err(Item { index, given, length });
-                }
-                found => same::told(&report, found),
+            let Some(found) = options.hand().guard(found).await.transpose() else {
+                // What it is known to be by now it is not.
+                let given = UploadItem { known: Known::Absent, ..given };
+                return Err(Item { index, given, length });
             };
+            let result = same::told(&report, found);
             let skipped = result.is_ok();
             let source = path(&given.source);
             Ok(UploadOutcome { skipped, ..outcome(index, source, given.target, result) })

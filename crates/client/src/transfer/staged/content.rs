@@ -1,33 +1,19 @@
 //! Content that is read in several places at once, hashed in cells as it is read, and held to what it was at first.
 
-use std::fs::{File, Metadata};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use longshore_core::Digest;
 use longshore_core::digest_tree::{CellHasher, CellSize, Chaining};
-use longshore_core::{Code, Digest};
 use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
 use crate::transfer::plan::next_chunk;
-use crate::transfer::reader;
+use crate::transfer::reader::{self, Stamp, changed};
 use crate::transport::body::Chunks;
-
-/// What shows that a file was written to: its length, and when it last was, in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) length: u64,
-    pub(super) seconds: i64,
-    pub(super) nanos: i64,
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self { length: metadata.len(), seconds: metadata.mtime(), nanos: metadata.mtime_nsec() }
-    }
-}
 
 /// Content to be sent.
 pub(super) enum Content {
@@ -81,11 +67,6 @@ impl Content {
             }
         }
     }
-}
-
-fn changed(path: &Path) -> Error {
-    let message = format!("{} changed while it was sent", path.display());
-    Error::mismatch(Code::LengthMismatch, message)
 }
 
 /// The hash of a share, as far as it was read. Bytes count once, however often they are sent.
@@ -186,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Content, ShareHash, digest, read};
-    use crate::transfer::reader;
+    use crate::transfer::reader::{self, Stamp, changed};
 
     const CELL: CellSize = CellSize::mebibytes(1);
     const MIB: u64 = 1024 * 1024;

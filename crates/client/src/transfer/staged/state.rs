@@ -3,18 +3,26 @@
 //! The first line names the content; each line after it a part and where it is. Lines are only ever added, and a torn last
 //! one counts for nothing. Nothing here is believed by itself: the server says what it has, and the whole is verified.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use longshore_core::{Clock, SystemClock, Timestamp};
 use rustix::fs::{AtFlags, CWD};
 
-use super::content::Stamp;
 use crate::transfer::own::open_locked;
+use crate::transfer::reader::Stamp;
 
 /// Begins the first line; the number grows when the lines' meaning changes.
 const MAGIC: &str = "longshore-upload 1";
+/// What the names of states end with.
+const ENDING: &str = "upload";
+/// How long a state stays that nobody goes on with: the server has removed the parts long before.
+const KEPT: Duration = Duration::from_hours(7 * 24);
+/// How many files of the folder are looked at for that.
+const PRUNED: usize = 1_000;
 /// The most bytes of a state that are read: far more than its few lines have.
 const MOST: u64 = 64 * 1024;
 /// Places in a workspace are nobody else's business.
@@ -45,7 +53,7 @@ impl Subject<'_> {
         for field in [self.server.as_bytes(), self.target.as_bytes(), source, numbers.as_bytes()] {
             hasher.update(&(field.len() as u64).to_le_bytes()).update(field);
         }
-        format!("{}.upload", hasher.finalize().to_hex())
+        format!("{}.{ENDING}", hasher.finalize().to_hex())
     }
 
     fn line(&self) -> String {
@@ -69,6 +77,7 @@ impl State {
     /// upload goes on without.
     pub(super) fn open(folder: &Path, subject: &Subject<'_>) -> Option<(Self, Places)> {
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).ok()?;
+        prune(folder, SystemClock.now());
         let path = folder.join(subject.name());
         let file = open_locked(CWD, &path, MODE).ok()?;
         let state = Self { file, path, begin: subject.line() };
@@ -115,6 +124,24 @@ impl State {
     }
 }
 
+/// Removes what earlier runs have left and none went on with: of a file that changed since, its name comes never again.
+fn prune(folder: &Path, now: Timestamp) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten().take(PRUNED) {
+        let path = entry.path();
+        let is_old = |found: &Metadata| {
+            let written = Timestamp::from_micros(found.mtime().saturating_mul(1_000_000));
+            found.is_file() && written.plus(KEPT) < now
+        };
+        if path.extension().is_some_and(|ending| ending == ENDING)
+            && entry.metadata().is_ok_and(|found| is_old(&found))
+            && let Ok(_locked) = open_locked(CWD, &path, MODE)
+        {
+            let _left_behind = rustix::fs::unlinkat(CWD, &path, AtFlags::empty());
+        }
+    }
+}
+
 /// Reads the lines of parts; returns how many bytes of them are sound.
 fn parse(lines: &str, count: usize) -> (Places, usize) {
     let (mut places, mut rest) = (vec![None; count], lines);
@@ -139,7 +166,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    use super::{Stamp, State, Subject, parse};
+    use longshore_core::{Clock, SystemClock};
+
+    use super::{KEPT, Stamp, State, Subject, parse, prune};
 
     fn subject(nanos: i64) -> Subject<'static> {
         Subject {
@@ -186,6 +215,22 @@ mod tests {
         state.restart().unwrap();
         drop(state);
         assert_eq!(State::open(folder.path(), &subject(1)).unwrap().1, [None, None]);
+    }
+
+    #[test]
+    fn what_nobody_went_on_with_goes_after_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, _) = State::open(folder.path(), &subject(1)).unwrap();
+        fs::write(folder.path().join("else"), "not ours").unwrap();
+        let count = || fs::read_dir(folder.path()).unwrap().count();
+        let later = SystemClock.now().plus(KEPT).plus(KEPT);
+        prune(folder.path(), later);
+        assert_eq!(count(), 2, "somebody has it in hand");
+        drop(state);
+        prune(folder.path(), SystemClock.now());
+        assert_eq!(count(), 2);
+        prune(folder.path(), later);
+        assert_eq!(count(), 1);
     }
 
     #[test]
