@@ -135,8 +135,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         return ended(runtime()?, verb.run(output));
     }
     let session = Session::open(global)?;
-    let runtime = runtime()?;
-    let exit = runtime.block_on(async {
+    ended(runtime()?, async {
         match &cli.command {
             Command::Up(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Down(verb) => Box::pin(verb.run(&session, output)).await,
@@ -170,18 +169,25 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             // Handled above, where no session is needed.
             _ => Ok(Exit::Unexpected),
         }
-    });
+    })
+}
+
+/// Runs a verb to its end.
+fn ended(
+    runtime: tokio::runtime::Runtime,
+    verb: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let exit = runtime.block_on(verb);
     // Threads that were writing files see that nobody wants those any more, and remove what is not whole.
-    shut_down(runtime, &exit)?;
+    match exit {
+        Ok(Exit::Interrupted) => shut_down(runtime)?,
+        _ => runtime.shutdown_timeout(CLEAN_UP),
+    }
     exit
 }
 
-/// Ends a verb's runtime. One that was interrupted puts away what was under way; a second interrupt does not wait for that.
-fn shut_down(runtime: tokio::runtime::Runtime, exit: &anyhow::Result<Exit>) -> std::io::Result<()> {
-    if !matches!(exit, Ok(Exit::Interrupted)) {
-        runtime.shutdown_timeout(CLEAN_UP);
-        return Ok(());
-    }
+/// Lets an interrupted verb put away what was under way; a second interrupt does not wait for that.
+fn shut_down(runtime: tokio::runtime::Runtime) -> std::io::Result<()> {
     let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     waiting.block_on(async {
         let again = interrupted();
@@ -197,16 +203,6 @@ fn shut_down(runtime: tokio::runtime::Runtime, exit: &anyhow::Result<Exit>) -> s
         }
     });
     Ok(())
-}
-
-/// Runs a verb to its end.
-fn ended(
-    runtime: tokio::runtime::Runtime,
-    verb: impl Future<Output = anyhow::Result<Exit>>,
-) -> anyhow::Result<Exit> {
-    let exit = runtime.block_on(verb);
-    shut_down(runtime, &exit)?;
-    exit
 }
 
 /// Makes the clients' runtime: one thread for the connections beside the one that hands out work. More were not
