@@ -16,6 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::session::{Session, workspace_path};
 use crate::transfer::Traffic;
+use crate::transfer::clash::Clashes;
 use crate::transfer::drive::drive;
 use crate::transfer::landing::Landing;
 use crate::transfer::merge::Merge;
@@ -233,6 +234,8 @@ impl Terms {
             return Ok(Exit::Ok);
         }
         let landing = if self.dry_run { None } else { Some(Arc::new(Landing::new(local)?)) };
+        // Before the folder is walked: the disk is asked with a file.
+        let clashes = landing.as_ref().map_or(Clashes::new(false), |landing| Clashes::on(landing.root()));
         let counters = Arc::new(Counters::default());
         let receiver = Receiver {
             client,
@@ -244,7 +247,7 @@ impl Terms {
         let is_there =
             !matches!(local.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound);
         let merge = Merge::new(is_there.then(|| local.to_owned()), node.path.clone(), tree);
-        let planner = down::Planner::new(merge, landing, node.path, self.delete);
+        let planner = down::Planner::new(merge, landing, clashes, node.path, self.delete);
         let reader = Reader::new();
         let steps = planner.plans().map(move |plan| down::checked(plan, reader.clone()));
         if self.dry_run {

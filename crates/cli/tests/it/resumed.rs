@@ -121,7 +121,7 @@ fn ended_and_run_again(server: &Server, signal: &str, arguments: &[&str], way: f
         std::thread::sleep(Duration::from_millis(5));
     }
     crate::run::signal(&first, signal);
-    let code = crate::run::wait(&mut first, Duration::from_secs(20));
+    let code = wait(&mut first, Duration::from_secs(20));
     if signal == "INT" {
         let told = fs::read_to_string(server.path("told")).unwrap();
         assert!(code == 130 && told.contains("the same command goes on from there"), "{code}: {told}");

@@ -267,6 +267,20 @@ fn a_source_that_is_not_there_ends_it_before_it_begins() {
     assert!(!server.path("to").exists());
 }
 
+/// Waits until a program catches the interrupt, which ends it on the spot before.
+fn listens(child: &std::process::Child) {
+    let caught = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(mask.trim(), 16).unwrap() & 0b10 != 0
+    };
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !caught() {
+        assert!(std::time::Instant::now() < patience, "it does not listen");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn an_interrupt_ends_it_and_leaves_nothing_half() {
     use crate::run::{signal, wait};
@@ -277,6 +291,7 @@ fn an_interrupt_ends_it_and_leaves_nothing_half() {
         write(server.path(&format!("source/{number}")), bytes(24 * 1_024 * 1_024));
     }
     let mut up = server.command().args(["--quiet", "up", "source", "/to"]).spawn().unwrap();
+    listens(&up);
     std::thread::sleep(Duration::from_millis(150));
     signal(&up, "INT");
     assert_eq!(wait(&mut up, Duration::from_secs(5)), 130);
@@ -291,6 +306,7 @@ fn an_interrupt_ends_it_and_leaves_nothing_half() {
     let told = fs::File::create(server.path("told")).unwrap();
     let mut down =
         server.command().args(["down", "/to", "back"]).stdout(Stdio::null()).stderr(told).spawn().unwrap();
+    listens(&down);
     std::thread::sleep(Duration::from_millis(100));
     signal(&down, "INT");
     assert_eq!(wait(&mut down, Duration::from_secs(5)), 130);

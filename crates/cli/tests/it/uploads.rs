@@ -91,7 +91,7 @@ async fn one(server: &Server, direct: &Client, seed: u64) -> (u64, u64) {
     let conditions = Conditions { seed, cuts: Some(cuts), ..Conditions::default() };
     let link = Link::start(address(server), conditions).await.unwrap();
     let client = client(&format!("http://{}", link.address()), &server.key);
-    let source = if seed % 2 == 0 {
+    let source = if seed.is_multiple_of(2) {
         Source::from(bytes.clone())
     } else {
         write(server.path("f"), &bytes);

@@ -46,8 +46,13 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    pub(super) fn new(merge: Merge, landing: Option<Arc<Landing>>, folder: Path, delete: bool) -> Self {
-        let clashes = landing.as_ref().map_or(Clashes::new(false), |landing| Clashes::on(landing.root()));
+    pub(super) fn new(
+        merge: Merge,
+        landing: Option<Arc<Landing>>,
+        clashes: Clashes,
+        folder: Path,
+        delete: bool,
+    ) -> Self {
         Self {
             merge,
             landing,
