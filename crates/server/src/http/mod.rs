@@ -109,6 +109,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(versions::list))
         .routes(routes!(versions::get, versions::update, versions::delete))
         .routes(routes!(versions::compare))
+        .routes(routes!(versions::chunks))
         .routes(routes!(content::get_version))
         .routes(routes!(versions::restore))
         .merge(uploads::routes())

@@ -10,6 +10,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use longshore_core::chunks::MEDIA_TYPE;
 use longshore_core::wire::{Disposition, Node};
 use longshore_core::{Code, VersionId};
 use longshore_engine::{Archive, Content, Written};
@@ -148,6 +149,16 @@ pub(super) async fn content(
             None => Body::from_stream(content.read(range).await?),
         };
     }
+    Ok(response)
+}
+
+/// Answers with the list of a version's chunks, made as it is sent.
+pub(super) async fn chunks(content: &Content) -> Result<Response, Failure> {
+    let mut response = Response::new(Body::from_stream(content.chunks().await?));
+    let headers = response.headers_mut();
+    headers.insert(ETAG, etag(content.version().id));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    harmless(headers);
     Ok(response)
 }
 

@@ -10,7 +10,7 @@ use longshore_engine::PageRequest;
 use serde::Deserialize;
 
 use super::app::App;
-use super::document::{ContentProblems, ReadProblems, WriteProblems};
+use super::document::{ContentProblems, Octets, ReadProblems, WriteProblems};
 use super::extract::{At, Caller, NodeRef, PageSize, Query, RootOf};
 use super::json::Order;
 use super::outgoing;
@@ -123,6 +123,25 @@ pub(super) async fn delete(
     let id = app.node(&caller, id, root.workspace).await?;
     app.engine().delete_version(&caller, id, version, premises).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lists the chunks of a version's content, by which a client finds what a new version shares with it.
+#[utoipa::path(get, path = "/v1/files/{id}/versions/{ver}/chunks", operation_id = "list_chunks", tag = "versions",
+    params(OfVersion, RootOf),
+    responses(
+        (status = 200, description = "A line with the rule by which the content is cut, then 20 bytes for each chunk: its length, least byte first, and the first 16 bytes of its BLAKE3.",
+            body = inline(Octets), content_type = "application/vnd.longshore.chunks", headers(("ETag" = String))),
+        ContentProblems))]
+pub(super) async fn chunks(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<NodeRef>,
+    At(version): At<VersionId>,
+    Query(root): Query<RootOf>,
+) -> Result<Response, Failure> {
+    let id = app.node(&caller, id, root.workspace).await?;
+    let content = app.engine().open_content(&caller, id, Some(version)).await?;
+    outgoing::chunks(&content).await
 }
 
 /// With which version to compare.

@@ -6,6 +6,7 @@ mod access;
 mod archives;
 mod batch;
 mod bytes;
+mod deltas;
 mod describe;
 mod direct;
 mod document;

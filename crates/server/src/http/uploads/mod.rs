@@ -234,6 +234,9 @@ struct AppendHeaders {
     /// An algorithm (`sha256`, `sha1`, `md5` or `blake3`) and the digest of these bytes in base64. They are kept only if they match.
     #[param(rename = "Upload-Checksum")]
     upload_checksum: Option<String>,
+    /// Of a delta, the version that its ranges are copied of: one of a file of the same workspace.
+    #[param(rename = "Longshore-Base")]
+    longshore_base: Option<String>,
     /// In place of what the creation said, where these bytes are the last.
     #[param(rename = "If-Match")]
     if_match: Option<String>,
@@ -243,6 +246,9 @@ struct AppendHeaders {
 }
 
 /// Adds bytes to an upload; with the last of them the file is written. Without bytes at the end it is tried again.
+///
+/// The bytes come as they are, or as a delta (`application/vnd.longshore.delta`): `C`, a place and a length of 8 bytes each
+/// copy a range of the base; `D` and a length of 4 bytes are followed by that many bytes. Numbers have the least byte first.
 #[utoipa::path(patch, path = "/v1/uploads/{upload}", operation_id = "append_upload", tag = "uploads",
     request_body(content = inline(Octets), content_type = "application/offset+octet-stream"),
     params(OfUpload, AppendHeaders),
@@ -257,7 +263,7 @@ async fn append(State(app): State<App>, request: Request) -> Result<Response, Fa
     let mut head = Head::of(parts, &app).await?;
     let id = head.upload(&app).await?;
     let headers = &head.parts.headers;
-    protocol::check_media_type(headers)?;
+    let base = protocol::base(headers)?;
     let options = AppendOptions {
         offset: protocol::offset(headers)?,
         length: match protocol::length(headers)? {
@@ -266,6 +272,7 @@ async fn append(State(app): State<App>, request: Request) -> Result<Response, Fa
         },
         size: incoming::length(headers)?,
         is_whole: headers.contains_key(checksum::HEADER),
+        base,
         premises: head.premises,
     };
     let checksum = Checksum::of(headers)?;

@@ -7,7 +7,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use longshore_core::wire::UploadState;
-use longshore_core::{Code, Timestamp, UploadId};
+use longshore_core::{Code, Timestamp, UploadId, VersionId, delta};
 use longshore_engine::Staged;
 
 use super::checksum;
@@ -29,6 +29,7 @@ const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-concat");
 const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 const UPLOAD_STATE: HeaderName = HeaderName::from_static("longshore-upload-state");
 const NODE: HeaderName = HeaderName::from_static("longshore-node");
+const BASE: HeaderName = HeaderName::from_static("longshore-base");
 const FILE_VERSION: HeaderName = HeaderName::from_static("longshore-version");
 
 /// The most bytes of metadata: it is told again in every answer to a look.
@@ -62,11 +63,28 @@ pub(super) fn check_version(headers: &HeaderMap, looks: bool) -> Result<(), Fail
 }
 
 pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Failure> {
-    let stated = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if stated.trim().eq_ignore_ascii_case(MEDIA_TYPE) {
+    if stated_type(headers).eq_ignore_ascii_case(MEDIA_TYPE) {
         return Ok(());
     }
     Err(Failure::new(Code::MediaTypeUnsupported, format!("the bytes of an upload are `{MEDIA_TYPE}`")))
+}
+
+fn stated_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().trim()
+}
+
+/// Reads of what the ranges are that a delta copies; nothing where what comes is the bytes themselves.
+pub(super) fn base(headers: &HeaderMap) -> Result<Option<VersionId>, Failure> {
+    let stated = once(headers, &BASE)?;
+    if !stated_type(headers).eq_ignore_ascii_case(delta::MEDIA_TYPE) {
+        check_media_type(headers)?;
+        return match stated {
+            None => Ok(None),
+            Some(_) => Err(malformed(BASE.as_str(), &format!("goes with `{}`", delta::MEDIA_TYPE))),
+        };
+    }
+    let version = stated.and_then(|text| text.parse().ok());
+    version.map(Some).ok_or_else(|| malformed(BASE.as_str(), "names the version that a delta copies of"))
 }
 
 /// Reads a header once; nothing where it is not there.
