@@ -8,6 +8,7 @@ use crate::cli::Cli;
 use crate::failure::Exit;
 use crate::output::Output;
 use crate::session::Session;
+use crate::transfer::drive::interrupted;
 
 mod cat;
 mod completions;
@@ -134,8 +135,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         return ended(runtime()?, verb.run(output));
     }
     let session = Session::open(global)?;
-    let runtime = runtime()?;
-    let exit = runtime.block_on(async {
+    ended(runtime()?, async {
         match &cli.command {
             Command::Up(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Down(verb) => Box::pin(verb.run(&session, output)).await,
@@ -169,10 +169,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             // Handled above, where no session is needed.
             _ => Ok(Exit::Unexpected),
         }
-    });
-    // Threads that were writing files see that nobody wants those any more, and remove what is not whole.
-    runtime.shutdown_timeout(CLEAN_UP);
-    exit
+    })
 }
 
 /// Runs a verb to its end.
@@ -181,8 +178,31 @@ fn ended(
     verb: impl Future<Output = anyhow::Result<Exit>>,
 ) -> anyhow::Result<Exit> {
     let exit = runtime.block_on(verb);
-    runtime.shutdown_timeout(CLEAN_UP);
+    // Threads that were writing files see that nobody wants those any more, and remove what is not whole.
+    match exit {
+        Ok(Exit::Interrupted) => shut_down(runtime)?,
+        _ => runtime.shutdown_timeout(CLEAN_UP),
+    }
     exit
+}
+
+/// Lets an interrupted verb put away what was under way; a second interrupt does not wait for that.
+fn shut_down(runtime: tokio::runtime::Runtime) -> std::io::Result<()> {
+    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    waiting.block_on(async {
+        let again = interrupted();
+        let (done, ended) = tokio::sync::oneshot::channel();
+        // The thread ends with the program, if that does not wait for it.
+        drop(std::thread::spawn(move || {
+            runtime.shutdown_timeout(CLEAN_UP);
+            done.send(()).ok();
+        }));
+        tokio::select! {
+            _ended = ended => {}
+            () = again => {}
+        }
+    });
+    Ok(())
 }
 
 /// Makes the clients' runtime: one thread for the connections beside the one that hands out work. More were not

@@ -69,6 +69,7 @@ pub use longshore_core::{
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::control::Control;
+pub use transfer::delta::Delta;
 pub use transfer::destination::{Destination, DownloadItem};
 pub use transfer::download::{ByteRange, Download, DownloadOptions, Downloaded};
 pub use transfer::many::{DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};

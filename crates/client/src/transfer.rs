@@ -3,6 +3,7 @@
 pub(crate) mod archive;
 pub(crate) mod batch;
 pub(crate) mod control;
+pub(crate) mod delta;
 pub(crate) mod destination;
 pub(crate) mod download;
 pub(crate) mod many;

@@ -152,6 +152,8 @@ codes! {
     UploadTakenOver = "upload_taken_over", Conflict, "a later request took over";
     /// An upload that is to be a part of another is not whole yet, or is no part.
     UploadIncomplete = "upload_incomplete", Conflict, "a part of the upload is missing";
+    /// The content is too small for a list of its chunks to pay: send the new version whole.
+    NotChunked = "not_chunked", Conflict, "the content has no list of chunks";
     /// `If-Match` or `If-None-Match` does not hold; `current_version` names the version that stands, `current_event` what made it.
     PreconditionFailed = "precondition_failed", Precondition, "the precondition does not hold";
     /// The workspace takes no change of a file without `If-Match`.
@@ -182,6 +184,8 @@ codes! {
     DigestMismatch = "digest_mismatch", Invalid, "the digest does not match the content";
     /// The bytes of this request do not have the `Upload-Checksum` that came with them. None of them was kept.
     ChecksumMismatch = "checksum_mismatch", Invalid, "the checksum does not match the bytes";
+    /// An instruction of a delta is malformed, or copies what its base does not have. What came before it is kept.
+    InvalidDelta = "invalid_delta", Invalid, "the delta is malformed";
     /// The body is of a media type that this route does not take.
     MediaTypeUnsupported = "media_type_unsupported", Invalid, "the media type is not taken here";
     /// The content ended before, or went on past, the length that was announced. Nothing was stored.

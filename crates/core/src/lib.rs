@@ -10,7 +10,9 @@
 
 #![warn(missing_docs)]
 
+pub mod chunks;
 pub mod clock;
+pub mod delta;
 pub mod digest;
 pub mod digest_tree;
 pub mod error;

@@ -12,6 +12,7 @@ mod actor;
 mod archive;
 mod batch;
 mod blob;
+mod chunks;
 mod copy;
 mod cursor;
 mod db;

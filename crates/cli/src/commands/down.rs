@@ -91,7 +91,7 @@ impl Down {
         let concurrency = self.traffic.pace.concurrency;
         let jobs = jobs.buffer_unordered(READERS * 2);
         let summary = drive(receiver.run(jobs, concurrency), counters, concurrency + 4, output).await;
-        Ok(summary.show("downloaded", output)?)
+        Ok(summary.show_resumable("downloaded", output)?)
     }
 
     /// Returns where each node goes; unless it is a rehearsal, folders that are named are made here.

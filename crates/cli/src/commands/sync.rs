@@ -1,11 +1,12 @@
 //! `longshore sync`: makes one side as the other is, in the direction that is said.
 
+use std::future::ready;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use futures_util::stream::{Stream, StreamExt};
+use futures_util::stream::{self, Stream, StreamExt};
 use longshore::{DownloadOptions, NodeKind, Path, UploadOptions};
 use serde::Serialize;
 
@@ -208,17 +209,9 @@ impl Terms {
             return self.rehearse(steps.buffered(READERS * 2), "would send", output).await;
         }
         let at_once = self.traffic.pace.concurrency;
-        let counted = Arc::clone(&counters);
-        let jobs = steps.buffer_unordered(READERS * 2).map(move |step| match step {
-            Step::Do(change, job) => {
-                counted.found(change.bytes);
-                job
-            }
-            Step::Made(change) => send::Job::Done(change.outcome()),
-            Step::Done(outcome) => send::Job::Done(outcome),
-        });
+        let jobs = jobs(steps.buffer_unordered(READERS * 2), Arc::clone(&counters), send::Job::Done);
         let summary = drive(sender.run(jobs, at_once), counters, at_once + 4, output).await;
-        Ok(self.ended(summary).show("sent", output)?)
+        Ok(self.ended(summary).show_resumable("sent", output)?)
     }
 
     async fn down(
@@ -258,17 +251,9 @@ impl Terms {
             return self.rehearse(steps.buffered(READERS * 2), "would fetch", output).await;
         }
         let at_once = self.traffic.pace.concurrency;
-        let counted = Arc::clone(&counters);
-        let jobs = steps.buffer_unordered(READERS * 2).map(move |step| match step {
-            Step::Do(change, job) => {
-                counted.found(change.bytes);
-                job
-            }
-            Step::Made(change) => receive::Job::Done(change.outcome()),
-            Step::Done(outcome) => receive::Job::Done(outcome),
-        });
+        let jobs = jobs(steps.buffer_unordered(READERS * 2), Arc::clone(&counters), receive::Job::Done);
         let summary = drive(receiver.run(jobs, at_once), counters, at_once + 4, output).await;
-        Ok(self.ended(summary).show("fetched", output)?)
+        Ok(self.ended(summary).show_resumable("fetched", output)?)
     }
 
     /// Asks before all of the destination would go: an empty source is more often a wrong one.
@@ -306,6 +291,32 @@ impl Terms {
         }
         Ok(self.ended(summary).show(verb, output)?)
     }
+}
+
+/// Returns the jobs that steps come to, `done` being that of what is done, and counts what there is to move.
+fn jobs<J>(
+    steps: impl Stream<Item = Step<J>>,
+    counters: Arc<Counters>,
+    done: fn(Outcome) -> J,
+) -> impl Stream<Item = J> {
+    let (counted, ended) = (Arc::clone(&counters), counters);
+    let jobs = steps.map(move |step| match step {
+        Step::Do(change, job) => {
+            if change.change != Mark::Delete && change.kind == NodeKind::File {
+                counted.found(change.bytes);
+            }
+            job
+        }
+        Step::Made(change) => done(change.outcome()),
+        Step::Done(outcome) => {
+            if let Outcome::Same(bytes) = outcome {
+                counted.found(bytes);
+            }
+            done(outcome)
+        }
+    });
+    let end = stream::once(async move { ended.found_all() });
+    jobs.chain(end.filter_map(|()| ready(None)))
 }
 
 /// The refusal of what has another kind on the other side.

@@ -20,7 +20,7 @@ use crate::transfer::progress::Counters;
 use crate::transfer::same::{READERS, Reader, open_file};
 use crate::transfer::send::{Job, Load, Sender};
 use crate::transfer::summary::{Outcome, Summary};
-use crate::transfer::tree::Tree;
+use crate::transfer::tree::{Found, Looker, Tree};
 use crate::transfer::walk::{self, Step, Walk};
 use crate::transfer::{Traffic, both};
 
@@ -136,7 +136,7 @@ impl Up {
         }
         let concurrency = self.traffic.pace.concurrency;
         let summary = drive(sender.run(jobs, concurrency), counters, concurrency + 4, output).await;
-        Ok(summary.show("uploaded", output)?)
+        Ok(summary.show_resumable("uploaded", output)?)
     }
 
     /// Tells whether files that are there already are left out: whoever says what is to become of each means all.
@@ -219,24 +219,29 @@ fn start(source: &LocalPath, folder: bool, target: Result<Path, PathError>) -> S
     Start { steps, folder }
 }
 
-/// Returns steps with the nodes that stand where their files go; both come in the same order.
-fn beside(
-    steps: Box<dyn Iterator<Item = Step> + Send>,
-    tree: Option<Tree>,
-) -> BoxStream<'static, (Step, Option<Box<longshore::Node>>)> {
+/// A step, and what is known of where its file goes.
+struct Beside {
+    step: Step,
+    found: Found,
+    looker: Option<Looker>,
+}
+
+/// Returns steps with what stands where their files go; both come in the same order.
+fn beside(steps: Box<dyn Iterator<Item = Step> + Send>, tree: Option<Tree>) -> BoxStream<'static, Beside> {
     let steps = stream::unfold((steps, tree), async |(mut steps, mut tree)| {
         let step = steps.next()?;
-        let node = match (&step, &mut tree) {
-            (Step::File(_, path, _), Some(tree)) => tree.find(path).await.map(Box::new),
-            _ => None,
-        };
-        Some(((step, node), (steps, tree)))
+        let mut beside = Beside { step, found: Found::Nothing, looker: None };
+        if let (Step::File(_, path, _), Some(tree)) = (&beside.step, &mut tree) {
+            beside.found = tree.find(path).await;
+            beside.looker = matches!(beside.found, Found::Unknown).then(|| tree.looker());
+        }
+        Some((beside, (steps, tree)))
     });
     steps.boxed()
 }
 
 /// Returns what a step comes to, and what it says before it is done. What stands there already with its content is left out.
-async fn checked((step, node): (Step, Option<Box<longshore::Node>>), reader: Reader) -> (String, Job) {
+async fn checked(Beside { step, found, looker }: Beside, reader: Reader) -> (String, Job) {
     match step {
         Step::Skip => (String::new(), Job::Done(Outcome::Skipped)),
         Step::Fail(path, failure) => {
@@ -244,6 +249,11 @@ async fn checked((step, node): (Step, Option<Box<longshore::Node>>), reader: Rea
         }
         Step::Folder(path) => (format!("folder {path}"), Job::Folder(path)),
         Step::File(local, path, size) => {
+            let node = match (found, looker) {
+                (Found::Node(node), _) => Some(node),
+                (_, Some(looker)) => looker.look(&path).await.map(Box::new),
+                (_, None) => None,
+            };
             if let Some(node) = node {
                 let open = local.clone();
                 if reader.is_same(&node, size, move || open_file(&open)).await {

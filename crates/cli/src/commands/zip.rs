@@ -46,7 +46,7 @@ impl Zip {
             items.push(session.node(source).await?.id.to_string());
         }
         let workspace = session.workspace().await?.id;
-        let spot = Spot::named(&self.output, self.force)?;
+        let spot = Spot::named(&self.output)?.free(self.force)?;
         let options = DownloadOptions { replace: self.force, ..DownloadOptions::default() };
         let files = session.patient(longshore::DEFAULT_CONCURRENCY)?.files();
         let done = files.archive_to(Some(workspace), items, spot.to.clone(), &options).await;

@@ -55,9 +55,6 @@ pub(crate) async fn drive(
             },
         }
     };
-    if stopped == Some(Stopped::Interrupted) {
-        end_at_once_next_time();
-    }
     display.end();
     summary.end(start.elapsed(), stopped);
     summary
@@ -75,22 +72,6 @@ fn hopeless_exit(outcome: &Outcome) -> Option<Exit> {
         }
         _ => None,
     }
-}
-
-/// Lets the next signal end the program on the spot: the first has been heard, and what is under way is being put away.
-fn end_at_once_next_time() {
-    // Not on the runtime, which is being shut down meanwhile. The thread ends with the program, which does not wait for it.
-    drop(std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        if let Ok(runtime) = runtime {
-            runtime.block_on(async { interrupted().await });
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "asked for twice, and nobody is left to return to"
-            )]
-            std::process::exit(i32::from(Exit::Interrupted.number()));
-        }
-    }));
 }
 
 /// Listens from now on, and not only once it is waited for, for Ctrl-C and for the signal that asks a program to

@@ -168,7 +168,7 @@ fn walk(root: &std::path::Path, target: &Path, told: &Told) {
             }
             Err(error) => {
                 let local = error.path().unwrap_or(root).to_owned();
-                let path = path_of(root, &target, &local);
+                let path = path_of(root, target, &local);
                 let message = format!("cannot read {}", local.display());
                 let kind = Kind::Unreadable(Failure::local(message, &io::Error::from(error)));
                 Ok(Entry { path, local, kind })

@@ -99,7 +99,9 @@ impl Counters {
                 Progress::Retried { discarded, .. } => {
                     counters.retries.fetch_add(1, Relaxed);
                     take(&counters.moved, discarded);
-                    own.map(|own| take(own, discarded));
+                    if let Some(own) = own {
+                        take(own, discarded);
+                    }
                 }
                 _ => {}
             }

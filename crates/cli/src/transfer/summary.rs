@@ -120,6 +120,15 @@ impl Summary {
         })
     }
 
+    /// Does the same for a verb that goes on where it was stopped.
+    pub(crate) fn show_resumable(&self, verb: &str, output: Output) -> std::io::Result<Exit> {
+        let exit = self.show(verb, output)?;
+        if self.stopped == Some(Stopped::Interrupted) && !output.json {
+            output.note("note: the same command goes on from there: what is there is not moved again");
+        }
+        Ok(exit)
+    }
+
     fn show_failures(&self, output: Output) {
         let mut hinted = Vec::new();
         for failed in self.failures.iter().take(SHOWN) {
@@ -140,7 +149,6 @@ impl Summary {
         match self.stopped {
             Some(Stopped::Interrupted) => {
                 output.note("note: interrupted; what was under way may be there: whole, or not at all");
-                output.note("note: the same command goes on from there: what is there is not moved again");
             }
             Some(Stopped::GaveUp(_)) => output.note("note: gave up, since everything failed alike"),
             None => {}

@@ -202,6 +202,12 @@ fn what_is_missing_among_many_is_moved() {
     write(server.path("source/07/7"), "!");
     write(server.path("source/new"), "new");
     assert_eq!(numbers(&server.json(&["up", "source", "/to"])), [("files", 2), ("same", 1_499)]);
+    // Most of the workspace is something else: what is there is looked up instead.
+    write(server.path("few/y"), "y");
+    write(server.path("few/z/z"), "z");
+    server.ok(&["sync", "up", "source", "/also"]);
+    assert_eq!(numbers(&server.json(&["up", "few", "/"])), [("files", 2)]);
+    assert_eq!(numbers(&server.json(&["up", "few", "/"])), [("same", 2)]);
     let fetched = server.json(&["down", "/to", "back"]);
     assert_eq!(numbers(&fetched), [("files", 1_501), ("folders", 50)]);
     fs::remove_file(server.path("back/new")).unwrap();

@@ -212,7 +212,8 @@ impl Files {
     ) -> Result<Node> {
         let (source, target) = (source.into(), target.into());
         let report = Report::new(options.progress.clone(), 0);
-        upload::upload_or_skip(&self.client, source, target, options, report).await
+        // Whoever awaits it should not carry all the ways that a file may take.
+        Box::pin(upload::upload_or_skip(&self.client, source, target, options, report)).await
     }
 
     /// Uploads many files at once; yields an outcome per item, as they finish.

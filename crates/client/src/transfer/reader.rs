@@ -114,7 +114,7 @@ pub(crate) fn open(path: &Path) -> Result<Opened> {
     Ok(Opened::Whole(content.into(), digest))
 }
 
-fn length_changed(path: &Path, announced: u64) -> Error {
+pub(crate) fn length_changed(path: &Path, announced: u64) -> Error {
     let message =
         format!("{} changed its length while it was sent; it had {announced} bytes", path.display());
     Error::mismatch(Code::LengthMismatch, message)

@@ -13,6 +13,7 @@ use longshore_core::{Digest, LockToken};
 use self::once::Upload;
 use self::same::Look;
 use super::control::Control;
+use super::delta::{self, Delta};
 use super::plan::shows_itself;
 use super::progress::{ProgressSink, Report};
 use super::source::{Known, Source, Target, UploadItem};
@@ -58,6 +59,8 @@ pub struct UploadOptions {
     /// Whether nothing is sent where a file of the same length and digest stands at the target: that is the answer then.
     /// It means nothing where a file must be made, or take a name of its own, and to a stream.
     pub skip_same: bool,
+    /// Whether only what changed is sent of a new version.
+    pub delta: Delta,
     /// A folder for what is known of large files under way, so that a program which died can go on with them in its next
     /// run: a file of 8 MiB or more, by its path, is taken up where it stopped if it has not changed and the server still
     /// has what was sent. What is kept there goes once the file is uploaded. Left out, nothing is kept.
@@ -112,7 +115,7 @@ pub(crate) async fn upload_or_skip(
             return same::told(&report, found);
         }
     }
-    upload(client, item.source, &item.target, options, report).await
+    upload(client, item.source, &item.target, &item.known, options, report).await
 }
 
 /// Uploads one file.
@@ -120,10 +123,16 @@ pub(crate) async fn upload(
     client: &Client,
     source: Source,
     target: &Target,
+    known: &Known,
     options: &UploadOptions,
     report: Report,
 ) -> Result<Node> {
     let uploading = async {
+        if let Source::Path(path) = &source
+            && let Some(node) = delta::try_upload(client, path, target, known, options, &report).await?
+        {
+            return Ok(node);
+        }
         match Staged::prepare(client, source, target, options, &report).await? {
             Ok(staged) => staged.run().await,
             Err(source) => Upload::prepare(client, source, target, options, &report).await?.run().await,
@@ -144,7 +153,7 @@ pub(crate) fn locks(client: &Client, target: &Target, options: &UploadOptions) -
 }
 
 /// Returns what stands at a target.
-async fn find(client: &Client, target: &Target) -> Result<Node> {
+pub(crate) async fn find(client: &Client, target: &Target) -> Result<Node> {
     let files = client.files();
     match target {
         Target::Path(place) => files.by_path(place.clone()).await,

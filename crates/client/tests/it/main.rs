@@ -10,6 +10,7 @@ mod batches;
 mod blocking;
 mod control;
 mod cuts;
+mod deltas;
 mod downloads;
 mod events;
 mod fake;

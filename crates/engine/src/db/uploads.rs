@@ -140,18 +140,19 @@ pub(crate) async fn set_length(tx: &mut Tx, id: UploadId, length: u64) -> Result
     Ok(())
 }
 
-/// Moves an upload on by a piece, as it was seen in `before`; tells whether it still was so.
+/// Moves an upload on by pieces, as it was seen in `before`; tells whether it still was so.
 pub(crate) async fn advance(
     tx: &mut Tx,
     before: &UploadRow,
     bytes: u64,
+    pieces: u64,
     expires_at: Timestamp,
 ) -> Result<bool> {
     let is_whole_part = before.kind == UploadKind::Part && before.length == Some(before.received + bytes);
     let state = if is_whole_part { UploadState::Complete } else { UploadState::Receiving };
     let moved = tx
         .execute(
-            "UPDATE uploads SET received = received + $1, pieces = pieces + 1, expires_at = $2, state = $3
+            "UPDATE uploads SET received = received + $1, pieces = pieces + $8, expires_at = $2, state = $3
              WHERE id = $4 AND turn = $5 AND received = $6 AND pieces = $7 AND state = 'receiving'",
             &[
                 bytes.into(),
@@ -161,6 +162,7 @@ pub(crate) async fn advance(
                 before.turn.into(),
                 before.received.into(),
                 before.pieces.into(),
+                pieces.into(),
             ],
         )
         .await?;

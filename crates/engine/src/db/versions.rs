@@ -76,6 +76,12 @@ pub(crate) async fn get(tx: &mut Tx, node: NodeId, id: VersionId) -> Result<Opti
     row.as_ref().map(read).transpose()
 }
 
+/// Returns the file that a version is of.
+pub(crate) async fn file_of(tx: &mut Tx, id: VersionId) -> Result<Option<NodeId>> {
+    let row = tx.query_opt("SELECT node_id FROM versions WHERE id = $1", &[id.into()]).await?;
+    row.map(|row| row.parse(0)).transpose()
+}
+
 /// Returns a version and where its bytes are; small ones come along.
 pub(crate) async fn with_blob(tx: &mut Tx, node: NodeId, id: VersionId) -> Result<Option<(Version, Blob)>> {
     let row = tx

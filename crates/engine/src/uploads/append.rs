@@ -1,27 +1,31 @@
 //! Bytes that are added to an upload: by a task of the engine, so that what came is kept when the request is gone.
 
 use bytes::Bytes;
+use longshore_core::delta::{Decoder, Step};
 use longshore_core::wire::{SHORTEST_LEASE, UploadState};
-use longshore_core::{Code, UploadId};
-use longshore_store::Writer;
+use longshore_core::{Code, UploadId, VersionId};
 use tokio::sync::{mpsc, oneshot};
 
-use super::cells::{CELL, PieceHasher};
+use super::base::{Base, Copied};
 use super::plan::Plan;
 use super::running::Hold;
+use super::tail::{Durable, Tail};
 use super::{PIECES, Staged, not_found};
 use crate::act::Premises;
 use crate::actor::Actor;
-use crate::blob::{BlobId, Piece};
+use crate::blob::Piece;
 use crate::db;
-use crate::db::pieces::HashedPiece;
 use crate::db::uploads::{UploadKind, UploadRow};
-use crate::engine::{Engine, store_failed};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::upload::Heartbeat;
+use crate::versions::no_version;
 
 /// Where bytes are cut into pieces: so much of what comes in one request is lost at most when the server dies.
 const PIECE: u64 = 64 * 1_024 * 1_024;
+
+/// How many pieces of a delta are counted in one transaction.
+const COUNTED: usize = 500;
 
 /// How many bites of a request's body wait for the store at most.
 const WAITING: usize = 4;
@@ -37,6 +41,9 @@ pub struct AppendOptions {
     pub size: Option<u64>,
     /// Whether nothing is to be kept unless all come and are wanted.
     pub is_whole: bool,
+    /// The version that ranges are copied of, where what comes is a [delta](longshore_core::delta) and not the bytes
+    /// themselves.
+    pub base: Option<VersionId>,
     /// What is brought for the locks, and for the commit where these bytes are the last.
     pub premises: Premises,
 }
@@ -107,6 +114,13 @@ impl Engine {
             return Err(Error::new(Code::UploadNotAppendable, format!("{id} is made of parts")));
         }
         self.check_size(options.length.unwrap_or(0))?;
+        let delta = match options.base {
+            Some(base) => {
+                let base = self.delta_base(actor, &seen, base).await?;
+                Some(Delta { base, decoder: Decoder::default() })
+            }
+            None => None,
+        };
         let hold = self.appends().take(id).await;
         let row = self.take_over(actor, id, options.length).await?;
         if row.received != options.offset {
@@ -122,9 +136,11 @@ impl Engine {
             is_whole: options.is_whole,
             premises: options.premises,
             heartbeat: Heartbeat::of(SHORTEST_LEASE),
-            piece: None,
+            delta,
+            tail: Tail::default(),
         };
-        append.check_room(options.size.unwrap_or(0))?;
+        // How long a delta is says nothing of what it makes.
+        append.check_room(options.size.filter(|_| append.delta.is_none()).unwrap_or(0))?;
         if append.row.state == UploadState::Receiving {
             append.renew_locks().await?;
         }
@@ -146,13 +162,14 @@ enum Ended {
     TakenOver,
 }
 
-/// A piece that is being written.
-struct OpenPiece {
-    blob: BlobId,
-    writer: Writer,
-    hash: PieceHasher,
-    hashed_at: u64,
-    length: u64,
+/// How the bytes of a delta are understood.
+struct Delta {
+    base: Base,
+    decoder: Decoder,
+}
+
+fn malformed(why: impl std::fmt::Display) -> Error {
+    Error::new(Code::InvalidDelta, why.to_string())
 }
 
 struct Append {
@@ -164,7 +181,8 @@ struct Append {
     is_whole: bool,
     premises: Premises,
     heartbeat: Heartbeat,
-    piece: Option<OpenPiece>,
+    delta: Option<Delta>,
+    tail: Tail,
 }
 
 impl Append {
@@ -173,7 +191,7 @@ impl Append {
         // Who still sends hears now that nothing more is taken.
         drop(incoming);
         let is_kept = !self.is_whole || matches!(ended, Ok(Ended::Whole));
-        let kept = if is_kept { self.end_piece().await } else { self.drop_piece().await };
+        let kept = if is_kept { self.end_tail().await } else { std::mem::take(&mut self.tail).abort().await };
         let ended = ended?;
         kept?;
         if matches!(ended, Ended::TakenOver) {
@@ -194,7 +212,8 @@ impl Append {
             };
             match message {
                 Some(Message::Bytes(bytes)) => self.take(bytes).await?,
-                Some(Message::End) => return Ok(Ended::Whole),
+                Some(Message::End) if self.is_between() => return Ok(Ended::Whole),
+                Some(Message::End) => return Err(malformed("it ends in the middle of an instruction")),
                 None => return Ok(Ended::BrokenOff),
             }
         }
@@ -202,7 +221,12 @@ impl Append {
 
     /// Returns how many bytes have come, durable or not.
     fn size(&self) -> u64 {
-        self.row.received + self.piece.as_ref().map_or(0, |piece| piece.length)
+        self.row.received + self.tail.length()
+    }
+
+    /// Tells whether what came ends where an instruction does.
+    fn is_between(&self) -> bool {
+        self.delta.as_ref().is_none_or(|delta| delta.decoder.is_between())
     }
 
     fn check_room(&self, more: u64) -> Result<()> {
@@ -216,44 +240,90 @@ impl Append {
         }
     }
 
-    async fn take(&mut self, mut bytes: Bytes) -> Result<()> {
-        self.check_room(bytes.len() as u64)?;
+    async fn take(&mut self, bytes: Bytes) -> Result<()> {
         if self.heartbeat.is_due() {
             self.renew_locks().await?;
         }
+        if self.delta.is_none() {
+            return self.add(bytes).await;
+        }
+        let mut rest = &bytes[..];
+        while let Some(delta) = &mut self.delta
+            && let Some(step) = delta.decoder.next(&mut rest).map_err(malformed)?
+        {
+            match step {
+                Step::Data(data) => self.add(bytes.slice_ref(data)).await?,
+                Step::Copy(range) => {
+                    let length = range.end - range.start;
+                    let copied = delta.base.copied(range)?;
+                    self.check_room(length)?;
+                    match copied {
+                        Copied::Bytes(content) => self.add(content).await?,
+                        Copied::Pieces(pieces) => self.copy(pieces).await?,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how many bytes may come before what is there is to be counted.
+    fn room(&self) -> u64 {
+        if self.is_whole {
+            u64::MAX
+        } else if self.delta.is_some() {
+            PIECE - self.tail.blob_length()
+        } else {
+            PIECE - self.size() % PIECE
+        }
+    }
+
+    async fn add(&mut self, mut bytes: Bytes) -> Result<()> {
+        self.check_room(bytes.len() as u64)?;
         while !bytes.is_empty() {
-            let room = if self.is_whole { u64::MAX } else { PIECE - self.size() % PIECE };
+            let room = self.room();
             let part = bytes.split_to(usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len()));
+            let fills = part.len() as u64 == room;
             self.write(part).await?;
-            if !self.is_whole && self.size().is_multiple_of(PIECE) {
-                self.end_piece().await?;
+            if fills {
+                self.end_tail().await?;
             }
         }
         Ok(())
     }
 
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        let mut piece = match self.piece.take() {
-            Some(piece) => piece,
-            None => self.open_piece().await?,
-        };
-        piece.hash.update(&bytes);
-        piece.length += bytes.len() as u64;
-        // A writer that failed is dropped here, and takes back what it wrote.
-        piece.writer.write(bytes).await.map_err(store_failed)?;
-        self.piece = Some(piece);
+        if !self.tail.is_running() {
+            self.begin_piece().await?;
+        }
+        let at = self.at + self.size();
+        // A tail whose writer failed is dropped here, and takes back what it wrote.
+        let mut tail = std::mem::take(&mut self.tail);
+        tail.write(&self.engine, bytes, at).await?;
+        self.tail = tail;
         Ok(())
     }
 
-    async fn open_piece(&mut self) -> Result<OpenPiece> {
-        if self.row.pieces >= PIECES {
+    async fn copy(&mut self, pieces: Vec<Piece>) -> Result<()> {
+        for piece in pieces {
+            if !self.tail.continues(&piece) {
+                self.begin_piece().await?;
+            }
+            self.tail.copy(piece);
+        }
+        Ok(())
+    }
+
+    /// Sees to it that there is room for one more piece.
+    async fn begin_piece(&mut self) -> Result<()> {
+        if self.row.pieces + self.tail.count() as u64 >= PIECES {
             let detail = format!("an upload has at most {PIECES} pieces: send more bytes in each request");
             return Err(Error::new(Code::TooManyPieces, detail));
         }
-        let blob = BlobId::new(self.engine.now());
-        let writer = self.engine.open_blob(blob).await?;
-        let hashed_at = self.at + self.row.received;
-        Ok(OpenPiece { blob, writer, hash: PieceHasher::new(CELL, hashed_at), hashed_at, length: 0 })
+        if self.tail.count() >= COUNTED && !self.is_whole {
+            self.end_tail().await?;
+        }
+        Ok(())
     }
 
     async fn renew_locks(&mut self) -> Result<()> {
@@ -264,34 +334,33 @@ impl Append {
         Ok(())
     }
 
-    async fn drop_piece(&mut self) -> Result<()> {
-        match self.piece.take() {
-            Some(piece) => piece.writer.abort().await.map_err(store_failed),
-            None => Ok(()),
-        }
-    }
-
-    /// Makes the piece durable, then counts it, while this request is the newest.
-    async fn end_piece(&mut self) -> Result<()> {
-        let Some(OpenPiece { blob, writer, hash, hashed_at, length }) = self.piece.take() else {
+    /// Makes what is there durable, then counts it, while this request is the newest.
+    async fn end_tail(&mut self) -> Result<()> {
+        let Some(Durable { pieces, length, blob }) = std::mem::take(&mut self.tail).end().await? else {
             return Ok(());
         };
-        writer.finish().await.map_err(store_failed)?;
-        let piece = Piece { blob, blob_size: length, start: 0, length };
-        let piece = HashedPiece { piece, hashes: hash.finish(), hashed_at };
         let (clock, kept) = (self.engine.clock(), self.engine.settings().upload_kept);
-        let before = self.row.clone();
+        let (before, base) = (self.row.clone(), self.delta.as_ref().map(|delta| delta.base.version));
         let counted = self.engine.db().write(move |tx| {
-            let (before, piece, clock) = (before.clone(), piece.clone(), clock.clone());
+            let (before, pieces, clock) = (before.clone(), pieces.clone(), clock.clone());
             Box::pin(async move {
                 let expires_at = tx.now(clock.as_ref()).await?.plus(kept);
-                if !db::uploads::advance(tx, &before, length, expires_at).await? {
+                let count = pieces.len() as u64;
+                if !db::uploads::advance(tx, &before, length, count, expires_at).await? {
                     let found = db::uploads::get(tx, before.id).await?;
                     return Err(found.map_or_else(|| not_found(before.id), |_| taken_over()));
                 }
-                db::pieces::insert(tx, before.id, before.pieces, &piece).await?;
-                // A sweep may have come between blob and row.
-                db::orphans::forget(tx, blob).await?;
+                // While it is there its blobs are no orphans, and from then on the pieces keep them.
+                if let Some(base) = base
+                    && db::versions::file_of(tx, base).await?.is_none()
+                {
+                    return Err(no_version(base));
+                }
+                for (seq, piece) in (before.pieces..).zip(&pieces) {
+                    db::pieces::insert(tx, before.id, seq, piece).await?;
+                    // A sweep may have come between blob and row.
+                    db::orphans::forget(tx, piece.piece.blob).await?;
+                }
                 db::uploads::get(tx, before.id).await?.ok_or_else(|| not_found(before.id))
             })
         });
@@ -301,7 +370,9 @@ impl Append {
                 Ok(())
             }
             Err(error) => {
-                self.engine.discard(blob, error.kind()).await;
+                if let Some(blob) = blob {
+                    self.engine.discard(blob, error.kind()).await;
+                }
                 Err(error)
             }
         }

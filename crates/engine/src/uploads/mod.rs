@@ -6,11 +6,13 @@
 //! is. Tokens of locks are never kept.
 
 mod append;
+mod base;
 mod cells;
 mod finish;
 mod join;
 mod plan;
 mod running;
+mod tail;
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ pub(super) struct Plan {
     /// Where the content goes; nothing for a part.
     target: Option<Target>,
     media_type: Option<String>,
-    digests: Vec<Digest>,
+    pub(super) digests: Vec<Digest>,
     on_conflict: OnConflict,
     if_match: Option<Matching>,
     if_none_match: bool,

@@ -72,4 +72,5 @@ suites! {
     HOOKS: hooks_on_sqlite, hooks_on_postgres;
     EVENTS: events_on_sqlite, events_on_postgres;
     UPLOADS: uploads_on_sqlite, uploads_on_postgres;
+    DELTAS: deltas_on_sqlite, deltas_on_postgres;
 }

@@ -17,7 +17,7 @@ use crate::transfer::batch::{self, Put};
 use crate::transfer::control::Control;
 use crate::transfer::plan::is_small;
 use crate::transfer::progress::Report;
-use crate::transfer::source::{Known, Source, Target, UploadItem};
+use crate::transfer::source::{Source, Target, UploadItem};
 use crate::transfer::upload::same::{self, Look};
 use crate::transfer::upload::{self};
 
@@ -33,6 +33,8 @@ pub(super) struct Item {
     index: usize,
     given: UploadItem,
     length: Option<u64>,
+    /// Whether it was looked for at its target, and is not there.
+    is_missing: bool,
 }
 
 impl Uploads {
@@ -76,7 +78,7 @@ impl Work for Uploads {
     fn look(&self, given: Vec<(usize, UploadItem)>) -> Vec<Item> {
         let look = |(index, given): (usize, UploadItem)| {
             let length = upload::length(&given.source);
-            Item { index, given, length }
+            Item { index, given, length, is_missing: false }
         };
         given.into_iter().map(look).collect()
     }
@@ -84,6 +86,7 @@ impl Work for Uploads {
     fn is_unsure(&self, item: &Item) -> bool {
         let options = &self.options.upload;
         options.skip_same
+            && !item.is_missing
             && item.length.is_some_and(|length| {
                 same::may_be(&item.given.known, length, options, item.given.if_match.or(options.if_match))
             })
@@ -92,18 +95,16 @@ impl Work for Uploads {
     fn check(self: Arc<Self>, item: Item) -> BoxFuture<'static, Result<UploadOutcome, Item>> {
         async move {
             let (report, options) = (self.report(item.index), &self.options.upload);
-            let Item { index, given, length } = item;
+            let Item { index, given, length, .. } = item;
             let Some(look) = Look::at(&given, options) else {
-                return Err(Item { index, given, length });
+                return Err(Item { index, given, length, is_missing: true });
             };
             let found = async {
                 options.hand().pass().await?;
                 look.find(&self.client).await
             };
             let Some(found) = options.hand().guard(found).await.transpose() else {
-                // What it is known to be by now it is not.
-                let given = UploadItem { known: Known::Absent, ..given };
-                return Err(Item { index, given, length });
+                return Err(Item { index, given, length, is_missing: true });
             };
             let result = same::told(&report, found);
             let skipped = result.is_ok();
@@ -127,7 +128,9 @@ impl Work for Uploads {
             let mut options = self.options.upload.clone();
             options.if_match = given.if_match.or(options.if_match);
             let report = self.report(index);
-            let result = upload::upload(&self.client, given.source, &given.target, &options, report).await;
+            let result =
+                upload::upload(&self.client, given.source, &given.target, &given.known, &options, report)
+                    .await;
             outcome(index, source, given.target, result)
         }
         .boxed()

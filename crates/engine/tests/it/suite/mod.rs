@@ -6,6 +6,7 @@ mod batches;
 mod concurrency;
 mod content;
 mod deliveries;
+mod deltas;
 mod describe;
 mod events;
 mod hooks;
@@ -270,4 +271,17 @@ cases![
     uploads::pieces_live_as_long_as_any_version_names_them,
     uploads::many_tiny_pieces_become_one_blob,
     uploads::a_length_may_come_later,
+];
+
+cases![
+    DELTAS:
+    deltas::only_what_changed_is_written,
+    deltas::what_lies_in_the_database_is_copied_as_bytes,
+    deltas::cut_at_any_byte_it_goes_on,
+    deltas::what_a_delta_must_not_say,
+    deltas::a_base_is_one_that_may_be_read,
+    deltas::fragments_are_bounded,
+    deltas::shared_ranges_live_as_long_as_any_version_names_them,
+    deltas::what_is_composed_at_random_is_what_was_meant,
+    deltas::a_list_of_chunks_shows_what_is_shared,
 ];
