@@ -306,7 +306,7 @@ fn a_later_run_sends_only_the_rest_and_writes_one_version() {
     let options = UploadOptions {
         resume: Some(folder.clone()),
         progress: Some(sink),
-        delta: false,
+        delta: longshore::Delta::Never,
         ..UploadOptions::default()
     };
     let same = runtime.block_on(client.files().upload(server.path("f"), target(), &options)).unwrap();
