@@ -303,8 +303,12 @@ fn a_later_run_sends_only_the_rest_and_writes_one_version() {
     let (state, text) = kept.lock().unwrap().take().unwrap();
     fs::write(&state, text).unwrap();
     let (sink, counts) = counting(|| {});
-    let options =
-        UploadOptions { resume: Some(folder.clone()), progress: Some(sink), ..UploadOptions::default() };
+    let options = UploadOptions {
+        resume: Some(folder.clone()),
+        progress: Some(sink),
+        delta: longshore::Delta::Never,
+        ..UploadOptions::default()
+    };
     let same = runtime.block_on(client.files().upload(server.path("f"), target(), &options)).unwrap();
     assert_eq!(same.version_id, node.version_id);
     assert_eq!(counts.lock().unwrap().get("moved"), None);
@@ -321,7 +325,7 @@ fn a_file_that_changes_meanwhile_is_told_and_nothing_appears() {
         write(&path, pattern(40 * MIB, 1));
         let (changing, done) = (path.clone(), AtomicBool::new(false));
         let sink = ProgressSink::new(move |progress| {
-            if let Progress::Bytes { .. } = progress
+            if let Progress::Bytes { index: 0, .. } = progress
                 && !done.swap(true, Ordering::SeqCst)
             {
                 let mut file = File::options().write(true).open(&changing).unwrap();
