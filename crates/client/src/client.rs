@@ -206,6 +206,11 @@ impl Client {
         self.own_key.as_ref().map_or_else(|| Ok(new_key()), |own| own.take())
     }
 
+    /// Tells whether the next write carries a key of the caller's.
+    pub(crate) fn has_own_key(&self) -> bool {
+        self.own_key.is_some()
+    }
+
     /// Tells whether writes carry neither a key of the caller's nor locks that are named on the chance that they cover them.
     pub(crate) fn writes_plainly(&self) -> bool {
         self.own_key.is_none() && self.under.is_empty()
@@ -264,6 +269,11 @@ impl Client {
     /// Returns the tasks that renew locks; each ends with its guard.
     pub(crate) fn tasks(&self) -> &Tasks {
         &self.inner.tasks
+    }
+
+    /// Returns what the server is known by: its name and the path before every route.
+    pub(crate) fn server(&self) -> (&HeaderValue, &str) {
+        (&self.inner.base.host, &self.inner.base.prefix)
     }
 
     pub(crate) fn idle_limit(&self) -> Duration {

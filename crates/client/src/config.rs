@@ -124,8 +124,7 @@ impl Builder {
     }
 
     /// Sets how many files `upload_many` and `download_many` move at once where their options do not say, and how many
-    /// requests that download into files, parts of large ones among them, run at once at most; [`DEFAULT_CONCURRENCY`]
-    /// unless set. A server that refuses some for now (429, 503) gets fewer, and more again as it takes them.
+    /// requests for content, parts of large files among them, run at once at most; [`DEFAULT_CONCURRENCY`] unless set. A server that refuses some for now (429, 503) gets fewer, and more again as it takes them.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency.max(1);

@@ -1,17 +1,16 @@
 //! One connection through the link.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::{CutWay, Dice, Shared, reset};
+use super::{CutWay, Dice, SMALL_BUFFER, Shared, reset};
 use crate::pace::Pace;
 
 /// The most bytes that are read at once.
@@ -70,8 +69,14 @@ impl Connection {
         Self { shared, cut, all }
     }
 
-    pub(crate) fn target(&self) -> SocketAddr {
-        self.shared.target
+    /// Connects to the target.
+    pub(crate) async fn connect(&self) -> io::Result<TcpStream> {
+        let target = self.shared.target;
+        let socket = if target.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        if self.cut.is_some() {
+            socket.set_send_buffer_size(SMALL_BUFFER)?;
+        }
+        socket.connect(target).await
     }
 
     /// Moves bytes both ways until both sides have said all, one breaks, or the connection is cut.

@@ -206,7 +206,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: Tasks) {
         let number = shared.counters.connections.fetch_add(1, Ordering::SeqCst);
         let connection = Connection::new(Arc::clone(&shared), number);
         tasks.spawn(async move {
-            match TcpStream::connect(connection.target()).await {
+            match connection.connect().await {
                 Ok(target) => connection.run(peer, target).await,
                 Err(_) => reset(&peer),
             }

@@ -38,4 +38,5 @@ mod supervised;
 mod terminal_text;
 mod transfers;
 mod undo;
+mod uploads;
 mod wire;

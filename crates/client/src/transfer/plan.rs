@@ -33,6 +33,10 @@ const CELL: u64 = 1024 * 1024;
 /// The most cells that one download keeps count of, so that its memory is bounded whatever its length.
 const MOST_CELLS: u64 = 16 * 1024;
 
+/// Uploads from this length on are staged: what has come stays at the server when a connection breaks, and only the rest is
+/// sent again. Below it a second round trip costs more than a break does, and a break costs at most this.
+pub(crate) const STAGED: u64 = 8 * 1024 * 1024;
+
 /// Content up to this length moves with others in one request. A request of its own costs the two ends about as much as
 /// so many bytes do; beyond it files by themselves, several at once, are as fast and need no framing.
 pub(crate) const SMALL: u64 = 128 * 1024;
@@ -78,6 +82,15 @@ pub(crate) fn parts(missing: impl IntoIterator<Item = bool>, cell: CellSize) -> 
         }
     }
     parts
+}
+
+/// Returns the shares that an upload is sent in beside each other: contiguous, all but the last of the same length, each
+/// beginning with a cell. There is one for content that is not large, and none longer than it need be.
+pub(crate) fn shares(length: u64, cell: CellSize, at_once: usize) -> Vec<Range<u64>> {
+    let most = if length < LARGE { 1 } else { at_once.clamp(1, PARTS_AT_ONCE) as u64 };
+    let share = length.div_ceil(most).div_ceil(cell.bytes()).max(1).saturating_mul(cell.bytes());
+    let starts = (0..length.div_ceil(share)).map(|place| place * share);
+    starts.map(|start| start..start.saturating_add(share).min(length)).collect()
 }
 
 /// Tells whether content of this length is moved in one go.

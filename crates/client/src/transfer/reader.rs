@@ -2,6 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,6 +33,25 @@ pub(crate) fn finish(hasher: &Hasher) -> Digest {
 /// Returns the digest of bytes.
 pub(crate) fn digest(bytes: &[u8]) -> Digest {
     Digest::new(Algorithm::Blake3, *blake3::hash(bytes).as_bytes())
+}
+
+/// What shows that a file was written to: its length, and when it last was, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) length: u64,
+    pub(crate) seconds: i64,
+    pub(crate) nanos: i64,
+}
+
+impl Stamp {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self { length: metadata.len(), seconds: metadata.mtime(), nanos: metadata.mtime_nsec() }
+    }
+}
+
+/// Makes the error of a file that was written to.
+pub(crate) fn changed(path: &Path) -> Error {
+    Error::mismatch(Code::LengthMismatch, format!("{} changed while it was sent", path.display()))
 }
 
 /// A file that was opened to be sent.
@@ -87,6 +107,9 @@ pub(crate) fn open(path: &Path) -> Result<Opened> {
     if content.len() as u64 != length {
         return Err(length_changed(path, length));
     }
+    if Stamp::of(&file.metadata().map_err(cannot_read)?) != Stamp::of(&metadata) {
+        return Err(changed(path));
+    }
     let digest = digest(&content);
     Ok(Opened::Whole(content.into(), digest))
 }
@@ -119,6 +142,7 @@ fn read_chunks(
     sender: &mpsc::Sender<Result<Bytes>>,
 ) -> Result<()> {
     let cannot_read = |error| Error::local("cannot read", path, error);
+    let before = Stamp::of(&file.metadata().map_err(cannot_read)?);
     let mut hasher = Hasher::new();
     let mut rest = length;
     while rest > 0 {
@@ -134,6 +158,9 @@ fn read_chunks(
             // Looked for before the last chunk leaves: after it, the server has all it was told of.
             if file.read(&mut [0]).map_err(cannot_read)? > 0 {
                 return Err(length_changed(path, length));
+            }
+            if Stamp::of(&file.metadata().map_err(cannot_read)?) != before {
+                return Err(changed(path));
             }
             sending.set_digest(finish(&hasher));
         }

@@ -119,6 +119,13 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Tells whether it is the one path that no file can have.
+    pub(crate) fn is_root(&self) -> bool {
+        matches!(self, Self::Path(place) if place.path.is_root())
+    }
+}
+
 impl<P: Into<Place>> From<P> for Target {
     fn from(place: P) -> Self {
         Self::Path(place.into())

@@ -17,6 +17,7 @@ use super::delta::{self, Delta};
 use super::plan::shows_itself;
 use super::progress::{ProgressSink, Report};
 use super::source::{Known, Source, Target, UploadItem};
+use super::staged::Staged;
 use crate::api::files::IfMatch;
 use crate::client::{Call, Client};
 use crate::error::Result;
@@ -33,6 +34,12 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// stands at the target: the same content is the answer. Else all of it is sent again under the same key, by
 /// which the server knows it: what had been stored the first time is then the answer, and not stored twice. A full
 /// disk (507) is told at once.
+///
+/// Of content of 8 MiB or more, which is no stream, the server keeps what has come when a connection breaks, and only the
+/// rest is sent again; from 32 MiB on it goes in up to four parts beside each other. A file that is written to meanwhile is
+/// an error, and nothing of it appears.
+///
+/// [`Code::OutcomeUnknown`]: longshore_core::Code::OutcomeUnknown
 #[derive(Clone, Debug, Default)]
 pub struct UploadOptions {
     /// What happens where the name is taken by a file.
@@ -55,7 +62,7 @@ pub struct UploadOptions {
     /// Whether only what changed is sent of a new version.
     pub delta: Delta,
     /// A folder for what is known of large files under way, so that a program which died can go on with them in its next
-    /// run: a file of 32 MiB or more, by its path, is taken up where it stopped if it has not changed and the server still
+    /// run: a file of 8 MiB or more, by its path, is taken up where it stopped if it has not changed and the server still
     /// has what was sent. What is kept there goes once the file is uploaded. Left out, nothing is kept.
     pub resume: Option<PathBuf>,
     /// The caller's hand on the upload.
@@ -104,8 +111,7 @@ pub(crate) async fn upload_or_skip(
             options.hand().pass().await?;
             look.find(client).await
         };
-        let found = options.hand().guard(looking).await;
-        if !matches!(found, Ok(None)) {
+        if let Some(found) = options.hand().guard(looking).await.transpose() {
             return same::told(&report, found);
         }
     }
@@ -127,7 +133,10 @@ pub(crate) async fn upload(
         {
             return Ok(node);
         }
-        Upload::prepare(client, source, target, options, &report).await?.run().await
+        match Staged::prepare(client, source, target, options, &report).await? {
+            Ok(staged) => staged.run().await,
+            Err(source) => Upload::prepare(client, source, target, options, &report).await?.run().await,
+        }
     };
     let result = options.hand().guard(Box::pin(uploading)).await;
     report.ended(result, |node| node.size)

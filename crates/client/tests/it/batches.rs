@@ -11,7 +11,7 @@ use longshore::{Code, Content, ManyOptions, Node, Path, UploadOutcome};
 use crate::fake::{Fake, Reply, Seen, digest, node, node_id, problem, version};
 
 /// Takes a request apart.
-fn items(seen: &Seen) -> Vec<(BatchItem, Bytes)> {
+pub(crate) fn items(seen: &Seen) -> Vec<(BatchItem, Bytes)> {
     let (mut body, mut found) = (seen.body.clone(), Vec::new());
     while !body.is_empty() {
         let end = body.iter().position(|byte| *byte == b'\n').unwrap();
@@ -40,6 +40,12 @@ fn refused(status: u16, code: &str) -> Problem {
 fn lines(results: &[BatchResult]) -> Response<Bytes> {
     let lines: String = results.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
     Response::new(lines.into())
+}
+
+/// Answers a batch as the server does.
+pub(crate) fn stored_all(seen: &Seen) -> Response<Bytes> {
+    let results: Vec<_> = items(seen).iter().enumerate().map(|(index, item)| stored(index, item)).collect();
+    lines(&results)
 }
 
 fn files(count: usize) -> Vec<(Bytes, Path)> {
@@ -160,7 +166,7 @@ async fn a_dropped_batch_stops() {
 }
 
 /// Answers a reading with these contents, from the first that was asked for.
-fn contents(found: &[(&[u8], Option<Problem>)]) -> Response<Bytes> {
+pub(crate) fn contents(found: &[(&[u8], Option<Problem>)]) -> Response<Bytes> {
     let mut answer = Vec::new();
     for (index, (content, problem)) in found.iter().enumerate() {
         let head = BatchContent {

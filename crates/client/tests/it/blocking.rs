@@ -14,6 +14,7 @@ fn every_kind_of_verb_waits() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let fake = runtime.block_on(Fake::start(|_, seen| match seen.method.as_str() {
         "PUT" => stored(seen),
+        _ if seen.target.ends_with("/batch") => stored(seen),
         _ if seen.target.contains("/tree") => Reply::Answer(json(
             200,
             &Page { items: vec![node("/a", b""), node("/b", b"")], next_cursor: None },

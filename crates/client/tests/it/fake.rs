@@ -310,8 +310,11 @@ pub(crate) fn node(path: &str, bytes: &[u8]) -> Node {
     }
 }
 
-/// Answers an upload as the server does: with the node it made.
+/// Answers an upload as the server does: with the node it made, or with those of a batch.
 pub(crate) fn stored(seen: &Seen) -> Reply {
+    if seen.target.ends_with("/batch") {
+        return Reply::Answer(crate::batches::stored_all(seen));
+    }
     Reply::Answer(json(201, &node("/stored", &seen.body)))
 }
 

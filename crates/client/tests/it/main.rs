@@ -16,6 +16,7 @@ mod fake;
 mod held;
 mod locks;
 mod parts;
+mod plans;
 mod requests;
 mod resume;
 mod retries;

@@ -89,7 +89,11 @@ pub(crate) async fn download(
         })
         .collect();
     let control = options.download.control.clone().unwrap_or_default();
-    let workspace = match control.guard(client.workspace(workspace)).await {
+    let begun = async {
+        control.pass().await?;
+        client.workspace(workspace).await
+    };
+    let workspace = match control.guard(begun).await {
         Ok(workspace) => workspace,
         Err(error) => return fail_all(pending, &error, &mut tell),
     };

@@ -132,7 +132,9 @@ pub(crate) async fn upload(
     options: &Arc<ManyOptions>,
     mut tell: impl FnMut(UploadOutcome),
 ) {
+    let control = options.upload.hand();
     let started = async {
+        control.pass().await?;
         let workspace = client.workspace(workspace).await?;
         let mut seed = blake3::Hasher::new();
         seed.update(client.write_key()?.as_bytes());
@@ -153,7 +155,6 @@ pub(crate) async fn upload(
         };
         pending.push(Pending { index, held, place, if_match, report, started: false });
     }
-    let control = options.upload.hand();
     let (workspace, terms) = match control.guard(started).await {
         Ok((workspace, terms)) => (workspace, Arc::new(terms)),
         Err(error) => return fail_all(pending, &error, &mut tell),

@@ -68,17 +68,15 @@ impl Work for Downloads {
             };
             let destination = Destination::from(&given.path);
             let control = self.options.download.control.clone().unwrap_or_default();
-            let found = match control.guard(same::find_known(node, &destination)).await {
-                Ok(None) => return Err(Item { index, given, is_checked: true }),
-                found => found,
+            let Some(found) = control.guard(same::find_known(node, &destination)).await.transpose() else {
+                return Err(Item { index, given, is_checked: true });
             };
             let report = self.report(index);
-            if let Ok(Some(done)) = &found {
+            if let Ok(done) = &found {
                 report.started(Some(done.bytes));
                 report.reused(done.bytes);
             }
-            let result = found.and_then(|done| done.ok_or_else(crate::error::Error::cancelled));
-            let result = report.ended(result, |done| done.bytes);
+            let result = report.ended(found, |done| done.bytes);
             Ok(DownloadOutcome { index, content: given.content, path: given.path, result })
         }
         .boxed()

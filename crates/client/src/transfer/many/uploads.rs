@@ -103,10 +103,10 @@ impl Work for Uploads {
                 options.hand().pass().await?;
                 look.find(&self.client).await
             };
-            let result = match options.hand().guard(found).await {
-                Ok(None) => return Err(Item { index, given, length, is_missing: true }),
-                found => same::told(&report, found),
+            let Some(found) = options.hand().guard(found).await.transpose() else {
+                return Err(Item { index, given, length, is_missing: true });
             };
+            let result = same::told(&report, found);
             let skipped = result.is_ok();
             let source = path(&given.source);
             Ok(UploadOutcome { skipped, ..outcome(index, source, given.target, result) })

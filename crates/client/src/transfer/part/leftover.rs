@@ -2,23 +2,24 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use longshore_core::digest_tree::{CellHasher, Chaining};
-use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::fs::{AtFlags, CWD, OFlags};
+use rustix::io::Errno;
 
 use super::{Part, at, is_name, make_folders, part_path, place};
 use crate::error::Result;
 use crate::transfer::destination::Destination;
+use crate::transfer::own::{open_locked, open_own};
 use crate::transfer::state::{self, Cells, Subject};
 
-/// How often a part that somebody else has just finished, or given up, is opened anew.
-const OPENINGS: usize = 3;
+/// Whose a part and its state are: what files are by default, less what the process's mask takes away.
+const MODE: u32 = 0o666;
 /// How much of a part is read at once to see what is in it.
 const BITE: usize = 256 * 1024;
 
@@ -65,14 +66,15 @@ impl Part {
         let path = part_path(&target, mark, "part")?;
         let state = part_path(&target, mark, "state")?;
         let within = at(folder.as_ref());
-        let mut file = open_locked(within, &path);
+        let mut file = open_locked(within, &path, MODE);
         if matches!(file, Err(Errno::NOENT)) && folder.is_none() {
             make_folders(&target).ok()?;
-            file = open_locked(CWD, &path);
+            file = open_locked(CWD, &path, MODE);
         }
         let file = file.ok()?;
         // Under the part's lock the state is ours alone.
-        let opened = open_own(within, &state, OFlags::APPEND).and_then(|state| read_state(&state, subject));
+        let opened =
+            open_own(within, &state, OFlags::APPEND, MODE).and_then(|state| read_state(&state, subject));
         let Ok((state_file, claimed)) = opened else {
             remove_if_empty(within, &path, &file);
             return None;
@@ -102,33 +104,6 @@ impl Part {
         leftover.of_use.store(true, Ordering::Relaxed);
         Ok(())
     }
-}
-
-/// Opens the file at a path, makes it if nothing is there, and locks it; [`Errno::WOULDBLOCK`] if another has.
-fn open_locked(folder: BorrowedFd<'_>, path: &Path) -> Result<File, Errno> {
-    for _ in 0..OPENINGS {
-        let file = open_own(folder, path, OFlags::empty())?;
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        // Who held the lock before may have put the file in its place, or removed it.
-        let (own, there) =
-            (rustix::fs::fstat(&file)?, rustix::fs::statat(folder, path, AtFlags::SYMLINK_NOFOLLOW));
-        if there.is_ok_and(|there| (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)) {
-            return Ok(file);
-        }
-    }
-    Err(Errno::WOULDBLOCK)
-}
-
-/// Opens a file for reading and writing that is of the user's own and has no other name: the names of parts can be
-/// guessed, and a folder may be others' too.
-fn open_own(folder: BorrowedFd<'_>, path: &Path, more: OFlags) -> Result<File, Errno> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | more;
-    let file: OwnedFd =
-        retry_on_intr(|| rustix::fs::openat(folder, path, flags, Mode::from_raw_mode(0o666)))?;
-    let found = rustix::fs::fstat(&file)?;
-    let regular = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
-    let own = found.st_uid == rustix::process::geteuid().as_raw();
-    if regular && own && found.st_nlink == 1 { Ok(file.into()) } else { Err(Errno::PERM) }
 }
 
 /// Reads what a state claims, and cuts off what is not sound; one of other content begins anew.

@@ -4,7 +4,9 @@ use longshore_core::{
 };
 use proptest::prelude::*;
 
-use super::{CHUNK, PART, cell_size, has_landed, next_chunk, parts, shows_itself};
+use super::{
+    CHUNK, LARGE, PART, PARTS_AT_ONCE, cell_size, has_landed, next_chunk, parts, shares, shows_itself,
+};
 
 const NOW: Timestamp = Timestamp::from_micros(1_763_613_468_000_000);
 
@@ -100,4 +102,24 @@ proptest! {
 fn a_file_that_is_whole_missing_comes_in_parts_of_eight_mebibytes() {
     let cell = cell_size(33 << 20);
     assert_eq!(parts([true; 33], cell), [0..8, 8..16, 16..24, 24..32, 32..33]);
+}
+
+proptest! {
+    #[test]
+    fn shares_are_all_of_the_content_and_begin_with_cells(length in 1..(1_u64 << 45), at_once in 0..40_usize) {
+        let cell = cell_size(length);
+        let shares = shares(length, cell, at_once);
+        prop_assert_eq!((shares[0].start, shares[shares.len() - 1].end), (0, length));
+        prop_assert!(shares.windows(2).all(|pair| pair[0].end == pair[1].start));
+        prop_assert!(shares.iter().all(|share| !share.is_empty() && share.start % cell.bytes() == 0));
+        prop_assert!(shares.len() <= at_once.clamp(1, PARTS_AT_ONCE));
+        prop_assert!(length >= LARGE || shares.len() == 1);
+    }
+}
+
+#[test]
+fn a_large_file_has_as_many_shares_as_there_may_be() {
+    assert_eq!(shares(LARGE, cell_size(LARGE), 32).len(), 4);
+    assert_eq!(shares(LARGE + 5, cell_size(LARGE), 2).len(), 2);
+    assert_eq!(shares(LARGE - 1, cell_size(LARGE), 32).len(), 1);
 }

@@ -91,11 +91,10 @@ impl Look {
 }
 
 /// Tells of content that need not be sent, or could not be looked for.
-pub(crate) fn told(report: &Report, found: Result<Option<Node>>) -> Result<Node> {
-    let result = found.and_then(|found| found.ok_or_else(Error::cancelled));
-    if let Ok(node) = &result {
+pub(crate) fn told(report: &Report, found: Result<Node>) -> Result<Node> {
+    if let Ok(node) = &found {
         report.started(Some(node.size));
         report.reused(node.size);
     }
-    report.ended(result, |node| node.size)
+    report.ended(found, |node| node.size)
 }

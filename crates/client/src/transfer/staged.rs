@@ -1,0 +1,390 @@
+//! A large upload: shares of it beside each other, each going on where it broke, and joined at the end to one file.
+//!
+//! Each share is an upload of its own at the server, of which only what is durable counts. Nothing is seen of the file before
+//! they are joined, which the server does under the digest of the whole; joined twice, they are one file.
+
+mod content;
+pub(super) mod protocol;
+mod state;
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use futures_util::StreamExt;
+use futures_util::future::try_join_all;
+use longshore_core::digest_tree::CellSize;
+use longshore_core::wire::Node;
+use longshore_core::{Code, Digest, ErrorKind, WorkspaceId};
+
+use self::content::{Content, ShareHash, digest, locked};
+use self::protocol::{Metadata, Tus};
+use self::state::{Places, State, Subject};
+use super::control::Control;
+use super::plan::{STAGED, cell_size, shares};
+use super::progress::Report;
+use super::source::{Source, Target};
+use super::upload::{Guard, UploadOptions, locks};
+use crate::client::{Client, Retried, Tries};
+use crate::error::{Error, Result};
+use crate::lock::Named;
+use crate::transport::body::{Body, Sending};
+
+/// How often a share may be lost at the server, or be in other hands, before it is given up.
+const LOST: u32 = 3;
+
+/// A share and how far it is.
+struct Share {
+    number: usize,
+    range: Range<u64>,
+    hash: Arc<Mutex<ShareHash>>,
+    /// Where it is at the server.
+    place: Option<String>,
+    /// How many of its bytes were told to the report.
+    told: u64,
+    /// How many the server was last known to have.
+    durable: u64,
+}
+
+impl Share {
+    fn length(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+}
+
+/// One upload.
+pub(super) struct Staged<'a> {
+    client: &'a Client,
+    target: &'a Target,
+    options: &'a UploadOptions,
+    control: Control,
+    report: &'a Report,
+    content: Arc<Content>,
+    cell: CellSize,
+    workspace: Option<WorkspaceId>,
+    locks: Named,
+}
+
+/// Opens content that is to be staged; gives the source back where another way is for it. Blocks.
+fn open(source: Source) -> Result<Result<Content, Source>> {
+    match source {
+        // Most are small, and are opened once.
+        Source::Path(path) if path.metadata().is_ok_and(|found| found.is_file() && found.len() >= STAGED) => {
+            let content = Content::open(&path)?;
+            Ok(if content.length() >= STAGED { Ok(content) } else { Err(Source::Path(path)) })
+        }
+        Source::Bytes(bytes) if bytes.len() as u64 >= STAGED => Ok(Ok(Content::Memory(bytes))),
+        source => Ok(Err(source)),
+    }
+}
+
+impl<'a> Staged<'a> {
+    /// Makes an upload of a source that is long enough; gives it back where another way is for it.
+    pub(super) async fn prepare(
+        client: &'a Client,
+        source: Source,
+        target: &'a Target,
+        options: &'a UploadOptions,
+        report: &'a Report,
+    ) -> Result<Result<Self, Source>> {
+        let is_for_this = match &source {
+            Source::Path(_) => true,
+            Source::Bytes(bytes) => bytes.len() as u64 >= STAGED,
+            Source::Stream { .. } => false,
+        };
+        // A key of the caller's goes with one request.
+        if !is_for_this || client.has_own_key() || target.is_root() {
+            return Ok(Err(source));
+        }
+        let opened = tokio::task::spawn_blocking(move || open(source)).await.map_err(Error::lost)??;
+        let content = match opened {
+            Ok(content) => content,
+            Err(source) => return Ok(Err(source)),
+        };
+        report.started(Some(content.length()));
+        let workspace = protocol::workspace(client, target).await?;
+        let (control, locks) = (options.hand(), locks(client, target, options));
+        let (cell, content) = (cell_size(content.length()), Arc::new(content));
+        Ok(Ok(Self { client, target, options, control, report, content, cell, workspace, locks }))
+    }
+
+    fn tus(&self) -> Tus<'_> {
+        Tus { client: self.client, options: self.options }
+    }
+
+    pub(super) async fn run(self) -> Result<Node> {
+        let ranges = shares(self.content.length(), self.cell, self.client.concurrency());
+        let (state, places) = self.open_state(&ranges).await?;
+        let shares = (0..).zip(ranges).zip(places).map(|((number, range), place)| {
+            let hash = Arc::new(Mutex::new(ShareHash::new(self.cell, range.clone())));
+            Share { number, range, hash, place, told: 0, durable: 0 }
+        });
+        let mut parts: Vec<_> = shares.collect();
+        let sent = self.send(&mut parts, state.as_ref()).await;
+        // What may do better another time is kept for that; who cancels drops this and keeps it too.
+        let is_over = sent.as_ref().err().is_none_or(|error| !error.is_retryable() && !error.is_cancelled());
+        match state {
+            Some(state) if is_over => {
+                blocking(move || {
+                    state.remove();
+                    Ok(())
+                })
+                .await?;
+            }
+            Some(_) => return sent,
+            None => {}
+        }
+        if let Err(error) = &sent
+            && !error.is_network()
+        {
+            for place in parts.iter().filter_map(|share| share.place.as_deref()) {
+                self.tus().remove(place).await;
+            }
+        }
+        sent
+    }
+
+    async fn open_state(&self, ranges: &[Range<u64>]) -> Result<(Option<Arc<State>>, Places)> {
+        let none = vec![None; ranges.len()];
+        let (Some(folder), Some((path, stamp))) = (&self.options.resume, self.content.file()) else {
+            return Ok((None, none));
+        };
+        let (folder, path) = (folder.clone(), path.to_owned());
+        let (host, prefix) = self.client.server();
+        let server = format!("{}{prefix}", host.to_str().unwrap_or_default());
+        // What is the same may be written in two ways; then it is sent anew.
+        let target = format!("{:?} {:?}", self.workspace, self.target);
+        let plan = (ranges.len(), ranges.first().map_or(0, |range| range.end));
+        let opening = tokio::task::spawn_blocking(move || {
+            let source = std::path::absolute(&path).ok()?;
+            State::open(&folder, &Subject { server, target, source: &source, stamp, plan })
+        });
+        Ok(match opening.await.map_err(Error::lost)? {
+            Some((state, places)) => (Some(Arc::new(state)), places),
+            None => (None, none),
+        })
+    }
+
+    async fn send(&self, parts: &mut [Share], state: Option<&Arc<State>>) -> Result<Node> {
+        let metadata = Metadata::of(self.target, self.workspace, self.options);
+        if let Some(node) = self.joined_before(parts, state, &metadata).await? {
+            return Ok(node);
+        }
+        let sending = try_join_all(parts.iter_mut().map(|share| self.send_share(share, state)));
+        // What would be refused at the end is not sent first.
+        futures_util::try_join!(self.rehearse(&metadata), sending)?;
+        self.join(parts, metadata).await
+    }
+
+    /// Sees whether the run that was before this one came as far as joining the parts, and perhaps did not hear of it.
+    async fn joined_before(
+        &self,
+        parts: &mut [Share],
+        state: Option<&Arc<State>>,
+        metadata: &Metadata,
+    ) -> Result<Option<Node>> {
+        let [first, ..] = &*parts else { return Ok(None) };
+        let Some(place) = first.place.clone().filter(|_| parts.iter().all(|share| share.place.is_some()))
+        else {
+            return Ok(None);
+        };
+        match self.tus().offset(&place, first.length(), &Named::default()).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // Whatever else it says it says again when the share is sent.
+            _ => return Ok(None),
+        }
+        for share in &*parts {
+            self.hash_to(share, share.range.end).await?;
+        }
+        match self.join(parts, metadata.clone()).await {
+            Err(error) if is_gone(&error) => {
+                parts.iter_mut().for_each(|share| share.place = None);
+                if let Some(state) = state.cloned() {
+                    blocking(move || {
+                        // A state that cannot be written is of no use to the next run, and does this one no harm.
+                        let _kept = state.restart();
+                        Ok(())
+                    })
+                    .await?;
+                }
+                Ok(None)
+            }
+            joined => {
+                self.report.reused(self.content.length());
+                joined.map(Some)
+            }
+        }
+    }
+
+    /// Sends a share, going on where it breaks.
+    async fn send_share(&self, share: &mut Share, state: Option<&Arc<State>>) -> Result<()> {
+        let mut tries = self.client.tries();
+        let (mut lost, mut retried) = (0, None);
+        loop {
+            self.control.pass().await?;
+            let slot = self.client.slots().acquire().await;
+            let sent = self.attempt(share, state, &mut tries, retried.take()).await;
+            slot.ended(sent.as_ref().err());
+            let Err(error) = sent else { return Ok(()) };
+            if error.is_storage_full() {
+                return Err(error);
+            }
+            let is_gone = is_gone(&error);
+            let is_out_of_step = is_gone || error.is(Code::OffsetMismatch) || error.is(Code::UploadTakenOver);
+            retried = Some(if is_out_of_step && lost < LOST {
+                lost += 1;
+                if is_gone {
+                    share.place = None;
+                    share.durable = 0;
+                }
+                tries.at_once(error)
+            } else {
+                tries.again(error).await?
+            });
+        }
+    }
+
+    async fn attempt(
+        &self,
+        share: &mut Share,
+        state: Option<&Arc<State>>,
+        tries: &mut Tries<'_>,
+        retried: Option<Retried>,
+    ) -> Result<()> {
+        let tus = self.tus();
+        let found = match &share.place {
+            Some(place) => tus.offset(place, share.length(), &Named::default()).await,
+            None => Ok(0),
+        };
+        if let Some(retried) = retried {
+            let kept = found.as_ref().map_or(share.told, |offset| *offset);
+            let discarded = share.told.saturating_sub(kept);
+            share.told -= discarded;
+            self.report.retried(&retried, discarded);
+        }
+        let offset = found?;
+        if offset > share.told {
+            self.report.reused(offset - share.told);
+            share.told = offset;
+        }
+        if offset > share.durable {
+            share.durable = offset;
+            tries.moved();
+        }
+        let place = match share.place.clone() {
+            Some(place) => place,
+            None => {
+                let place = tus.begin_part(share.range.start, share.length()).await?;
+                self.note(state, share.number, &place).await?;
+                share.place.insert(place).clone()
+            }
+        };
+        let (from, to) = (share.range.start + offset, share.range.end);
+        // Before the request, which is not to wait for that.
+        self.hash_to(share, from).await?;
+        if from == to {
+            return Ok(());
+        }
+        let sending = Sending::new(self.report.clone());
+        let guard = Guard(Arc::clone(&sending));
+        let chunks = content::read(Arc::clone(&self.content), Arc::clone(&share.hash), from, to);
+        let body = Body::Chunks(self.control.hold(chunks), Some(to - from), Arc::clone(&sending));
+        let sent = tus.append(&place, offset..share.length(), None, &self.locks, body).await;
+        drop(guard);
+        share.told += sending.bytes();
+        sent.map_err(|error| sending.take_failure().unwrap_or(error))
+    }
+
+    async fn note(&self, state: Option<&Arc<State>>, number: usize, place: &str) -> Result<()> {
+        let Some(state) = state.cloned() else { return Ok(()) };
+        let place = place.to_owned();
+        blocking(move || {
+            // Without it the next run sends the part again, and this one is not hurt.
+            let _kept = state.note(number, &place);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Hashes what an earlier run has sent of a share.
+    async fn hash_to(&self, share: &Share, to: u64) -> Result<()> {
+        if locked(&share.hash).at() < to {
+            let mut chunks = content::read(Arc::clone(&self.content), Arc::clone(&share.hash), to, to);
+            while let Some(chunk) = chunks.next().await {
+                chunk?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the server say early what it would refuse at the end. Whether it can be reached is for others to find out.
+    async fn rehearse(&self, metadata: &Metadata) -> Result<()> {
+        let mut locks = self.locks.clone();
+        loop {
+            match self.tus().rehearse(metadata, &locks, self.content.length()).await {
+                Err(error) if locks.leave_out(&error) => {}
+                Err(error) if error.is_storage_full() || !error.is_retryable() => return Err(error),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Makes the file of its shares.
+    async fn join(&self, parts: &[Share], metadata: Metadata) -> Result<Node> {
+        let content = Arc::clone(&self.content);
+        blocking(move || content.ensure_unchanged()).await?;
+        let digest = self.digest(parts)?;
+        // The server compares one; ours is compared here in any case.
+        let stated = self.options.digest.filter(|stated| stated.algorithm() != digest.algorithm());
+        let metadata = metadata.with_digest(stated.unwrap_or(digest));
+        let places: Vec<_> = parts.iter().filter_map(|share| share.place.clone()).collect();
+        let (mut tries, mut locks) = (self.client.tries(), self.locks.clone());
+        let (tus, mut joined) = (self.tus(), None);
+        let node = loop {
+            self.control.pass().await?;
+            let asked = async {
+                let upload = match joined.take() {
+                    Some(upload) => upload,
+                    None => tus.join(&places, &metadata, &locks).await?,
+                };
+                let shown = tus.show(&upload).await;
+                joined = Some(upload);
+                shown?.node.ok_or_else(|| Error::unreadable("the upload is whole and no file", 200))
+            };
+            match asked.await {
+                Ok(node) => break node,
+                Err(error) if locks.leave_out(&error) => {}
+                Err(error) if error.is_storage_full() => return Err(error),
+                Err(error) => self.report.retried(&tries.again(error).await?, 0),
+            }
+        };
+        if node.digest == Some(digest) {
+            return Ok(node);
+        }
+        let message = format!("the server stored other content than was sent to {}", self.target);
+        Err(Error::mismatch(Code::DigestMismatch, message))
+    }
+
+    /// Returns the digest of what was sent, which is the one that was stated if one was.
+    fn digest(&self, parts: &[Share]) -> Result<Digest> {
+        let hashes: Vec<_> = parts.iter().map(|share| Arc::clone(&share.hash)).collect();
+        let digest = digest(&hashes).ok_or_else(|| Error::lost("a share was not read to its end"))?;
+        match self.options.digest {
+            Some(stated) if stated.algorithm() == digest.algorithm() && stated != digest => {
+                let message = "the content does not have the digest that was stated";
+                Err(Error::mismatch(Code::DigestMismatch, message))
+            }
+            _ => Ok(digest),
+        }
+    }
+}
+
+/// Tells whether the server does not have an upload any more.
+pub(super) fn is_gone(error: &Error) -> bool {
+    // The answer to a look has no body that could tell more.
+    let is_bare = error.kind() == ErrorKind::NotFound && error.code().is_none() && !error.is_local();
+    is_bare || error.is(Code::UploadNotFound) || error.is(Code::UploadExpired)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(Error::lost)?
+}

@@ -1,0 +1,250 @@
+//! The requests of tus 1.0, as far as uploads of whole files need them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use http::{HeaderMap, HeaderValue, Method};
+use longshore_core::wire::{OnConflict, StagedUpload};
+use longshore_core::{Digest, VersionId, WorkspaceId, delta};
+
+use crate::api::files::Folder;
+use crate::client::{Client, LOCK_TOKEN, Lane, read};
+use crate::error::{Error, Result};
+use crate::lock::Named;
+use crate::transfer::source::Target;
+use crate::transfer::upload::UploadOptions;
+use crate::transport::answer::Answer;
+use crate::transport::body::Body;
+
+pub(in crate::transfer) const ROUTE: &str = "/v1/uploads";
+const LONGSHORE_BASE: HeaderName = HeaderName::from_static("longshore-base");
+const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
+const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-concat");
+const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
+const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
+const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+
+/// What is said of an upload's file: keys with values in base64.
+#[derive(Clone, Debug, Default)]
+pub(in crate::transfer) struct Metadata(Vec<String>);
+
+impl Metadata {
+    fn add(&mut self, key: &str, value: impl ToString) {
+        self.0.push(format!("{key} {}", STANDARD.encode(value.to_string())));
+    }
+
+    /// Says where the file goes, and what is to hold there.
+    pub(in crate::transfer) fn of(
+        target: &Target,
+        workspace: Option<WorkspaceId>,
+        options: &UploadOptions,
+    ) -> Self {
+        let mut metadata = Self::default();
+        match target {
+            Target::Path(place) => metadata.add("path", &place.path),
+            Target::Child { parent, name } => {
+                match parent {
+                    Folder::Root(_) => metadata.add("parent_id", "root"),
+                    Folder::Id(id) => metadata.add("parent_id", id),
+                }
+                metadata.add("filename", name);
+            }
+            Target::Version { node } => metadata.add("node_id", node),
+        }
+        if let Some(workspace) = workspace {
+            metadata.add("workspace", workspace);
+        }
+        if let Some(media_type) = &options.media_type {
+            metadata.add("filetype", media_type);
+        }
+        match options.on_conflict {
+            OnConflict::Version => {}
+            OnConflict::Error => metadata.add("on_conflict", "error"),
+            OnConflict::Rename => metadata.add("on_conflict", "rename"),
+        }
+        metadata
+    }
+
+    /// Says what digest the content must have.
+    pub(in crate::transfer) fn with_digest(mut self, digest: Digest) -> Self {
+        self.add("digest", digest);
+        self
+    }
+
+    fn header(&self) -> Result<HeaderValue> {
+        value(&self.0.join(","))
+    }
+}
+
+/// Returns the workspace that a target is in, where its place alone does not say so.
+pub(in crate::transfer) async fn workspace(client: &Client, target: &Target) -> Result<Option<WorkspaceId>> {
+    match target {
+        Target::Path(place) => client.workspace(place.workspace).await.map(Some),
+        Target::Child { parent: Folder::Root(workspace), .. } => client.workspace(*workspace).await.map(Some),
+        Target::Child { .. } | Target::Version { .. } => Ok(None),
+    }
+}
+
+fn value(text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text).map_err(|_| Error::invalid("what is said of the upload makes no header"))
+}
+
+fn wrong(message: &str, answer: &Answer) -> Error {
+    Error::unreadable(message, answer.status().as_u16())
+}
+
+/// Says what must hold for the file to be written.
+fn premises(headers: &mut HeaderMap, options: &UploadOptions, locks: &Named) -> Result<()> {
+    if let Some(if_match) = options.if_match {
+        headers.insert(IF_MATCH, if_match.header());
+    }
+    if options.if_none_match {
+        headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+    }
+    if let Some(locks) = locks.header()? {
+        headers.insert(LOCK_TOKEN, locks);
+    }
+    Ok(())
+}
+
+/// One request of tus, with what all have.
+pub(in crate::transfer) struct Tus<'a> {
+    pub(in crate::transfer) client: &'a Client,
+    pub(in crate::transfer) options: &'a UploadOptions,
+}
+
+impl Tus<'_> {
+    async fn send(&self, method: Method, route: &str, headers: HeaderMap) -> Result<Answer> {
+        let mut request = self.client.request(method, route, Body::Empty)?;
+        request.headers_mut().extend(headers);
+        request.headers_mut().insert(TUS_RESUMABLE, HeaderValue::from_static("1.0.0"));
+        let mut answer = self.client.send(request, None, Lane::Common).await?;
+        // Read to its end, it gives its connection back.
+        let _empty = answer.collect(0).await;
+        Ok(answer)
+    }
+
+    /// Begins the part of a file that begins at an offset; returns where it is.
+    pub(in crate::transfer) async fn begin_part(&self, offset: u64, length: u64) -> Result<String> {
+        let mut metadata = Metadata::default();
+        metadata.add("offset", offset);
+        let mut headers = HeaderMap::new();
+        headers.insert(UPLOAD_CONCAT, HeaderValue::from_static("partial"));
+        headers.insert(UPLOAD_LENGTH, HeaderValue::from(length));
+        headers.insert(UPLOAD_METADATA, metadata.header()?);
+        location(&self.send(Method::POST, ROUTE, headers).await?)
+    }
+
+    /// Begins an upload of a file; returns where it is.
+    pub(in crate::transfer) async fn begin(
+        &self,
+        metadata: &Metadata,
+        locks: &Named,
+        length: u64,
+    ) -> Result<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(UPLOAD_LENGTH, HeaderValue::from(length));
+        headers.insert(UPLOAD_METADATA, metadata.header()?);
+        premises(&mut headers, self.options, locks)?;
+        location(&self.send(Method::POST, ROUTE, headers).await?)
+    }
+
+    /// Has the server say now what it would refuse at the end.
+    pub(in crate::transfer) async fn rehearse(
+        &self,
+        metadata: &Metadata,
+        locks: &Named,
+        length: u64,
+    ) -> Result<()> {
+        let begun = self.begin(metadata, locks, length).await?;
+        self.remove(&begun).await;
+        Ok(())
+    }
+
+    /// Makes the file of its parts; returns where that upload is.
+    pub(in crate::transfer) async fn join(
+        &self,
+        parts: &[String],
+        metadata: &Metadata,
+        locks: &Named,
+    ) -> Result<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(UPLOAD_CONCAT, value(&format!("final;{}", parts.join(" ")))?);
+        headers.insert(UPLOAD_METADATA, metadata.header()?);
+        premises(&mut headers, self.options, locks)?;
+        location(&self.send(Method::POST, ROUTE, headers).await?)
+    }
+
+    /// Asks how many bytes of an upload are durable, and takes it over from requests that are still under way. A file whose
+    /// bytes are all there is written, under these locks.
+    pub(in crate::transfer) async fn offset(&self, upload: &str, length: u64, locks: &Named) -> Result<u64> {
+        let mut headers = HeaderMap::new();
+        if let Some(locks) = locks.header()? {
+            headers.insert(LOCK_TOKEN, locks);
+        }
+        let answer = self.send(Method::HEAD, upload, headers).await?;
+        let offset = stated_offset(&answer).filter(|offset| *offset <= length);
+        offset.ok_or_else(|| wrong("the upload has no offset that can be true", &answer))
+    }
+
+    /// Adds bytes to an upload, the last ones it needs: as they are, or as a delta to a version.
+    pub(in crate::transfer) async fn append(
+        &self,
+        upload: &str,
+        range: std::ops::Range<u64>,
+        base: Option<VersionId>,
+        locks: &Named,
+        body: Body,
+    ) -> Result<()> {
+        let sending = match &body {
+            Body::Chunks(_, _, sending) => Some(sending.clone()),
+            Body::Empty | Body::Whole(_) | Body::Pieces(..) => None,
+        };
+        let mut request = self.client.request(Method::PATCH, upload, body)?;
+        let headers = request.headers_mut();
+        headers.insert(TUS_RESUMABLE, HeaderValue::from_static("1.0.0"));
+        let media_type = base.map_or("application/offset+octet-stream", |_| delta::MEDIA_TYPE);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if let Some(base) = base {
+            headers.insert(LONGSHORE_BASE, value(&base.to_string())?);
+        }
+        headers.insert(UPLOAD_OFFSET, HeaderValue::from(range.start));
+        if let Some(locks) = locks.header()? {
+            headers.insert(LOCK_TOKEN, locks);
+        }
+        let mut answer = self.client.send(request, sending, Lane::Common).await?;
+        let _empty = answer.collect(0).await;
+        match stated_offset(&answer) {
+            Some(offset) if offset == range.end => Ok(()),
+            _ => Err(wrong("the server has not as many bytes as were sent", &answer)),
+        }
+    }
+
+    /// Returns what an upload became.
+    pub(in crate::transfer) async fn show(&self, upload: &str) -> Result<StagedUpload> {
+        let request = self.client.request(Method::GET, upload, Body::Empty)?;
+        read(&mut self.client.send(request, None, Lane::Common).await?).await
+    }
+
+    /// Removes an upload; what cannot be removed goes when its time is over.
+    pub(in crate::transfer) async fn remove(&self, upload: &str) {
+        let _expires = self.send(Method::DELETE, upload, HeaderMap::new()).await;
+    }
+}
+
+fn stated_offset(answer: &Answer) -> Option<u64> {
+    answer.header(UPLOAD_OFFSET.as_str())?.parse().ok()
+}
+
+/// Returns the route of an upload that an answer names: whoever stands between may have made a URL of it.
+fn location(answer: &Answer) -> Result<String> {
+    let id = answer.header(LOCATION.as_str()).and_then(|place| place.rsplit_once("/uploads/"));
+    match id {
+        Some((_, id))
+            if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') =>
+        {
+            Ok(format!("{ROUTE}/{id}"))
+        }
+        _ => Err(wrong("the server does not say where the upload is", answer)),
+    }
+}
