@@ -13,10 +13,10 @@ const REQUIREMENTS: &str = "bench/requirements-lint.txt";
 const FOREIGN: &str = "bench/requirements-webhooks.txt";
 /// What npm installs beside it, by a version of its own.
 const FOREIGN_NPM: &str = "standardwebhooks@1.1.1";
-/// The servers that the store's suite runs against.
+/// The servers that the store's suite runs against, and the clients that run against ours.
 const SERVERS: &str = "crates/store/tests/servers/requirements.txt";
 /// What npm installs beside them.
-const SERVERS_NPM: &str = "azurite@3.35.0";
+const SERVERS_NPM: &str = "azurite@3.35.0 tus-js-client@4.3.1";
 
 /// Checks the programs below `root` with tools installed in `tools`. False when something was found.
 pub fn check(root: &Path, tools: &Path, out: &mut dyn Write) -> Result<bool> {
@@ -63,20 +63,20 @@ pub fn servers(root: &Path, tools: &Path, out: &mut dyn Write) -> Result<()> {
     install_npm(SERVERS_NPM, tools, out).map(drop)
 }
 
-/// Installs a package of npm's below `tools`, unless it is there; returns where.
-fn install_npm(package: &str, tools: &Path, out: &mut dyn Write) -> Result<PathBuf> {
+/// Installs packages of npm's below `tools`, unless they are there; returns where. A blank is between them.
+fn install_npm(packages: &str, tools: &Path, out: &mut dyn Write) -> Result<PathBuf> {
     let (modules, installed) = (tools.join("node_modules"), tools.join("installed-npm.txt"));
-    if fs::read_to_string(&installed).is_ok_and(|found| found == package) && modules.is_dir() {
+    if fs::read_to_string(&installed).is_ok_and(|found| found == packages) && modules.is_dir() {
         return Ok(modules);
     }
-    writeln!(out, "   installing {package}")?;
+    writeln!(out, "   installing {packages}")?;
     out.flush()?;
     let mut npm = Command::new("npm");
     npm.args(["install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(tools);
-    if !succeeds(npm.arg(package))? {
-        bail!("npm could not install {package}");
+    if !succeeds(npm.args(packages.split(' ')))? {
+        bail!("npm could not install {packages}");
     }
-    fs::write(&installed, package).context("cannot note what is installed")?;
+    fs::write(&installed, packages).context("cannot note what is installed")?;
     Ok(modules)
 }
 

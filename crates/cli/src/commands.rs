@@ -8,18 +8,22 @@ use crate::cli::Cli;
 use crate::failure::Exit;
 use crate::output::Output;
 use crate::session::Session;
+use crate::transfer::drive::interrupted;
 
 mod cat;
 mod completions;
 mod cp;
 mod docs;
 mod down;
+mod enrich;
 mod events;
+mod fetch;
 mod hooks;
 mod init;
 mod jobs;
 mod keys;
 mod label;
+mod link;
 mod lock;
 mod locks;
 mod ls;
@@ -37,6 +41,7 @@ mod stat;
 mod status;
 mod store;
 mod supervise;
+mod sync;
 mod trash;
 mod undo;
 mod unlock;
@@ -44,6 +49,7 @@ mod up;
 mod versions;
 mod worker;
 mod workspaces;
+mod zip;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -52,8 +58,13 @@ pub(crate) enum Command {
     Init(init::Init),
     Up(up::Up),
     Down(down::Down),
+    Fetch(fetch::Fetch),
+    Enrich(enrich::Enrich),
+    Sync(sync::Sync),
     Ls(ls::Ls),
+    Zip(zip::Zip),
     Cat(cat::Cat),
+    Link(link::Link),
     Stat(stat::Stat),
     Mkdir(mkdir::Mkdir),
     Mv(mv::Mv),
@@ -116,13 +127,22 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
     if let Command::Store(verb) = &cli.command {
         return verb.run(runtime()?, output);
     }
+    // These speak to servers that are not ours: no session, no key.
+    if let Command::Fetch(verb) = &cli.command {
+        return ended(runtime()?, verb.run(output));
+    }
+    if let Command::Enrich(verb) = &cli.command {
+        return ended(runtime()?, verb.run(output));
+    }
     let session = Session::open(global)?;
-    let runtime = runtime()?;
-    let exit = runtime.block_on(async {
+    ended(runtime()?, async {
         match &cli.command {
             Command::Up(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Down(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Sync(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Ls(verb) => verb.run(&session, output).await,
+            Command::Zip(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Link(verb) => verb.run(&session, output).await,
             Command::Cat(verb) => verb.run(&session, output).await,
             Command::Stat(verb) => verb.run(&session, output).await,
             Command::Mkdir(verb) => verb.run(&session, output).await,
@@ -149,10 +169,40 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             // Handled above, where no session is needed.
             _ => Ok(Exit::Unexpected),
         }
-    });
+    })
+}
+
+/// Runs a verb to its end.
+fn ended(
+    runtime: tokio::runtime::Runtime,
+    verb: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let exit = runtime.block_on(verb);
     // Threads that were writing files see that nobody wants those any more, and remove what is not whole.
-    runtime.shutdown_timeout(CLEAN_UP);
+    match exit {
+        Ok(Exit::Interrupted) => shut_down(runtime)?,
+        _ => runtime.shutdown_timeout(CLEAN_UP),
+    }
     exit
+}
+
+/// Lets an interrupted verb put away what was under way; a second interrupt does not wait for that.
+fn shut_down(runtime: tokio::runtime::Runtime) -> std::io::Result<()> {
+    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    waiting.block_on(async {
+        let again = interrupted();
+        let (done, ended) = tokio::sync::oneshot::channel();
+        // The thread ends with the program, if that does not wait for it.
+        drop(std::thread::spawn(move || {
+            runtime.shutdown_timeout(CLEAN_UP);
+            done.send(()).ok();
+        }));
+        tokio::select! {
+            _ended = ended => {}
+            () = again => {}
+        }
+    });
+    Ok(())
 }
 
 /// Makes the clients' runtime: one thread for the connections beside the one that hands out work. More were not

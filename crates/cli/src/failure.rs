@@ -102,8 +102,8 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     #[serde(rename = "exit", serialize_with = "as_number")]
     pub(crate) exit: Exit,
-    /// The stable code: of the API's table, one of this program that begins with `local_`, or one of a store that was asked
-    /// directly, which begins with `store_`.
+    /// The stable code: of the API's table, one of this program that begins with `local_`, one of a store that was asked
+    /// directly, which begins with `store_`, or one of a web server of others, which begins with `web_`.
     pub(crate) code: String,
     pub(crate) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 //!
 //! Verbs are a file each in [`commands`]. Everything that is printed goes through [`output`], every error
 //! becomes an exit code and a hint in [`failure`]. What a verb does, the SDK or the server does; this crate
-//! never speaks HTTP or SQL itself.
+//! never speaks SQL itself, and HTTP only in [`web`], to servers that are not ours.
 
 use std::process::ExitCode;
 
@@ -24,6 +24,7 @@ mod signals;
 mod text;
 mod tokens;
 mod transfer;
+mod web;
 
 fn main() -> ExitCode {
     let cli = match cli::Cli::try_parse() {

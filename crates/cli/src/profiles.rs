@@ -68,6 +68,13 @@ pub(crate) fn data_folder() -> Result<PathBuf, Failure> {
     Ok(base()?.data_dir().join("longshore"))
 }
 
+/// Returns where a command keeps what is under way, for the next run to go on with.
+pub(crate) fn state_folder() -> Result<PathBuf, Failure> {
+    let base = base()?;
+    // Systems without a place for state have one for data.
+    Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("longshore"))
+}
+
 impl Profiles {
     /// Reads the user's profiles; none where there is no file yet.
     pub(crate) fn load() -> Result<Self, Failure> {

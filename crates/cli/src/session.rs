@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 use crate::cli::Global;
 use crate::failure::{Exit, Failure, NO_KEY};
 use crate::profiles::{LOCAL, Profile, Profiles, variable};
+use crate::transfer::Traffic;
 
 /// The variable in which a command under locks finds their tokens.
 pub(crate) const LOCK_TOKEN: &str = "LONGSHORE_LOCK_TOKEN";
@@ -109,13 +110,18 @@ impl Session {
                 Failure::of_code(Code::KeyMissing, format!("no API key for {}", resolved.url)).hint(NO_KEY)
             );
         }
-        let client = build(&resolved, impatient(), DEFAULT_CONCURRENCY)?;
+        let client = build(&resolved, impatient(), DEFAULT_CONCURRENCY, None)?;
         Ok(Self { resolved, client, workspace: OnceCell::new() })
     }
 
-    /// Returns a client for a long transfer, which outlasts a server's restart.
+    /// Returns a client for what lasts, and outlasts a server's restart.
     pub(crate) fn patient(&self, concurrency: usize) -> Result<Client, Failure> {
-        build(&self.resolved, RetryPolicy::default(), concurrency)
+        build(&self.resolved, RetryPolicy::default(), concurrency, None)
+    }
+
+    /// The same, for moving many files.
+    pub(crate) fn for_traffic(&self, traffic: &Traffic) -> Result<Client, Failure> {
+        build(&self.resolved, RetryPolicy::default(), traffic.pace.concurrency, traffic.limit_rate)
     }
 
     /// Returns a client for what outlasts any restart, once the server is known to be there.
@@ -124,6 +130,7 @@ impl Session {
             &self.resolved,
             RetryPolicy { max_attempts: u32::MAX, ..RetryPolicy::default() },
             DEFAULT_CONCURRENCY,
+            None,
         )
     }
 
@@ -191,12 +198,20 @@ impl Session {
     }
 }
 
-fn build(resolved: &Resolved, retry: RetryPolicy, concurrency: usize) -> Result<Client, Failure> {
+fn build(
+    resolved: &Resolved,
+    retry: RetryPolicy,
+    concurrency: usize,
+    limit_rate: Option<u64>,
+) -> Result<Client, Failure> {
     let mut builder = Client::builder()
         .url(resolved.url.as_str())
         .user_agent(concat!("longshore-cli/", env!("CARGO_PKG_VERSION")))
         .retry(retry)
         .concurrency(concurrency);
+    if let Some(rate) = limit_rate {
+        builder = builder.limit_rate(rate);
+    }
     if let Some(key) = &resolved.key {
         builder = builder.api_key(key.as_str());
     }

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 /// Tells whether a character does something to a terminal, or to the order in which others are shown.
-fn acts(char: char) -> bool {
+pub(crate) fn acts(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

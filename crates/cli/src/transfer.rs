@@ -1,4 +1,4 @@
-//! Moving whole folders: walking them, counting what happened, showing it, stopping it.
+//! Moving whole folders: walking them, comparing them, counting what happened, showing it, stopping it.
 //!
 //! What moves one file is the SDK's; nothing here holds more than the files that are moving just now.
 
@@ -9,10 +9,17 @@ use clap::builder::RangedU64ValueParser;
 
 use crate::failure::Failure;
 
+pub(crate) mod clash;
 pub(crate) mod drive;
 pub(crate) mod landing;
+pub(crate) mod merge;
+pub(crate) mod pack;
 pub(crate) mod progress;
+pub(crate) mod receive;
+pub(crate) mod same;
+pub(crate) mod send;
 pub(crate) mod summary;
+pub(crate) mod tree;
 pub(crate) mod walk;
 
 // No doc comment: clap would take it for the verb's own.
@@ -23,8 +30,54 @@ pub(crate) struct Pace {
     pub(crate) concurrency: usize,
 }
 
+// No doc comment: clap would take it for the verb's own.
+#[derive(Args)]
+pub(crate) struct Traffic {
+    #[command(flatten)]
+    pub(crate) pace: Pace,
+    /// Move no more bytes a second than this, all connections together and both ways; 512K and 10M are KiB and MiB
+    #[arg(long, value_name = "BYTES", value_parser = bytes_per_second)]
+    pub(crate) limit_rate: Option<u64>,
+    /// Begin large files anew, and keep nothing of one that breaks off
+    #[arg(long)]
+    pub(crate) no_resume: bool,
+}
+
 /// The refusal of two sources that would end in one place.
 pub(crate) fn both(one: impl Display, other: impl Display, place: impl Display) -> Failure {
     Failure::invalid(format!("{one} and {other} would both become {place}"))
         .hint("name one of them in a command of its own")
+}
+
+/// Reads a rate such as `65536`, `512K` or `10M`.
+fn bytes_per_second(text: &str) -> Result<u64, String> {
+    let units = [('K', 10), ('M', 20), ('G', 30)];
+    let last = text.chars().next_back().map(|last| last.to_ascii_uppercase());
+    let (number, shift) = match units.iter().find(|(unit, _)| last == Some(*unit)) {
+        Some((_, shift)) => (&text[..text.len() - 1], *shift),
+        None => (text, 0),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "write a number of bytes such as 65536, 512K or 10M".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes_per_second;
+
+    #[test]
+    fn rates_are_read() {
+        for (text, bytes) in
+            [("1", 1), ("65536", 65_536), ("512K", 524_288), ("10m", 10 << 20), ("2G", 2 << 30)]
+        {
+            assert_eq!(bytes_per_second(text), Ok(bytes), "{text}");
+        }
+        for text in
+            ["", "K", "0", "0M", "-1", "1.5M", "10MB", "99999999999999999999", "99999999999G", "1 K", "ü"]
+        {
+            assert!(bytes_per_second(text).is_err(), "{text}");
+        }
+    }
 }

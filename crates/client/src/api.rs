@@ -5,6 +5,7 @@ pub(crate) mod files;
 pub(crate) mod hooks;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+mod links;
 pub(crate) mod listing;
 pub(crate) mod locks;
 pub(crate) mod notes;

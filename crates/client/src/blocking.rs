@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    After, Comparison, CopyNode, CreateHook, CreateKey, CreateNote, Delivery, DeliveryState, Event,
-    EventPage, Hook, Job, Key, Me, NewHook, NewKey, Node, Note, Purged, Redeliver, RestoreNode, Status,
-    UndoActs, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
+    After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote, Delivery, DeliveryState,
+    Event, EventPage, Hook, Job, Key, Link, Me, NewHook, NewKey, Node, Note, Purged, Redeliver, RestoreNode,
+    Status, UndoActs, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{
     DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, VersionId, WorkspaceId, WorkspacePath,
@@ -222,6 +222,13 @@ impl Files {
             destination: impl Into<Destination>,
             options: &DownloadOptions
         ) -> Result<Downloaded>;
+        wait link(file: NodeId, link: &CreateLink) -> Result<Link>;
+        wait archive_to(
+            workspace: Option<WorkspaceId>,
+            items: Vec<String>,
+            destination: impl Into<Destination>,
+            options: &DownloadOptions
+        ) -> Result<Downloaded>;
         wait get(node: NodeId) -> Result<Node>;
         wait by_path(place: impl Into<Place>) -> Result<Node>;
         iterate list(folder: impl Into<Place>, depth: Depth) -> Waiting<crate::Listing<Node>>;
@@ -247,6 +254,13 @@ impl Files {
         wait empty_trash(workspace: Option<WorkspaceId>) -> Result<Purged>;
         iterate find(workspace: Option<WorkspaceId>, query: &NodeQuery) -> Waiting<crate::Listing<Node>>;
         wait restore_version(file: NodeId, version: VersionId, if_match: Option<IfMatch>) -> Result<Node>;
+    }
+
+    /// Does what the async `archive` does; the zip's chunks come as an iterator.
+    pub fn archive(&self, workspace: Option<WorkspaceId>, items: Vec<String>) -> Result<Waiting<Download>> {
+        let stream = self.runtime.block_on(self.verbs.archive(workspace, items))?;
+        let runtime = self.runtime.clone();
+        Ok(Waiting { stream, runtime })
     }
 
     /// Does what the async `stream` does; the content's chunks come as an iterator.
@@ -285,17 +299,17 @@ impl Files {
     }
 
     /// Does what the async `download_batch` does; outcomes come as an iterator, which must be used up.
-    pub fn download_batch<I, C, P>(
+    pub fn download_batch<I, C, D>(
         &self,
         workspace: Option<WorkspaceId>,
         items: I,
         options: ManyOptions,
     ) -> Waiting<crate::Outcomes<DownloadOutcome>>
     where
-        I: IntoIterator<Item = (C, P)>,
+        I: IntoIterator<Item = (C, D)>,
         I::IntoIter: Send + 'static,
         C: Into<Content>,
-        P: Into<std::path::PathBuf>,
+        D: Into<Destination>,
     {
         verbs!(@iterate self, self.verbs.download_batch(workspace, items, options))
     }

@@ -317,6 +317,12 @@ impl Client {
             .copied()
     }
 
+    /// Returns the whole URL of a path on this client's server.
+    pub(crate) fn absolute(&self, path: &str) -> String {
+        let base = &self.inner.base;
+        format!("{}{}{path}", base.origin, base.prefix)
+    }
+
     /// Makes a request with what every request has.
     pub(crate) fn request(&self, method: Method, path: &str, body: Body) -> Result<Request<Body>> {
         let base = &self.inner.base;

@@ -58,6 +58,7 @@ pub struct Builder {
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
     ca_file: Option<PathBuf>,
+    limit_rate: Option<u64>,
 }
 
 impl Default for Builder {
@@ -70,6 +71,7 @@ impl Default for Builder {
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
             ca_file: None,
+            limit_rate: None,
         }
     }
 }
@@ -77,6 +79,8 @@ impl Default for Builder {
 /// What every request needs, made once.
 #[derive(Debug)]
 pub(crate) struct Base {
+    /// Scheme, host and port.
+    pub(crate) origin: String,
     /// The URL's own path, which every route follows; without a `/` at its end.
     pub(crate) prefix: String,
     pub(crate) host: HeaderValue,
@@ -152,6 +156,15 @@ impl Builder {
         self
     }
 
+    /// Sets how many bytes a second all of the client's connections together may move, both ways, with all that HTTP and
+    /// TLS add; any number unless set, and 0 counts as 1. A rate so low that a connection waits for its turn as long as
+    /// the idle time-outs allow ends transfers instead of slowing them.
+    #[must_use]
+    pub fn limit_rate(mut self, bytes_per_second: u64) -> Self {
+        self.limit_rate = Some(bytes_per_second);
+        self
+    }
+
     /// Sets what the client calls itself in `User-Agent`.
     #[must_use]
     pub fn user_agent(mut self, text: impl Into<String>) -> Self {
@@ -169,9 +182,19 @@ impl Builder {
         let authorization = self.api_key.as_ref().map(bearer).transpose()?;
         let user_agent = HeaderValue::from_str(&self.user_agent)
             .map_err(|_| Error::invalid("the user agent holds characters no header can"))?;
-        let base =
-            Base { prefix: uri.path().trim_end_matches('/').to_owned(), host, authorization, user_agent };
-        let connector = Connector::new(uri, self.ca_file.as_deref(), self.timeouts.connect)?;
+        let base = Base {
+            origin: format!(
+                "{}://{}",
+                uri.scheme_str().unwrap_or_default(),
+                host.to_str().unwrap_or_default()
+            ),
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+            host,
+            authorization,
+            user_agent,
+        };
+        let connector =
+            Connector::new(uri, self.ca_file.as_deref(), self.timeouts.connect)?.paced(self.limit_rate);
         Ok(Client::new(&self, base, connector))
     }
 

@@ -55,13 +55,13 @@ pub use error::{Error, ErrorCode, Result};
 pub use lock::guard::{HoldOptions, LockGuard};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    AcquireLock, AcquireLocks, After, Comparison, CopyNode, CreateHook, CreateKey, CreateNote,
-    CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Event, EventPage, Facts, Hook, HookDisabled,
-    Job, JobError, JobProgress, JobState, Key, Labels, LockGrant, LockGrants, LockRenewal, LostReason, Me,
-    Metadata, MetadataPatch, NewHook, NewKey, NoText, Node, NodeKind, NodeLock, Note, OnConflict, Purged,
-    Redeliver, RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs, UndoChange,
-    UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateSettings, UpdateWorkspace,
-    Version, Who, Workspace, WorkspaceSettings,
+    AcquireLock, AcquireLocks, After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote,
+    CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Event, EventPage, Facts, Hook,
+    HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Link, LockGrant, LockGrants,
+    LockRenewal, LostReason, Me, Metadata, MetadataPatch, NewHook, NewKey, NoText, Node, NodeKind, NodeLock,
+    Note, OnConflict, Purged, Redeliver, RestoreNode, Role, RotateHook, Status, TextDiff, TextRange,
+    UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode,
+    UpdateSettings, UpdateWorkspace, Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
     Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, LockId, LockToken, Name, NodeId, NoteId,

@@ -1,5 +1,6 @@
 //! Moving content: planned, hashed, verified, in constant memory.
 
+pub(crate) mod archive;
 pub(crate) mod batch;
 pub(crate) mod control;
 pub(crate) mod delta;

@@ -8,4 +8,5 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod connect;
 pub(crate) mod event_stream;
+pub(crate) mod paced;
 pub(crate) mod pool;

@@ -102,6 +102,10 @@ codes! {
     UploadNotFound = "upload_not_found", NotFound, "no such upload";
     /// The staged upload was left alone for too long, and is removed: begin a new one.
     UploadExpired = "upload_expired", NotFound, "the upload has expired";
+    /// The link is none of this server's, or what it led to is in the trash or gone.
+    LinkNotFound = "link_not_found", NotFound, "no such link";
+    /// The link's time is over, or the key that made it is revoked or over: ask for a new one.
+    LinkExpired = "link_expired", NotFound, "the link has ended";
     /// Another node in the folder has this name (`on_conflict=error`, `If-None-Match: *`, a move or a restore).
     NameTaken = "name_taken", Conflict, "the name is taken";
     /// Somebody else's lock covers the node, or the request names no lock; `lock` says whose it is.

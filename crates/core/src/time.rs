@@ -42,6 +42,22 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+
+    /// Returns year, month, day, hour, minute and second, UTC; nothing for a time before the year 0 or after 9999.
+    #[must_use]
+    pub fn calendar(self) -> Option<[u32; 6]> {
+        let time = jiff::Timestamp::from_microsecond(self.0).ok()?;
+        let time = jiff::tz::Offset::UTC.to_datetime(time);
+        let small = |number: i8| u32::try_from(number).ok();
+        Some([
+            u32::try_from(time.year()).ok()?,
+            small(time.month())?,
+            small(time.day())?,
+            small(time.hour())?,
+            small(time.minute())?,
+            small(time.second())?,
+        ])
+    }
 }
 
 impl From<SystemTime> for Timestamp {
@@ -91,6 +107,14 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::Timestamp;
+
+    #[test]
+    fn a_time_has_its_place_in_the_calendar() {
+        let time = Timestamp::from_micros(1_763_613_468_000_001);
+        assert_eq!(time.calendar(), Some([2025, 11, 20, 4, 37, 48]));
+        assert_eq!(Timestamp::from_micros(-1).calendar(), Some([1969, 12, 31, 23, 59, 59]));
+        assert_eq!(Timestamp::from_micros(i64::MAX).calendar(), None);
+    }
 
     #[test]
     fn text_keeps_six_decimals_and_comes_back() {

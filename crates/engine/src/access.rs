@@ -92,6 +92,10 @@ async fn new_agent(tx: &mut Tx, name: &str, now: Timestamp) -> Result<Principal>
     Ok(agent)
 }
 
+fn no_key() -> Error {
+    Error::new(Code::KeyUnknown, "no such key")
+}
+
 impl Engine {
     /// Makes the workspace `default`, its owner and a first admin key, unless there is a workspace already.
     pub async fn initialise(&self) -> Result<Option<NewKey>> {
@@ -145,26 +149,32 @@ impl Engine {
     async fn known_key(&self, text: &str) -> Result<Key> {
         let presented: ApiKey =
             text.parse().map_err(|error| Error::new(Code::KeyMalformed, format!("{error}")))?;
-        let id = presented.id();
-        let (key, hash) = match self.keys().get(id) {
-            Some(known) => known,
-            None => {
-                let revocations = self.keys().revocations();
-                let found = self
-                    .db()
-                    .read(move |tx| Box::pin(async move { db::access::key_with_hash(tx, id).await }));
-                let Some((key, hash)) = found.await? else {
-                    return Err(Error::new(Code::KeyUnknown, "no such key"));
-                };
-                self.keys().put(key.clone(), hash.clone(), revocations);
-                (key, hash)
-            }
-        };
+        let (key, hash) = self.find_key(presented.id()).await?;
         if !bool::from(hash_of(&presented).ct_eq(&hash)) {
-            return Err(Error::new(Code::KeyUnknown, "no such key"));
+            return Err(no_key());
         }
         ensure_valid(key.revoked_at, key.expires_at, self.now())?;
         Ok(key)
+    }
+
+    /// Returns a key and the hash of its secret, be it revoked or over.
+    async fn find_key(&self, id: KeyId) -> Result<(Key, Bytes)> {
+        if let Some(known) = self.keys().get(id) {
+            return Ok(known);
+        }
+        let revocations = self.keys().revocations();
+        let found =
+            self.db().read(move |tx| Box::pin(async move { db::access::key_with_hash(tx, id).await }));
+        let (key, hash) = found.await?.ok_or_else(no_key)?;
+        self.keys().put(key.clone(), hash.clone(), revocations);
+        Ok((key, hash))
+    }
+
+    /// Returns who acts with a key, for what was made with it and holds as long as it does.
+    pub(crate) async fn actor_of(&self, id: KeyId) -> Result<Actor> {
+        let (key, _) = self.find_key(id).await?;
+        ensure_valid(key.revoked_at, key.expires_at, self.now())?;
+        Ok(Actor::of_key(&key))
     }
 
     /// Tells which key asks.

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::wire::{Node, NodeKind, Version};
 use longshore_core::{Code, NodeId, VersionId, WorkspaceId, WorkspacePath};
-use longshore_store::{ReadOptions, Store};
+use longshore_store::{PresignOptions, ReadOptions, Store};
 
 use crate::actor::Actor;
 use crate::blob::{Blob, ComposedId, Piece};
@@ -20,6 +21,9 @@ use crate::nodes::{follow, live_node, visible_node};
 use crate::read_clock::ReadClock;
 use crate::versions::no_version;
 use crate::workspaces;
+
+/// How long a URL of the store holds: a reading that has begun goes on.
+const DIRECT: Duration = Duration::from_mins(5);
 
 /// Pieces of content in order.
 pub type ContentStream = BoxStream<'static, Result<Bytes>>;
@@ -60,6 +64,25 @@ impl Content {
         match &self.bytes {
             Stored::Inline(content) => Some(content.clone()),
             Stored::Blob(_) | Stored::Pieces(..) => None,
+        }
+    }
+
+    /// Returns a URL at which the store itself gives the content for five minutes, with these headers; nothing where the
+    /// content is no blob of its own, or the store gives no URLs. Whoever has the URL can read.
+    pub async fn direct_url(&self, disposition: String) -> Option<String> {
+        let Stored::Blob(piece) = &self.bytes else { return None };
+        let options = PresignOptions {
+            expires_in: DIRECT,
+            media_type: Some(self.version.media_type.clone()),
+            disposition: Some(disposition),
+        };
+        match self.store.presign_read(&piece.blob.path(), &options).await {
+            Ok(url) => url.map(|url| url.expose().to_owned()),
+            Err(error) => {
+                // The bytes can be read all the same, or that says what is wrong.
+                tracing::debug!(%error, "the store signed no URL");
+                None
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use crate::db::{Database, Db};
 use crate::error::{Error, Result};
 use crate::feed::Feeds;
 use crate::jobs::JobsState;
+use crate::links::LinkSecret;
 use crate::locks::Signals;
 use crate::uploads::Appends;
 
@@ -92,6 +93,7 @@ struct Inner {
     /// The machine's clock as it stands, be it set back.
     wall: Arc<dyn Clock>,
     keys: KeyCache,
+    links: LinkSecret,
     feeds: Feeds,
     jobs: Arc<JobsState>,
     lock_signals: Signals,
@@ -128,6 +130,7 @@ impl Engine {
                 clock,
                 wall,
                 keys,
+                links: LinkSecret::default(),
                 feeds,
                 guard,
                 jobs,
@@ -203,6 +206,10 @@ impl Engine {
 
     pub(crate) fn keys(&self) -> &KeyCache {
         &self.inner.keys
+    }
+
+    pub(crate) fn links(&self) -> &LinkSecret {
+        &self.inner.links
     }
 
     pub(crate) fn jobs(&self) -> Arc<JobsState> {

@@ -9,6 +9,7 @@
 mod access;
 mod act;
 mod actor;
+mod archive;
 mod batch;
 mod blob;
 mod chunks;
@@ -24,6 +25,7 @@ mod feed;
 mod hooks;
 mod idempotency;
 mod jobs;
+mod links;
 mod listing;
 mod locks;
 mod nodes;
@@ -44,6 +46,7 @@ mod workspaces;
 
 pub use act::{Preconditions, Premises};
 pub use actor::Actor;
+pub use archive::{Archive, ArchiveItem};
 pub use batch::{Batch, BatchReady, BatchWrite, Pick};
 pub use db::Database;
 pub use download::{Content, ContentStream};
@@ -57,6 +60,7 @@ pub use jobs::{
     Handled, JobBacklog, JobContext, JobCount, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome,
     WorkerSettings,
 };
+pub use links::{LinkToken, NewLink};
 pub use listing::{Depth, PageRequest};
 pub use locks::PrunedLocks;
 pub use nodes::Target;

@@ -9,14 +9,14 @@
 //!   before, so whatever comes of them does nothing more: a burst of refusals is one cut.
 //! - **Latency** cuts it too where a server queues instead of refusing. As in TCP Vegas and in Netflix's gradient limiter the
 //!   lowest latency stands for a server without a queue, but latency alone is noise: a disk that flushes, a processor that
-//!   is full, larger files. So it is looked at in spans of 32 successes or more, and two spans in a row must say both that
+//!   is full, larger files. So it is looked at in spans of 32 successes or more, and three spans in a row must say both that
 //!   the mean latency is above twice the lowest span's, and that the throughput (requests in flight divided by their
 //!   latency: Little's law, so no clock is needed) is not above the best span's by 5 % or more. The cut is to three
 //!   quarters of what the throughput needs at the lowest latency (BBR's draining), between a quarter and a half of the limit. Then the lowest
 //!   latency and the best throughput are forgotten and learned anew, so that a path that has become slow for good costs one
 //!   cut and not all.
 //!
-//! A server that refuses above C at once is thus met with C / 2 to C + 1, and one that queues with C / 2 to about 3 × C (or 20, where that is more), mostly
+//! A server that refuses above C at once is thus met with C / 2 to C + 1, and one that queues with C / 2 to about 3 × C (or 30, where that is more), mostly
 //! above C, where its throughput is whole.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

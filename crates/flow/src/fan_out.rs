@@ -20,6 +20,19 @@ where
     fan_out_stream(stream::iter(inputs), limit, verb)
 }
 
+/// Does what [`fan_out`] does, and yields in the order of the inputs.
+///
+/// One that takes long holds up those behind it: what is done waits for it and counts as running, so that no more than
+/// `limit` outcomes are ever in memory.
+pub fn fan_out_ordered<I, F, W>(inputs: I, limit: usize, verb: F) -> impl Stream<Item = W::Output>
+where
+    I: IntoIterator,
+    F: FnMut(I::Item) -> W,
+    W: Future,
+{
+    stream::iter(inputs).map(verb).buffered(limit.max(1))
+}
+
 /// Does what [`fan_out`] does with inputs that come as a stream.
 pub fn fan_out_stream<S, F, W>(inputs: S, limit: usize, verb: F) -> impl Stream<Item = W::Output>
 where

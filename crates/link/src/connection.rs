@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
@@ -69,9 +69,17 @@ impl Connection {
         Self { shared, cut, all }
     }
 
-    /// Connects to the target.
-    pub(crate) async fn connect(&self) -> io::Result<TcpStream> {
-        let target = self.shared.target;
+    /// Connects to the target and moves bytes.
+    pub(crate) async fn open(self, peer: TcpStream) {
+        self.shared.pass().await;
+        match self.connect().await {
+            Ok(target) => self.run(peer, target).await,
+            Err(_) => reset(&peer),
+        }
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let target = *self.shared.target.borrow();
         let socket = if target.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         if self.cut.is_some() {
             socket.set_send_buffer_size(SMALL_BUFFER)?;
@@ -80,7 +88,7 @@ impl Connection {
     }
 
     /// Moves bytes both ways until both sides have said all, one breaks, or the connection is cut.
-    pub(crate) async fn run(mut self, mut peer: TcpStream, mut target: TcpStream) {
+    async fn run(mut self, mut peer: TcpStream, mut target: TcpStream) {
         for stream in [&peer, &target] {
             // Without it small requests only take longer.
             let _slow = stream.set_nodelay(true);
@@ -114,6 +122,14 @@ impl Connection {
             let _gone = peer.shutdown().await;
             let _gone = target.shutdown().await;
         }
+    }
+}
+
+impl Shared {
+    /// Waits out a stall.
+    async fn pass(&self) {
+        // It fails only once the link is gone, and this with it.
+        drop(self.stalled.subscribe().wait_for(|stalled| !stalled).await);
     }
 }
 
@@ -151,12 +167,10 @@ impl Way<'_> {
     }
 
     async fn write(&self, mut to: WriteHalf<'_>, mut parcels: mpsc::Receiver<Parcel>) -> io::Result<Ended> {
-        let mut stalled = self.shared.stalled.subscribe();
         let mut moved = 0;
         while let Some(parcel) = parcels.recv().await {
             tokio::time::sleep_until(parcel.due).await;
-            // It fails only once the link is gone, and this with it.
-            drop(stalled.wait_for(|stalled| !stalled).await);
+            self.shared.pass().await;
             if parcel.bytes.is_empty() {
                 break;
             }

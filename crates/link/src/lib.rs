@@ -99,7 +99,7 @@ struct Counters {
 }
 
 struct Shared {
-    target: SocketAddr,
+    target: watch::Sender<SocketAddr>,
     conditions: Conditions,
     counters: Counters,
     up: Pace,
@@ -135,7 +135,7 @@ impl Link {
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            target,
+            target: watch::Sender::new(target),
             up: Pace::new(conditions.rate),
             down: Pace::new(conditions.rate),
             conditions,
@@ -169,7 +169,12 @@ impl Link {
         }
     }
 
-    /// Lets nothing pass while this is set, and keeps all connections open.
+    /// Sends new connections to another address, such as that of a server that was started again.
+    pub fn retarget(&self, target: SocketAddr) {
+        self.shared.target.send_replace(target);
+    }
+
+    /// Lets nothing pass while this is set, and keeps all connections open; new ones wait.
     pub fn stall(&self, stalled: bool) {
         self.shared.stalled.send_replace(stalled);
     }
@@ -205,12 +210,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: Tasks) {
         }
         let number = shared.counters.connections.fetch_add(1, Ordering::SeqCst);
         let connection = Connection::new(Arc::clone(&shared), number);
-        tasks.spawn(async move {
-            match connection.connect().await {
-                Ok(target) => connection.run(peer, target).await,
-                Err(_) => reset(&peer),
-            }
-        });
+        tasks.spawn(connection.open(peer));
     }
 }
 

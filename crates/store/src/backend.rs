@@ -11,7 +11,9 @@ use crate::capability::CapabilitySet;
 use crate::error::Result;
 use crate::info::{Entry, FileInfo, ListOptions, ReadOptions, WriteOptions};
 use crate::path::StorePath;
+use crate::presign::PresignOptions;
 use crate::read::Read;
+use crate::secret::Secret;
 
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -69,6 +71,15 @@ pub trait Backend: Any + Debug + Send + Sync {
         to: &'a StorePath,
         overwrite: bool,
     ) -> BoxFuture<'a, Result<()>>;
+
+    /// Returns a URL at which anybody can read the file, or nothing where the storage gives none.
+    fn presign_read<'a>(
+        &'a self,
+        _path: &'a StorePath,
+        _options: &'a PresignOptions,
+    ) -> BoxFuture<'a, Result<Option<Secret>>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Returns the backend that this one stands in front of, if it does.
     fn inner(&self) -> Option<&dyn Backend> {

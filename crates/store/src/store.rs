@@ -342,7 +342,7 @@ impl Store {
     }
 
     /// Returns a path as the backend knows it, unless it is the store's own.
-    fn full(&self, asked: &StorePath) -> Result<StorePath> {
+    pub(crate) fn full(&self, asked: &StorePath) -> Result<StorePath> {
         let full = self.prefix.join(asked);
         own_names::check(&full).map(|()| full)
     }

@@ -55,6 +55,15 @@ pub fn client_config(further: &[CertificateDer<'static>]) -> Result<ClientConfig
         let none = "this machine has no root certificates, and no file of them is set";
         return Err(Unusable::because(none));
     }
+    config_of(roots)
+}
+
+/// Makes the configuration that trusts nobody, for who dials without TLS and must have one all the same. It costs nothing.
+pub fn trusting_nobody() -> Result<ClientConfig, Unusable> {
+    config_of(RootCertStore::empty())
+}
+
+fn config_of(roots: RootCertStore) -> Result<ClientConfig, Unusable> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let mut config = builder.map_err(Unusable::because)?.with_root_certificates(roots).with_no_client_auth();

@@ -87,8 +87,15 @@ pub const CRATES: &[CrateRule] = &[
     },
     CrateRule {
         name: "longshore-cli",
-        // `longshore store` works on any store, with no server at all.
-        normal: &["longshore", "longshore-server", "longshore-store", "longshore-flow", "longshore-core"],
+        // `longshore store` works on any store, with no server at all; `fetch` and `enrich` dial any HTTP server.
+        normal: &[
+            "longshore",
+            "longshore-server",
+            "longshore-store",
+            "longshore-flow",
+            "longshore-trust",
+            "longshore-core",
+        ],
         tests: &[ANY],
         build: &[],
         never: &[],
@@ -154,12 +161,17 @@ pub const DOORS: &[Door] = &[
             "hyper-util",
             "hyper-rustls",
             "tower",
-            "reqwest",
             "ureq",
         ],
         owners: &["longshore-server", "longshore", "longshore-store", "longshore-egress", "hyper-pair"],
         in_tests: &["longshore-cli"],
         why: "HTTP is spoken at the edges; what is inside takes plain types",
+    },
+    Door {
+        names: &["reqwest"],
+        owners: &["longshore-cli"],
+        in_tests: &[],
+        why: "only `fetch` and `enrich` speak to servers that are not ours, by way of the user's proxy",
     },
     Door {
         names: &["rustls-native-certs", "webpki-roots"],

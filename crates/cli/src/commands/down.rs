@@ -6,18 +6,20 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use clap::Args;
-use futures_util::StreamExt;
-use longshore::{Client, Depth, DownloadOptions, Files, Node, NodeKind, Path, Place};
-use longshore_flow::fan_out_stream;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use longshore::{Client, Depth, DownloadOptions, Name, Node, NodeKind, Path, Place};
 
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::session::Session;
+use crate::transfer::clash::Clashes;
 use crate::transfer::drive::drive;
 use crate::transfer::landing::{Landing, Spot};
 use crate::transfer::progress::Counters;
+use crate::transfer::receive::{Get, Job, Receiver};
+use crate::transfer::same::{READERS, Reader};
 use crate::transfer::summary::{Outcome, Summary};
-use crate::transfer::{Pace, both};
+use crate::transfer::{Traffic, both};
 
 /// Download files and folders
 ///
@@ -25,12 +27,17 @@ use crate::transfer::{Pace, both};
 ///   down /file DEST      the file becomes DEST, or DEST/file when DEST is a folder
 ///   down SRC SRC... DIR  each goes into DIR under its own name, no two the same
 ///
-/// A local file that is there already is a failure, unless --force lets it be replaced.
-/// Every file is verified and appears only once it is whole; nothing is ever written
-/// outside DEST. One that fails does not hurt the others: failures are listed at the end,
-/// and the exit code is 3. Ctrl-C stops at once and leaves no half file. What has come of
-/// one of 32 MiB or more is kept beside its place, in .NAME.*.part and .NAME.*.state, and
-/// the same command goes on from there.
+/// A local file that is there already with the same size and digest is left as it is, and
+/// counted; another one is a failure, unless --force lets it be replaced. Every file is
+/// verified and appears only once it is whole; nothing is ever written outside DEST. One
+/// that fails does not hurt the others: failures are listed at the end, and the exit code
+/// is 3. A second run fetches what failed or is missing. Two files whose names differ only
+/// in case are one on some disks: the second of them then fails.
+///
+/// Small files come many in a request, large ones in parts. Ctrl-C stops and leaves no
+/// half file; a second Ctrl-C does so at once. What has come of one of 32 MiB or more is
+/// kept beside its place, in .NAME.*.part and .NAME.*.state, and the same command goes on
+/// from there.
 ///
 /// With --json one object, as `up --help` describes it.
 #[derive(Args)]
@@ -46,7 +53,10 @@ pub(crate) struct Down {
     #[arg(long, short)]
     force: bool,
     #[command(flatten)]
-    pace: Pace,
+    traffic: Traffic,
+    /// Only say what would be fetched
+    #[arg(long)]
+    dry_run: bool,
 }
 
 impl Down {
@@ -58,30 +68,45 @@ impl Down {
         }
         check_names(&nodes, &self.destination)?;
         let into = nodes.len() > 1 || is_folder_path(&self.destination);
-        let client = session.patient(self.pace.concurrency)?;
+        let client = session.for_traffic(&self.traffic)?;
         let counters = Arc::new(Counters::default());
-        let options = DownloadOptions {
-            progress: Some(counters.sink()),
-            replace: self.force,
-            ..DownloadOptions::default()
+        let places = self.places(&nodes, into)?;
+        let Some(first) = nodes.first() else { return Ok(Exit::Ok) };
+        let receiver = Receiver {
+            client: client.clone(),
+            workspace: first.workspace_id,
+            options: DownloadOptions { resume: !self.traffic.no_resume, ..DownloadOptions::default() },
+            counters: Arc::clone(&counters),
         };
-        let fetcher = Arc::new(Fetcher { files: client.files(), options });
-        let parts = self.parts(&nodes, into)?;
-        if output.is_watched() {
-            count_beside(client.clone(), nodes, Arc::clone(&counters));
+        let (reader, force) = (Reader::new(), self.force);
+        let listed = client.clone();
+        let items = stream::iter(places).flat_map(move |place| place.items(&listed));
+        let jobs = items.map(move |item| checked(item, reader.clone(), force));
+        if self.dry_run {
+            return rehearse(jobs.buffered(READERS * 2), output).await;
         }
-        let summary = self.fetch(&client, &fetcher, parts, counters, output).await;
-        Ok(summary.show("downloaded", output)?)
+        if output.is_watched() {
+            count_beside(client, nodes, Arc::clone(&counters));
+        }
+        let concurrency = self.traffic.pace.concurrency;
+        let jobs = jobs.buffer_unordered(READERS * 2);
+        let summary = drive(receiver.run(jobs, concurrency), counters, concurrency + 4, output).await;
+        Ok(summary.show_resumable("downloaded", output)?)
     }
 
-    /// Returns what each node comes to; folders that are named are made here.
-    fn parts(&self, nodes: &[Node], into: bool) -> Result<Vec<Part>, Failure> {
+    /// Returns where each node goes; unless it is a rehearsal, folders that are named are made here.
+    fn places(&self, nodes: &[Node], into: bool) -> Result<Vec<Source>, Failure> {
         if let ([node], false) = (nodes, into)
             && node.kind == NodeKind::File
         {
-            return Ok(vec![Part::file(node, Spot::named(&self.destination, self.force))]);
+            let to = Spot::named(&self.destination);
+            return Ok(vec![Source::One(Item::File(Box::new(node.clone()), to))]);
         }
-        let landing = Arc::new(Landing::new(&self.destination, self.force)?);
+        let ground = if self.dry_run {
+            Ground::Path(self.destination.clone())
+        } else {
+            Ground::Landing(Arc::new(Landing::new(&self.destination)?))
+        };
         nodes
             .iter()
             .map(|node| {
@@ -89,30 +114,50 @@ impl Down {
                 // A folder that is alone gives its contents; one of several comes with its own name.
                 let own = names.len().saturating_sub(1);
                 if node.kind == NodeKind::File {
-                    return Ok(Part::file(node, landing.file(&names[own..])));
+                    return Ok(Source::One(Item::Below(Box::new(node.clone()), own, ground.clone())));
                 }
                 let depth = if nodes.len() > 1 { own } else { names.len() };
-                landing.folder(&names[depth..])?;
-                Ok(Part::All((node.workspace_id, node.path.clone()).into(), depth, Arc::clone(&landing)))
+                ground.folder(&names[depth..])?;
+                let place = (node.workspace_id, node.path.clone()).into();
+                Ok(Source::All(place, depth, ground.clone()))
             })
             .collect()
     }
+}
 
-    async fn fetch(
-        &self,
-        client: &Client,
-        fetcher: &Arc<Fetcher>,
-        parts: Vec<Part>,
-        counters: Arc<Counters>,
-        output: Output,
-    ) -> Summary {
-        let items = futures_util::stream::iter(parts).flat_map(|part| part.items(client));
-        let concurrency = self.pace.concurrency;
-        let outcomes = fan_out_stream(items, concurrency, |item| {
-            let fetcher = Arc::clone(fetcher);
-            async move { fetcher.take(item).await }
-        });
-        drive(outcomes, counters, concurrency + 4, output).await
+/// Where a folder's contents go.
+#[derive(Clone)]
+enum Ground {
+    Landing(Arc<Landing>),
+    /// In a rehearsal: nothing is made.
+    Path(PathBuf),
+}
+
+impl Ground {
+    fn folder(&self, names: &[Name]) -> Result<(), Failure> {
+        match self {
+            Self::Landing(landing) => landing.folder(names).map(drop),
+            Self::Path(_) => Ok(()),
+        }
+    }
+
+    fn file(&self, names: &[Name]) -> Result<Spot, Failure> {
+        match self {
+            Self::Landing(landing) => landing.file(names),
+            Self::Path(path) => {
+                let mut path = path.clone();
+                path.extend(names.iter().map(Name::as_str));
+                Spot::named(&path)
+            }
+        }
+    }
+
+    fn clashes(&self) -> Clashes {
+        match self {
+            Self::Landing(landing) => Clashes::on(landing.root()),
+            // Nothing is written in a rehearsal, not even to see what the disk makes of it.
+            Self::Path(_) => Clashes::new(false),
+        }
     }
 }
 
@@ -140,33 +185,30 @@ fn check_names(nodes: &[Node], destination: &LocalPath) -> Result<(), Failure> {
 }
 
 /// What one SRC comes to.
-enum Part {
+enum Source {
     One(Item),
-    /// All that is in this folder; names from this depth on are those below the landing.
-    All(Place, usize, Arc<Landing>),
+    /// All that is in this folder; names from this depth on are those below the destination.
+    All(Place, usize, Ground),
 }
 
 /// One thing to do.
 enum Item {
     /// Fetch this file to there, if nothing stands in the way.
     File(Box<Node>, Result<Spot, Failure>),
-    /// Do what this node of a folder at this depth needs.
-    Below(Box<Node>, usize, Arc<Landing>),
-    /// The listing broke off.
+    /// Do what this node needs, whose names from this depth on are those below the destination.
+    Below(Box<Node>, usize, Ground),
+    /// It cannot be done, or the listing broke off.
     Broken(String, Failure),
 }
 
-impl Part {
-    fn file(node: &Node, to: Result<Spot, Failure>) -> Self {
-        Self::One(Item::File(Box::new(node.clone()), to))
-    }
-
-    fn items(self, client: &Client) -> futures_util::stream::BoxStream<'static, Item> {
-        let (place, depth, landing) = match self {
-            Self::One(item) => return futures_util::stream::iter([item]).boxed(),
-            Self::All(place, depth, landing) => (place, depth, landing),
+impl Source {
+    fn items(self, client: &Client) -> BoxStream<'static, Item> {
+        let (place, depth, ground) = match self {
+            Self::One(item) => return stream::iter([item]).boxed(),
+            Self::All(place, depth, ground) => (place, depth, ground),
         };
         let path = place.path.clone();
+        let mut clashes = ground.clashes();
         let listing = client.files().list(place, Depth::All);
         listing
             .map(move |node| match node {
@@ -178,7 +220,10 @@ impl Part {
                         Failure::new(Exit::Unexpected, "unexpected_answer", message),
                     )
                 }
-                Ok(node) => Item::Below(Box::new(node), depth, Arc::clone(&landing)),
+                Ok(node) => match clashes.check(&node.path) {
+                    Ok(()) => Item::Below(Box::new(node), depth, ground.clone()),
+                    Err(failure) => Item::Broken(node.path.to_string(), failure),
+                },
                 Err(error) => Item::Broken(path.to_string(), error.into()),
             })
             .boxed()
@@ -189,37 +234,55 @@ fn is_below(path: &Path, folder: &Path) -> bool {
     path.names().len() > folder.names().len() && path.names().starts_with(folder.names())
 }
 
-struct Fetcher {
-    files: Files,
-    options: DownloadOptions,
-}
-
-impl Fetcher {
-    async fn take(&self, item: Item) -> Outcome {
-        let (node, to) = match item {
-            Item::Broken(path, failure) => return Outcome::Failed(path, failure),
-            Item::File(node, to) => (node, to),
-            Item::Below(node, depth, landing) => {
-                let names = node.path.names().get(depth..).unwrap_or_default();
-                if node.kind == NodeKind::Folder {
-                    return match landing.folder(names) {
-                        Ok(_) => Outcome::Folder,
-                        Err(failure) => Outcome::Failed(node.path.to_string(), failure),
-                    };
-                }
-                let to = landing.file(names);
-                (node, to)
+/// Returns what an item comes to: what stands there already with its content is left out.
+async fn checked(item: Item, reader: Reader, force: bool) -> Job {
+    let (node, to) = match item {
+        Item::Broken(path, failure) => return Job::Done(Outcome::Failed(path, failure)),
+        Item::File(node, to) => (node, to),
+        Item::Below(node, depth, ground) => {
+            let names = node.path.names().get(depth..).unwrap_or_default();
+            if node.kind == NodeKind::Folder {
+                return Job::Done(match ground.folder(names) {
+                    Ok(()) => Outcome::Folder,
+                    Err(failure) => Outcome::Failed(node.path.to_string(), failure),
+                });
             }
-        };
-        let to = match to {
-            Ok(to) => to,
-            Err(failure) => return Outcome::Failed(node.path.to_string(), failure),
-        };
-        match self.files.download_to(&*node, to.to.clone(), &self.options).await {
-            Ok(done) => Outcome::File(done.bytes),
-            Err(error) => Outcome::Failed(node.path.to_string(), to.failed(&error)),
+            let to = ground.file(names);
+            (node, to)
+        }
+    };
+    let failed = |failure| Job::Done(Outcome::Failed(node.path.to_string(), failure));
+    let to = match to {
+        Ok(to) => to,
+        Err(failure) => return failed(failure),
+    };
+    if let Some(size) = to.size() {
+        let spot = to.clone();
+        if reader.is_same(&node, size, move || spot.open()).await {
+            return Job::Done(Outcome::Same(size));
         }
     }
+    match to.free(force) {
+        Ok(to) => Job::File(Get { node, to, replaces: force }),
+        Err(failure) => failed(failure),
+    }
+}
+
+async fn rehearse(jobs: impl Stream<Item = Job>, output: Output) -> anyhow::Result<Exit> {
+    let mut summary = Summary::default();
+    let mut jobs = pin!(jobs);
+    while let Some(job) = jobs.next().await {
+        summary.add(match job {
+            Job::File(get) => {
+                if !output.json {
+                    output.line(&format!("{} -> {}", get.node.path, get.to.path.display()))?;
+                }
+                Outcome::File(get.node.size)
+            }
+            Job::Done(outcome) => outcome,
+        });
+    }
+    Ok(summary.show("would download", output)?)
 }
 
 /// Counts what there is while it is already on its way, so that the time left can be told.

@@ -5,23 +5,24 @@ use std::path::{Path as LocalPath, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use longshore::{
-    Client, Code, IfMatch, Name, Node, NodeKind, OnConflict, Path, Place, UpdateNode, UploadOptions,
-    Workspace, WorkspaceId,
-};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use longshore::{Client, Name, NodeKind, OnConflict, Path, UploadOptions, Workspace};
 use longshore_core::PathError;
-use longshore_flow::fan_out;
 
 use super::meta::patch;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::premise::Premise;
+use crate::profiles::state_folder;
 use crate::session::{Session, workspace_path};
 use crate::transfer::drive::drive;
 use crate::transfer::progress::Counters;
+use crate::transfer::same::{READERS, Reader, open_file};
+use crate::transfer::send::{Job, Load, Sender};
 use crate::transfer::summary::{Outcome, Summary};
+use crate::transfer::tree::{Found, Looker, Tree};
 use crate::transfer::walk::{self, Step, Walk};
-use crate::transfer::{Pace, both};
+use crate::transfer::{Traffic, both};
 
 const IF_MATCH: &str =
     "Send it only if this version of the file, by its id, is the current one; `*` for whichever";
@@ -37,17 +38,24 @@ const IF_MATCH: &str =
 ///   up SRC SRC... /dest  each goes into /dest under its own name, no two the same
 ///
 /// Folders are sent whole, empty ones too; symbolic links and special files are skipped
-/// and counted. A file that is there already gets a new version. One that fails does not
-/// hurt the others: failures are listed at the end, and the exit code is 3. Ctrl-C stops
-/// at once and leaves no half file.
+/// and counted. Of a folder's files those that are there already with the same size and
+/// digest are not sent again, and counted; --always sends them, and so do --on-conflict,
+/// --metadata and --media-type. Another file that is there already gets a new version.
+/// One that fails does not hurt the others: failures are listed at the end, and the exit
+/// code is 3. A second run sends what failed or has changed since.
+///
+/// Small files go many in a request, large ones in parts. Ctrl-C stops and leaves no half
+/// file; a second Ctrl-C does so at once. What has been sent of one of 32 MiB or more is
+/// remembered in $XDG_STATE_HOME/longshore/uploads (~/.local/state where that is not set),
+/// and the same command goes on from there, unless the file has changed.
 ///
 /// Where the workspace's rules ask for the version that a write replaces, each file is
 /// looked up just before it is sent; --if-match with a version says it for a single file,
 /// and `*` sends only what is there already. --on-conflict error sends only what is not.
 ///
-/// With --json one object: {"files", "bytes", "failed", "skipped", "folders", "seconds",
-/// "failures": [{"path", "code", "message"}], "incomplete"}; at most 1,000 failures are
-/// listed.
+/// With --json one object: {"files", "bytes", "same", "failed", "skipped", "folders",
+/// "seconds", "failures": [{"path", "code", "message"}], "incomplete"}; "same" counts
+/// files that were there already, and at most 1,000 failures are listed.
 #[derive(Args)]
 #[command(verbatim_doc_comment, mut_arg("if_match", |it| it.help(IF_MATCH)))]
 pub(crate) struct Up {
@@ -68,8 +76,11 @@ pub(crate) struct Up {
     metadata: Vec<String>,
     #[command(flatten)]
     premise: Premise,
+    /// Send files too that are there already, the same
+    #[arg(long)]
+    always: bool,
     #[command(flatten)]
-    pace: Pace,
+    traffic: Traffic,
     /// Only say what would be sent
     #[arg(long)]
     dry_run: bool,
@@ -103,16 +114,35 @@ impl Up {
         let target = |source| if into { below(&destination, source) } else { Ok(destination.clone()) };
         let targets: Vec<_> = sources.iter().map(|source| target(source)).collect();
         check_targets(sources, &targets)?;
+        let client = session.for_traffic(&self.traffic)?;
         let starts = sources.iter().zip(kinds).zip(targets);
-        let steps = starts.map(|((source, folder), target)| start(source, folder, target));
-        // A walk per source, one after the other; none of them is read ahead.
-        let steps = steps.collect::<Vec<_>>().into_iter().flatten();
+        let starts: Vec<_> = starts.map(|((source, folder), target)| start(source, folder, target)).collect();
+        let known = self.looks().then(|| (client.clone(), workspace.id));
+        let steps = stream::iter(starts).flat_map(move |Start { steps, folder }| {
+            let tree = folder.zip(known.clone());
+            let tree = tree.map(|(folder, (client, id))| Tree::new(&client, (id, folder).into()));
+            beside(steps, tree)
+        });
+        let reader = Reader::new();
+        let jobs = steps.map(move |step| checked(step, reader.clone()));
         if self.dry_run {
-            return rehearse(steps, output);
+            return rehearse(jobs.buffered(READERS * 2), output).await;
         }
-        let sender = self.sender(session, workspace, sources)?;
-        let summary = self.send(sender, steps, sources, output).await;
-        Ok(summary.show("uploaded", output)?)
+        let jobs = jobs.buffer_unordered(READERS * 2).map(|(_, job)| job);
+        let counters = Arc::new(Counters::default());
+        let sender = self.sender(client, workspace, sources, &counters)?;
+        if output.is_watched() {
+            count_beside(sources.to_vec(), &counters);
+        }
+        let concurrency = self.traffic.pace.concurrency;
+        let summary = drive(sender.run(jobs, concurrency), counters, concurrency + 4, output).await;
+        Ok(summary.show_resumable("uploaded", output)?)
+    }
+
+    /// Tells whether files that are there already are left out: whoever says what is to become of each means all.
+    fn looks(&self) -> bool {
+        let says_more = self.media_type.is_some() || !self.metadata.is_empty();
+        !self.always && !says_more && matches!(self.on_conflict, Conflict::Version)
     }
 
     /// Tells sources and destination apart.
@@ -136,13 +166,13 @@ impl Up {
 
     fn sender(
         &self,
-        session: &Session,
+        client: Client,
         workspace: &Workspace,
         sources: &[PathBuf],
+        counters: &Arc<Counters>,
     ) -> Result<Sender, Failure> {
         let files = if sources.iter().any(|source| source.is_dir()) { 0 } else { sources.len() };
         let if_match = self.premise.stated(files)?;
-        let counters = Arc::new(Counters::default());
         let options = UploadOptions {
             on_conflict: match self.on_conflict {
                 Conflict::Version => OnConflict::Version,
@@ -151,105 +181,88 @@ impl Up {
             },
             if_match,
             media_type: self.media_type.clone(),
-            progress: Some(counters.sink()),
+            resume: uploads_folder(&self.traffic)?,
             ..UploadOptions::default()
         };
         // Whatever is there stays as it is unless a new version is made of it.
-        let looks = workspace.settings.require_preconditions
+        let states_versions = workspace.settings.require_preconditions
             && if_match.is_none()
             && options.on_conflict == OnConflict::Version;
         let described = (!self.metadata.is_empty()).then(|| patch(&self.metadata)).transpose()?;
-        let client = session.patient(self.pace.concurrency)?;
-        Ok(Sender { client, workspace: workspace.id, options, looks, described, counters })
-    }
-
-    async fn send(
-        &self,
-        sender: Sender,
-        steps: impl Iterator<Item = Step> + Send,
-        sources: &[PathBuf],
-        output: Output,
-    ) -> Summary {
-        let counters = Arc::clone(&sender.counters);
-        if output.is_watched() {
-            count_beside(sources.to_vec(), &counters);
-        }
-        let sender = Arc::new(sender);
-        let concurrency = self.pace.concurrency;
-        let outcomes = fan_out(steps, concurrency, |step| {
-            let sender = Arc::clone(&sender);
-            async move { sender.take(step).await }
-        });
-        drive(outcomes, counters, concurrency + 4, output).await
+        let counters = Arc::clone(counters);
+        Ok(Sender { client, workspace: workspace.id, options, states_versions, described, counters })
     }
 }
 
-struct Sender {
-    client: Client,
-    workspace: WorkspaceId,
-    options: UploadOptions,
-    /// Whether a file is looked up before it is sent, for the version that it replaces.
-    looks: bool,
-    /// What is said of each file once it is there.
-    described: Option<UpdateNode>,
-    counters: Arc<Counters>,
+/// Returns where what is known of large files under way is kept, if it is.
+pub(super) fn uploads_folder(traffic: &Traffic) -> Result<Option<PathBuf>, Failure> {
+    (!traffic.no_resume).then(|| Ok(state_folder()?.join("uploads"))).transpose()
 }
 
-impl Sender {
-    async fn take(&self, step: Step) -> Outcome {
-        match step {
-            Step::Skip => Outcome::Skipped,
-            Step::Fail(path, failure) => Outcome::Failed(path.display().to_string(), failure),
-            Step::Folder(path) => {
-                let place = Place::from((self.workspace, path));
-                match self.client.files().mkdir(place.clone()).await {
-                    Ok(_) => Outcome::Folder,
-                    Err(error) => failed(&place.path, &error),
-                }
-            }
-            Step::File(local, path) => {
-                let place = Place::from((self.workspace, path));
-                match self.file(local, &place).await {
-                    Ok(node) => Outcome::File(node.size),
-                    Err(error) => failed(&place.path, &error),
-                }
-            }
-        }
-    }
+/// What is to be done about one source.
+struct Start {
+    steps: Box<dyn Iterator<Item = Step> + Send>,
+    /// Where its contents go, if it is a folder.
+    folder: Option<Path>,
+}
 
-    async fn file(&self, local: PathBuf, place: &Place) -> longshore::Result<Node> {
-        let files = self.client.files();
-        let mut options = self.options.clone();
-        if self.looks {
-            options.if_match = match files.by_path(place.clone()).await {
-                Ok(node) => node.version_id.map(IfMatch::Version),
-                // What nobody has made yet replaces nothing.
-                Err(error) if error.is(Code::NodeNotFound) => None,
-                Err(error) => return Err(error),
+fn start(source: &LocalPath, folder: bool, target: Result<Path, PathError>) -> Start {
+    let (steps, folder): (Box<dyn Iterator<Item = Step> + Send>, _) = match target {
+        Err(error) => (Box::new(std::iter::once(Step::Fail(source.to_owned(), error.into()))), None),
+        Ok(target) if folder => (Box::new(Walk::new(source, target.clone())), Some(target)),
+        Ok(target) => {
+            // One that is gone by now fails when it is read.
+            let size = source.metadata().map_or(0, |metadata| metadata.len());
+            (Box::new(std::iter::once(Step::File(source.to_owned(), target, size))), None)
+        }
+    };
+    Start { steps, folder }
+}
+
+/// A step, and what is known of where its file goes.
+struct Beside {
+    step: Step,
+    found: Found,
+    looker: Option<Looker>,
+}
+
+/// Returns steps with what stands where their files go; both come in the same order.
+fn beside(steps: Box<dyn Iterator<Item = Step> + Send>, tree: Option<Tree>) -> BoxStream<'static, Beside> {
+    let steps = stream::unfold((steps, tree), async |(mut steps, mut tree)| {
+        let step = steps.next()?;
+        let mut beside = Beside { step, found: Found::Nothing, looker: None };
+        if let (Step::File(_, path, _), Some(tree)) = (&beside.step, &mut tree) {
+            beside.found = tree.find(path).await;
+            beside.looker = matches!(beside.found, Found::Unknown).then(|| tree.looker());
+        }
+        Some((beside, (steps, tree)))
+    });
+    steps.boxed()
+}
+
+/// Returns what a step comes to, and what it says before it is done. What stands there already with its content is left out.
+async fn checked(Beside { step, found, looker }: Beside, reader: Reader) -> (String, Job) {
+    match step {
+        Step::Skip => (String::new(), Job::Done(Outcome::Skipped)),
+        Step::Fail(path, failure) => {
+            (String::new(), Job::Done(Outcome::Failed(path.display().to_string(), failure)))
+        }
+        Step::Folder(path) => (format!("folder {path}"), Job::Folder(path)),
+        Step::File(local, path, size) => {
+            let node = match (found, looker) {
+                (Found::Node(node), _) => Some(node),
+                (_, Some(looker)) => looker.look(&path).await.map(Box::new),
+                (_, None) => None,
             };
+            if let Some(node) = node {
+                let open = local.clone();
+                if reader.is_same(&node, size, move || open_file(&open)).await {
+                    return (String::new(), Job::Done(Outcome::Same(size)));
+                }
+            }
+            let told = format!("{} -> {path}", local.display());
+            (told, Job::File(Load { local, path, size, replaces: None }))
         }
-        let node = files.upload(local, place.clone(), &options).await?;
-        match &self.described {
-            Some(change) => files.update(node.id, change, node.version_id.map(IfMatch::Version)).await,
-            None => Ok(node),
-        }
-    }
-}
-
-fn failed(path: &Path, error: &longshore::Error) -> Outcome {
-    Outcome::Failed(path.to_string(), error.into())
-}
-
-/// Returns what is to be done about one source.
-fn start(
-    source: &LocalPath,
-    folder: bool,
-    target: Result<Path, PathError>,
-) -> Box<dyn Iterator<Item = Step> + Send> {
-    match target {
-        Err(error) => Box::new(std::iter::once(Step::Fail(source.to_owned(), error.into()))),
-        Ok(target) if folder => Box::new(Walk::new(source, target)),
-        Ok(target) => Box::new(std::iter::once(Step::File(source.to_owned(), target))),
     }
 }
 
@@ -296,22 +309,18 @@ fn count_beside(sources: Vec<PathBuf>, counters: &Arc<Counters>) {
     }));
 }
 
-fn rehearse(steps: impl Iterator<Item = Step>, output: Output) -> anyhow::Result<Exit> {
+async fn rehearse(jobs: impl Stream<Item = (String, Job)>, output: Output) -> anyhow::Result<Exit> {
     let mut summary = Summary::default();
-    for step in steps {
-        let line = match &step {
-            Step::File(local, path) => format!("{} -> {path}", local.display()),
-            Step::Folder(path) => format!("folder {path}"),
-            Step::Skip | Step::Fail(..) => String::new(),
-        };
-        summary.add(match step {
-            Step::File(local, _) => Outcome::File(local.metadata().map_or(0, |metadata| metadata.len())),
-            Step::Folder(_) => Outcome::Folder,
-            Step::Skip => Outcome::Skipped,
-            Step::Fail(path, failure) => Outcome::Failed(path.display().to_string(), failure),
+    let mut jobs = std::pin::pin!(jobs);
+    while let Some((told, job)) = jobs.next().await {
+        summary.add(match job {
+            Job::File(load) => Outcome::File(load.size),
+            Job::Folder(_) => Outcome::Folder,
+            Job::Trash(_) => Outcome::Deleted,
+            Job::Done(outcome) => outcome,
         });
-        if !output.json && !line.is_empty() {
-            output.line(&line)?;
+        if !output.json && !told.is_empty() {
+            output.line(&told)?;
         }
     }
     Ok(summary.show("would upload", output)?)

@@ -179,7 +179,7 @@ impl Versions {
 async fn download(session: &Session, content: Content, file: &Path) -> anyhow::Result<()> {
     // There is no --force here to hint at.
     let plain = |failure| Failure { hint: None, ..failure };
-    let spot = Spot::named(file, false).map_err(plain)?;
+    let spot = Spot::named(file).and_then(|spot| spot.free(false)).map_err(plain)?;
     let options = DownloadOptions { replace: false, ..DownloadOptions::default() };
     let done = session.client.files().download_to(content, spot.to.clone(), &options).await;
     done.map_err(|error| plain(spot.failed(&error)))?;

@@ -40,8 +40,10 @@ pub(crate) async fn drive(
             outcome = outcomes.next() => match outcome {
                 None => break None,
                 Some(outcome) => {
-                    if matches!(outcome, Outcome::File(_)) {
-                        counters.file_done();
+                    match outcome {
+                        Outcome::File(_) => counters.file_done(),
+                        Outcome::Same(bytes) => counters.file_spared(bytes),
+                        _ => {}
                     }
                     let exit = hopeless_exit(&outcome);
                     hopeless = if exit.is_some() { hopeless + 1 } else { 0 };

@@ -4,7 +4,7 @@
 //! change the folder while it is filled: it is opened once, everything below is looked up from there by the
 //! kernel without following any link, and files land in the folder that was found, not at its path.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path as LocalPath, PathBuf};
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use longshore::{Destination, Name};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, retry_on_intr};
+use walkdir::WalkDir;
 
 use crate::failure::{Exit, Failure};
 
@@ -24,23 +25,38 @@ pub(crate) struct Landing {
     /// Its path as the user wrote it, which is only for messages.
     path: PathBuf,
     folder: Arc<OwnedFd>,
-    force: bool,
 }
 
 /// Where one file goes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Spot {
     pub(crate) to: Destination,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
+    stands: Stands,
+}
+
+/// What stands where a file goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    Nothing,
+    /// A file of this size.
+    File(u64),
+    /// A link, or a special file.
+    Other,
 }
 
 impl Landing {
-    /// Makes the folder `root`, if it is not there; `force` lets files that stand in the way be replaced.
-    pub(crate) fn new(root: &LocalPath, force: bool) -> Result<Self, Failure> {
+    /// Makes the folder `root`, if it is not there.
+    pub(crate) fn new(root: &LocalPath) -> Result<Self, Failure> {
         fs::create_dir_all(root).map_err(|error| cannot_make(root, &error))?;
         let folder = retry_on_intr(|| rustix::fs::open(root, FOLDER, Mode::empty()))
             .map_err(|errno| cannot_make(root, &errno.into()))?;
-        Ok(Self { path: root.to_owned(), folder: Arc::new(folder), force })
+        Ok(Self { path: root.to_owned(), folder: Arc::new(folder) })
+    }
+
+    /// Returns the folder itself.
+    pub(crate) fn root(&self) -> &OwnedFd {
+        &self.folder
     }
 
     /// Opens the folder that the names lead to, which is made if it is not there.
@@ -48,6 +64,11 @@ impl Landing {
     /// None is kept open for the next that asks: there are never more than files in flight, and a folder that
     /// was moved away meanwhile gets no more files.
     pub(crate) fn folder(&self, names: &[Name]) -> Result<Arc<OwnedFd>, Failure> {
+        self.enter(names, true)
+    }
+
+    /// Opens the folder that the names lead to; one that is missing is made, or a failure.
+    fn enter(&self, names: &[Name], make: bool) -> Result<Arc<OwnedFd>, Failure> {
         if names.is_empty() {
             return Ok(Arc::clone(&self.folder));
         }
@@ -61,24 +82,23 @@ impl Landing {
             Ok(folder) => Ok(Arc::new(folder)),
             // Going there step by step makes what is missing, tells what is in the way, and needs no `openat2`,
             // which old kernels and some containers lack.
-            Err(_) => self.folder_by_steps(&names),
+            Err(_) => self.enter_by_steps(&names, make),
         }
     }
 
-    fn folder_by_steps(&self, names: &[&str]) -> Result<Arc<OwnedFd>, Failure> {
+    fn enter_by_steps(&self, names: &[&str], make: bool) -> Result<Arc<OwnedFd>, Failure> {
         let mut path = self.path.clone();
         let mut folder = Arc::clone(&self.folder);
         for name in names {
             path.push(name);
-            folder = Arc::new(
-                open_or_make(&folder, name).map_err(|errno| in_the_way(&folder, name, &path, errno))?,
-            );
+            folder =
+                Arc::new(open(&folder, name, make).map_err(|errno| in_the_way(&folder, name, &path, errno))?);
         }
         Ok(folder)
     }
 
-    /// Returns where the file that the names lead to goes, with the folders above it made, or says what stands
-    /// in the way.
+    /// Returns where the file that the names lead to goes, with the folders above it made, or says which folder
+    /// stands in the way.
     pub(crate) fn file(&self, names: &[Name]) -> Result<Spot, Failure> {
         let Some((name, above)) = names.split_last() else {
             return Err(Failure::invalid("a file without a name"));
@@ -88,16 +108,83 @@ impl Landing {
         path.extend(above.iter().map(Name::as_str));
         path.push(name);
         let folder = self.folder(above)?;
-        may_write(&folder, LocalPath::new(name), &path, self.force)?;
-        Ok(Spot { to: Destination::In { folder, name: name.into() }, path })
+        let stands = stands(&folder, LocalPath::new(name), &path)?;
+        Ok(Spot { to: Destination::In { folder, name: name.into() }, path, stands })
+    }
+
+    /// Removes the file that the names lead to; a link or a special file is left and fails.
+    pub(crate) fn remove_file(&self, names: &[Name]) -> Result<(), Failure> {
+        let (folder, name, path) = self.existing(names)?;
+        match stands(&folder, LocalPath::new(&name), &path)? {
+            Stands::Nothing => Ok(()),
+            Stands::Other => Err(other(&path)),
+            Stands::File(_) => remove(&folder, &name, &path, AtFlags::empty()),
+        }
+    }
+
+    /// Removes the folder that the names lead to, if nothing is left in it.
+    pub(crate) fn remove_folder(&self, names: &[Name]) -> Result<(), Failure> {
+        let (folder, name, path) = self.existing(names)?;
+        remove(&folder, &name, &path, AtFlags::REMOVEDIR)
+    }
+
+    /// Removes the folder that the names lead to with all files below it. Links and special files are left, so that the
+    /// folder then stays, and fails.
+    pub(crate) fn remove_all(&self, names: &[Name]) -> Result<(), Failure> {
+        let (_, _, path) = self.existing(names)?;
+        for entry in WalkDir::new(&path).min_depth(1).contents_first(true) {
+            let entry = entry.map_err(|error| Failure::local("cannot look at a folder", &error.into()))?;
+            let below = entry.path().strip_prefix(&path).unwrap_or(entry.path());
+            let mut all = names.to_vec();
+            for part in below {
+                let name = part.to_str().ok_or(longshore_core::PathError::NotUtf8);
+                all.push(Name::new(name?)?);
+            }
+            if entry.file_type().is_dir() { self.remove_folder(&all) } else { self.remove_file(&all) }?;
+        }
+        self.remove_folder(names)
+    }
+
+    /// Returns the folder in which the names lead to something, its name there, and its path for messages.
+    fn existing(&self, names: &[Name]) -> Result<(Arc<OwnedFd>, String, PathBuf), Failure> {
+        let Some((name, above)) = names.split_last() else {
+            return Err(Failure::invalid("the destination itself is not removed"));
+        };
+        let mut path = self.path.clone();
+        path.extend(names.iter().map(Name::as_str));
+        Ok((self.enter(above, false)?, local_name(name)?.to_owned(), path))
     }
 }
 
 impl Spot {
-    /// Returns the spot that the user named, or says what stands in the way.
-    pub(crate) fn named(path: &LocalPath, force: bool) -> Result<Self, Failure> {
-        may_write(CWD, path, path, force)?;
-        Ok(Self { to: path.into(), path: path.to_owned() })
+    /// Returns the spot that the user named, or says that it is a folder.
+    pub(crate) fn named(path: &LocalPath) -> Result<Self, Failure> {
+        let stands = stands(CWD, path, path)?;
+        Ok(Self { to: path.into(), path: path.to_owned(), stands })
+    }
+
+    /// Returns the spot if a file may be written there: nothing stands there, or `force` lets it be replaced.
+    pub(crate) fn free(self, force: bool) -> Result<Self, Failure> {
+        // The new file takes the place of a link, it is not written through it.
+        if force || self.stands == Stands::Nothing { Ok(self) } else { Err(exists(&self.path)) }
+    }
+
+    /// Returns the size of the file that stands there.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match self.stands {
+            Stands::File(size) => Some(size),
+            Stands::Nothing | Stands::Other => None,
+        }
+    }
+
+    /// Opens the file that stands there, and nothing else; a link is not followed.
+    pub(crate) fn open(&self) -> io::Result<File> {
+        let (folder, path) = match &self.to {
+            Destination::Path(path) => (CWD, path.as_path()),
+            Destination::In { folder, name } => (folder.as_fd(), LocalPath::new(name)),
+        };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(File::from(retry_on_intr(|| rustix::fs::openat(folder, path, flags, Mode::empty()))?))
     }
 
     /// Tells of a file that did not land; the SDK knows its folder by no path.
@@ -122,11 +209,12 @@ fn local_name(name: &Name) -> Result<&str, Failure> {
     }
 }
 
-fn open_or_make(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+/// Opens a folder by its name; one that is missing is made, or an error.
+fn open(parent: &OwnedFd, name: &str, make: bool) -> Result<OwnedFd, Errno> {
     let open =
         || retry_on_intr(|| rustix::fs::openat(parent, name, FOLDER | OFlags::NOFOLLOW, Mode::empty()));
     match open() {
-        Err(Errno::NOENT) => {}
+        Err(Errno::NOENT) if make => {}
         opened => return opened,
     }
     match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o777)) {
@@ -151,19 +239,42 @@ fn in_the_way(parent: &OwnedFd, name: &str, path: &LocalPath, errno: Errno) -> F
     Failure::new(Exit::Conflict, "local_exists", message).hint("move it out of the way")
 }
 
-/// Says what forbids to write the file `name`, which people know as `path`.
-fn may_write(folder: impl AsFd, name: &LocalPath, path: &LocalPath, force: bool) -> Result<(), Failure> {
-    match kind(folder, name) {
-        Err(Errno::NOENT) => Ok(()),
-        Err(errno) => Err(Failure::local(format!("cannot look at {}", path.display()), &errno.into())),
-        Ok(FileType::Directory) => {
+/// Removes what has this name in a folder.
+fn remove(folder: &OwnedFd, name: &str, path: &LocalPath, flags: AtFlags) -> Result<(), Failure> {
+    match rustix::fs::unlinkat(folder, name, flags) {
+        // Somebody else was there first.
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(Errno::NOTEMPTY) => {
+            let message = format!("{} is not empty: something in it is not what is removed", path.display());
+            Err(Failure::new(Exit::Conflict, "local_not_empty", message))
+        }
+        Err(errno) => Err(Failure::local(format!("cannot remove {}", path.display()), &errno.into())),
+    }
+}
+
+/// Says what stands at the name of a file, which people know as `path`; a folder is in the way.
+fn stands(folder: impl AsFd, name: &LocalPath, path: &LocalPath) -> Result<Stands, Failure> {
+    let stat = match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(Stands::Nothing),
+        Err(errno) => {
+            return Err(Failure::local(format!("cannot look at {}", path.display()), &errno.into()));
+        }
+        Ok(stat) => stat,
+    };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => {
             let message = format!("{} is a folder", path.display());
             Err(Failure::new(Exit::Conflict, "local_exists", message))
         }
-        // The new file takes the place of a link, it is not written through it.
-        Ok(_) if force => Ok(()),
-        Ok(_) => Err(exists(path)),
+        FileType::RegularFile => Ok(Stands::File(u64::try_from(stat.st_size).unwrap_or(0))),
+        _ => Ok(Stands::Other),
     }
+}
+
+/// The refusal of what is neither a file nor a folder.
+pub(crate) fn other(path: &LocalPath) -> Failure {
+    let message = format!("{} is a symbolic link or a special file", path.display());
+    Failure::new(Exit::Conflict, "local_exists", message).hint("move it out of the way")
 }
 
 fn exists(path: &LocalPath) -> Failure {

@@ -16,8 +16,12 @@ const SHOWN: usize = 20;
 pub(crate) enum Outcome {
     /// A file of this many bytes was moved.
     File(u64),
+    /// A file of this many bytes was there already, the same, and was not moved.
+    Same(u64),
     /// A folder was made.
     Folder,
+    /// A file, or a folder with all below it, was removed.
+    Deleted,
     /// It was left out on purpose.
     Skipped,
     /// It failed; the others go on.
@@ -48,9 +52,14 @@ pub(crate) enum Stopped {
 pub(crate) struct Summary {
     pub(crate) files: u64,
     pub(crate) bytes: u64,
+    /// Files that were there already.
+    pub(crate) same: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
     pub(crate) folders: u64,
+    /// What was removed; only where that is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) deleted: Option<u64>,
     seconds: f64,
     failures: Vec<Failed>,
     #[serde(skip)]
@@ -66,7 +75,9 @@ impl Summary {
                 self.files += 1;
                 self.bytes += bytes;
             }
+            Outcome::Same(_) => self.same += 1,
             Outcome::Folder => self.folders += 1,
+            Outcome::Deleted => self.deleted = Some(self.deleted.unwrap_or(0) + 1),
             Outcome::Skipped => self.skipped += 1,
             Outcome::Failed(path, Failure { code, message, hint, .. }) => {
                 self.failed += 1;
@@ -85,11 +96,13 @@ impl Summary {
 
     /// Prints it, the failures on standard error, and returns the code to end with.
     pub(crate) fn show(&self, verb: &str, output: Output) -> std::io::Result<Exit> {
+        self.show_saying(verb, "symbolic links and special files are not moved", output)
+    }
+
+    /// Does the same where something else is why items were skipped.
+    pub(crate) fn show_saying(&self, verb: &str, skipped: &str, output: Output) -> std::io::Result<Exit> {
         if self.skipped > 0 {
-            output.note(&format!(
-                "note: {} skipped: symbolic links and special files are not moved",
-                count(self.skipped)
-            ));
+            output.note(&format!("note: {} skipped: {skipped}", count(self.skipped)));
         }
         if output.json {
             output.json_line(self)?;
@@ -105,6 +118,15 @@ impl Summary {
             None if self.failed > 0 => Exit::Partial,
             None => Exit::Ok,
         })
+    }
+
+    /// Does the same for a verb that goes on where it was stopped.
+    pub(crate) fn show_resumable(&self, verb: &str, output: Output) -> std::io::Result<Exit> {
+        let exit = self.show(verb, output)?;
+        if self.stopped == Some(Stopped::Interrupted) && !output.json {
+            output.note("note: the same command goes on from there: what is there is not moved again");
+        }
+        Ok(exit)
     }
 
     fn show_failures(&self, output: Output) {
@@ -150,6 +172,12 @@ impl Summary {
             )]
             let rate = |number: u64| (number as f64 / self.seconds) as u64;
             text.push_str(&format!(" ({}/s, {} files/s)", size(rate(self.bytes)), count(rate(self.files))));
+        }
+        if self.same > 0 {
+            text.push_str(&format!("; {} there already", count(self.same)));
+        }
+        if let Some(deleted) = self.deleted {
+            text.push_str(&format!("; {} deleted", count(deleted)));
         }
         if self.failed > 0 {
             text.push_str(&format!("; {} failed", count(self.failed)));

@@ -11,8 +11,8 @@ use crate::failure::Failure;
 
 /// What is to be done about an entry.
 pub(crate) enum Step {
-    /// Send this file to this path.
-    File(PathBuf, Path),
+    /// Send this file, which has this many bytes, to this path.
+    File(PathBuf, Path, u64),
     /// Make this folder, which nothing that is sent would make.
     Folder(Path),
     /// Leave it: a symbolic link, or a special file.
@@ -28,7 +28,7 @@ struct Open {
     made: bool,
 }
 
-/// Walks a folder, depth first. Folders are told of only where they would be lost otherwise: a file makes those
+/// Walks a folder, depth first, by name in byte order. Folders are told of only where they would be lost otherwise: a file makes those
 /// above it.
 pub(crate) struct Walk {
     entries: walkdir::IntoIter,
@@ -41,7 +41,7 @@ pub(crate) struct Walk {
 impl Walk {
     /// Walks `source`, whose contents go into `target`.
     pub(crate) fn new(source: &LocalPath, target: Path) -> Self {
-        let entries = WalkDir::new(source).min_depth(1).into_iter();
+        let entries = WalkDir::new(source).min_depth(1).sort_by_file_name().into_iter();
         Self { entries, open: vec![Open { path: target, made: false }], waiting: None, ended: false }
     }
 
@@ -88,8 +88,13 @@ impl Walk {
             // Told of when it ends, if it is still needed then.
             return Step::Folder(path);
         }
+        let Ok(metadata) = entry.metadata() else {
+            let gone = io::Error::from(io::ErrorKind::NotFound);
+            let message = format!("cannot read {}", entry.path().display());
+            return Step::Fail(entry.path().to_owned(), Failure::local(message, &gone));
+        };
         self.mark();
-        Step::File(entry.path().to_owned(), path)
+        Step::File(entry.path().to_owned(), path, metadata.len())
     }
 
     fn target(&self, entry: &DirEntry) -> Result<Path, PathError> {

@@ -26,7 +26,8 @@ fn waiting() -> HoldOptions {
 }
 
 async fn write(client: &Client, target: impl Into<Target>, content: &str) -> Result<Node> {
-    client.files().upload(content.as_bytes().to_vec(), target, &UploadOptions::default()).await
+    let options = UploadOptions::default();
+    Box::pin(client.files().upload(content.as_bytes().to_vec(), target, &options)).await
 }
 
 async fn file(client: &Client, content: &str) -> Node {

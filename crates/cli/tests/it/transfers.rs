@@ -96,8 +96,8 @@ fn what_cannot_be_sent_fails_alone() {
         "{}",
         ended.stderr
     );
-    assert!(ended.text().contains("uploaded 1 file,"), "{}", ended.text());
-    assert!(ended.text().ends_with("; 3 failed\n"), "{}", ended.text());
+    assert!(ended.text().contains("uploaded 0 files,"), "{}", ended.text());
+    assert!(ended.text().ends_with("; 1 there already; 3 failed\n"), "{}", ended.text());
 }
 
 #[test]
@@ -197,6 +197,62 @@ fn a_rehearsal_sends_nothing() {
     let said = server.ok(&["up", "--dry-run", "source", "/to"]);
     assert!(said.contains("source/a -> /to/a\n") && said.contains("folder /to/empty\n"), "{said}");
     assert_eq!(server.ok(&["ls"]), "");
+}
+
+#[test]
+fn a_rehearsal_fetches_nothing() {
+    let server = Server::start();
+    for name in ["same", "other", "missing/x"] {
+        write(server.path("source").join(name), name);
+    }
+    server.ok(&["up", "source", "/from"]);
+    write(server.path("back/same"), "same");
+    write(server.path("back/other"), "OTHER");
+    let ended = server.run(&["down", "--dry-run", "/from", "back"]).exits(3);
+    assert!(ended.text().starts_with("/from/missing/x -> back/missing/x\n"), "{}", ended.text());
+    assert!(ended.stderr.contains("back/other exists\nhint: --force"), "{}", ended.stderr);
+    let forced = server.json(&["down", "--dry-run", "--force", "/from", "back"]);
+    assert_eq!((&forced["files"], &forced["same"]), (&2.into(), &1.into()));
+    assert!(!server.path("back/missing").exists());
+    server.ok(&["down", "--dry-run", "/from", "nowhere"]);
+    assert!(!server.path("nowhere").exists());
+}
+
+#[test]
+fn a_second_run_repeats_only_what_failed_or_changed() {
+    let server = Server::start();
+    fill(&server.path("source"));
+    write(server.path("source/bad\nname"), "bad");
+    let first = server.run(&["--json", "up", "source", "/to"]).exits(3).json();
+    let files = first["files"].as_u64().unwrap();
+    fs::rename(server.path("source/bad\nname"), server.path("source/good name")).unwrap();
+    write(server.path("source/plain.txt"), "new");
+    write(server.path("source/names/plain.txt"), "PLAIN.TXT");
+    let second = server.json(&["up", "source", "/to"]);
+    assert_eq!((&second["files"], &second["same"]), (&3.into(), &(files - 1).into()));
+    assert_eq!(server.json(&["up", "--always", "source", "/to"])["files"], files + 2);
+    let one = server.json(&["up", "--media-type", "text/x", "source/names", "/to/names"]);
+    assert_eq!(one["same"], 0, "all get the type that is said");
+
+    server.ok(&["down", "/to", "back"]);
+    write(server.path("back/names/ไทย"), "mine");
+    fs::remove_file(server.path("back/large.bin")).unwrap();
+    let second = server.run(&["--json", "down", "/to", "back"]).exits(3).json();
+    assert_eq!((&second["files"], &second["same"], &second["failed"]), (&1.into(), &files.into(), &1.into()));
+    let third = server.json(&["down", "--force", "/to", "back"]);
+    assert_eq!((&third["files"], &third["same"]), (&1.into(), &(files + 1).into()));
+    assert!(contents(&server.path("back")) == contents(&server.path("source")));
+}
+
+#[test]
+fn a_rate_is_said_in_bytes() {
+    let server = Server::start();
+    write(server.path("a"), "a");
+    server.ok(&["up", "a", "/a", "--limit-rate", "10M", "--no-resume"]);
+    server.ok(&["down", "/a", "b", "--limit-rate", "512K"]);
+    for wrong in ["0", "fast", "10MB"] {
+        server.run(&["up", "a", "/a", "--limit-rate", wrong]).exits(2);
+    }
 }
 
 #[test]

@@ -212,7 +212,8 @@ impl Files {
     ) -> Result<Node> {
         let (source, target) = (source.into(), target.into());
         let report = Report::new(options.progress.clone(), 0);
-        upload::upload_or_skip(&self.client, source, target, options, report).await
+        // Whoever awaits it should not carry all the ways that a file may take.
+        Box::pin(upload::upload_or_skip(&self.client, source, target, options, report)).await
     }
 
     /// Uploads many files at once; yields an outcome per item, as they finish.
@@ -287,19 +288,19 @@ impl Files {
 
     /// Downloads many files of one workspace, many to a request, as [`Files::download_to`] does each; yields an outcome per
     /// item. `range` has no meaning here.
-    pub fn download_batch<I, C, P>(
+    pub fn download_batch<I, C, D>(
         &self,
         workspace: Option<WorkspaceId>,
         items: I,
         options: ManyOptions,
     ) -> Outcomes<DownloadOutcome>
     where
-        I: IntoIterator<Item = (C, P)>,
+        I: IntoIterator<Item = (C, D)>,
         I::IntoIter: Send + 'static,
         C: Into<Content>,
-        P: Into<std::path::PathBuf>,
+        D: Into<Destination>,
     {
-        let items = items.into_iter().map(|(content, path)| (content.into(), path.into()));
+        let items = items.into_iter().map(|(content, to)| (content.into(), to.into()));
         batch::download_all(self.client.clone(), workspace, items, options)
     }
 

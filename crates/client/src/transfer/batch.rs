@@ -64,11 +64,14 @@ pub(crate) fn download_all<I>(
     options: ManyOptions,
 ) -> Outcomes<DownloadOutcome>
 where
-    I: Iterator<Item = (Content, PathBuf)> + Send + 'static,
+    I: Iterator<Item = (Content, Destination)> + Send + 'static,
 {
     Outcomes::of(async move |sender| {
-        let mut items = items.enumerate().map(|(index, (content, path))| {
-            let destination = Destination::from(&path);
+        let mut items = items.enumerate().map(|(index, (content, destination))| {
+            let path = match &destination {
+                Destination::Path(path) => path.clone(),
+                Destination::In { name, .. } => PathBuf::from(name),
+            };
             Fetch { index, content, path, destination }
         });
         loop {

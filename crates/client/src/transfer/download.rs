@@ -11,7 +11,7 @@ use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RANGE};
 use http::{HeaderValue, Method, StatusCode};
 use longshore_core::{Algorithm, Code, Digest, VersionId};
 
-pub(crate) use self::file::to_file;
+pub(crate) use self::file::{Flowing, to_file};
 use super::control::Control;
 use super::plan::cell_size;
 use super::progress::{ProgressSink, Report};
@@ -121,6 +121,11 @@ pub struct Download {
 }
 
 impl Download {
+    /// Makes a stream of an answer that has no digest.
+    pub(crate) fn without_digest(answer: Answer) -> Self {
+        Self { length: answer.rest(), hasher: None, digest: None, done: false, answer }
+    }
+
     /// Returns how many bytes the stream has, where the server said so.
     #[must_use]
     pub fn length(&self) -> Option<u64> {

@@ -66,7 +66,7 @@ pub struct DownloadOutcome {
     pub index: usize,
     /// What was downloaded.
     pub content: Content,
-    /// The local file.
+    /// The local file; its name alone where its folder was handed over open.
     pub path: PathBuf,
     /// What was written, or why nothing was.
     pub result: Result<Downloaded>,

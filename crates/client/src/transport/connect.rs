@@ -8,16 +8,21 @@ use http::Uri;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use longshore_flow::Tasks;
+use longshore_flow::{Rate, Tasks};
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tower::Service;
 
 use super::body::Body;
+use super::paced::Paced;
 use crate::error::{Error, Result};
 
 /// Reads this large move a big file with few system calls; small answers never make the buffer grow to it.
 const READ_BUFFER: usize = 512 * 1024;
+
+/// How long a silence is made up for at once where a rate is kept.
+const BURST: Duration = Duration::from_millis(200);
 
 /// Opens connections to one server.
 #[derive(Clone)]
@@ -26,6 +31,8 @@ pub(crate) struct Connector {
     uri: Uri,
     tls: Option<Tls>,
     limit: Duration,
+    /// What all connections together may move, either way.
+    pace: Option<Arc<Rate>>,
 }
 
 #[derive(Clone)]
@@ -46,7 +53,14 @@ impl Connector {
             Some("https") => Some(Tls::new(&uri, ca_file)?),
             _ => None,
         };
-        Ok(Self { tcp, uri, tls, limit })
+        Ok(Self { tcp, uri, tls, limit, pace: None })
+    }
+
+    /// Holds all connections together, both ways, to a rate in bytes a second.
+    #[must_use]
+    pub(crate) fn paced(mut self, rate: Option<u64>) -> Self {
+        self.pace = rate.map(|rate| Arc::new(Rate::new(rate, BURST)));
+        self
     }
 
     /// Opens a connection whose own task belongs to `tasks`.
@@ -64,10 +78,20 @@ impl Connector {
 
     async fn dial(&self, tasks: &Tasks) -> Result<SendRequest<Body>, crate::error::Cause> {
         let io = self.tcp.clone().call(self.uri.clone()).await?;
+        match &self.pace {
+            Some(pace) => self.secure(Paced::new(io.into_inner(), Arc::clone(pace)), tasks).await,
+            None => self.secure(io.into_inner(), tasks).await,
+        }
+    }
+
+    async fn secure<S>(&self, stream: S, tasks: &Tasks) -> Result<SendRequest<Body>, crate::error::Cause>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let Some(tls) = &self.tls else {
-            return start(io, tasks).await;
+            return start(TokioIo::new(stream), tasks).await;
         };
-        let stream = tls.connector.connect(tls.name.clone(), io.into_inner()).await?;
+        let stream = tls.connector.connect(tls.name.clone(), stream).await?;
         start(TokioIo::new(stream), tasks).await
     }
 }

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on says so by panicking; helpers are no test functions to clippy"
 )]
 
+mod archives;
 mod batches;
 mod blocking;
 mod control;

@@ -29,7 +29,10 @@ fn the_rule_is_as_it_was() {
     for chunk in chunks(&noise(4_000_000, 2), 100_000) {
         digest.update(&chunk.to_bytes());
     }
-    assert_eq!(digest.finalize().to_hex().as_str(), "859ce0513bed8665fd981eaa26711969ca82fd06b052255c763d98cf9428eab0");
+    assert_eq!(
+        digest.finalize().to_hex().as_str(),
+        "859ce0513bed8665fd981eaa26711969ca82fd06b052255c763d98cf9428eab0"
+    );
 }
 
 #[test]

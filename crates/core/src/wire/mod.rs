@@ -9,6 +9,7 @@ mod batch;
 mod event;
 mod hooks;
 mod jobs;
+mod link;
 mod lock;
 mod node;
 mod note;
@@ -33,6 +34,7 @@ pub use hooks::{
     UpdateHook, WebhookBody, WebhookData,
 };
 pub use jobs::{Job, JobError, JobProgress, JobState};
+pub use link::{CreateArchive, CreateLink, DEFAULT_LINK, Disposition, LONGEST_LINK, Link, MOST_ARCHIVED};
 pub use lock::{
     AcquireLock, AcquireLocks, BreakLock, DEFAULT_LEASE, LONGEST_LEASE, LONGEST_WAIT, LockGrant, LockGrants,
     LockRenewal, LostReason, MOST_LOCKS, NodeLock, QueuePlace, RenewLock, SHORTEST_LEASE,

@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     Step { name: "locks_live", sql: include_str!("schema/0009_locks_live.sql") },
     Step { name: "forgotten", sql: include_str!("schema/0010_forgotten.sql") },
     Step { name: "uploads", sql: include_str!("schema/0011_uploads.sql") },
+    Step { name: "links", sql: include_str!("schema/0012_links.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

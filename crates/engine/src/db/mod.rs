@@ -17,7 +17,7 @@ pub(crate) mod events;
 pub(crate) mod history;
 pub(crate) mod hooks;
 pub(crate) mod idempotency;
-mod instance;
+pub(crate) mod instance;
 pub(crate) mod jobs;
 pub(crate) mod locks;
 mod migrate;

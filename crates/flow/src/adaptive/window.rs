@@ -4,8 +4,9 @@ use std::time::Duration;
 
 /// How many successes a span has at least, before its latency is believed.
 const SPAN: u32 = 32;
-/// How many spans in a row must look like a queue.
-const SPANS: u32 = 2;
+/// How many spans in a row must look like a queue. A server that stalls once delays what is in flight, which is a window and so
+/// reaches into two spans at most.
+const SPANS: u32 = 3;
 /// How far above the lowest the latency must be.
 const LEFT: f64 = 2.0;
 /// How far above the highest a throughput must be to be more.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use proptest::prelude::*;
 
-use super::fan_out;
+use super::{fan_out, fan_out_ordered};
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
@@ -62,6 +62,27 @@ proptest! {
             .collect();
         prop_assert_eq!(outcomes, expected);
     }
+}
+
+#[test]
+fn the_order_is_kept_and_the_bound_with_it() {
+    let gauge = Gauge::default();
+    let pauses: Vec<u64> = (0..40).map(|place| (place * 7) % 11).collect();
+    let outcomes: Vec<_> = block_on(
+        fan_out_ordered(pauses.iter().copied().enumerate(), 4, async |(place, pause)| {
+            let _held = gauge.hold();
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            if pause == 3 { Err(place) } else { Ok(place) }
+        })
+        .collect(),
+    );
+    let expected: Vec<_> = pauses
+        .iter()
+        .enumerate()
+        .map(|(place, pause)| if *pause == 3 { Err(place) } else { Ok(place) })
+        .collect();
+    assert_eq!(outcomes, expected);
+    assert_eq!(gauge.most.get(), 4);
 }
 
 #[test]

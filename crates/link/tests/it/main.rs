@@ -171,6 +171,22 @@ async fn connections_are_refused_and_cut_by_hand() {
     assert_eq!(back, b"again");
 }
 
+#[tokio::test]
+async fn what_waits_out_a_stall_goes_where_the_link_points_then() {
+    let (gone, there) = (Echo::start().await, Echo::start().await);
+    let address = gone.address;
+    let link = Link::start(address, Conditions::default()).await.unwrap();
+    link.stall(true);
+    let mut waiting = std::pin::pin!(send(&link, b"hello"));
+    assert!(tokio::time::timeout(Duration::from_millis(20), &mut waiting).await.is_err());
+    drop(gone);
+    link.retarget(there.address);
+    link.stall(false);
+    let (back, ended) = waiting.await;
+    ended.unwrap();
+    assert_eq!(back, b"hello");
+}
+
 #[test]
 fn dice_of_one_seed_differ_by_number() {
     let rolls: Vec<u64> = (0..100).map(|number| Dice::of(1, number).roll()).collect();

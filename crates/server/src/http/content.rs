@@ -3,25 +3,55 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use longshore_core::VersionId;
-use longshore_core::wire::{Node, OnConflict};
+use longshore_core::wire::{Disposition, Node, OnConflict};
+use longshore_core::{VersionId, WorkspaceId};
 use longshore_engine::Target;
+use serde::Deserialize;
 
 use super::app::App;
 use super::document::{ContentProblems, Octets, WriteProblems};
-use super::extract::{At, Caller, NodeRef, Query, RootOf};
+use super::extract::{At, Caller, NodeRef, Query, RootOf, Switch};
 use super::incoming::Incoming;
 use super::outgoing;
 use super::place::{OfFile, OfVersion};
 use super::premise::WriteHeaders;
 use crate::problem::Failure;
 
+/// Where the bytes may come from.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Direct {
+    /// `1` redirects to the store itself, where it can give the content; else the bytes come as without.
+    #[param(inline)]
+    direct: Option<Switch>,
+}
+
+impl Direct {
+    pub(super) fn is_wanted(&self) -> bool {
+        Switch::is_on(self.direct)
+    }
+}
+
+/// The root's workspace, and where the bytes may come from.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ReadContent {
+    /// The workspace whose root folder `root` is; left out, the key's current one.
+    #[param(value_type = Option<String>)]
+    workspace: Option<WorkspaceId>,
+    /// `1` redirects to the store itself, where it can give the content; else the bytes come as without.
+    #[param(inline)]
+    direct: Option<Switch>,
+}
+
 /// Gives a file's bytes, or the part of them that `Range` asks for.
 #[utoipa::path(method(get, head), path = "/v1/files/{id}/content", operation_id = "get_content", tag = "files",
     params(
         OfFile,
-        RootOf,
-        ("Range" = Option<String>, Header, description = "One range of bytes."),
+        ReadContent,
+        ("Range" = Option<String>, Header, description = "Ranges of bytes; several come as `multipart/byteranges`."),
         ("If-Range" = Option<String>, Header, description = "`Range` holds for this version alone."),
         ("If-Match" = Option<String>, Header, description = "The version that must stand."),
         ("If-None-Match" = Option<String>, Header, description = "The version that the caller has.")),
@@ -31,18 +61,19 @@ use crate::problem::Failure;
         (status = 206, description = "Some of them.", body = inline(Octets), content_type = "application/octet-stream",
             headers(("ETag" = String), ("Content-Range" = String))),
         (status = 304, description = "The caller has this version."),
+        (status = 307, description = "With `direct=1`: where the store itself gives the bytes, for five minutes."),
         ContentProblems))]
 pub(super) async fn get(
     State(app): State<App>,
     caller: Caller,
     At(id): At<NodeRef>,
-    Query(root): Query<RootOf>,
+    Query(read): Query<ReadContent>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let id = app.node(&caller, id, root.workspace).await?;
+    let id = app.node(&caller, id, read.workspace).await?;
     let content = app.engine().open_content(&caller, id, None).await?;
-    outgoing::content(&method, &headers, &content).await
+    outgoing::content(&method, &headers, content, Disposition::Attachment, Switch::is_on(read.direct)).await
 }
 
 /// Writes a new version of a file.
@@ -71,25 +102,26 @@ pub(super) async fn put(
 #[utoipa::path(method(get, head), path = "/v1/files/{id}/versions/{ver}/content", operation_id = "get_version_content", tag = "versions",
     params(
         OfVersion,
-        RootOf,
-        ("Range" = Option<String>, Header, description = "One range of bytes.")),
+        ReadContent,
+        ("Range" = Option<String>, Header, description = "Ranges of bytes; several come as `multipart/byteranges`.")),
     responses(
         (status = 200, description = "All bytes.", body = inline(Octets), content_type = "application/octet-stream",
             headers(("ETag" = String), ("Content-Digest" = String))),
         (status = 206, description = "Some of them.", body = inline(Octets), content_type = "application/octet-stream",
             headers(("ETag" = String), ("Content-Range" = String))),
         (status = 304, description = "The caller has this version."),
+        (status = 307, description = "With `direct=1`: where the store itself gives the bytes, for five minutes."),
         ContentProblems))]
 pub(super) async fn get_version(
     State(app): State<App>,
     caller: Caller,
     At(id): At<NodeRef>,
     At(version): At<VersionId>,
-    Query(root): Query<RootOf>,
+    Query(read): Query<ReadContent>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let id = app.node(&caller, id, root.workspace).await?;
+    let id = app.node(&caller, id, read.workspace).await?;
     let content = app.engine().open_content(&caller, id, Some(version)).await?;
-    outgoing::content(&method, &headers, &content).await
+    outgoing::content(&method, &headers, content, Disposition::Attachment, Switch::is_on(read.direct)).await
 }

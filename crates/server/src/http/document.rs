@@ -105,6 +105,15 @@ impl IntoResponses for ContentProblems {
     }
 }
 
+/// How a link may refuse, besides [`ContentProblems`].
+pub(super) struct LinkProblems;
+
+impl IntoResponses for LinkProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[StatusCode::GONE])
+    }
+}
+
 /// How a route that reads events may refuse, besides [`ReadProblems`].
 pub(super) struct EventProblems;
 

@@ -126,6 +126,21 @@ impl Segment for NodeRef {
     const NAMES: &[&str] = &["id", "parent"];
 }
 
+/// The secret of a link in a URL, whatever it holds: it stands in no error.
+pub(super) struct LinkText(pub(super) String);
+
+impl FromStr for LinkText {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Segment for LinkText {
+    const NAMES: &[&str] = &["token"];
+}
+
 /// A node's id in a URL, or `root`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NodeRef {
@@ -198,6 +213,22 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
                 Err(invalid_query(cause.map_or_else(|| rejection.body_text(), ToString::to_string)))
             }
         }
+    }
+}
+
+/// A query parameter that is 0 or 1.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+pub(super) enum Switch {
+    #[serde(rename = "0")]
+    Off,
+    #[serde(rename = "1")]
+    On,
+}
+
+impl Switch {
+    /// Tells whether it is on; left out, it is not.
+    pub(super) const fn is_on(switch: Option<Self>) -> bool {
+        matches!(switch, Some(Self::On))
     }
 }
 

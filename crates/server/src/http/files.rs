@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use longshore_core::wire::{
-    CopyNode, CreateChild, Node, NodeKind, OnConflict, Purged, RestoreNode, UpdateNode,
+    CopyNode, CreateChild, Disposition, Node, NodeKind, OnConflict, Purged, RestoreNode, UpdateNode,
 };
 use longshore_core::{Code, Name, WorkspaceId};
 use longshore_engine::Target;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::app::App;
 use super::document::{ContentProblems, Octets, ReadProblems, WriteProblems};
-use super::extract::{At, Caller, NodeRef, Query, RootOf, Tail, invalid_query};
+use super::extract::{At, Caller, NodeRef, Query, RootOf, Switch, Tail, invalid_query};
 use super::incoming::Incoming;
 use super::json::{Order, Placing};
 use super::outgoing;
@@ -64,6 +64,9 @@ pub(super) async fn write_at(
 pub(super) struct ReadAt {
     /// `1` gives the file's bytes, as `/content` does.
     content: Option<String>,
+    /// With `content=1`: `1` redirects to the store itself, where it can give the content.
+    #[param(inline)]
+    direct: Option<Switch>,
 }
 
 impl ReadAt {
@@ -98,7 +101,8 @@ pub(super) async fn get_at(
 ) -> Result<Response, Failure> {
     if query.wants_content()? {
         let content = app.engine().open_content_at(&caller, workspace, path).await?;
-        return outgoing::content(&method, &headers, &content).await;
+        let direct = Switch::is_on(query.direct);
+        return outgoing::content(&method, &headers, content, Disposition::Attachment, direct).await;
     }
     Ok(outgoing::node(StatusCode::OK, app.engine().node_at(&caller, workspace, path).await?))
 }

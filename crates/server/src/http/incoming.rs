@@ -74,11 +74,11 @@ pub(super) fn length(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
 
 /// Returns the media type that is stated. One that is malformed says nothing, so it is left out.
 fn media_type(headers: &HeaderMap) -> Option<String> {
-    stated_media_type(headers.get(CONTENT_TYPE)?.to_str().ok()?)
+    well_formed_media_type(headers.get(CONTENT_TYPE)?.to_str().ok()?)
 }
 
-/// The same of a text.
-pub(super) fn stated_media_type(text: &str) -> Option<String> {
+/// Returns a text that has the form of a media type.
+pub(super) fn well_formed_media_type(text: &str) -> Option<String> {
     let text = text.trim();
     let essence = text.split(';').next()?.trim();
     let (kind, subtype) = essence.split_once('/')?;

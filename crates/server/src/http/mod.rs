@@ -4,6 +4,7 @@
 //! `document` makes the OpenAPI text from what stands at the handlers.
 
 mod app;
+mod archive;
 mod batch;
 mod content;
 mod document;
@@ -18,12 +19,15 @@ mod jobs;
 mod json;
 mod keys;
 mod leftover;
+mod links;
 mod locks;
+mod multipart;
 mod nodes;
 mod notes;
 mod outgoing;
 mod place;
 mod premise;
+mod ranges;
 mod status;
 mod trash;
 mod tree;
@@ -98,6 +102,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(notes::list, notes::create))
         .routes(routes!(notes::update, notes::delete))
         .routes(routes!(content::get, content::put))
+        .routes(routes!(links::create))
+        .routes(routes!(links::open))
+        .routes(routes!(archive::of_node))
+        .routes(routes!(archive::of_selection))
         .routes(routes!(versions::list))
         .routes(routes!(versions::get, versions::update, versions::delete))
         .routes(routes!(versions::compare))
@@ -128,6 +136,8 @@ fn finished(app: App) -> Router {
         // A catch-all does not match nothing, and the root is a folder like any other.
         .route("/v1/workspaces/{ws}/files/", get(files::get_at).put(files::write_at))
         .route("/v1/workspaces/{ws}/tree/", get(tree::list))
+        // For people, who see the end of an address first.
+        .route("/v1/links/{token}/{name}", get(links::open))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(Edge::new(app.clone()))
@@ -135,7 +145,10 @@ fn finished(app: App) -> Router {
 }
 
 async fn no_route(uri: Uri) -> Failure {
-    Failure::new(Code::RouteNotFound, format!("no route answers {:?}", uri.path()))
+    let path = uri.path();
+    // What goes on behind a link's secret is no route, and the secret stands in no error.
+    let path = if path.starts_with(links::PREFIX) { links::PREFIX } else { path };
+    Failure::new(Code::RouteNotFound, format!("no route answers {path:?}"))
 }
 
 async fn no_method() -> Failure {

@@ -1,4 +1,7 @@
-//! `If-Match`, `If-None-Match`, `If-Range` and `Range`: what a request asks of the version it meets.
+//! `If-Match`, `If-None-Match` and `If-Range`: what a request asks of the version it meets.
+//!
+//! There is no `Last-Modified`, and so no condition on dates: dates go by seconds, and two versions of one second
+//! would pass for the same.
 
 use std::ops::Range;
 
@@ -10,6 +13,7 @@ use longshore_core::{Code, LockToken, VersionId};
 use longshore_engine::{Idempotency, Preconditions, Replayed};
 
 use super::app::App;
+use super::ranges::{self, Found};
 use crate::problem::Failure;
 
 /// The most locks that a request may name.
@@ -157,8 +161,8 @@ fn idempotency(head: &Parts) -> Result<Option<Idempotency>, Failure> {
 pub(super) enum Read {
     /// All of the content.
     Whole,
-    /// These bytes of it, at least one.
-    Part(Range<u64>),
+    /// These parts of it: at least one, none empty, in ascending order, with a gap between any two.
+    Parts(Vec<Range<u64>>),
     /// Nothing: the caller has this version.
     NotModified,
 }
@@ -195,50 +199,12 @@ pub(super) fn decide(
         Some(value) => value.to_str().is_ok_and(|text| text.trim() == format!("\"{tag}\"")),
     };
     let asked = headers.get(RANGE).and_then(|value| value.to_str().ok()).filter(|_| same);
-    match asked.and_then(byte_range) {
-        None => Ok(Read::Whole),
-        Some(asked) => asked.within(size).map(Read::Part).ok_or_else(|| {
+    match asked.map_or(Found::Ignored, |asked| ranges::find(asked, size)) {
+        Found::Ignored => Ok(Read::Whole),
+        Found::Parts(parts) => Ok(Read::Parts(parts)),
+        Found::Outside => {
             let detail = format!("the content has {size} bytes");
-            Failure::new(Code::RangeNotSatisfiable, detail)
-        }),
-    }
-}
-
-/// One range of `Range`, before the length is known.
-#[derive(Debug, PartialEq, Eq)]
-enum Asked {
-    From(u64, Option<u64>),
-    Last(u64),
-}
-
-impl Asked {
-    fn within(self, size: u64) -> Option<Range<u64>> {
-        let range = match self {
-            Self::From(first, last) => first..last.map_or(size, |last| last.saturating_add(1).min(size)),
-            Self::Last(count) => size.saturating_sub(count)..size,
-        };
-        (range.start < range.end).then_some(range)
-    }
-}
-
-/// Reads a `Range` of one range of bytes. Anything else is nothing: the RFC lets a server answer with all.
-fn byte_range(text: &str) -> Option<Asked> {
-    let (unit, range) = text.split_once('=')?;
-    if !unit.trim().eq_ignore_ascii_case("bytes") {
-        return None;
-    }
-    let number = |text: &str| -> Option<u64> {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // A number past all that there is means the same as the largest one.
-        digits.then(|| text.parse().unwrap_or(u64::MAX))
-    };
-    let (first, last) = range.trim().split_once('-')?;
-    match (first, last) {
-        ("", last) => number(last).map(Asked::Last),
-        (first, "") => number(first).map(|first| Asked::From(first, None)),
-        (first, last) => {
-            let (first, last) = (number(first)?, number(last)?);
-            (first <= last).then_some(Asked::From(first, Some(last)))
+            Err(Failure::new(Code::RangeNotSatisfiable, detail))
         }
     }
 }
@@ -281,38 +247,26 @@ mod tests {
     }
 
     #[test]
-    fn ranges_at_their_edges() {
-        let version = VersionId::new(Timestamp::from_micros(1));
-        let ask = |range: &str, size| decide(&Method::GET, &headers(&[("range", range)]), version, size);
-        assert_eq!(ask("bytes=0-0", 10).unwrap(), Read::Part(0..1));
-        assert_eq!(ask("bytes=2-", 10).unwrap(), Read::Part(2..10));
-        assert_eq!(ask("bytes=-3", 10).unwrap(), Read::Part(7..10));
-        assert_eq!(ask("bytes=-30", 10).unwrap(), Read::Part(0..10));
-        assert_eq!(ask("bytes=9-99999999999999999999999", 10).unwrap(), Read::Part(9..10));
-        for whole in
-            ["bytes=3-2", "bytes=0-1,4-5", "bytes=", "bytes=-", "lines=0-1", "bytes=a-b", "bytes=+1-2"]
-        {
-            assert_eq!(ask(whole, 10).unwrap(), Read::Whole, "{whole}");
-        }
-        for (outside, size) in [("bytes=10-", 10), ("bytes=-0", 10), ("bytes=0-", 0), ("bytes=-1", 0)] {
-            assert_eq!(ask(outside, size).unwrap_err().code(), Code::RangeNotSatisfiable, "{outside}");
-        }
-    }
-
-    #[test]
     fn a_read_holds_its_conditions_in_order() {
         let version = VersionId::new(Timestamp::from_micros(1));
         let (ours, weak) = (format!("\"{version}\""), format!("W/\"{version}\""));
         let ask = |fields: &[(&'static str, &str)]| decide(&Method::GET, &headers(fields), version, 10);
+        let first = 0..2;
         assert_eq!(ask(&[("if-none-match", &ours)]).unwrap(), Read::NotModified);
         assert_eq!(ask(&[("if-none-match", &weak)]).unwrap(), Read::NotModified);
         assert_eq!(ask(&[("if-none-match", "\"x\"")]).unwrap(), Read::Whole);
-        assert_eq!(ask(&[("if-match", &ours), ("range", "bytes=0-1")]).unwrap(), Read::Part(0..2));
+        assert_eq!(
+            ask(&[("if-match", &ours), ("range", "bytes=0-1")]).unwrap(),
+            Read::Parts(vec![first.clone()])
+        );
         assert_eq!(ask(&[("if-match", "*")]).unwrap(), Read::Whole);
         for stale in [weak.as_str(), "\"x\""] {
             assert_eq!(ask(&[("if-match", stale)]).unwrap_err().code(), Code::PreconditionFailed);
         }
-        assert_eq!(ask(&[("if-range", &ours), ("range", "bytes=0-1")]).unwrap(), Read::Part(0..2));
+        assert_eq!(
+            ask(&[("if-range", &ours), ("range", "bytes=0-1")]).unwrap(),
+            Read::Parts(vec![first.clone()])
+        );
         for other in [weak.as_str(), "\"x\"", "Wed, 21 Oct 2015 07:28:00 GMT"] {
             assert_eq!(ask(&[("if-range", other), ("range", "bytes=0-1")]).unwrap(), Read::Whole);
         }

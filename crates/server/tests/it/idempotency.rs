@@ -12,6 +12,9 @@ use crate::world::{Answer, User, World};
 const WITHOUT: &[(&str, &str)] = &[
     ("POST /v1/locks/{lock}/renew", "the time that is left must be told as it is, never as it was"),
     ("DELETE /v1/locks/{lock}", "an ended lock stays ended, whoever ends it again"),
+    ("POST /v1/uploads", "one that is begun twice writes nothing by itself, and joined parts are one upload"),
+    ("PATCH /v1/uploads/{upload}", "the offset tells a repeat, and the last answer is given again"),
+    ("DELETE /v1/uploads/{upload}", "what is gone stays gone"),
 ];
 
 /// How a route is asked: the URL and body, and another request that the same key must not stand for.

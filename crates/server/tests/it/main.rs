@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a helper that cannot go on fails the test that called it")]
 
 mod access;
+mod archives;
 mod batch;
 mod bytes;
 mod deltas;
 mod describe;
+mod direct;
 mod document;
 mod events;
 mod faults;
@@ -14,8 +16,10 @@ mod hooks;
 mod idempotency;
 mod immunity;
 mod jobs;
+mod links;
 mod names;
 mod problems;
+mod ranges;
 mod repeats;
 mod routes;
 mod shutdown;

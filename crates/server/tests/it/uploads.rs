@@ -11,6 +11,9 @@ use crate::world::{Answer, User, World};
 const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
 const BYTES: (&str, &str) = ("content-type", "application/offset+octet-stream");
 
+/// The headers and body of a request, and how it ends.
+type Sent<'a> = (Vec<(&'a str, &'a str)>, &'static str, &'static str);
+
 /// Writes metadata as tus has it.
 fn metadata(pairs: &[(&str, &str)]) -> String {
     let pair = |(key, value): &(&str, &str)| format!("{key} {}", STANDARD.encode(value));
@@ -252,7 +255,7 @@ async fn what_bytes_must_say() {
     let world = World::new().await;
     let url = begin(&world, "a", "5").await;
     let what = format!("PATCH {url}");
-    let cases: Vec<(Vec<(&str, &str)>, &str, &str)> = vec![
+    let cases: [Sent<'_>; 10] = [
         (vec![BYTES, ("upload-offset", "0")], "ab", "412 tus_version_unsupported"),
         (vec![TUS, ("upload-offset", "0")], "ab", "415 media_type_unsupported"),
         (

@@ -20,7 +20,9 @@ use crate::capability::{Capability, CapabilitySet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{ByteRange, Entry, FileInfo, ListOptions, ReadOptions, WriteOptions};
 use crate::path::StorePath;
+use crate::presign::PresignOptions;
 use crate::read::Read;
+use crate::secret::Secret;
 use crate::store::Store;
 
 /// What is kept of a store, and for how long.
@@ -435,6 +437,14 @@ impl Backend for Cached {
             let change = self.0.change(&[from, to]);
             change.end(self.0.inner.move_file(from, to, overwrite).await)
         })
+    }
+
+    fn presign_read<'a>(
+        &'a self,
+        path: &'a StorePath,
+        options: &'a PresignOptions,
+    ) -> BoxFuture<'a, Result<Option<Secret>>> {
+        self.0.inner.presign_read(path, options)
     }
 
     fn native_path(&self, path: &StorePath) -> String {

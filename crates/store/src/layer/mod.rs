@@ -23,7 +23,9 @@ use crate::capability::CapabilitySet;
 use crate::error::Result;
 use crate::info::{Entry, FileInfo, ListOptions, ReadOptions, WriteOptions};
 use crate::path::StorePath;
+use crate::presign::PresignOptions;
 use crate::read::Read;
+use crate::secret::Secret;
 use crate::store::Store;
 
 /// A step of a store.
@@ -207,6 +209,14 @@ impl<L: Layer> Backend for Layered<L> {
         overwrite: bool,
     ) -> BoxFuture<'a, Result<()>> {
         self.layer.call(Op::Move, from, move || self.inner.move_file(from, to, overwrite))
+    }
+
+    fn presign_read<'a>(
+        &'a self,
+        path: &'a StorePath,
+        options: &'a PresignOptions,
+    ) -> BoxFuture<'a, Result<Option<Secret>>> {
+        self.inner.presign_read(path, options)
     }
 
     fn native_path(&self, path: &StorePath) -> String {

@@ -28,7 +28,9 @@ use crate::capability::CapabilitySet;
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{ByteRange, Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
 use crate::path::StorePath;
+use crate::presign::PresignOptions;
 use crate::read::Read;
+use crate::secret::Secret;
 
 /// The backend over a service.
 #[derive(Debug)]
@@ -332,6 +334,14 @@ impl<S: Service> Backend for Objects<S> {
             self.copy_of(source, from, to, overwrite).await?;
             self.delete_copied(from, tag.as_deref()).await
         })
+    }
+
+    fn presign_read<'a>(
+        &'a self,
+        path: &'a StorePath,
+        options: &'a PresignOptions,
+    ) -> BoxFuture<'a, Result<Option<Secret>>> {
+        Box::pin(self.service().presign_read(path, options))
     }
 
     fn native_path(&self, path: &StorePath) -> String {

@@ -12,7 +12,9 @@ use crate::capability::CapabilitySet;
 use crate::error::Result;
 use crate::info::{FileInfo, WriteOptions};
 use crate::path::StorePath;
+use crate::presign::PresignOptions;
 use crate::read::Read;
+use crate::secret::Secret;
 
 /// One service. Keys are as they are stored, never encoded; a key that ends with `/` marks a folder.
 ///
@@ -107,6 +109,15 @@ pub(crate) trait Service: Debug + Send + Sync + 'static {
 
     /// Returns whether `overwrite: false` is kept by the service itself; asks it, if that must be found out.
     fn can_create(&self) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Returns a URL at which anybody can read the object, or nothing where this service gives none.
+    fn presign_read(
+        &self,
+        _key: &str,
+        _options: &PresignOptions,
+    ) -> impl Future<Output = Result<Option<Secret>>> + Send {
+        ready(Ok(None))
+    }
 
     /// Tries whether the service answers and the bucket is there.
     fn ping(&self) -> impl Future<Output = Result<()>> + Send;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::RetryConfig;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Connector, HttpOptions};
@@ -161,6 +161,20 @@ impl S3Options {
             Some((scheme, host)) if !in_path => format!("{scheme}://{}.{host}", self.bucket),
             _ => format!("{endpoint}/{}", self.bucket),
         }
+    }
+
+    /// Returns who signs URLs, with keys that were found before.
+    pub(super) fn signer(&self, connector: &Connector, keys: AwsCredentialProvider) -> Result<AmazonS3> {
+        let builder = AmazonS3Builder::new()
+            .with_bucket_name(&self.bucket)
+            .with_region(&self.region)
+            .with_http_connector(connector.clone())
+            .with_allow_http(self.allow_http)
+            // The address has the bucket in it, wherever that stands.
+            .with_endpoint(self.address())
+            .with_virtual_hosted_style_request(true)
+            .with_credentials(keys);
+        builder.build().map_err(|error| translate(&error))
     }
 
     /// Returns who gives the keys; nobody, if nothing is signed.

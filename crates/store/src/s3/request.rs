@@ -5,8 +5,10 @@ use std::fmt::{self, Debug, Write as _};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use object_store::PutPayload;
-use object_store::aws::{AwsAuthorizer, AwsCredentialProvider};
+use object_store::aws::{AmazonS3, AwsAuthorizer, AwsCredentialProvider};
 use object_store::client::{HttpRequestBody, HttpResponse};
+use object_store::path::Path;
+use object_store::signer::{SignedUrlOptions, Signer as _};
 use sha2::{Digest as _, Sha256};
 
 use super::options::S3Options;
@@ -15,6 +17,8 @@ use crate::http::{Client, Refused};
 use crate::object::answer::whole;
 use crate::object::error::{refusal, translate, unexpected};
 use crate::object::request::{add_query, encoded_path, no_credentials, send};
+use crate::presign::PresignOptions;
+use crate::secret::Secret;
 
 /// Sends requests to one bucket.
 pub(super) struct Bucket {
@@ -24,6 +28,8 @@ pub(super) struct Bucket {
     name: String,
     region: String,
     credentials: Option<AwsCredentialProvider>,
+    /// Who signs URLs, where there are credentials.
+    signer: Option<AmazonS3>,
     sign_payload: bool,
 }
 
@@ -41,12 +47,15 @@ pub(super) struct Ask<'a> {
 impl Bucket {
     pub(super) fn new(options: &S3Options) -> Result<Self> {
         let connector = options.connector();
+        let credentials = options.provider(&connector)?;
+        let signer = credentials.clone().map(|keys| options.signer(&connector, keys)).transpose()?;
         Ok(Self {
+            signer,
             client: connector.client(options.allow_http),
             address: options.address(),
             name: options.bucket.clone(),
             region: options.region.clone(),
-            credentials: options.provider(&connector)?,
+            credentials,
             sign_payload: options.sign_payload,
         })
     }
@@ -55,6 +64,20 @@ impl Bucket {
     pub(super) fn copy_source(&self, key: &str) -> Result<HeaderValue> {
         let source = format!("{}/{}", self.name, encoded_path(key));
         HeaderValue::try_from(source).map_err(|error| unexpected(error.to_string()))
+    }
+
+    /// Returns a URL at which an object can be read, where there is somebody to sign it.
+    pub(super) async fn presign(&self, key: &str, options: &PresignOptions) -> Result<Option<Secret>> {
+        // Keys that its paths cannot have are read through this process.
+        let (Some(signer), Ok(path)) = (&self.signer, Path::parse(key)) else { return Ok(None) };
+        let said = [
+            ("response-content-type", &options.media_type),
+            ("response-content-disposition", &options.disposition),
+        ];
+        let said = said.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
+        let with = SignedUrlOptions::new().with_query(said);
+        let url = signer.signed_url_opts(Method::GET, &path, options.expires_in, &with).await;
+        Ok(Some(Secret::new(url.map_err(|error| no_credentials(&error))?.to_string())))
     }
 
     /// Sends a request; what is no success is an error, and so is a refusal whose status alone cannot tell what it means here:
@@ -125,4 +148,46 @@ impl Debug for Bucket {
 
 fn bad_address() -> Error {
     Error::new(ErrorKind::InvalidInput, "the endpoint is no address")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Bucket;
+    use crate::presign::PresignOptions;
+    use crate::s3::options::{S3Credentials, S3Options};
+
+    fn options(endpoint: Option<&str>, credentials: S3Credentials) -> S3Options {
+        let endpoint = endpoint.map(str::to_owned);
+        S3Options { bucket: "b".to_owned(), endpoint, allow_http: true, credentials, ..S3Options::default() }
+    }
+
+    #[tokio::test]
+    async fn a_url_is_signed_with_what_is_to_be_said() {
+        let wanted = PresignOptions {
+            expires_in: Duration::from_secs(300),
+            media_type: Some("text/csv".to_owned()),
+            disposition: Some("attachment; filename=\"a b.csv\"".to_owned()),
+        };
+        for (endpoint, begins) in
+            [(Some("http://h:1/"), "http://h:1/b/x/y?"), (None, "https://b.s3.us-east-1.amazonaws.com/x/y?")]
+        {
+            let bucket = Bucket::new(&options(endpoint, S3Credentials::keys("ak", "hunter2"))).unwrap();
+            let url = bucket.presign("x/y", &wanted).await.unwrap().unwrap();
+            let url = url.expose();
+            assert!(url.starts_with(begins), "{url}");
+            for part in [
+                "X-Amz-Expires=300",
+                "X-Amz-Signature=",
+                "response-content-type=text%2Fcsv",
+                "response-content-disposition=attachment%3B%20filename%3D%22a%20b.csv%22",
+            ] {
+                assert!(url.contains(part), "{part} in {url}");
+            }
+            assert!(!url.contains("hunter2"));
+        }
+        let open = Bucket::new(&options(None, S3Credentials::Anonymous)).unwrap();
+        assert!(open.presign("x/y", &wanted).await.unwrap().is_none());
+    }
 }

@@ -25,6 +25,8 @@ use crate::object::{
     Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId, has_dots, unaddressable,
 };
 use crate::path::StorePath;
+use crate::presign::PresignOptions;
+use crate::secret::Secret;
 use crate::xml;
 
 /// What one request can copy.
@@ -277,6 +279,10 @@ impl Service for S3 {
             return Err(Error::new(ErrorKind::PreconditionFailed, "the file has changed"));
         }
         Ok(Some(Opened { info, range, chunks: chunks(body) }))
+    }
+
+    async fn presign_read(&self, key: &str, options: &PresignOptions) -> Result<Option<Secret>> {
+        self.bucket.presign(key, options).await
     }
 
     async fn head(&self, key: &str) -> Result<FileInfo> {

@@ -21,20 +21,43 @@ fn write(spot: Spot, text: &str) {
 #[test]
 fn folders_are_made_and_files_are_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    let landing = Landing::new(&folder.path().join("new"), false).unwrap();
+    let landing = Landing::new(&folder.path().join("new")).unwrap();
     write(landing.file(path("/a/b/c.txt").names()).unwrap(), "mine");
     assert_eq!(fs::read(folder.path().join("new/a/b/c.txt")).unwrap(), b"mine");
     for (names, what) in [("/a/b/c.txt", "c.txt exists"), ("/a/b", "b is a folder")] {
-        let failure = landing.file(path(names).names()).unwrap_err();
+        let failure = landing.file(path(names).names()).and_then(|spot| spot.free(false)).unwrap_err();
         assert_eq!(failure.code, "local_exists");
         assert!(failure.message.ends_with(what), "{failure}");
     }
     let failure = landing.folder(path("/a/b/c.txt").names()).unwrap_err();
     assert_eq!(failure.code, "local_exists");
     assert!(failure.message.ends_with("new/a/b/c.txt is a file, not a folder"), "{failure}");
-    let forced = Landing::new(&folder.path().join("new"), true).unwrap();
-    write(forced.file(path("/a/b/c.txt").names()).unwrap(), "ours");
-    assert!(forced.file(path("/a/b").names()).is_err());
+    let spot = landing.file(path("/a/b/c.txt").names()).unwrap();
+    assert_eq!(spot.size(), Some(4));
+    write(spot.free(true).unwrap(), "ours");
+}
+
+#[test]
+fn what_is_removed_is_inside_and_no_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("x"), "").unwrap();
+    let landing = Landing::new(folder.path()).unwrap();
+    for name in ["/a/b/c", "/a/d"] {
+        write(landing.file(path(name).names()).unwrap(), "");
+    }
+    symlink(outside.path(), folder.path().join("link")).unwrap();
+    symlink(outside.path(), folder.path().join("a/link")).unwrap();
+    assert!(landing.remove_file(path("/link/x").names()).is_err());
+    assert!(landing.remove_file(path("/link").names()).is_err());
+    assert_eq!(landing.remove_folder(path("/a").names()).unwrap_err().code, "local_not_empty");
+    assert!(landing.remove_all(path("/a").names()).is_err());
+    assert!(folder.path().join("a/link").is_symlink() && outside.path().join("x").exists());
+    fs::remove_file(folder.path().join("a/link")).unwrap();
+    landing.remove_all(path("/a").names()).unwrap();
+    assert!(!folder.path().join("a").exists());
+    landing.remove_file(path("/a2").names()).unwrap();
+    assert!(landing.remove_folder(&[]).is_err());
 }
 
 #[test]
@@ -43,7 +66,7 @@ fn a_link_is_never_followed_out() {
     let outside = tempfile::tempdir().unwrap();
     fs::create_dir(outside.path().join("in")).unwrap();
     symlink(outside.path(), folder.path().join("link")).unwrap();
-    let landing = Landing::new(folder.path(), true).unwrap();
+    let landing = Landing::new(folder.path()).unwrap();
     let failure = landing.file(path("/link/x").names()).unwrap_err();
     assert!(failure.message.ends_with("link is a symbolic link, not a folder"), "{failure}");
     assert!(landing.folder(path("/link").names()).is_err());
@@ -57,7 +80,7 @@ fn a_link_is_never_followed_out() {
 fn a_folder_that_becomes_a_link_is_not_entered_again() {
     let folder = tempfile::tempdir().unwrap();
     let outside = tempfile::tempdir().unwrap();
-    let landing = Landing::new(folder.path(), true).unwrap();
+    let landing = Landing::new(folder.path()).unwrap();
     let names = path("/sub/deep/x");
     let spot = landing.file(names.names()).unwrap();
     fs::rename(folder.path().join("sub"), folder.path().join("aside")).unwrap();
@@ -73,11 +96,11 @@ fn a_folder_that_becomes_a_link_is_not_entered_again() {
 fn without_openat2_it_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     symlink("/", folder.path().join("link")).unwrap();
-    let landing = Landing::new(folder.path(), true).unwrap();
+    let landing = Landing::new(folder.path()).unwrap();
     let by_steps = |text: &str| -> Result<_, Failure> {
         let path = path(text);
         let names = path.names().iter().map(local_name).collect::<Result<Vec<_>, _>>()?;
-        landing.folder_by_steps(&names)
+        landing.enter_by_steps(&names, true)
     };
     for _ in 0..2 {
         by_steps("/a/b").unwrap();

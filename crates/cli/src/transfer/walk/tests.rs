@@ -9,7 +9,7 @@ fn steps(make: impl FnOnce(&std::path::Path)) -> Vec<String> {
     make(folder.path());
     let mut steps: Vec<_> = Walk::new(folder.path(), Path::new("/to").unwrap())
         .map(|step| match step {
-            Step::File(_, path) => format!("file {path}"),
+            Step::File(_, path, _) => format!("file {path}"),
             Step::Folder(path) => format!("folder {path}"),
             Step::Skip => "skip".to_owned(),
             Step::Fail(path, failure) => {

@@ -171,7 +171,8 @@ impl Landing<'_> {
             drop(download);
             blocking(move || write_whole(&target, replace, &bytes, stated)).await?
         } else {
-            self.write_behind(download, target).await?
+            let flowing = Flowing { control: &self.control, report: self.report, moved: &self.moved };
+            flowing.write_behind(download, target, replace).await?
         };
         Ok(Downloaded { bytes, digest, version, reused: 0, skipped: false })
     }
@@ -252,9 +253,25 @@ impl Landing<'_> {
         })
         .await
     }
+}
 
-    async fn write_behind(&mut self, download: Download, target: Destination) -> Result<(u64, Digest)> {
-        let (stated, replace) = (download.digest(), self.options.replace);
+/// What a content on its way is held by, and told to.
+pub(crate) struct Flowing<'a> {
+    pub(crate) control: &'a Control,
+    pub(crate) report: &'a Report,
+    /// How many bytes of the attempt that runs were reported.
+    pub(crate) moved: &'a AtomicU64,
+}
+
+impl Flowing<'_> {
+    /// Writes what comes into a file, on a thread of its own.
+    pub(crate) async fn write_behind(
+        &self,
+        download: Download,
+        target: Destination,
+        replace: bool,
+    ) -> Result<(u64, Digest)> {
+        let stated = download.digest();
         let (sender, receiver) = mpsc::channel(WRITE_BEHIND);
         let writing = blocking(move || write_chunks(&target, replace, stated, receiver));
         let (received, written) = futures_util::join!(self.receive(download, sender), writing);

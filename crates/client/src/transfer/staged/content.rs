@@ -167,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Content, ShareHash, digest, read};
-    use crate::transfer::reader::{self, Stamp, changed};
+    use crate::transfer::reader;
 
     const CELL: CellSize = CellSize::mebibytes(1);
     const MIB: u64 = 1024 * 1024;

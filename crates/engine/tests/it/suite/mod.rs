@@ -1,6 +1,7 @@
 //! The cases, each over a fresh world.
 
 mod access;
+mod archives;
 mod batches;
 mod concurrency;
 mod content;
@@ -41,6 +42,12 @@ macro_rules! cases {
         ];
     };
 }
+
+cases![
+    BYTES_OUT:
+    archives::an_archive_is_of_one_moment_or_of_the_walk,
+    archives::links_share_a_secret,
+];
 
 cases![
     FILES:

@@ -22,7 +22,7 @@ use tracing::Instrument;
 use super::super::app::App;
 use super::super::edge::RequestId;
 use super::super::extract::next_piece;
-use super::super::incoming::stated_media_type;
+use super::super::incoming::well_formed_media_type;
 use super::super::json;
 use super::frames::{Frame, Frames};
 use crate::measures::Counted;
@@ -249,7 +249,7 @@ impl Reader {
         }
         let options = UploadOptions {
             length: Some(item.size),
-            media_type: item.media_type.as_deref().and_then(stated_media_type),
+            media_type: item.media_type.as_deref().and_then(well_formed_media_type),
             digests: item.digest.into_iter().collect(),
             on_conflict: item.on_conflict,
             metadata: item.metadata,

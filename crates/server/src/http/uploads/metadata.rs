@@ -12,7 +12,7 @@ use longshore_engine::{Actor, Made, Preconditions, Premises, Target, UploadOptio
 use super::protocol::malformed;
 use crate::http::app::App;
 use crate::http::extract::{Caller, NodeRef};
-use crate::http::incoming::stated_media_type;
+use crate::http::incoming::well_formed_media_type;
 use crate::problem::Failure;
 
 /// Keys and their values, decoded.
@@ -85,7 +85,7 @@ impl Metadata {
         if asked.if_match.is_none() && !asked.if_none_match {
             premises.preconditions = Preconditions { if_match: self.if_match()?, if_none_match: false };
         }
-        let media_type = self.0.get("filetype").and_then(|text| stated_media_type(text));
+        let media_type = self.0.get("filetype").and_then(|text| well_formed_media_type(text));
         let digest = self.read::<Digest>("digest", "`blake3:` or `sha256:` and 64 hexadecimal characters")?;
         let options = UploadOptions {
             length: None,

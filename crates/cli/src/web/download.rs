@@ -1,0 +1,387 @@
+//! One URL into one file: asked for, taken in, gone on with where it broke, and named when it is whole.
+
+use std::io;
+use std::mem::take;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::BytesMut;
+use longshore_flow::{Blocking, Rate};
+use reqwest::header::{
+    CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
+};
+use reqwest::{Method, StatusCode};
+
+use super::agent::{Agent, Answer, Ask};
+use super::filename;
+use super::folder::{Folder, Part};
+use super::journal::{Entry, Journal};
+use super::link::Link;
+use super::patience::Patience;
+use super::refused::{Again, Ended, Refused};
+use crate::failure::{Exit, Failure};
+use crate::transfer::progress::Counters;
+use crate::transfer::summary::Outcome;
+
+/// Bytes that are written at once.
+const PIECE: usize = 256 * 1_024;
+/// Attempts count anew when one has brought so much more than all before: a bad network ends no long download.
+const HEADWAY: u64 = 64 * 1_024;
+
+/// Downloads files into a folder.
+pub(crate) struct Downloads {
+    pub(crate) agent: Agent,
+    pub(crate) patience: Patience,
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) disk: Blocking,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) rate: Option<Rate>,
+    /// Whether files that stand in the way are replaced.
+    pub(crate) force: bool,
+}
+
+/// A download on its way. Dropped before its end, it leaves a part only where that can be gone on with.
+struct Progress {
+    link: Link,
+    folder: Arc<Folder>,
+    name: Option<String>,
+    /// Shared with the thread that writes. Nothing before the first answer.
+    part: Option<Arc<Mutex<Part>>>,
+    /// How many bytes the part has.
+    length: u64,
+    validator: Option<String>,
+    /// Whether the journal knows that the part is there.
+    noted: bool,
+    /// Whether the file has its name.
+    landed: bool,
+}
+
+impl Downloads {
+    /// Brings the file of a URL here, unless it is here already.
+    pub(crate) async fn fetch(&self, link: Link) -> Outcome {
+        if !self.journal.begin(&link.id) {
+            return Outcome::Skipped;
+        }
+        let shown = link.shown.clone();
+        match self.take(link).await {
+            Ok(Some(bytes)) => Outcome::File(bytes),
+            Ok(None) => Outcome::Skipped,
+            Err(failure) => Outcome::Failed(shown, failure),
+        }
+    }
+
+    async fn take(&self, link: Link) -> Result<Option<u64>, Failure> {
+        let mut progress = Progress::new(link, Arc::clone(&self.folder));
+        if let Some(entry) = self.journal.entry(&progress.link.id) {
+            if entry.done && !self.force && self.folder.has(&entry.name) {
+                return Ok(None);
+            }
+            self.resume(&mut progress, entry).await?;
+        }
+        self.attempts(&mut progress).await.map(Some)
+    }
+
+    /// Opens what an earlier run has left of the file.
+    async fn resume(&self, progress: &mut Progress, entry: Entry) -> Result<(), Failure> {
+        // Somebody else's file of that name is told of before anything is sent.
+        self.folder.check(&entry.name, self.force)?;
+        let name = self.journal.name(&entry.url, &entry.name, &self.folder);
+        progress.name = Some(name.clone());
+        if name == entry.name && self.folder.has_part(&name) && entry.validator.is_some() {
+            progress.validator = entry.validator;
+            progress.noted = true;
+            self.open(progress, &name).await?;
+        }
+        Ok(())
+    }
+
+    async fn attempts(&self, progress: &mut Progress) -> Result<u64, Failure> {
+        let (mut attempt, mut most) = (1, progress.length);
+        loop {
+            let refused = match self.attempt(progress).await {
+                Ok(bytes) => {
+                    self.patience.succeeded();
+                    return Ok(bytes);
+                }
+                Err(Ended::Failed(failure)) => return Err(failure),
+                Err(Ended::Refused(refused)) => refused,
+            };
+            if progress.length >= most.saturating_add(HEADWAY) {
+                most = progress.length;
+                attempt = 1;
+            }
+            let Some(pause) = self.patience.pause(attempt, &refused) else {
+                return Err(refused.into_failure());
+            };
+            attempt += 1;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&self, progress: &mut Progress) -> Result<u64, Ended> {
+        let ask = progress.ask();
+        let answer = self.agent.send(&ask).await?;
+        let offset = match answer.status() {
+            StatusCode::PARTIAL_CONTENT => match range_start(&answer) {
+                Some(start) if progress.length > 0 && start == progress.length => start,
+                // Not what was asked for: what is there cannot be gone on with.
+                _ => {
+                    answer.broke();
+                    self.start_anew(progress).await?;
+                    let message = "the server sends another range than was asked for";
+                    return Err(Refused::new("web_incomplete", Again::Soon, message).into());
+                }
+            },
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                let whole = answer.header(CONTENT_RANGE.as_str()).and_then(total);
+                answer.end();
+                if whole == Some(progress.length) {
+                    // The server has no more, and would have sent all of it if it had changed.
+                    return self.land(progress).await;
+                }
+                self.start_anew(progress).await?;
+                let message = "the server has less than is here already";
+                return Err(Refused::new("web_incomplete", Again::Soon, message).into());
+            }
+            StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
+                self.begin(progress, &answer).await?;
+                0
+            }
+            status => {
+                let message = format!("the server answered {} and no file", status.as_u16());
+                answer.end();
+                return Err(Refused::never("web_refused", message).into());
+            }
+        };
+        let stated = answer.header(CONTENT_RANGE.as_str()).and_then(total);
+        let whole = match (offset, answer.length()) {
+            (0, length) => length,
+            (_, Some(length)) => {
+                let end = offset.checked_add(length);
+                if stated.is_some() && stated != end {
+                    answer.broke();
+                    let message = "the server's lengths contradict each other";
+                    return Err(Refused::new("web_incomplete", Again::Soon, message).into());
+                }
+                end
+            }
+            (_, None) => stated,
+        };
+        self.receive(progress, answer).await?;
+        if whole.is_some_and(|whole| whole != progress.length) {
+            let length = progress.length;
+            self.start_anew(progress).await?;
+            let message = format!("{length} bytes came instead of {}", whole.unwrap_or_default());
+            return Err(Refused::new("web_incomplete", Again::Soon, message).into());
+        }
+        self.land(progress).await
+    }
+
+    /// Takes note of what a whole answer says, and makes room for it.
+    async fn begin(&self, progress: &mut Progress, answer: &Answer) -> Result<(), Ended> {
+        if progress.part.is_some() {
+            self.start_anew(progress).await?;
+        } else {
+            let name = match &progress.name {
+                Some(name) => name.clone(),
+                None => {
+                    let disposition = answer.raw_header(CONTENT_DISPOSITION.as_str());
+                    let wanted = filename::of_answer(disposition, &answer.url);
+                    let name = self.journal.name(&progress.link.id, &wanted, &self.folder);
+                    self.folder.check(&name, self.force)?;
+                    name
+                }
+            };
+            progress.name = Some(name.clone());
+            self.open(progress, &name).await?;
+            // What lies there is of nobody that could say what it is a part of.
+            self.start_anew(progress).await?;
+        }
+        progress.validator = validator(answer);
+        progress.noted = false;
+        Ok(())
+    }
+
+    async fn open(&self, progress: &mut Progress, name: &str) -> Result<(), Failure> {
+        let (folder, name) = (Arc::clone(&self.folder), name.to_owned());
+        let part = self.disk.run(move || folder.part(&name)).await.map_err(lost)??;
+        progress.length = part.length;
+        progress.part = Some(Arc::new(Mutex::new(part)));
+        Ok(())
+    }
+
+    /// Takes in the body. What came before it broke off is kept.
+    async fn receive(&self, progress: &mut Progress, mut answer: Answer) -> Result<(), Ended> {
+        let mut waiting = BytesMut::new();
+        let broke = loop {
+            match answer.chunk().await {
+                Ok(None) => break None,
+                Err(refused) => break Some(refused),
+                Ok(Some(chunk)) => {
+                    if let Some(rate) = &self.rate {
+                        rate.take(chunk.len() as u64).await;
+                    }
+                    self.counters.moved(chunk.len() as u64);
+                    waiting.extend_from_slice(&chunk);
+                    if waiting.len() >= PIECE {
+                        self.note(progress, false).await?;
+                        self.write(progress, take(&mut waiting)).await?;
+                    }
+                }
+            }
+        };
+        if !waiting.is_empty() {
+            if broke.is_some() {
+                self.note(progress, false).await?;
+            }
+            self.write(progress, waiting).await?;
+        }
+        match broke {
+            None => {
+                answer.end();
+                Ok(())
+            }
+            Some(refused) => {
+                answer.broke();
+                Err(refused.into())
+            }
+        }
+    }
+
+    async fn write(&self, progress: &mut Progress, bytes: BytesMut) -> Result<(), Failure> {
+        let added = bytes.len() as u64;
+        self.with_part(progress, move |part| part.write(&bytes)).await?;
+        progress.length += added;
+        Ok(())
+    }
+
+    async fn start_anew(&self, progress: &mut Progress) -> Result<(), Failure> {
+        self.with_part(progress, Part::clear).await?;
+        progress.length = 0;
+        progress.validator = None;
+        Ok(())
+    }
+
+    /// Does something with the part, where it may block. A fault of the disk is no fault of the server's.
+    async fn with_part<T: Send + 'static>(
+        &self,
+        progress: &Progress,
+        work: impl FnOnce(&mut Part) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let Some(part) = progress.part.clone() else {
+            return Err(Failure::new(Exit::Unexpected, "local_io", "the file was never opened"));
+        };
+        let done =
+            self.disk.run(move || work(&mut part.lock().unwrap_or_else(PoisonError::into_inner))).await;
+        done.map_err(lost)?.map_err(|error| self.folder.failed(progress.name(), &error))
+    }
+
+    /// Writes into the journal that the file is whole, or how its part can be gone on with.
+    async fn note(&self, progress: &mut Progress, done: bool) -> Result<(), Failure> {
+        if !done && (progress.noted || progress.validator.is_none()) {
+            return Ok(());
+        }
+        progress.noted = true;
+        let entry = Entry {
+            url: progress.link.id.clone(),
+            name: progress.name().to_owned(),
+            validator: progress.validator.clone(),
+            done,
+        };
+        let (journal, folder) = (Arc::clone(&self.journal), Arc::clone(&self.folder));
+        let name = entry.name.clone();
+        let noted = self.disk.run(move || journal.note(entry)).await.map_err(lost)?;
+        noted.map_err(|error| folder.failed(&name, &error))
+    }
+
+    /// Gives the whole file its name.
+    async fn land(&self, progress: &mut Progress) -> Result<u64, Ended> {
+        if let Some(wanted) = progress.link.sha256
+            && self.with_part(progress, Part::sha256).await? != wanted
+        {
+            self.start_anew(progress).await?;
+            let message = "the content does not have the SHA-256 that the URL asks for";
+            return Err(Refused::never("web_digest", message).into());
+        }
+        // Noted first: a file that has its name is one that the next run knows.
+        self.note(progress, true).await?;
+        let (folder, name, force) = (Arc::clone(&self.folder), progress.name().to_owned(), self.force);
+        let landed = self.disk.run(move || folder.land(&name, force)).await.map_err(lost)?;
+        if let Err(failure) = landed {
+            self.note_undone(progress).await?;
+            return Err(failure.into());
+        }
+        progress.landed = true;
+        Ok(progress.length)
+    }
+
+    /// Takes back that the file is there: something else has its name.
+    async fn note_undone(&self, progress: &mut Progress) -> Result<(), Failure> {
+        let entry = Entry {
+            url: progress.link.id.clone(),
+            name: progress.name().to_owned(),
+            validator: progress.validator.clone(),
+            done: false,
+        };
+        let journal = Arc::clone(&self.journal);
+        let noted = self.disk.run(move || journal.note(entry)).await.map_err(lost)?;
+        noted.map_err(|error| self.folder.failed(progress.name(), &error))
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.part.is_some() && !self.landed && !self.can_go_on() {
+            self.folder.remove_part(self.name());
+        }
+    }
+}
+
+impl Progress {
+    fn new(link: Link, folder: Arc<Folder>) -> Self {
+        let (name, part, validator) = (None, None, None);
+        Self { link, folder, name, part, length: 0, validator, noted: false, landed: false }
+    }
+
+    fn ask(&self) -> Ask {
+        let mut headers = HeaderMap::new();
+        let validator = self.validator.as_deref().and_then(|validator| HeaderValue::from_str(validator).ok());
+        if let Some(validator) = validator.filter(|_| self.length > 0)
+            && let Ok(range) = HeaderValue::from_str(&format!("bytes={}-", self.length))
+        {
+            headers.insert(RANGE, range);
+            headers.insert(IF_RANGE, validator);
+        }
+        Ask { method: Method::GET, url: self.link.url.clone(), headers, body: None }
+    }
+
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    /// Tells whether a later run can go on with the part.
+    fn can_go_on(&self) -> bool {
+        self.noted && self.validator.is_some() && self.length > 0
+    }
+}
+
+/// Returns what a later request for the rest can name: only what changes with every byte of the content.
+fn validator(answer: &Answer) -> Option<String> {
+    let strong = answer.header(ETAG.as_str()).filter(|etag| etag.starts_with('"'));
+    strong.or_else(|| answer.header(LAST_MODIFIED.as_str())).map(str::to_owned)
+}
+
+/// Returns where the range begins that an answer holds.
+fn range_start(answer: &Answer) -> Option<u64> {
+    let field = answer.header(CONTENT_RANGE.as_str())?.trim().strip_prefix("bytes")?;
+    field.trim_start().split_once('-')?.0.parse().ok()
+}
+
+/// Returns how long the whole is that a `Content-Range` speaks of.
+fn total(field: &str) -> Option<u64> {
+    field.rsplit_once('/')?.1.trim().parse().ok()
+}
+
+fn lost(error: longshore_flow::blocking::Lost) -> Failure {
+    Failure::new(Exit::Unexpected, "unexpected", error.to_string())
+}

@@ -1,0 +1,283 @@
+//! Signed links: a version's content for whoever has the link, without a key, until a stated time.
+//!
+//! Nothing is kept of a link. Its token says what it leads to and is sealed with a secret of the database (HMAC-SHA-256),
+//! so that any node opens what another has made. It lives no longer than its key: what the key may no longer read, the
+//! link does not give.
+
+use std::fmt::{self, Debug};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use longshore_core::wire::{CreateLink, Disposition, LONGEST_LINK};
+use longshore_core::{Code, KeyId, NodeId, Timestamp, VersionId, random};
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
+
+use crate::act::Premises;
+use crate::actor::Actor;
+use crate::db;
+use crate::download::Content;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::idempotency::once;
+
+/// What every token begins with, so that scanners for secrets find one.
+const PREFIX: &str = "lsl_";
+/// What is sealed with the payload: the same secret may seal other things one day.
+const CONTEXT: &[u8] = b"longshore link 1\n";
+/// The characters of an id behind its prefix.
+const ID: usize = 26;
+const TIME: usize = 8;
+const PAYLOAD: usize = 3 * ID + TIME + 1;
+const SEAL: usize = 32;
+
+/// The secret that seals links, once it has been asked for.
+#[derive(Default)]
+pub(crate) struct LinkSecret(OnceCell<hmac::Key>);
+
+impl Debug for LinkSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkSecret")
+    }
+}
+
+/// A link's secret text. It prints nothing of itself.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkToken(String);
+
+impl LinkToken {
+    /// Takes the text of a link; whether it is one, [`Engine::open_link`] finds out.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Returns the whole text: for the moment it is sent.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Debug for LinkToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkToken")
+    }
+}
+
+/// A link that was made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NewLink {
+    /// Its secret.
+    pub token: LinkToken,
+    /// The file's name.
+    pub name: String,
+    /// The version whose content it gives.
+    pub version_id: VersionId,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// What a link leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Claims {
+    file: NodeId,
+    version: VersionId,
+    key: KeyId,
+    expires_at: Timestamp,
+    disposition: Disposition,
+}
+
+impl Claims {
+    fn seal(self, secret: &hmac::Key) -> LinkToken {
+        let Self { file, version, key, expires_at, disposition } = self;
+        let mut sealed = Vec::with_capacity(PAYLOAD + SEAL);
+        for (text, prefix) in [
+            (file.to_string(), NodeId::PREFIX),
+            (version.to_string(), VersionId::PREFIX),
+            (key.to_string(), KeyId::PREFIX),
+        ] {
+            sealed.extend_from_slice(&text.as_bytes()[prefix.len()..]);
+        }
+        sealed.extend_from_slice(&expires_at.as_micros().to_be_bytes());
+        sealed.push(u8::from(disposition == Disposition::Inline));
+        let seal = hmac::sign(secret, &[CONTEXT, &sealed].concat());
+        sealed.extend_from_slice(seal.as_ref());
+        LinkToken(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(sealed)))
+    }
+
+    /// Opens what this secret has sealed; nothing for all else.
+    fn open(token: &LinkToken, secret: &hmac::Key) -> Option<Self> {
+        let sealed = BASE64_URL_SAFE_NO_PAD.decode(token.0.strip_prefix(PREFIX)?).ok()?;
+        let (payload, seal) = sealed.split_at_checked(PAYLOAD)?;
+        // In constant time, whatever is wrong.
+        hmac::verify(secret, &[CONTEXT, payload].concat(), seal).ok()?;
+        let (ids, rest) = payload.split_at_checked(3 * ID)?;
+        let ids = str::from_utf8(ids).ok()?;
+        let (time, disposition) = rest.split_first_chunk::<TIME>()?;
+        let id = |place: usize, prefix: &str| format!("{prefix}{}", &ids[place * ID..(place + 1) * ID]);
+        Some(Self {
+            file: id(0, NodeId::PREFIX).parse().ok()?,
+            version: id(1, VersionId::PREFIX).parse().ok()?,
+            key: id(2, KeyId::PREFIX).parse().ok()?,
+            expires_at: Timestamp::from_micros(i64::from_be_bytes(*time)),
+            disposition: match disposition {
+                [0] => Disposition::Attachment,
+                [1] => Disposition::Inline,
+                _ => return None,
+            },
+        })
+    }
+}
+
+fn no_link() -> Error {
+    Error::new(Code::LinkNotFound, "this link leads nowhere: it is none of ours, or what it led to is gone")
+}
+
+fn ended() -> Error {
+    Error::new(Code::LinkExpired, "the link's time is over, or that of the key which made it")
+}
+
+/// Tells what those who have no key may know of why content cannot be opened.
+fn told_to_anyone(error: Error) -> Error {
+    match error.code() {
+        Code::NodeNotFound | Code::VersionNotFound | Code::InTrash | Code::NotAFile => no_link(),
+        _ => error,
+    }
+}
+
+impl Engine {
+    /// Makes a link to the content of a file as it is now, or of a stated version. Who may read may make one; with
+    /// `premises` comes an idempotency key, and nothing else of them matters.
+    pub async fn create_link(
+        &self,
+        actor: &Actor,
+        file: NodeId,
+        wanted: CreateLink,
+        premises: Premises,
+    ) -> Result<NewLink> {
+        if wanted.expires_in == 0 || wanted.expires_in > LONGEST_LINK {
+            let detail = format!("`expires_in` is 1 to {LONGEST_LINK} seconds");
+            return Err(Error::new(Code::InvalidBody, detail));
+        }
+        let key = actor.key.ok_or_else(|| Error::new(Code::KeyMissing, "a link is made with a key"))?;
+        if let Some(answer) = self.answered(actor, &premises).await? {
+            return Ok(answer);
+        }
+        let content = self.open_content(actor, file, wanted.version).await?;
+        let claims = Claims {
+            file,
+            version: content.version().id,
+            key,
+            expires_at: self.now().plus(Duration::from_secs(wanted.expires_in)),
+            disposition: wanted.disposition,
+        };
+        let link = NewLink {
+            token: claims.seal(self.link_secret().await?),
+            name: content.node().name.clone(),
+            version_id: claims.version,
+            expires_at: claims.expires_at,
+        };
+        let Some(idempotency) = premises.idempotency else { return Ok(link) };
+        let (actor, clock) = (actor.clone(), self.clock());
+        self.db()
+            .write(move |tx| {
+                let (actor, clock, link) = (actor.clone(), clock.clone(), link.clone());
+                let idempotency = Some(idempotency.clone());
+                Box::pin(
+                    async move { once(tx, idempotency, &actor, clock.as_ref(), async |_| Ok(link)).await },
+                )
+            })
+            .await
+    }
+
+    /// Opens the content that a link leads to, and tells what a browser is to do with it.
+    ///
+    /// `LinkExpired` where its time is over, or its key is revoked or over; `LinkNotFound` for what is no link of this
+    /// database, and where the file or the version is in the trash or gone.
+    pub async fn open_link(&self, token: &LinkToken) -> Result<(Content, Disposition)> {
+        let claims = Claims::open(token, self.link_secret().await?).ok_or_else(no_link)?;
+        if claims.expires_at <= self.now() {
+            return Err(ended());
+        }
+        let actor = self.actor_of(claims.key).await.map_err(|error| match error.code() {
+            Code::KeyUnknown | Code::KeyRevoked | Code::KeyExpired => ended(),
+            _ => error,
+        })?;
+        let content = self.open_content(&actor, claims.file, Some(claims.version)).await;
+        Ok((content.map_err(told_to_anyone)?, claims.disposition))
+    }
+
+    async fn link_secret(&self) -> Result<&hmac::Key> {
+        let secret = self.links().0.get_or_try_init(async || {
+            let mut fresh = [0; 32];
+            random::fill(&mut fresh);
+            let fresh = Bytes::copy_from_slice(&fresh);
+            let secret = self
+                .db()
+                .write(move |tx| {
+                    let fresh = fresh.clone();
+                    Box::pin(async move { db::instance::link_secret(tx, fresh).await })
+                })
+                .await?;
+            Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+        });
+        secret.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_core::wire::Disposition;
+    use longshore_core::{KeyId, NodeId, Timestamp, VersionId};
+    use ring::hmac;
+
+    use super::{Claims, LinkToken};
+
+    fn secret(byte: u8) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &[byte; 32])
+    }
+
+    fn claims() -> Claims {
+        let now = Timestamp::from_micros(1_763_613_468_000_000);
+        Claims {
+            file: NodeId::new(now),
+            version: VersionId::new(now),
+            key: KeyId::new(now),
+            expires_at: now,
+            disposition: Disposition::Inline,
+        }
+    }
+
+    #[test]
+    fn what_was_sealed_comes_back() {
+        let claims = claims();
+        let token = claims.seal(&secret(1));
+        assert_eq!(Claims::open(&token, &secret(1)), Some(claims));
+        assert_eq!(Claims::open(&token, &secret(2)), None);
+        assert!(!format!("{token:?}").contains(&token.reveal()[4..]));
+    }
+
+    #[test]
+    fn one_other_character_opens_nothing() {
+        let token = claims().seal(&secret(1));
+        for place in 0..token.reveal().len() {
+            for other in [b'A', b'B', b'-', b'='] {
+                let mut text = token.reveal().as_bytes().to_vec();
+                if text[place] == other {
+                    continue;
+                }
+                text[place] = other;
+                let changed = LinkToken::new(String::from_utf8(text).unwrap());
+                assert_eq!(Claims::open(&changed, &secret(1)), None, "place {place}");
+            }
+            let cut = LinkToken::new(token.reveal()[..place].to_owned());
+            assert_eq!(Claims::open(&cut, &secret(1)), None, "cut at {place}");
+        }
+        let longer = LinkToken::new(format!("{}AAAA", token.reveal()));
+        assert_eq!(Claims::open(&longer, &secret(1)), None);
+    }
+}
