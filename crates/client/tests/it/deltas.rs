@@ -22,7 +22,7 @@ async fn upload(listed: impl Fn() -> Reply + Send + Sync + 'static, options: &Up
         "GET" => Reply::Answer(json(200, &old())),
         "PUT" => stored(seen),
         // Of uploads that end in parts it knows nothing.
-        _ => Reply::Answer(problem(404, "route_not_found")),
+        _ => Reply::Answer(problem(404, "route_not_found", &[])),
     })
     .await;
     let content: Vec<u8> = (0..SIZE).map(|place| (place % 251) as u8).collect();
@@ -38,9 +38,9 @@ async fn upload(listed: impl Fn() -> Reply + Send + Sync + 'static, options: &Up
 #[tokio::test]
 async fn a_server_that_lists_nothing_gets_all_of_it() {
     let options = UploadOptions::default();
-    let refused = || Reply::Answer(problem(404, "route_not_found"));
+    let refused = || Reply::Answer(problem(404, "route_not_found", &[]));
     assert_eq!(upload(refused, &options).await, ["stored", "chunks", "stored"]);
-    let small = || Reply::Answer(problem(409, "not_chunked"));
+    let small = || Reply::Answer(problem(409, "not_chunked", &[]));
     assert_eq!(upload(small, &options).await, ["stored", "chunks", "stored"]);
     // By another rule, of another length, and no list at all.
     let rule = chunks::ALGORITHM;
