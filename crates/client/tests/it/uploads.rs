@@ -128,7 +128,7 @@ async fn a_file_that_changes_its_length_is_never_stored() {
     for grows in [true, false] {
         let fake = Fake::start(|_, seen| stored(seen)).await;
         let client = fake.client();
-        let length = 8 * MIB;
+        let length = 7 * MIB;
         let file = file(&pattern(length));
         let other = file.reopen().unwrap();
         let changed = Mutex::new(Some(other));
