@@ -67,6 +67,7 @@ pub(crate) async fn try_upload(
     if look.await.map_err(Error::lost)?.is_none() {
         return Ok(None);
     }
+    options.hand().pass().await?;
     let found = match known {
         Standing::Node(node) => Some(Node::clone(node)),
         Standing::Absent => None,
