@@ -2,7 +2,8 @@
 //!
 //! Ids, workspace paths and names, digests, the wire types of the HTTP API, error
 //! kinds with their public table of codes, API keys' text form, webhooks' signatures,
-//! and a clock that tests can move.
+//! the chunks and deltas by which a new version shares bytes with an old one, and a clock
+//! that tests can move.
 //!
 //! This crate is pure. It never knows tokio, files, HTTP or SQL; the only things it
 //! takes from the machine are the time ([`clock::SystemClock`]) and random bytes

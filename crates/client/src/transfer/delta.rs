@@ -11,13 +11,9 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH, LOCATION};
-use http::{HeaderName, HeaderValue, Method, Request};
-use longshore_core::delta::MEDIA_TYPE;
-use longshore_core::wire::{Node, NodeKind, OnConflict, StagedUpload};
-use longshore_core::{Algorithm, Code, UploadId, VersionId};
+use http::Method;
+use longshore_core::wire::{Node, NodeKind, OnConflict};
+use longshore_core::{Algorithm, Code, VersionId};
 use longshore_flow::Cancel;
 
 use self::read::Subject;
@@ -25,23 +21,20 @@ use self::recipe::{Known, Listing};
 use super::control::Control;
 use super::progress::Report;
 use super::source::{Known as Standing, Target};
+use super::staged::is_gone;
+use super::staged::protocol::{self, Metadata, Tus};
 use super::upload::{Guard, UploadOptions, find, locks};
-use crate::api::files::Folder;
-use crate::client::{Call, Client, LOCK_TOKEN, Lane};
+use crate::client::{Client, Lane, Retried, Tries};
 use crate::error::{Error, Result};
 use crate::lock::Named;
-use crate::transport::answer::Answer;
 use crate::transport::body::{Body, Sending};
 
 /// How long content is of which only what changed is sent. Below, a list of chunks saves too little; above, what is known
 /// of them takes too much memory: about 4 MiB for each GiB.
 const LENGTHS: RangeInclusive<u64> = 4 * 1024 * 1024..=16 * 1024 * 1024 * 1024;
 
-const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
-const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
-const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
-const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
-const LONGSHORE_BASE: HeaderName = HeaderName::from_static("longshore-base");
+/// How often the server may be further, or less far, than was thought, before that is an error.
+const BEHIND: u32 = 10;
 
 /// Whether only what changed of a file is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,7 +59,7 @@ pub(crate) async fn try_upload(
     let is_stated = options.digest.is_some_and(|digest| digest.algorithm() != Algorithm::Blake3);
     let makes_a_version = options.on_conflict == OnConflict::Version && !options.if_none_match;
     // A caller's own idempotency key goes with one request, and this takes several.
-    if options.delta == Delta::Never || !makes_a_version || is_stated || client.ensure_no_own_key().is_err() {
+    if options.delta == Delta::Never || !makes_a_version || is_stated || client.has_own_key() {
         return Ok(None);
     }
     let looked = path.to_owned();
@@ -74,6 +67,7 @@ pub(crate) async fn try_upload(
     if look.await.map_err(Error::lost)?.is_none() {
         return Ok(None);
     }
+    options.hand().pass().await?;
     let found = match known {
         Standing::Node(node) => Some(Node::clone(node)),
         Standing::Absent => None,
@@ -140,14 +134,6 @@ async fn list(client: &Client, route: &str, length: u64) -> Result<Option<Known>
     Ok(listing.finish(length).ok())
 }
 
-/// What became of an attempt.
-enum Attempt {
-    /// All of it is there.
-    Whole,
-    /// The server does not take this as a delta.
-    Unwanted,
-}
-
 struct DeltaUpload<'a> {
     client: &'a Client,
     target: &'a Target,
@@ -159,199 +145,161 @@ struct DeltaUpload<'a> {
     subject: Arc<Subject>,
 }
 
+/// How far an upload is.
+#[derive(Debug, Default)]
+struct State {
+    /// How many bytes of the content are durable.
+    durable: u64,
+    /// How many bytes of instructions the report was told of.
+    told: u64,
+    /// Whether the server said that the file is written.
+    is_written: bool,
+}
+
 /// Tells whether a refusal says that the file must be sent whole.
 fn asks_for_all(error: &Error) -> bool {
-    [
-        Code::RouteNotFound,
+    let codes = [
         Code::MediaTypeUnsupported,
-        Code::UploadNotFound,
-        Code::UploadExpired,
         Code::UploadNotAppendable,
         Code::TooManyPieces,
         Code::VersionNotFound,
         Code::NodeNotFound,
         Code::InTrash,
         Code::InvalidDelta,
-        Code::TusVersionUnsupported,
-    ]
-    .into_iter()
-    .any(|code| error.is(code))
+    ];
+    is_gone(error) || codes.into_iter().any(|code| error.is(code))
 }
 
 impl DeltaUpload<'_> {
+    fn tus(&self) -> Tus<'_> {
+        Tus { client: self.client, options: self.options }
+    }
+
     async fn run(mut self) -> Result<Option<Node>> {
-        let Some(id) = self.create().await? else { return Ok(None) };
-        let length = self.subject.length;
-        self.report.started(Some(length));
-        self.report.reused(length.saturating_sub(self.subject.recipe.bytes(0)));
-        match self.send(id).await? {
-            Attempt::Whole => self.written(id).await.map(Some),
-            Attempt::Unwanted => {
-                // It expires by itself where this fails.
-                let _expires = self.ask(Method::DELETE, &url(id)).await;
-                Ok(None)
+        let Some(upload) = self.begin().await? else { return Ok(None) };
+        let node = match self.send(&upload).await {
+            Ok(node) => node,
+            Err(error) => {
+                if !error.is_network() {
+                    self.tus().remove(&upload).await;
+                }
+                return if asks_for_all(&error) { Ok(None) } else { Err(error) };
             }
+        };
+        if node.digest == Some(self.subject.digest) {
+            return Ok(Some(node));
         }
+        let message = format!("the server stored other content than was sent to {}", self.target);
+        Err(Error::mismatch(Code::DigestMismatch, message))
     }
 
-    fn request(&self, method: Method, path: &str, body: Body) -> Result<Request<Body>> {
-        let mut request = self.client.request(method, path, body)?;
-        let headers = request.headers_mut();
-        headers.insert(TUS_RESUMABLE, HeaderValue::from_static("1.0.0"));
-        if let Some(locks) = self.locks.header()? {
-            headers.insert(LOCK_TOKEN, locks);
-        }
-        if let Some(if_match) = self.options.if_match {
-            headers.insert(IF_MATCH, if_match.header());
-        }
-        Ok(request)
-    }
-
-    async fn ask(&self, method: Method, path: &str) -> Result<Answer> {
-        self.control.pass().await?;
-        let request = self.request(method, path, Body::Empty)?;
-        self.client.send(request, None, Lane::Common).await
-    }
-
-    /// Begins the upload; nothing where the server does not know such.
-    async fn create(&mut self) -> Result<Option<UploadId>> {
-        let metadata = HeaderValue::try_from(self.metadata().await?)
-            .map_err(|_| Error::invalid("what is said of the upload makes no header"))?;
+    /// Begins the upload; nothing where the server knows none.
+    async fn begin(&mut self) -> Result<Option<String>> {
+        let workspace = protocol::workspace(self.client, self.target).await?;
+        let metadata = Metadata::of(self.target, workspace, self.options).with_digest(self.subject.digest);
         let mut tries = self.client.tries();
         loop {
             self.control.pass().await?;
-            let mut request = self.request(Method::POST, "/v1/uploads", Body::Empty)?;
-            let headers = request.headers_mut();
-            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-            headers.insert(UPLOAD_LENGTH, HeaderValue::from(self.subject.length));
-            headers.insert(UPLOAD_METADATA, metadata.clone());
-            let error = match self.client.send(request, None, Lane::Common).await {
-                Ok(answer) => {
-                    let location = answer.header(LOCATION.as_str()).and_then(|url| url.rsplit('/').next());
-                    return Ok(location.and_then(|id| id.parse().ok()));
-                }
+            match self.tus().begin(&metadata, &self.locks, self.subject.length).await {
+                Ok(upload) => return Ok(Some(upload)),
+                Err(error) if self.locks.leave_out(&error) => {}
+                Err(error) if error.is(Code::RouteNotFound) => return Ok(None),
+                Err(error) if error.is_storage_full() => return Err(error),
+                // A second one that nobody uses expires.
+                Err(error) => drop(tries.again(error).await?),
+            }
+        }
+    }
+
+    /// Sends the instructions, and goes on where the server stopped; returns what the upload became.
+    async fn send(&mut self, upload: &str) -> Result<Node> {
+        let length = self.subject.length;
+        self.report.started(Some(length));
+        self.report.reused(length.saturating_sub(self.subject.recipe.bytes(0)));
+        let (mut tries, mut failed) = (self.client.tries(), None);
+        let mut state = State::default();
+        loop {
+            self.control.pass().await?;
+            let error = match self.attempt(upload, failed, &mut tries, &mut state).await {
+                Ok(node) => return Ok(node),
                 Err(error) => error,
             };
             if self.locks.leave_out(&error) {
-                continue;
+                failed = Some(tries.at_once(error));
+            } else if error.is(Code::OffsetMismatch) || error.is(Code::UploadTakenOver) {
+                // A request of ours that was thought dead had not ended.
+                let retried = tries.at_once(error);
+                if retried.attempt > BEHIND {
+                    return Err(retried.error);
+                }
+                failed = Some(retried);
+            } else if error.is_storage_full() {
+                return Err(error);
+            } else {
+                failed = Some(tries.again(error).await?);
             }
-            if error.is(Code::RouteNotFound) || error.is(Code::MethodNotAllowed) {
-                return Ok(None);
-            }
-            // A second one that nobody uses expires.
-            tries.again(error).await?;
         }
     }
 
-    async fn metadata(&self) -> Result<String> {
-        let mut said = vec![("digest", self.subject.digest.to_string())];
-        match self.target {
-            Target::Version { node } => said.push(("node_id", node.to_string())),
-            Target::Path(place) => {
-                let workspace = self.client.workspace(place.workspace).await?;
-                said.push(("workspace", workspace.to_string()));
-                said.push(("path", place.path.to_string()));
-            }
-            Target::Child { parent, name } => {
-                said.push(("filename", name.to_string()));
-                said.push(("parent_id", parent.route().0));
-                if let Folder::Root(Some(workspace)) = parent {
-                    said.push(("workspace", workspace.to_string()));
-                }
-            }
+    async fn attempt(
+        &self,
+        upload: &str,
+        failed: Option<Retried>,
+        tries: &mut Tries<'_>,
+        state: &mut State,
+    ) -> Result<Node> {
+        if let Some(failed) = failed {
+            self.catch_up(upload, &failed, tries, state).await?;
         }
-        if let Some(media_type) = &self.options.media_type {
-            said.push(("filetype", media_type.clone()));
-        }
-        let pair = |(key, value): &(&str, String)| format!("{key} {}", STANDARD.encode(value));
-        Ok(said.iter().map(pair).collect::<Vec<_>>().join(","))
-    }
-
-    /// Sends the instructions, and goes on where the server stopped.
-    async fn send(&mut self, id: UploadId) -> Result<Attempt> {
-        let mut tries = self.client.tries();
-        let mut offset = 0;
-        loop {
-            let mut sending = None;
-            let patched = self.patch(id, offset, &mut sending).await;
-            let error = match patched {
-                Ok(()) => return Ok(Attempt::Whole),
-                Err(error) => {
-                    let failed = sending.as_ref().and_then(|sending: &Arc<Sending>| sending.take_failure());
-                    failed.unwrap_or(error)
-                }
+        if !state.is_written {
+            let Subject { length, recipe, .. } = &*self.subject;
+            let range = state.durable..*length;
+            let sending = Sending::new(self.report.clone());
+            let guard = Guard(Arc::clone(&sending));
+            // Where all is there the file may be written as well, and the base gone: then this asks for nothing but that.
+            let (base, body) = if range.is_empty() {
+                (None, Body::Empty)
+            } else {
+                let chunks = self.control.hold(read::read_ahead(Arc::clone(&self.subject), range.start));
+                (Some(self.base), Body::Chunks(chunks, Some(recipe.bytes(range.start)), Arc::clone(&sending)))
             };
-            if self.locks.leave_out(&error) {
-                continue;
-            }
-            if asks_for_all(&error) {
-                return Ok(Attempt::Unwanted);
-            }
-            let moved = sending.map_or(0, |sending| sending.bytes());
-            let is_behind = error.is(Code::OffsetMismatch) || error.is(Code::UploadTakenOver);
-            let retried = if is_behind { tries.at_once(error) } else { tries.again(error).await? };
-            if is_behind && retried.attempt > self.client.retry().max_attempts {
-                return Err(retried.error);
-            }
-            self.report.retried(&retried, moved);
-            match self.offset(id).await {
-                Ok(now) => {
-                    if now > offset {
-                        tries.moved();
-                    }
-                    offset = now;
-                }
-                Err(error) if asks_for_all(&error) => return Ok(Attempt::Unwanted),
-                // The next attempt finds out whether that lasts.
-                Err(error) if error.is_retryable() => {}
-                Err(error) => return Err(error),
-            }
+            let slot = self.client.slots().acquire().await;
+            let sent = self.tus().append(upload, range, base, &self.locks, body).await;
+            slot.ended(sent.as_ref().err());
+            drop(guard);
+            state.told += sending.bytes();
+            sent.map_err(|error| sending.take_failure().unwrap_or(error))?;
+            state.is_written = true;
         }
+        let node = self.tus().show(upload).await?.node;
+        node.ok_or_else(|| Error::unreadable("the upload is whole and no file", 200))
     }
 
-    async fn patch(&self, id: UploadId, offset: u64, watched: &mut Option<Arc<Sending>>) -> Result<()> {
-        self.control.pass().await?;
-        let length = self.subject.recipe.bytes(offset);
-        let sending = Sending::new(self.report.clone());
-        *watched = Some(sending.clone());
-        let chunks = self.control.hold(read::read_ahead(self.subject.clone(), offset));
-        let body =
-            if length == 0 { Body::Empty } else { Body::Chunks(chunks, Some(length), sending.clone()) };
-        let mut request = self.request(Method::PATCH, &url(id), body)?;
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
-        let base = HeaderValue::try_from(self.base.to_string());
-        headers.insert(LONGSHORE_BASE, base.map_err(|_| Error::invalid("a version makes no header"))?);
-        let _guard = Guard(sending.clone());
-        let slot = self.client.slots().acquire().await;
-        let sent = self.client.send(request, Some(sending), Lane::Common).await;
-        slot.ended(sent.as_ref().err());
-        sent.map(drop)
-    }
-
-    /// Asks where to go on; what was whole already is written with this.
-    async fn offset(&self, id: UploadId) -> Result<u64> {
-        let answer = self.ask(Method::HEAD, &url(id)).await?;
-        let offset = answer.header(UPLOAD_OFFSET.as_str()).and_then(|text| text.parse().ok());
-        let offset = offset.filter(|offset| *offset <= self.subject.length);
-        offset.ok_or_else(|| {
-            Error::unreadable("the server tells no offset of an upload", answer.status().as_u16())
-        })
-    }
-
-    /// Returns what the upload became.
-    async fn written(&self, id: UploadId) -> Result<Node> {
-        let staged: StagedUpload = self.client.json(Call::get(url(id))).await?;
-        let node = staged.node.ok_or_else(|| Error::unreadable("the server tells of no file", 200))?;
-        if node.digest != Some(self.subject.digest) {
-            let message = format!("the server stored other content than was sent to {}", self.target);
-            return Err(Error::mismatch(Code::DigestMismatch, message));
+    /// Finds out where to go on after a failure.
+    async fn catch_up(
+        &self,
+        upload: &str,
+        failed: &Retried,
+        tries: &mut Tries<'_>,
+        state: &mut State,
+    ) -> Result<()> {
+        let Subject { length, recipe, .. } = &*self.subject;
+        let found = match self.tus().offset(upload, *length, &self.locks).await {
+            // All is there and was refused: why is told to who sends, and not to who looks.
+            Err(error) if !error.is_retryable() && !is_gone(&error) => {
+                self.tus().show(upload).await.map(|shown| shown.offset)
+            }
+            found => found,
+        };
+        let now = found.as_ref().map_or(state.durable, |offset| (*offset).min(*length));
+        let kept = recipe.bytes(0).saturating_sub(recipe.bytes(now));
+        let discarded = state.told.saturating_sub(kept);
+        state.told -= discarded;
+        self.report.retried(failed, discarded);
+        if now > state.durable {
+            tries.moved();
+            state.durable = now;
         }
-        Ok(node)
+        found.map(drop)
     }
-}
-
-fn url(id: UploadId) -> String {
-    format!("/v1/uploads/{id}")
 }

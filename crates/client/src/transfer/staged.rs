@@ -4,7 +4,7 @@
 //! they are joined, which the server does under the digest of the whole; joined twice, they are one file.
 
 mod content;
-mod protocol;
+pub(super) mod protocol;
 mod state;
 
 use std::ops::Range;
@@ -24,7 +24,6 @@ use super::plan::{STAGED, cell_size, shares};
 use super::progress::Report;
 use super::source::{Source, Target};
 use super::upload::{Guard, UploadOptions, locks};
-use crate::api::files::Folder;
 use crate::client::{Client, Retried, Tries};
 use crate::error::{Error, Result};
 use crate::lock::Named;
@@ -102,13 +101,7 @@ impl<'a> Staged<'a> {
             Err(source) => return Ok(Err(source)),
         };
         report.started(Some(content.length()));
-        let workspace = match target {
-            Target::Path(place) => Some(client.workspace(place.workspace).await?),
-            Target::Child { parent: Folder::Root(workspace), .. } => {
-                Some(client.workspace(*workspace).await?)
-            }
-            Target::Child { .. } | Target::Version { .. } => None,
-        };
+        let workspace = protocol::workspace(client, target).await?;
         let (control, locks) = (options.hand(), locks(client, target, options));
         let (cell, content) = (cell_size(content.length()), Arc::new(content));
         Ok(Ok(Self { client, target, options, control, report, content, cell, workspace, locks }))
@@ -194,7 +187,7 @@ impl<'a> Staged<'a> {
         else {
             return Ok(None);
         };
-        match self.tus().offset(&place, first.length()).await {
+        match self.tus().offset(&place, first.length(), &Named::default()).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             // Whatever else it says it says again when the share is sent.
             _ => return Ok(None),
@@ -259,7 +252,7 @@ impl<'a> Staged<'a> {
     ) -> Result<()> {
         let tus = self.tus();
         let found = match &share.place {
-            Some(place) => tus.offset(place, share.length()).await,
+            Some(place) => tus.offset(place, share.length(), &Named::default()).await,
             None => Ok(0),
         };
         if let Some(retried) = retried {
@@ -295,7 +288,7 @@ impl<'a> Staged<'a> {
         let guard = Guard(Arc::clone(&sending));
         let chunks = content::read(Arc::clone(&self.content), Arc::clone(&share.hash), from, to);
         let body = Body::Chunks(self.control.hold(chunks), Some(to - from), Arc::clone(&sending));
-        let sent = tus.append(&place, offset..share.length(), &self.locks, body).await;
+        let sent = tus.append(&place, offset..share.length(), None, &self.locks, body).await;
         drop(guard);
         share.told += sending.bytes();
         sent.map_err(|error| sending.take_failure().unwrap_or(error))
@@ -386,7 +379,7 @@ impl<'a> Staged<'a> {
 }
 
 /// Tells whether the server does not have an upload any more.
-fn is_gone(error: &Error) -> bool {
+pub(super) fn is_gone(error: &Error) -> bool {
     // The answer to a look has no body that could tell more.
     let is_bare = error.kind() == ErrorKind::NotFound && error.code().is_none() && !error.is_local();
     is_bare || error.is(Code::UploadNotFound) || error.is(Code::UploadExpired)

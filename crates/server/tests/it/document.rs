@@ -43,6 +43,7 @@ pub(crate) const CONTRACT: &[&str] = &[
     "DELETE /v1/files/{id}/versions/{ver}",
     "GET /v1/files/{id}/versions/{ver}",
     "PATCH /v1/files/{id}/versions/{ver}",
+    "GET /v1/files/{id}/versions/{ver}/chunks",
     "GET /v1/files/{id}/versions/{ver}/compare",
     "GET /v1/files/{id}/versions/{ver}/content",
     "HEAD /v1/files/{id}/versions/{ver}/content",

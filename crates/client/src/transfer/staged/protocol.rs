@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method};
 use longshore_core::wire::{OnConflict, StagedUpload};
-use longshore_core::{Digest, WorkspaceId};
+use longshore_core::{Digest, VersionId, WorkspaceId, delta};
 
 use crate::api::files::Folder;
 use crate::client::{Client, LOCK_TOKEN, Lane, read};
@@ -16,7 +16,8 @@ use crate::transfer::upload::UploadOptions;
 use crate::transport::answer::Answer;
 use crate::transport::body::Body;
 
-pub(super) const ROUTE: &str = "/v1/uploads";
+pub(in crate::transfer) const ROUTE: &str = "/v1/uploads";
+const LONGSHORE_BASE: HeaderName = HeaderName::from_static("longshore-base");
 const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-concat");
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
@@ -25,7 +26,7 @@ const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 
 /// What is said of an upload's file: keys with values in base64.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Metadata(Vec<String>);
+pub(in crate::transfer) struct Metadata(Vec<String>);
 
 impl Metadata {
     fn add(&mut self, key: &str, value: impl ToString) {
@@ -33,7 +34,11 @@ impl Metadata {
     }
 
     /// Says where the file goes, and what is to hold there.
-    pub(super) fn of(target: &Target, workspace: Option<WorkspaceId>, options: &UploadOptions) -> Self {
+    pub(in crate::transfer) fn of(
+        target: &Target,
+        workspace: Option<WorkspaceId>,
+        options: &UploadOptions,
+    ) -> Self {
         let mut metadata = Self::default();
         match target {
             Target::Path(place) => metadata.add("path", &place.path),
@@ -61,13 +66,22 @@ impl Metadata {
     }
 
     /// Says what digest the content must have.
-    pub(super) fn with_digest(mut self, digest: Digest) -> Self {
+    pub(in crate::transfer) fn with_digest(mut self, digest: Digest) -> Self {
         self.add("digest", digest);
         self
     }
 
     fn header(&self) -> Result<HeaderValue> {
         value(&self.0.join(","))
+    }
+}
+
+/// Returns the workspace that a target is in, where its place alone does not say so.
+pub(in crate::transfer) async fn workspace(client: &Client, target: &Target) -> Result<Option<WorkspaceId>> {
+    match target {
+        Target::Path(place) => client.workspace(place.workspace).await.map(Some),
+        Target::Child { parent: Folder::Root(workspace), .. } => client.workspace(*workspace).await.map(Some),
+        Target::Child { .. } | Target::Version { .. } => Ok(None),
     }
 }
 
@@ -94,9 +108,9 @@ fn premises(headers: &mut HeaderMap, options: &UploadOptions, locks: &Named) -> 
 }
 
 /// One request of tus, with what all have.
-pub(super) struct Tus<'a> {
-    pub(super) client: &'a Client,
-    pub(super) options: &'a UploadOptions,
+pub(in crate::transfer) struct Tus<'a> {
+    pub(in crate::transfer) client: &'a Client,
+    pub(in crate::transfer) options: &'a UploadOptions,
 }
 
 impl Tus<'_> {
@@ -111,7 +125,7 @@ impl Tus<'_> {
     }
 
     /// Begins the part of a file that begins at an offset; returns where it is.
-    pub(super) async fn begin_part(&self, offset: u64, length: u64) -> Result<String> {
+    pub(in crate::transfer) async fn begin_part(&self, offset: u64, length: u64) -> Result<String> {
         let mut metadata = Metadata::default();
         metadata.add("offset", offset);
         let mut headers = HeaderMap::new();
@@ -121,19 +135,39 @@ impl Tus<'_> {
         location(&self.send(Method::POST, ROUTE, headers).await?)
     }
 
-    /// Has the server say now what it would refuse at the end.
-    pub(super) async fn rehearse(&self, metadata: &Metadata, locks: &Named, length: u64) -> Result<()> {
+    /// Begins an upload of a file; returns where it is.
+    pub(in crate::transfer) async fn begin(
+        &self,
+        metadata: &Metadata,
+        locks: &Named,
+        length: u64,
+    ) -> Result<String> {
         let mut headers = HeaderMap::new();
         headers.insert(UPLOAD_LENGTH, HeaderValue::from(length));
         headers.insert(UPLOAD_METADATA, metadata.header()?);
         premises(&mut headers, self.options, locks)?;
-        let begun = location(&self.send(Method::POST, ROUTE, headers).await?)?;
+        location(&self.send(Method::POST, ROUTE, headers).await?)
+    }
+
+    /// Has the server say now what it would refuse at the end.
+    pub(in crate::transfer) async fn rehearse(
+        &self,
+        metadata: &Metadata,
+        locks: &Named,
+        length: u64,
+    ) -> Result<()> {
+        let begun = self.begin(metadata, locks, length).await?;
         self.remove(&begun).await;
         Ok(())
     }
 
     /// Makes the file of its parts; returns where that upload is.
-    pub(super) async fn join(&self, parts: &[String], metadata: &Metadata, locks: &Named) -> Result<String> {
+    pub(in crate::transfer) async fn join(
+        &self,
+        parts: &[String],
+        metadata: &Metadata,
+        locks: &Named,
+    ) -> Result<String> {
         let mut headers = HeaderMap::new();
         headers.insert(UPLOAD_CONCAT, value(&format!("final;{}", parts.join(" ")))?);
         headers.insert(UPLOAD_METADATA, metadata.header()?);
@@ -141,18 +175,24 @@ impl Tus<'_> {
         location(&self.send(Method::POST, ROUTE, headers).await?)
     }
 
-    /// Asks how many bytes of a part are durable, and takes it over from requests that are still under way.
-    pub(super) async fn offset(&self, part: &str, length: u64) -> Result<u64> {
-        let answer = self.send(Method::HEAD, part, HeaderMap::new()).await?;
+    /// Asks how many bytes of an upload are durable, and takes it over from requests that are still under way. A file whose
+    /// bytes are all there is written, under these locks.
+    pub(in crate::transfer) async fn offset(&self, upload: &str, length: u64, locks: &Named) -> Result<u64> {
+        let mut headers = HeaderMap::new();
+        if let Some(locks) = locks.header()? {
+            headers.insert(LOCK_TOKEN, locks);
+        }
+        let answer = self.send(Method::HEAD, upload, headers).await?;
         let offset = stated_offset(&answer).filter(|offset| *offset <= length);
         offset.ok_or_else(|| wrong("the upload has no offset that can be true", &answer))
     }
 
-    /// Adds bytes to a part, the last ones it needs.
-    pub(super) async fn append(
+    /// Adds bytes to an upload, the last ones it needs: as they are, or as a delta to a version.
+    pub(in crate::transfer) async fn append(
         &self,
-        part: &str,
+        upload: &str,
         range: std::ops::Range<u64>,
+        base: Option<VersionId>,
         locks: &Named,
         body: Body,
     ) -> Result<()> {
@@ -160,10 +200,14 @@ impl Tus<'_> {
             Body::Chunks(_, _, sending) => Some(sending.clone()),
             Body::Empty | Body::Whole(_) | Body::Pieces(..) => None,
         };
-        let mut request = self.client.request(Method::PATCH, part, body)?;
+        let mut request = self.client.request(Method::PATCH, upload, body)?;
         let headers = request.headers_mut();
         headers.insert(TUS_RESUMABLE, HeaderValue::from_static("1.0.0"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/offset+octet-stream"));
+        let media_type = base.map_or("application/offset+octet-stream", |_| delta::MEDIA_TYPE);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if let Some(base) = base {
+            headers.insert(LONGSHORE_BASE, value(&base.to_string())?);
+        }
         headers.insert(UPLOAD_OFFSET, HeaderValue::from(range.start));
         if let Some(locks) = locks.header()? {
             headers.insert(LOCK_TOKEN, locks);
@@ -177,13 +221,13 @@ impl Tus<'_> {
     }
 
     /// Returns what an upload became.
-    pub(super) async fn show(&self, upload: &str) -> Result<StagedUpload> {
+    pub(in crate::transfer) async fn show(&self, upload: &str) -> Result<StagedUpload> {
         let request = self.client.request(Method::GET, upload, Body::Empty)?;
         read(&mut self.client.send(request, None, Lane::Common).await?).await
     }
 
     /// Removes an upload; what cannot be removed goes when its time is over.
-    pub(super) async fn remove(&self, upload: &str) {
+    pub(in crate::transfer) async fn remove(&self, upload: &str) {
         let _expires = self.send(Method::DELETE, upload, HeaderMap::new()).await;
     }
 }
