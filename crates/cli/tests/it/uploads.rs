@@ -303,12 +303,8 @@ fn a_later_run_sends_only_the_rest_and_writes_one_version() {
     let (state, text) = kept.lock().unwrap().take().unwrap();
     fs::write(&state, text).unwrap();
     let (sink, counts) = counting(|| {});
-    let options = UploadOptions {
-        resume: Some(folder.clone()),
-        progress: Some(sink),
-        delta: longshore::Delta::Never,
-        ..UploadOptions::default()
-    };
+    let options =
+        UploadOptions { resume: Some(folder.clone()), progress: Some(sink), ..UploadOptions::default() };
     let same = runtime.block_on(client.files().upload(server.path("f"), target(), &options)).unwrap();
     assert_eq!(same.version_id, node.version_id);
     assert_eq!(counts.lock().unwrap().get("moved"), None);

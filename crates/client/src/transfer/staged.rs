@@ -8,6 +8,7 @@ pub(super) mod protocol;
 mod state;
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
@@ -100,7 +101,6 @@ impl<'a> Staged<'a> {
             Ok(content) => content,
             Err(source) => return Ok(Err(source)),
         };
-        report.started(Some(content.length()));
         let workspace = protocol::workspace(client, target).await?;
         let (control, locks) = (options.hand(), locks(client, target, options));
         let (cell, content) = (cell_size(content.length()), Arc::new(content));
@@ -112,7 +112,8 @@ impl<'a> Staged<'a> {
     }
 
     pub(super) async fn run(self) -> Result<Node> {
-        let ranges = shares(self.content.length(), self.cell, self.client.concurrency());
+        self.report.started(Some(self.content.length()));
+        let ranges = self.shares();
         let (state, places) = self.open_state(&ranges).await?;
         let shares = (0..).zip(ranges).zip(places).map(|((number, range), place)| {
             let hash = Arc::new(Mutex::new(ShareHash::new(self.cell, range.clone())));
@@ -143,10 +144,32 @@ impl<'a> Staged<'a> {
         sent
     }
 
+    /// Tells whether an earlier run has begun this very upload, and left a state to go on with.
+    pub(super) async fn is_begun(&self) -> Result<bool> {
+        let ranges = self.shares();
+        Ok(self.of_state(&ranges, State::is_there).await?.unwrap_or(false))
+    }
+
+    fn shares(&self) -> Vec<Range<u64>> {
+        shares(self.content.length(), self.cell, self.client.concurrency())
+    }
+
     async fn open_state(&self, ranges: &[Range<u64>]) -> Result<(Option<Arc<State>>, Places)> {
-        let none = vec![None; ranges.len()];
+        let opened = self.of_state(ranges, State::open).await?;
+        Ok(match opened.flatten() {
+            Some((state, places)) => (Some(Arc::new(state)), places),
+            None => (None, vec![None; ranges.len()]),
+        })
+    }
+
+    /// Asks something of the state, where one is kept.
+    async fn of_state<T: Send + 'static>(
+        &self,
+        ranges: &[Range<u64>],
+        ask: impl FnOnce(&Path, &Subject<'_>) -> T + Send + 'static,
+    ) -> Result<Option<T>> {
         let (Some(folder), Some((path, stamp))) = (&self.options.resume, self.content.file()) else {
-            return Ok((None, none));
+            return Ok(None);
         };
         let (folder, path) = (folder.clone(), path.to_owned());
         let (host, prefix) = self.client.server();
@@ -154,14 +177,11 @@ impl<'a> Staged<'a> {
         // What is the same may be written in two ways; then it is sent anew.
         let target = format!("{:?} {:?}", self.workspace, self.target);
         let plan = (ranges.len(), ranges.first().map_or(0, |range| range.end));
-        let opening = tokio::task::spawn_blocking(move || {
+        let asking = tokio::task::spawn_blocking(move || {
             let source = std::path::absolute(&path).ok()?;
-            State::open(&folder, &Subject { server, target, source: &source, stamp, plan })
+            Some(ask(&folder, &Subject { server, target, source: &source, stamp, plan }))
         });
-        Ok(match opening.await.map_err(Error::lost)? {
-            Some((state, places)) => (Some(Arc::new(state)), places),
-            None => (None, none),
-        })
+        asking.await.map_err(Error::lost)
     }
 
     async fn send(&self, parts: &mut [Share], state: Option<&Arc<State>>) -> Result<Node> {

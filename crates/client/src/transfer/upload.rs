@@ -128,12 +128,23 @@ pub(crate) async fn upload(
     report: Report,
 ) -> Result<Node> {
     let uploading = async {
-        if let Source::Path(path) = &source
+        let path = match &source {
+            Source::Path(path) => Some(path.clone()),
+            Source::Bytes(_) | Source::Stream { .. } => None,
+        };
+        let staged = Staged::prepare(client, source, target, options, &report).await?;
+        let is_begun = match &staged {
+            Ok(staged) => staged.is_begun().await?,
+            Err(_) => false,
+        };
+        // What was begun is gone on with: it may be whole at the server by now, and would be a second version otherwise.
+        if !is_begun
+            && let Some(path) = &path
             && let Some(node) = delta::try_upload(client, path, target, known, options, &report).await?
         {
             return Ok(node);
         }
-        match Staged::prepare(client, source, target, options, &report).await? {
+        match staged {
             Ok(staged) => staged.run().await,
             Err(source) => Upload::prepare(client, source, target, options, &report).await?.run().await,
         }

@@ -73,6 +73,11 @@ pub(super) struct State {
 pub(super) type Places = Vec<Option<String>>;
 
 impl State {
+    /// Tells whether an upload was begun and not ended.
+    pub(super) fn is_there(folder: &Path, subject: &Subject<'_>) -> bool {
+        folder.join(subject.name()).is_file()
+    }
+
     /// Opens the state of an upload, or begins it. Nothing where another process has it in hand, or none can be kept: the
     /// upload goes on without.
     pub(super) fn open(folder: &Path, subject: &Subject<'_>) -> Option<(Self, Places)> {
