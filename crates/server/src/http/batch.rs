@@ -11,7 +11,7 @@ use longshore_core::wire::{BATCH_MEDIA_TYPE, BatchResult, ReadBatch};
 use longshore_core::{Code, WorkspaceId};
 
 use super::app::App;
-use super::document::{Octets, ReadProblems, WriteProblems};
+use super::document::{AdminProblems, Octets, WriteProblems};
 use super::extract::{At, Caller};
 use super::json::Order;
 use super::place::InWorkspace;
@@ -76,7 +76,7 @@ pub(super) async fn write(
     params(InWorkspace),
     responses(
         (status = 200, description = "The items.", body = inline(Octets), content_type = "application/vnd.longshore.batch"),
-        ReadProblems))]
+        AdminProblems))]
 pub(super) async fn read(
     State(app): State<App>,
     caller: Caller,

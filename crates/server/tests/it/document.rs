@@ -82,6 +82,8 @@ pub(crate) const CONTRACT: &[&str] = &[
     "GET /v1/workspaces/{ws}",
     "PATCH /v1/workspaces/{ws}",
     "GET /v1/workspaces/{ws}/events",
+    "POST /v1/workspaces/{ws}/batch",
+    "POST /v1/workspaces/{ws}/batch/read",
     "POST /v1/workspaces/{ws}/undo",
     "GET /v1/workspaces/{ws}/files/{path}",
     "HEAD /v1/workspaces/{ws}/files/{path}",

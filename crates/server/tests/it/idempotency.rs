@@ -10,6 +10,11 @@ use crate::world::{Answer, User, World};
 
 /// Writes that take no key, and why they need none.
 const WITHOUT: &[(&str, &str)] = &[
+    (
+        "POST /v1/workspaces/{ws}/batch",
+        "each item is answered as before: `batch::a_repeat_is_answered_as_before`",
+    ),
+    ("POST /v1/workspaces/{ws}/batch/read", "it reads"),
     ("POST /v1/locks/{lock}/renew", "the time that is left must be told as it is, never as it was"),
     ("DELETE /v1/locks/{lock}", "an ended lock stays ended, whoever ends it again"),
     ("POST /v1/uploads", "one that is begun twice writes nothing by itself, and joined parts are one upload"),
