@@ -122,11 +122,17 @@ async fn calls(world: &World) -> Vec<Call> {
         (format!("POST {job}/cancel"), "", User::Editor),
         (format!("POST {job}/retry"), "", User::Editor),
         (format!("PUT {ws}/files/new.txt"), "new", User::Editor),
+        (format!("POST {ws}/batch"), "{\"path\":\"/batched.txt\",\"size\":1}\nx", User::Editor),
+        (format!("POST {ws}/batch/read"), r#"{"items":[{"path":"/dir/file.txt"}]}"#, User::Viewer),
         (format!("POST {ws}/folders"), r#"{"path":"/made"}"#, User::Editor),
         (format!("POST /v1/files/{folder}/children"), r#"{"kind":"folder","name":"sub"}"#, User::Editor),
         (format!("POST /v1/files/{folder}/files?name=more.txt"), "more", User::Editor),
         (format!("PATCH {file}"), r#"{"metadata":{"a":"b"}}"#, User::Editor),
         (format!("PUT {file}/content"), "three", User::Editor),
+        (format!("GET {file}/archive"), "", User::Viewer),
+        (format!("HEAD {file}/archive"), "", User::Viewer),
+        (format!("POST {file}/links"), "{}", User::Viewer),
+        (format!("POST {ws}/archive"), r#"{"items":["/dir"]}"#, User::Viewer),
         (format!("POST {version}/restore"), "", User::Editor),
         (format!("PATCH {version}"), r#"{"label":"old"}"#, User::Editor),
         (format!("DELETE {version}"), "", User::Admin),
@@ -174,6 +180,11 @@ const ELSEWHERE: &[&str] = &[
     // What is made and ended by one is not there for the next: `keys_that_are_not_good` and the engine's suite.
     "POST /v1/workspaces",
     "DELETE /v1/keys/{key}",
+    // A link is its own key: `links::a_link_gives_its_version_to_anyone`.
+    "GET /v1/links/{token}",
+    "HEAD /v1/links/{token}",
+    // It takes content of a size that the others need not have: `deltas::who_may_read_chunks`.
+    "GET /v1/files/{id}/versions/{ver}/chunks",
     // An upload is its maker's alone: `uploads::who_may_do_what`.
     "POST /v1/uploads",
     "DELETE /v1/uploads/{upload}",

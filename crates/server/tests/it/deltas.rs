@@ -284,3 +284,17 @@ async fn a_delta_by_hand() {
         "404 node_not_found"
     );
 }
+
+#[tokio::test]
+async fn who_may_read_chunks() {
+    let world = World::new().await;
+    let node = world.put("f", "too small to have any").await;
+    let chunks = format!("GET /v1/files/{}/versions/{}/chunks", node.id, node.version_id.unwrap());
+    for (user, outcome) in [
+        (User::Anonymous, "401 key_missing"),
+        (User::Foreign, "404 node_not_found"),
+        (User::Viewer, "409 not_chunked"),
+    ] {
+        assert_eq!(world.call(user, &chunks, &[], "").await.outcome(), outcome, "{user:?}");
+    }
+}

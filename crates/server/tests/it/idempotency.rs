@@ -15,6 +15,7 @@ const WITHOUT: &[(&str, &str)] = &[
         "each item is answered as before: `batch::a_repeat_is_answered_as_before`",
     ),
     ("POST /v1/workspaces/{ws}/batch/read", "it reads"),
+    ("POST /v1/workspaces/{ws}/archive", "it reads"),
     ("POST /v1/locks/{lock}/renew", "the time that is left must be told as it is, never as it was"),
     ("DELETE /v1/locks/{lock}", "an ended lock stays ended, whoever ends it again"),
     ("POST /v1/uploads", "one that is begun twice writes nothing by itself, and joined parts are one upload"),
@@ -111,6 +112,9 @@ async fn asked(world: &World, route: &str) -> Asked {
         "POST /v1/files/{id}/versions/{ver}/restore" => {
             let restore = |url: &str, place: usize| format!("{url}/versions/{}/restore", versions[place]);
             bodiless(User::Editor, restore(&a, 0), restore(&b, 1))
+        }
+        "POST /v1/files/{id}/links" => {
+            editing(format!("{a}/links"), r#"{"expires_in":60}"#, r#"{"expires_in":61}"#)
         }
         "POST /v1/files/{id}/lock" => {
             editing(format!("{a}/lock"), r#"{"purpose":"one"}"#, r#"{"purpose":"two"}"#)
