@@ -110,11 +110,17 @@ async fn who_resumes_at_once_after_a_cut_ends_whole() {
         let at = offset(&served, &url).await;
         drop(send(&served, &url, at, content.len() - at, &content[at..at.max(cut)]).await);
     }
-    // What came with the last of them may still be on its way; what is told is true all the same.
-    let at = offset(&served, &url).await;
-    let mut last = send(&served, &url, at, content.len() - at, &content[at..]).await;
-    let answer = read_until(&mut last, "\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 204"), "{at}: {answer}");
+    // A request of the dead ones may still wait to be read while the offset is told, and then move it: each can do so once.
+    let mut answer = String::new();
+    for _ in 0..=3 {
+        let at = offset(&served, &url).await;
+        let mut last = send(&served, &url, at, content.len() - at, &content[at..]).await;
+        answer = read_until(&mut last, "\r\n\r\n").await;
+        if !answer.starts_with("HTTP/1.1 409") {
+            break;
+        }
+    }
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
     is_whole(&served, "a.bin", &content).await;
 }
 
