@@ -12,7 +12,7 @@ use longshore_core::{
 use longshore_flow::fan_out;
 use sha2::{Digest as _, Sha256};
 
-use crate::act::{GroupAsk, Member};
+use crate::act::{GroupAsk, Member, Premises};
 use crate::actor::Actor;
 use crate::blob::{Blob, BlobId};
 use crate::db;
@@ -143,7 +143,7 @@ impl Batch {
             match item {
                 Ok((input, received)) => {
                     places.push(place);
-                    blobs.push(stored(&received.blob));
+                    blobs.push(received.stored());
                     members.push(member(input, received));
                     outcomes.push(None);
                 }
@@ -152,7 +152,7 @@ impl Batch {
         }
         let committed = self.commit_members(members).await;
         for ((place, blob), outcome) in places.into_iter().zip(blobs).zip(committed) {
-            self.clean_up(blob, &outcome).await;
+            self.engine.clean_up(blob, &outcome).await;
             outcomes[place] = Some(outcome);
         }
         let lost = || Err(Error::new(Code::Internal, "an item of a batch has no outcome"));
@@ -189,31 +189,11 @@ impl Batch {
         });
         run.await
     }
-
-    /// Removes the blob of an item that was refused, or that came for nothing because it had been written before.
-    async fn clean_up(&self, blob: Option<BlobId>, outcome: &Result<(Written, bool)>) {
-        match (blob, outcome) {
-            (Some(id), Err(error)) => self.engine.discard(id, error.kind()).await,
-            (Some(id), Ok((_, true))) => self.engine.discard(id, ErrorKind::Conflict).await,
-            _ => {}
-        }
-    }
-}
-
-const fn stored(blob: &Blob) -> Option<BlobId> {
-    match blob {
-        Blob::Stored(id) => Some(*id),
-        Blob::Inline(_) | Blob::Composed(_) => None,
-    }
 }
 
 fn member(mut input: Input, received: Received) -> Member<(Input, Received)> {
-    let premises = std::mem::take(&mut input.options.premises);
-    let mut idempotency = premises.idempotency;
-    if let Some(idempotency) = &mut idempotency {
-        idempotency.mix(received.digest.to_string().as_bytes());
-    }
-    Member { preconditions: premises.preconditions, idempotency, input: (input, received) }
+    let Premises { preconditions, idempotency, .. } = input.take_premises(&received);
+    Member { preconditions, idempotency, input: (input, received) }
 }
 
 /// Which file is read: of a workspace, by its path or by its id.

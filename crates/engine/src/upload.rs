@@ -3,33 +3,32 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use longshore_core::wire::{Metadata, Node, NodeKind, OnConflict, Role, SHORTEST_LEASE, Version};
-use longshore_core::{Algorithm, Code, Digest, ErrorKind, Name, NodeId, VersionId, WorkspacePath};
+use longshore_core::wire::{Metadata, Node, NodeKind, OnConflict, Role, SHORTEST_LEASE};
+use longshore_core::{Algorithm, Code, Digest, NodeId};
 use longshore_store::Writer;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::act::{Act, Ask, Premises, Scope, name_event, permit_early};
+use crate::act::{Premises, Scope, name_event, permit_early};
 use crate::actor::Actor;
 use crate::blob::{Blob, BlobId};
-use crate::db::events::Change;
 use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::idempotency::is_taken;
-use crate::nodes::{Target, check_metadata, follow, live_node, make_folders, name_taken, root};
+use crate::nodes::{Target, follow, live_node};
 use crate::workspaces;
+
+mod commit;
+
+pub(crate) use commit::commit;
 
 /// How many of the first bytes the media type is found by.
 pub(crate) const SNIFFED: usize = 4_096;
 
 /// From how many announced bytes on it pays to look at the target before the content is taken.
 const EARLY_CHECK: u64 = 256 * 1_024;
-
-/// How many numbers `on_conflict=rename` tries.
-const RENAMES: u64 = 1_000;
 
 /// What is said about content before it comes.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +108,15 @@ impl Input {
             Target::Child { parent: id, .. } | Target::Node(id) => Scope::Node(*id),
         }
     }
+
+    /// Takes the premises out for the commit of this content, by which an idempotency key knows the request again.
+    pub(crate) fn take_premises(&mut self, received: &Received) -> Premises {
+        let mut premises = std::mem::take(&mut self.options.premises);
+        if let Some(idempotency) = &mut premises.idempotency {
+            idempotency.mix(received.digest.to_string().as_bytes());
+        }
+        premises
+    }
 }
 
 /// Content that has come whole, before it has a node.
@@ -119,6 +127,16 @@ pub(crate) struct Received {
     pub(crate) media_type: String,
     pub(crate) digest: Digest,
     pub(crate) sha256: Option<Digest>,
+}
+
+impl Received {
+    /// Returns the blob that was written for this content alone.
+    pub(crate) const fn stored(&self) -> Option<BlobId> {
+        match &self.blob {
+            Blob::Stored(id) => Some(*id),
+            Blob::Inline(_) | Blob::Composed(_) => None,
+        }
+    }
 }
 
 /// Refuses content that has not the digests that are wanted of it.
@@ -338,175 +356,9 @@ pub(crate) async fn live_file(tx: &mut Tx, actor: &Actor, id: NodeId) -> Result<
     Ok((row, place))
 }
 
-/// Where content goes: a file that is there, or a free name in a folder.
-enum Spot {
-    Existing(Box<NodeRow>, WorkspacePath),
-    Free(NodeId, WorkspacePath),
-}
-
-async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) -> Result<Spot> {
-    let (name, place, folder) = match target {
-        Target::Node(id) => {
-            let (row, place) = live_file(act.tx, act.log.actor(), *id).await?;
-            act.check(Some(&row)).await?;
-            act.permit(&place)?;
-            return Ok(Spot::Existing(Box::new(row), place.path));
-        }
-        Target::Child { parent, name } => {
-            let (row, place) = live_node(act.tx, act.log.actor(), *parent).await?;
-            if row.kind != NodeKind::Folder {
-                return Err(Error::new(Code::NotAFolder, format!("{} is a file", place.path)));
-            }
-            (name, place, row.id)
-        }
-        Target::Path { path, .. } => {
-            let (parents, name) =
-                path.split_last().ok_or_else(|| Error::new(Code::NotAFile, "the root is a folder"))?;
-            if act.demands_a_version() {
-                // Folders must not be made for a write that asks for a file that is there.
-                let root = root(act).await?.id;
-                let found = follow(act.tx, root, path).await?;
-                act.check(found.as_ref()).await?;
-            }
-            let (row, place, _) = make_folders(act, &parents).await?;
-            (name, place, row.id)
-        }
-    };
-    let found = db::nodes::child(act.tx, folder, name.as_str()).await?;
-    match on_conflict {
-        OnConflict::Version => act.check(found.as_ref()).await?,
-        OnConflict::Error | OnConflict::Rename => act.check_stated(found.as_ref()).await?,
-    }
-    let Some(row) = found else {
-        act.permit(&place)?;
-        return Ok(Spot::Free(folder, place.path.join(name.clone())?));
-    };
-    if row.kind == NodeKind::Folder {
-        return Err(Error::new(Code::NotAFile, format!("{name:?} is a folder")));
-    }
-    match on_conflict {
-        OnConflict::Version => {
-            let place = place.below(&row)?;
-            act.permit(&place)?;
-            Ok(Spot::Existing(Box::new(row), place.path))
-        }
-        OnConflict::Error => Err(name_taken(name.as_str())),
-        OnConflict::Rename => {
-            act.permit(&place)?;
-            let name = free_name(act.tx, folder, name).await?;
-            Ok(Spot::Free(folder, place.path.join(name)?))
-        }
-    }
-}
-
-async fn free_name(tx: &mut Tx, folder: NodeId, name: &Name) -> Result<Name> {
-    for number in 2..=RENAMES {
-        let numbered = name.numbered(number);
-        if db::nodes::child(tx, folder, numbered.as_str()).await?.is_none() {
-            return Ok(numbered);
-        }
-    }
-    Err(name_taken(name.as_str()))
-}
-
-/// The act that makes content visible.
-pub(crate) async fn commit(act: &mut Act<'_>, input: Input, received: Received) -> Result<Written> {
-    let (now, by) = (act.now(), act.actor().principal);
-    let spot = find_spot(act, &input.target, input.options.on_conflict).await?;
-    let (mut row, path, before) = match spot {
-        Spot::Existing(row, path) => (*row.clone(), path, Some(row)),
-        Spot::Free(folder, path) => {
-            let name = path.names().last().map(Name::to_string).unwrap_or_default();
-            let row = NodeRow::folder(act.log.workspace(), Some(folder), name, by, now);
-            (NodeRow { kind: NodeKind::File, ..row }, path, None)
-        }
-    };
-    let version = Version {
-        id: VersionId::new(now),
-        node_id: row.id,
-        number: row.version_number + 1,
-        size: received.size,
-        media_type: received.media_type,
-        stated_media_type: input.options.media_type,
-        digest: received.digest,
-        sha256: received.sha256,
-        created_at: now,
-        created_by: by,
-        fence: row.fence,
-        label: None,
-    };
-    row.set_version(&version);
-    let described = input.options.metadata.is_some();
-    if let Some(metadata) = input.options.metadata {
-        check_metadata(&metadata)?;
-        row.metadata = metadata;
-    }
-    row.touch(&act.log);
-    let mut change = match &before {
-        None => {
-            db::nodes::insert(act.tx, &row).await?;
-            Change::of("file.created", &row, &path).after_nothing()
-        }
-        Some(before) => {
-            db::nodes::update(act.tx, &row).await?;
-            Change::of("version.created", &row, &path)
-                .after(before)
-                .with("previous_version_id", json!(before.version))
-        }
-    };
-    db::versions::insert(act.tx, &version, &received.blob).await?;
-    if let Blob::Stored(id) = &received.blob {
-        // A sweep may have come between content and version: what it noted is none of a later purge's grace.
-        db::orphans::forget(act.tx, *id).await?;
-    }
-    if described {
-        change = change.with("metadata", json!(row.metadata));
-    }
-    act.record(change.with("size", json!(version.size)).with("digest", json!(version.digest))).await?;
-    let node = row.into_node(Place { path, ..Place::default() }, now);
-    Ok(Written { node, created: before.is_none() })
-}
-
 impl Engine {
     pub(crate) async fn open_blob(&self, id: BlobId) -> Result<Writer> {
         let options = longshore_store::WriteOptions::default();
         self.store().open_write(&id.path(), options).await.map_err(store_failed)
-    }
-
-    async fn commit_upload(&self, mut input: Input, received: Received) -> Result<Written> {
-        let stored = match &received.blob {
-            Blob::Stored(id) => Some(*id),
-            Blob::Inline(_) | Blob::Composed(_) => None,
-        };
-        let mut premises = std::mem::take(&mut input.options.premises);
-        if let Some(idempotency) = &mut premises.idempotency {
-            idempotency.mix(received.digest.to_string().as_bytes());
-        }
-        let scope = input.scope();
-        let actor = input.actor.clone();
-        let ask = Ask { actor: &actor, role: Role::Editor, scope, premises };
-        let written = self
-            .act_or_replay(ask, (input, received), |act, (input, received)| {
-                Box::pin(commit(act, input, received))
-            })
-            .await;
-        match (&written, stored) {
-            (Err(error), Some(id)) => self.discard(id, error.kind()).await,
-            // The bytes of the first time are the version's; these came for nothing.
-            (Ok((_, true)), Some(id)) => self.discard(id, ErrorKind::Conflict).await,
-            _ => {}
-        }
-        Ok(written?.0)
-    }
-
-    /// Removes the blob of a write that was refused. After a fault nobody knows whether the commit held, so
-    /// then the blob stays: without a version it is an orphan, and the sweeper's.
-    pub(crate) async fn discard(&self, id: BlobId, kind: ErrorKind) {
-        if matches!(kind, ErrorKind::Unavailable | ErrorKind::Internal) {
-            return;
-        }
-        if let Err(error) = self.store().delete(&id.path(), true).await {
-            tracing::warn!(%error, blob = %id, "a refused write's blob stays until it is swept");
-        }
     }
 }
