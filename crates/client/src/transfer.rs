@@ -18,4 +18,5 @@ pub(crate) mod slots;
 pub(crate) mod source;
 pub(crate) mod staged;
 pub(crate) mod state;
+pub(crate) mod threads;
 pub(crate) mod upload;

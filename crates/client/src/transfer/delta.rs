@@ -23,6 +23,7 @@ use super::progress::Report;
 use super::source::{Known as Standing, Target};
 use super::staged::is_gone;
 use super::staged::protocol::{self, Metadata, Tus};
+use super::threads::blocking;
 use super::upload::{Guard, UploadOptions, find, locks};
 use crate::client::{Client, Lane, Retried, Tries};
 use crate::error::{Error, Result};
@@ -63,8 +64,7 @@ pub(crate) async fn try_upload(
         return Ok(None);
     }
     let looked = path.to_owned();
-    let look = tokio::task::spawn_blocking(move || read::is_worth_a_look(&looked, LENGTHS));
-    if look.await.map_err(Error::lost)?.is_none() {
+    if blocking(move || Ok(read::is_worth_a_look(&looked, LENGTHS))).await?.is_none() {
         return Ok(None);
     }
     options.hand().pass().await?;
@@ -78,8 +78,8 @@ pub(crate) async fn try_upload(
     let Some(known) = chunks(client, &node, base, &options.hand()).await? else { return Ok(None) };
     let (path, cancel) = (path.to_owned(), Cancel::new());
     let _cancelled_with_this = cancel.clone().on_drop();
-    let compared = tokio::task::spawn_blocking(move || read::compare(path, known, &cancel));
-    let Some(subject) = compared.await.map_err(Error::lost)? else { return Ok(None) };
+    let compared = blocking(move || Ok(read::compare(path, known, &cancel)));
+    let Some(subject) = compared.await? else { return Ok(None) };
     if options.digest.is_some_and(|digest| digest != subject.digest) {
         let message = "the content does not have the digest that was stated";
         return Err(Error::mismatch(Code::DigestMismatch, message));

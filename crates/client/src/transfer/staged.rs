@@ -24,6 +24,7 @@ use super::control::Control;
 use super::plan::{STAGED, cell_size, shares};
 use super::progress::Report;
 use super::source::{Source, Target};
+use super::threads::blocking;
 use super::upload::{Guard, UploadOptions, locks};
 use crate::client::{Client, Retried, Tries};
 use crate::error::{Error, Result};
@@ -96,7 +97,7 @@ impl<'a> Staged<'a> {
         if !is_for_this || client.has_own_key() || target.is_root() {
             return Ok(Err(source));
         }
-        let opened = tokio::task::spawn_blocking(move || open(source)).await.map_err(Error::lost)??;
+        let opened = blocking(move || open(source)).await?;
         let content = match opened {
             Ok(content) => content,
             Err(source) => return Ok(Err(source)),
@@ -177,11 +178,11 @@ impl<'a> Staged<'a> {
         // What is the same may be written in two ways; then it is sent anew.
         let target = format!("{:?} {:?}", self.workspace, self.target);
         let plan = (ranges.len(), ranges.first().map_or(0, |range| range.end));
-        let asking = tokio::task::spawn_blocking(move || {
-            let source = std::path::absolute(&path).ok()?;
-            Some(ask(&folder, &Subject { server, target, source: &source, stamp, plan }))
-        });
-        asking.await.map_err(Error::lost)
+        blocking(move || {
+            let source = std::path::absolute(&path).ok();
+            Ok(source.map(|source| ask(&folder, &Subject { server, target, source: &source, stamp, plan })))
+        })
+        .await
     }
 
     async fn send(&self, parts: &mut [Share], state: Option<&Arc<State>>) -> Result<Node> {
@@ -403,8 +404,4 @@ pub(super) fn is_gone(error: &Error) -> bool {
     // The answer to a look has no body that could tell more.
     let is_bare = error.kind() == ErrorKind::NotFound && error.code().is_none() && !error.is_local();
     is_bare || error.is(Code::UploadNotFound) || error.is(Code::UploadExpired)
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(Error::lost)?
 }

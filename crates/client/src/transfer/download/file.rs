@@ -21,6 +21,7 @@ use crate::transfer::ranged::{Failed, Fetch};
 use crate::transfer::reader::{self, finish};
 use crate::transfer::slots::Slot;
 use crate::transfer::state::{Cells, Subject};
+use crate::transfer::threads::blocking;
 
 /// How many chunks may wait for the disk; each is at most as large as the connection's read buffer.
 const WRITE_BEHIND: usize = 4;
@@ -297,12 +298,6 @@ impl Flowing<'_> {
         let _stopped = sender.send(Step::End).await;
         Ok(())
     }
-}
-
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(Error::lost)?
 }
 
 fn write_whole(

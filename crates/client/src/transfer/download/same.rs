@@ -8,13 +8,13 @@ use http::Method;
 use longshore_core::wire::Node;
 use rustix::fs::{CWD, Mode, OFlags};
 
-use super::file::blocking;
 use super::{Downloaded, route, stated_digest, stated_length};
 use crate::api::files::Content;
 use crate::client::{Client, Lane};
 use crate::error::Result;
 use crate::transfer::destination::Destination;
 use crate::transfer::reader::hash;
+use crate::transfer::threads::blocking;
 use crate::transport::body::Body;
 
 /// Returns what stands at a destination, if that is the content already. The server is asked only where a regular file

@@ -20,6 +20,7 @@ use crate::transfer::plan::{has_landed, is_whole, shows_itself};
 use crate::transfer::progress::Report;
 use crate::transfer::reader::{self, Hashed, Opened};
 use crate::transfer::source::{ByteStream, Source, Target};
+use crate::transfer::threads::blocking;
 use crate::transport::body::{Body, Sending};
 
 /// Content that is ready to be sent.
@@ -261,8 +262,7 @@ async fn prepare(source: Source) -> Result<Ready> {
         }
         Source::Bytes(bytes) => {
             let hashing = bytes.clone();
-            let digest =
-                tokio::task::spawn_blocking(move || reader::digest(&hashing)).await.map_err(Error::lost)?;
+            let digest = blocking(move || Ok(reader::digest(&hashing))).await?;
             Ok(Ready::Memory(bytes, digest))
         }
         Source::Stream { len, stream } => Ok(Ready::Stream(Some(stream), len)),
@@ -270,7 +270,7 @@ async fn prepare(source: Source) -> Result<Ready> {
 }
 
 async fn open(path: PathBuf) -> Result<Opened> {
-    tokio::task::spawn_blocking(move || reader::open(&path)).await.map_err(Error::lost)?
+    blocking(move || reader::open(&path)).await
 }
 
 /// Returns the method and route of an upload.

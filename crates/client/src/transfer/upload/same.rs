@@ -9,11 +9,12 @@ use longshore_core::{Algorithm, ErrorKind};
 use super::{UploadOptions, find};
 use crate::api::files::IfMatch;
 use crate::client::Client;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::transfer::plan::shows_itself;
 use crate::transfer::progress::Report;
 use crate::transfer::reader;
 use crate::transfer::source::{Known, Source, Target, UploadItem};
+use crate::transfer::threads::blocking;
 
 /// Tells whether content of this length may be what stands at its target, so far as that is known.
 pub(crate) fn may_be(known: &Known, length: u64, options: &UploadOptions, if_match: Option<IfMatch>) -> bool {
@@ -76,16 +77,18 @@ impl Look {
             return Ok(None);
         }
         let length = node.size;
-        let hashing = tokio::task::spawn_blocking(move || match self.content {
-            Content::File(path) => {
-                let opened = reader::open_file(&path).ok();
-                let opened = opened.filter(|(_, metadata)| metadata.len() == length);
-                opened.and_then(|(file, _)| reader::hash(file, length))
-            }
-            Content::Memory(bytes) => (bytes.len() as u64 == length).then(|| reader::digest(&bytes)),
-        });
         // What cannot be read says so when it is sent.
-        let digest = hashing.await.map_err(Error::lost)?;
+        let digest = blocking(move || {
+            Ok(match self.content {
+                Content::File(path) => {
+                    let opened = reader::open_file(&path).ok();
+                    let opened = opened.filter(|(_, metadata)| metadata.len() == length);
+                    opened.and_then(|(file, _)| reader::hash(file, length))
+                }
+                Content::Memory(bytes) => (bytes.len() as u64 == length).then(|| reader::digest(&bytes)),
+            })
+        })
+        .await?;
         Ok((digest.is_some() && digest == node.digest).then_some(node))
     }
 }
