@@ -60,7 +60,7 @@ async fn finish(act: &mut Act<'_>, finishing: Finishing) -> Result<Written> {
     let written = commit(act, input, received).await?;
     match blob {
         Blob::Composed(content) => db::pieces::compose(act.tx, id, content).await?,
-        Blob::Inline(_) | Blob::Stored(_) => db::pieces::delete(act.tx, id).await?,
+        Blob::Inline(_) | Blob::Stored(_) | Blob::Packed(_) => db::pieces::delete(act.tx, id).await?,
     }
     let text = serde_json::to_string(&written).map_err(Error::corrupt)?;
     let expires_at = act.now().plus(kept);
@@ -133,7 +133,7 @@ impl Engine {
         let finishing = Finishing { id: row.id, kept: self.settings().upload_kept, input, received };
         let written = self.act(ask, finishing, |act, finishing| Box::pin(finish(act, finishing))).await;
         match (&written, rewritten) {
-            (Err(error), Some(blob)) => self.discard(blob, error.kind()).await,
+            (Err(error), Some(blob)) if error.is_refusal() => self.discard(blob).await,
             (Ok(_), _) if is_inline => self.discard_pieces(&pieces).await,
             _ => {}
         }
@@ -257,7 +257,7 @@ impl Engine {
             let blob = piece.blob;
             let used = self.db().read(move |tx| Box::pin(db::versions::uses_blob(tx, blob))).await;
             if matches!(used, Ok(false)) {
-                self.discard(blob, longshore_core::ErrorKind::Conflict).await;
+                self.discard(blob).await;
             }
         }
     }
