@@ -9,6 +9,7 @@ use object_store::{ClientOptions, RetryConfig};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Connector, HttpOptions};
+use crate::object::request::is_bucket_name;
 use crate::secret::Secret;
 
 /// Who speaks to Google Cloud Storage.
@@ -76,8 +77,7 @@ impl GcsOptions {
     /// Tells what is wrong with these.
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |message: String| Err(Error::new(ErrorKind::InvalidInput, message));
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-        if self.bucket.is_empty() || !self.bucket.bytes().all(is_name) {
+        if !is_bucket_name(&self.bucket) {
             return refuse(format!("{:?} is no bucket's name", self.bucket));
         }
         if self.part_size == 0 || !self.part_size.is_multiple_of(PARTS.0) || self.part_size > PARTS.1 {

@@ -14,6 +14,12 @@ use crate::http::{Client, Refused};
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const ENCODED_IN_PATH: &AsciiSet = &ENCODED.remove(b'/');
 
+/// Tells whether a text can be a bucket's name: the services' own rules are narrower, and theirs to tell.
+pub(crate) fn is_bucket_name(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    !text.is_empty() && text.bytes().all(is_part)
+}
+
 /// Encodes a text that is one value, or one segment.
 pub(crate) fn encoded(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, ENCODED)

@@ -10,6 +10,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredent
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Connector, HttpOptions};
 use crate::object::error::translate;
+use crate::object::request::is_bucket_name;
 use crate::secret::Secret;
 
 /// Whose rights are used.
@@ -123,11 +124,11 @@ impl S3Options {
     /// Tells what is wrong with these.
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |message: String| Err(Error::new(ErrorKind::InvalidInput, message));
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-        if self.bucket.is_empty() || !self.bucket.bytes().all(is_name) {
+        if !is_bucket_name(&self.bucket) {
             return refuse(format!("{:?} is no bucket's name", self.bucket));
         }
-        if self.region.is_empty() || !self.region.bytes().all(is_name) {
+        // A region goes into a host's name as a bucket's name does.
+        if !is_bucket_name(&self.region) {
             return refuse(format!("{:?} is no region", self.region));
         }
         if self.part_size < PART_SIZES.0 || self.part_size > PART_SIZES.1 {

@@ -5,15 +5,12 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use longshore_core::path::encode_segment;
 use reqwest::Url;
 
 use crate::failure::Failure;
 use crate::web::refused::Refused;
 use crate::web::{shown, url};
-
-/// All but what RFC 3986 calls unreserved.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A text with columns in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +117,7 @@ impl UrlTemplate {
     ) -> Result<Url, Refused> {
         let encoded = |column: &str| {
             let value = value(column)?;
-            Ok(Cow::Owned(utf8_percent_encode(&value, ENCODED).to_string()))
+            Ok(Cow::Owned(encode_segment(&value)))
         };
         let text = self.0.fill(encoded)?;
         if climbs(&text) {
