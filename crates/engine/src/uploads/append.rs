@@ -28,7 +28,7 @@ const PIECE: u64 = 64 * 1_024 * 1_024;
 const COUNTED: usize = 500;
 
 /// How many bites of a request's body wait for the store at most.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 
 /// What is said of bytes before they come.
 #[derive(Clone, Debug, Default)]

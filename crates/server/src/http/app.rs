@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::measures;
 use crate::problem::Failure;
 
-/// How many groups of batches are held in memory at once, of all requests together; each has up to 5 MiB.
+/// How many groups of batches are held in memory at once, of all requests together; each has up to 3 MiB.
 const GROUPS: usize = 4;
 /// How long a group waits for its place.
 const GROUP_WAIT: Duration = Duration::from_secs(5);

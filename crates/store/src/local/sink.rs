@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::info::{FileInfo, WriteOptions};
 use crate::path::StorePath;
 
-const BATCH: usize = 1024 * 1024;
+const BATCH: usize = 512 * 1024;
 
 /// Smaller chunks are gathered into one, so that a sender of tiny chunks costs neither memory nor calls.
 const SMALL: usize = 8 * 1024;

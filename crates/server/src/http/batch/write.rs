@@ -31,7 +31,7 @@ use crate::problem::Failure;
 /// The most items of one commit: bounds how long other writes of the workspace wait for it.
 const GROUP_ITEMS: usize = 256;
 /// The most bytes of content of one commit.
-const GROUP_BYTES: usize = 4 * 1_024 * 1_024;
+const GROUP_BYTES: usize = 2 * 1_024 * 1_024;
 /// How long a group waits for more before it is committed as it is.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How many bytes of the answer wait for a caller that does not read.
