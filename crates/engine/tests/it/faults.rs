@@ -133,6 +133,41 @@ fn a_full_disk_under_the_blobs_is_said_and_leaves_nothing() {
 }
 
 #[test]
+fn a_full_disk_under_a_staged_upload_keeps_what_was_counted() {
+    let Some(disk) = TinyDisk::mount() else { return };
+    block_on(async {
+        let store = Store::local(disk.0.path().join("blobs"), LocalOptions::default()).unwrap();
+        let world = World::on_sqlite_with(store).await;
+        let (engine, owner, content) = (&world.engine, &world.owner, noise(1_500_000, 1));
+        let made = Made::File(world.at("/file"), Box::default());
+        let new =
+            NewUpload { id: engine.upload_id(), made, length: Some(1_500_000), metadata: String::new() };
+        let id = engine.create_upload(owner, new).await.unwrap().id;
+        let send = async |offset: usize, end: usize| {
+            let options = AppendOptions { offset: offset as u64, ..AppendOptions::default() };
+            let mut appending = engine.append_upload(owner, id, options).await?;
+            for bytes in content[offset..end].chunks(50_000) {
+                appending.write(bytes.to_vec().into()).await?;
+            }
+            appending.finish().await
+        };
+        assert_eq!(send(0, 500_000).await.unwrap().offset, 500_000);
+        let filler = disk.0.path().join("filler");
+        std::fs::write(&filler, vec![1; 1_000_000]).unwrap();
+        for end in [1_400_000, 1_500_000] {
+            refused(send(500_000, end).await, Code::StorageFull);
+            let found = engine.resume_upload(owner, id, Premises::default()).await.unwrap();
+            assert_eq!((found.state, found.offset), (UploadState::Receiving, 500_000));
+            assert_eq!(world.blobs().await, 1, "what had come of the rest takes no room");
+            assert!(world.paths().await.is_empty());
+        }
+        std::fs::remove_file(&filler).unwrap();
+        let done = send(500_000, 1_500_000).await.unwrap();
+        assert!(world.read(done.written.unwrap().node.id).await.unwrap() == content);
+    });
+}
+
+#[test]
 fn a_full_disk_under_the_database_is_said_and_loses_nothing() {
     let Some(disk) = TinyDisk::mount() else { return };
     block_on(async {

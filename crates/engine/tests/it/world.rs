@@ -38,7 +38,12 @@ impl World {
     }
 
     pub(crate) async fn on_postgres(server: &postgres::Server) -> Self {
-        let database = Database::Postgres { url: server.database(), connections: 8 };
+        Self::on_postgres_at(server.database()).await
+    }
+
+    /// Opens over the database of an address, which another engine may share.
+    pub(crate) async fn on_postgres_at(url: String) -> Self {
+        let database = Database::Postgres { url, connections: 8 };
         Self::open(&database, Store::memory(), None).await
     }
 
