@@ -201,7 +201,8 @@ fn of_pieces() -> impl Strategy<Value = (usize, usize, Vec<(usize, usize)>)> {
     ];
     cuts.prop_flat_map(|(one, other)| {
         let last = COMPOSED - 1;
-        let near = move |border: usize| (0..5_usize).prop_map(move |by| (border + by).saturating_sub(2).min(last));
+        let near =
+            move |border: usize| (0..5_usize).prop_map(move |by| (border + by).saturating_sub(2).min(last));
         let bound = prop_oneof![near(0), near(one), near(other), near(last), 0..COMPOSED];
         let range = (bound.clone(), bound).prop_map(|(first, last)| (first.min(last), first.max(last)));
         (Just(one), Just(other), proptest::collection::vec(range, 1..7))
