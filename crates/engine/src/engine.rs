@@ -34,6 +34,8 @@ pub struct Settings {
     pub orphan_grace: Duration,
     /// How long a staged upload is kept after its last byte, or after it became a file or was refused (24 h).
     pub upload_kept: Duration,
+    /// How many staged uploads of one principal may be unfinished at once (10,000).
+    pub open_uploads: u32,
     /// How often orphans are looked for (1 h).
     pub sweep_interval: Duration,
     /// What may be dialled where a user named the address: https on port 443 of public addresses.
@@ -63,6 +65,7 @@ impl Default for Settings {
             purge_step: 1_000,
             orphan_grace: Duration::from_hours(24),
             upload_kept: Duration::from_hours(24),
+            open_uploads: 10_000,
             sweep_interval: Duration::from_hours(1),
             egress: longshore_egress::Settings::default(),
             hook_timeout: Duration::from_secs(15),

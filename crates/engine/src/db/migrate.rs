@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     Step { name: "forgotten", sql: include_str!("schema/0010_forgotten.sql") },
     Step { name: "uploads", sql: include_str!("schema/0011_uploads.sql") },
     Step { name: "links", sql: include_str!("schema/0012_links.sql") },
+    Step { name: "open_uploads", sql: include_str!("schema/0013_open_uploads.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

@@ -14,6 +14,9 @@ use longshore_store::Store;
 
 use crate::postgres;
 
+/// How many uploads of one principal may be unfinished here.
+pub(crate) const OPEN_UPLOADS: u32 = 40;
+
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) store: Store,
@@ -56,6 +59,7 @@ impl World {
             followers_each: 17,
             events_looked_at: 50,
             undo_looks_at: 1_500,
+            open_uploads: OPEN_UPLOADS,
             // Receivers of tests are on this machine.
             egress: longshore_egress::testing::local(),
             hook_timeout: Duration::from_millis(400),

@@ -136,6 +136,9 @@ pub struct LimitsConfig {
     /// The most bytes of a JSON body.
     #[config(env = "LONGSHORE_LIMITS_MAX_JSON_BYTES", default = 1048576)]
     pub max_json_bytes: usize,
+    /// The most resumable uploads that one principal may have begun and not finished, with all its keys.
+    #[config(env = "LONGSHORE_LIMITS_MAX_OPEN_UPLOADS", default = 10000)]
+    pub max_open_uploads: u32,
 }
 
 /// Clients that follow events.
@@ -254,6 +257,7 @@ impl Config {
             "database.connections is 1 to 10000",
         )?;
         ensure(self.limits.max_json_bytes > 0, "limits.max_json_bytes is at least 1")?;
+        ensure(self.limits.max_open_uploads > 0, "limits.max_open_uploads is at least 1")?;
         ensure((1..=MOST_JOBS).contains(&self.jobs.concurrency), "jobs.concurrency is 1 to 1000")?;
         ensure((1..=MOST_JOBS).contains(&self.jobs.deliveries), "jobs.deliveries is 1 to 1000")?;
         self.store.check()?;

@@ -18,6 +18,7 @@ mod immunity;
 mod jobs;
 mod links;
 mod names;
+mod open_uploads;
 mod problems;
 mod ranges;
 mod repeats;
