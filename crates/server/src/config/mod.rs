@@ -14,11 +14,13 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 
 mod egress;
+mod origin;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub use self::egress::{EgressConfig, Listed};
+pub use self::origin::Origin;
 pub use self::store::{Durability, Options, Secret, StoreConfig, StoreKind};
 
 /// The longest time that can be configured, ten years: a clock that is added to any such time stays a clock.
@@ -100,6 +102,11 @@ pub struct ServerConfig {
     /// The most bytes of a request's line and header.
     #[config(env = "LONGSHORE_SERVER_MAX_HEADER_BYTES", default = 65536)]
     pub max_header_bytes: usize,
+    /// Origins of pages whose scripts may call the API from a browser, with commas between them:
+    /// `https://app.example.org, http://localhost:5173`; `*` for all. Each call needs its key all the same. Left out: none
+    /// but pages of the server's own origin.
+    #[config(env = "LONGSHORE_SERVER_ALLOWED_ORIGINS", default = "")]
+    pub allowed_origins: Listed<Origin>,
     /// How long running requests may take to finish when the server is told to stop.
     #[config(env = "LONGSHORE_SERVER_SHUTDOWN_GRACE_SECONDS", default = 30)]
     pub shutdown_grace_seconds: u64,

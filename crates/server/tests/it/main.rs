@@ -19,6 +19,7 @@ mod jobs;
 mod links;
 mod names;
 mod open_uploads;
+mod origins;
 mod problems;
 mod ranges;
 mod repeats;
