@@ -10,6 +10,7 @@ use longshore_egress::Guard;
 use longshore_store::{Capability, Store, WriteOptions};
 
 use crate::access::KeyCache;
+use crate::chunks::ChunkLists;
 use crate::db::jobs::Claim;
 use crate::db::{Database, Db};
 use crate::error::{Error, Result};
@@ -101,6 +102,7 @@ struct Inner {
     jobs: Arc<JobsState>,
     lock_signals: Signals,
     appends: Appends,
+    chunk_lists: Arc<ChunkLists>,
     guard: Guard,
     started_at: Timestamp,
 }
@@ -139,6 +141,7 @@ impl Engine {
                 jobs,
                 lock_signals: Signals::default(),
                 appends: Appends::default(),
+                chunk_lists: Arc::default(),
                 started_at,
             }),
         })
@@ -221,6 +224,10 @@ impl Engine {
 
     pub(crate) fn lock_signals(&self) -> &Signals {
         &self.inner.lock_signals
+    }
+
+    pub(crate) fn chunk_lists(&self) -> &Arc<ChunkLists> {
+        &self.inner.chunk_lists
     }
 
     pub(crate) fn appends(&self) -> &Appends {

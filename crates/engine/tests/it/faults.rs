@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use longshore_core::wire::UploadState;
 use longshore_core::{Code, SystemClock};
 use longshore_engine::{
@@ -11,7 +12,7 @@ use longshore_engine::{
 use longshore_store::testing::chaos::{Chaos, Op};
 use longshore_store::{ErrorKind, LocalOptions, Store};
 
-use crate::world::{World, noise, refused};
+use crate::world::{World, collect, noise, refused};
 use crate::{block_on, postgres};
 
 #[test]
@@ -74,6 +75,38 @@ fn a_store_that_fails_under_an_upload_loses_no_more_than_a_piece() {
         assert_eq!((found.state, found.offset), (UploadState::Refused, 900_000));
         let done = engine.resume_upload(owner, id, Premises::default()).await.unwrap();
         assert!(world.read(done.written.unwrap().node.id).await.unwrap() == content);
+    });
+}
+
+#[test]
+fn a_list_of_chunks_that_was_made_whole_is_not_made_again() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        // It gives content bit by bit.
+        let local = Store::local(folder.path().join("blobs"), LocalOptions::default()).unwrap();
+        let (store, chaos) = Chaos::wrap(local);
+        let world = World::on_sqlite_with(store).await;
+        let node = world.put("/file", &noise(9_000_000, 1)).await;
+        let content = world.engine.open_content(&world.owner, node.id, None).await.unwrap();
+        // Of who went away in the middle nothing is kept.
+        let mut begun = world.engine.list_chunks(&content).await.unwrap();
+        for _ in 0..2 {
+            begun.try_next().await.unwrap().unwrap();
+        }
+        drop(begun);
+        chaos.fail_next(Op::Read, ErrorKind::Unavailable);
+        refused(world.engine.list_chunks(&content).await.map(drop), Code::StorageUnavailable);
+        let first = collect(world.engine.list_chunks(&content).await.unwrap()).await.unwrap();
+        assert!(first.len() > 9_000_000 / 65_536 * 20);
+        chaos.fail_next(Op::Read, ErrorKind::Unavailable);
+        let again = collect(world.engine.list_chunks(&content).await.unwrap()).await.unwrap();
+        assert!(again == first);
+        refused(world.read(node.id).await, Code::StorageUnavailable);
+        // Another version is another content.
+        world.put("/file", &noise(9_000_000, 2)).await;
+        let content = world.engine.open_content(&world.owner, node.id, None).await.unwrap();
+        let other = collect(world.engine.list_chunks(&content).await.unwrap()).await.unwrap();
+        assert!(other != first);
     });
 }
 
