@@ -139,7 +139,7 @@ fn a_kill_in_the_middle_of_one_request_costs_no_more_than_its_last_piece() {
 fn client(cluster: &Cluster, attempts: u32) -> Client {
     let address = cluster.any(&mut Dice::new(0));
     let retry = RetryPolicy { max_attempts: attempts, ..RetryPolicy::default() };
-    let builder = Client::builder().url(&format!("http://{address}")).api_key(&cluster.key);
+    let builder = Client::builder().url(format!("http://{address}")).api_key(&cluster.key);
     builder.retry(retry).build().unwrap()
 }
 

@@ -34,7 +34,6 @@ const EXPOSED: &str = "Accept-Ranges, Content-Digest, Content-Disposition, Conte
                        Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, WWW-Authenticate, X-Request-Id";
 
 /// Puts what other origins need around a service; nothing where none is allowed.
-#[must_use]
 pub fn allow_origins(router: Router, origins: &[Origin]) -> Router {
     if origins.is_empty() {
         return router;
