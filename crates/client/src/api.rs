@@ -11,5 +11,6 @@ pub(crate) mod locks;
 pub(crate) mod notes;
 pub(crate) mod turns;
 mod undo;
+mod uploads;
 pub(crate) mod versions;
 pub(crate) mod workspaces;

@@ -59,13 +59,13 @@ pub use longshore_core::wire::{
     CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Event, EventPage, Facts, Hook,
     HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Link, LockGrant, LockGrants,
     LockRenewal, LostReason, Me, Metadata, MetadataPatch, NewHook, NewKey, NoText, Node, NodeKind, NodeLock,
-    Note, OnConflict, Purged, Redeliver, RestoreNode, Role, RotateHook, Status, TextDiff, TextRange,
-    UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode,
-    UpdateSettings, UpdateWorkspace, Version, Who, Workspace, WorkspaceSettings,
+    Note, OnConflict, OpenUpload, Purged, Redeliver, RestoreNode, Role, RotateHook, Status, TextDiff,
+    TextRange, UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode,
+    UpdateSettings, UpdateWorkspace, UploadState, Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
     Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, LockId, LockToken, Name, NodeId, NoteId,
-    Timestamp, VersionId, WorkspaceId, WorkspacePath as Path,
+    Timestamp, UploadId, VersionId, WorkspaceId, WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::control::Control;

@@ -230,6 +230,9 @@ codes! {
     RateLimited = "rate_limited", RateLimited, "too many requests";
     /// The workspace has as many locks, or waiters for them, as it may have.
     TooManyLocks = "too_many_locks", RateLimited, "too many locks";
+    /// The principal has as many staged uploads that are not finished as it may have: finish or remove some, which
+    /// `GET /v1/uploads` lists.
+    TooManyUploads = "too_many_uploads", RateLimited, "too many unfinished uploads";
     /// The server works on as many requests as it takes.
     Overloaded = "overloaded", Unavailable, "the server is busy";
     /// The server is shutting down.

@@ -10,6 +10,7 @@ use longshore_egress::Guard;
 use longshore_store::{Capability, Store, WriteOptions};
 
 use crate::access::KeyCache;
+use crate::chunks::ChunkLists;
 use crate::db::jobs::Claim;
 use crate::db::{Database, Db};
 use crate::error::{Error, Result};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub orphan_grace: Duration,
     /// How long a staged upload is kept after its last byte, or after it became a file or was refused (24 h).
     pub upload_kept: Duration,
+    /// How many staged uploads of one principal may be unfinished at once (10,000).
+    pub open_uploads: u32,
     /// How often orphans are looked for (1 h).
     pub sweep_interval: Duration,
     /// What may be dialled where a user named the address: https on port 443 of public addresses.
@@ -63,6 +66,7 @@ impl Default for Settings {
             purge_step: 1_000,
             orphan_grace: Duration::from_hours(24),
             upload_kept: Duration::from_hours(24),
+            open_uploads: 10_000,
             sweep_interval: Duration::from_hours(1),
             egress: longshore_egress::Settings::default(),
             hook_timeout: Duration::from_secs(15),
@@ -98,6 +102,7 @@ struct Inner {
     jobs: Arc<JobsState>,
     lock_signals: Signals,
     appends: Appends,
+    chunk_lists: Arc<ChunkLists>,
     guard: Guard,
     started_at: Timestamp,
 }
@@ -136,6 +141,7 @@ impl Engine {
                 jobs,
                 lock_signals: Signals::default(),
                 appends: Appends::default(),
+                chunk_lists: Arc::default(),
                 started_at,
             }),
         })
@@ -218,6 +224,10 @@ impl Engine {
 
     pub(crate) fn lock_signals(&self) -> &Signals {
         &self.inner.lock_signals
+    }
+
+    pub(crate) fn chunk_lists(&self) -> &Arc<ChunkLists> {
+        &self.inner.chunk_lists
     }
 
     pub(crate) fn appends(&self) -> &Appends {

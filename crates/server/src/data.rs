@@ -27,6 +27,7 @@ pub(crate) async fn open(config: &Config, alone: Alone) -> Result<Engine> {
     let store = open_store(config, alone)?;
     let settings = Settings {
         largest_file: config.limits.max_file_bytes,
+        open_uploads: config.limits.max_open_uploads,
         followers: config.events.max_followers,
         followers_each: config.events.max_followers_each,
         orphan_grace: Duration::from_secs(config.sweep.orphan_grace_seconds),

@@ -58,6 +58,7 @@ impl Server {
         let requests = Tasks::new();
         let limits = Limits::of(&self.config);
         let router = http::service(self.engine.clone(), limits, closing.clone(), requests.clone());
+        let router = http::allow_origins(router, &self.config.server.allowed_origins.0);
         Ok(Bound { server: self, listener, address, closing, router, requests })
     }
 }

@@ -18,9 +18,21 @@ pub struct PresignOptions {
     pub disposition: Option<String>,
 }
 
+impl PresignOptions {
+    /// Returns what S3 and who speaks like it take for the headers of an answer.
+    pub(crate) fn query(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let said = [
+            ("response-content-type", &self.media_type),
+            ("response-content-disposition", &self.disposition),
+        ];
+        said.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)))
+    }
+}
+
 impl Store {
     /// Returns a URL at which whoever has it can read the file (`GET`, with ranges) from the storage itself, without asking
-    /// whether the file is there. Nothing where this storage gives none: only S3 does, with credentials.
+    /// whether the file is there. Nothing where this storage gives none: S3 does with keys, Azure with the account's key, Google's own
+    /// service with a service account's.
     ///
     /// The URL begins with the address by which this process reaches the storage.
     pub async fn presign_read(&self, path: &str, options: &PresignOptions) -> Result<Option<Secret>> {

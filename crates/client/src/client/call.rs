@@ -127,7 +127,8 @@ impl Lane {
     /// Returns the pause that a refusal asks the whole client for.
     pub(super) fn pause_of_all(self, refusal: &Error) -> Option<Duration> {
         let is_of_all = match refusal.kind() {
-            ErrorKind::RateLimited => !refusal.is(Code::TooManyLocks),
+            // That there is no room for one more says nothing of other requests.
+            ErrorKind::RateLimited => !refusal.is(Code::TooManyLocks) && !refusal.is(Code::TooManyUploads),
             ErrorKind::Unavailable => self != Self::Waiting,
             _ => false,
         };

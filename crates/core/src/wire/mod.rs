@@ -45,7 +45,7 @@ pub use node::{
 };
 pub use note::{CreateNote, Note, TextRange, UpdateNote};
 pub use undo::{UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, Who};
-pub use upload::{StagedUpload, UploadState};
+pub use upload::{OpenUpload, StagedUpload, UploadState};
 pub use version::{Comparison, NoText, Purged, TextDiff, UpdateVersion};
 pub use workspace::{CreateWorkspace, UpdateSettings, UpdateWorkspace, Workspace, WorkspaceSettings};
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Node;
-use crate::id::UploadId;
+use crate::id::{UploadId, WorkspaceId};
+use crate::path::WorkspacePath;
 use crate::time::Timestamp;
 
 /// How far a staged upload is.
@@ -54,4 +55,26 @@ pub struct StagedUpload {
     pub metadata: BTreeMap<String, String>,
     /// The file that it became.
     pub node: Option<Node>,
+}
+
+/// A staged upload that is not finished, as `GET /v1/uploads` lists it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenUpload {
+    /// The upload's id.
+    pub id: UploadId,
+    /// How far it is.
+    pub state: UploadState,
+    /// The workspace that its file goes to; nothing for a part.
+    pub workspace_id: Option<WorkspaceId>,
+    /// Where its file would go now; nothing for a part, or where the folder or file is gone.
+    pub path: Option<WorkspacePath>,
+    /// Whether it is a part of another upload.
+    pub is_part: bool,
+    /// How many bytes have come and are durable.
+    pub offset: u64,
+    /// How many bytes there will be, where that is known.
+    pub length: Option<u64>,
+    /// When it is removed unless more bytes come.
+    pub expires_at: Timestamp,
 }

@@ -116,6 +116,47 @@ pub(crate) async fn get(tx: &mut Tx, id: UploadId) -> Result<Option<UploadRow>> 
     row.as_ref().map(read).transpose()
 }
 
+/// Lists the uploads of a principal that are not finished and not over, by their ids, after one on: of all workspaces, or of
+/// one, and parts.
+pub(crate) async fn open(
+    tx: &mut Tx,
+    (principal, workspace): (PrincipalId, Option<WorkspaceId>),
+    now: Timestamp,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<UploadRow>> {
+    let rows = tx
+        .query(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM uploads WHERE principal_id = $1 AND id > $2 AND state <> 'finished' AND expires_at > $3
+                  AND (CAST($4 AS TEXT) IS NULL OR workspace_id IS NULL OR workspace_id = $4)
+                  ORDER BY id LIMIT $5"
+            ),
+            &[principal.into(), after.into(), now.into(), workspace.into(), limit.into()],
+        )
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Counts the uploads of a principal that are not finished and not over, up to `most`.
+pub(crate) async fn count_open(
+    tx: &mut Tx,
+    principal: PrincipalId,
+    now: Timestamp,
+    most: u32,
+) -> Result<u64> {
+    let row = tx
+        .query_opt(
+            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM uploads
+             WHERE principal_id = $1 AND state <> 'finished' AND expires_at > $2 LIMIT $3) AS found",
+            &[principal.into(), now.into(), most.into()],
+        )
+        .await?;
+    row.map_or(Ok(0), |row| row.count(0))
+}
+
 /// Returns the upload that a principal has made of these parts.
 pub(crate) async fn of_parts(tx: &mut Tx, principal: PrincipalId, parts: &str) -> Result<Option<UploadRow>> {
     let row = tx

@@ -10,6 +10,7 @@ mod base;
 mod cells;
 mod finish;
 mod join;
+mod list;
 mod plan;
 mod running;
 mod tail;
@@ -176,10 +177,13 @@ impl Engine {
             expires_at: Timestamp::from_micros(0),
         };
         let (clock, kept) = (self.clock(), self.settings().upload_kept);
+        let most = self.settings().open_uploads;
         let row = self.db().write(move |tx| {
             let (mut row, clock) = (row.clone(), clock.clone());
             Box::pin(async move {
-                row.expires_at = tx.now(clock.as_ref()).await?.plus(kept);
+                let now = tx.now(clock.as_ref()).await?;
+                list::ensure_room(tx, row.principal, now, most).await?;
+                row.expires_at = now.plus(kept);
                 db::uploads::insert(tx, &row).await?;
                 Ok(row)
             })

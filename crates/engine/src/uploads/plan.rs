@@ -22,7 +22,7 @@ enum Matching {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Plan {
     /// Where the content goes; nothing for a part.
-    target: Option<Target>,
+    pub(super) target: Option<Target>,
     media_type: Option<String>,
     pub(super) digests: Vec<Digest>,
     on_conflict: OnConflict,

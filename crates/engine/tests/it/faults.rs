@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use longshore_core::wire::UploadState;
 use longshore_core::{Code, SystemClock};
 use longshore_engine::{
@@ -11,7 +12,7 @@ use longshore_engine::{
 use longshore_store::testing::chaos::{Chaos, Op};
 use longshore_store::{ErrorKind, LocalOptions, Store};
 
-use crate::world::{World, noise, refused};
+use crate::world::{World, collect, noise, refused};
 use crate::{block_on, postgres};
 
 #[test]
@@ -78,6 +79,38 @@ fn a_store_that_fails_under_an_upload_loses_no_more_than_a_piece() {
 }
 
 #[test]
+fn a_list_of_chunks_that_was_made_whole_is_not_made_again() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        // It gives content bit by bit.
+        let local = Store::local(folder.path().join("blobs"), LocalOptions::default()).unwrap();
+        let (store, chaos) = Chaos::wrap(local);
+        let world = World::on_sqlite_with(store).await;
+        let node = world.put("/file", &noise(9_000_000, 1)).await;
+        let content = world.engine.open_content(&world.owner, node.id, None).await.unwrap();
+        // Of who went away in the middle nothing is kept.
+        let mut begun = world.engine.list_chunks(&content).await.unwrap();
+        for _ in 0..2 {
+            begun.try_next().await.unwrap().unwrap();
+        }
+        drop(begun);
+        chaos.fail_next(Op::Read, ErrorKind::Unavailable);
+        refused(world.engine.list_chunks(&content).await.map(drop), Code::StorageUnavailable);
+        let first = collect(world.engine.list_chunks(&content).await.unwrap()).await.unwrap();
+        assert!(first.len() > 9_000_000 / 65_536 * 20);
+        chaos.fail_next(Op::Read, ErrorKind::Unavailable);
+        let again = collect(world.engine.list_chunks(&content).await.unwrap()).await.unwrap();
+        assert!(again == first);
+        refused(world.read(node.id).await, Code::StorageUnavailable);
+        // Another version is another content.
+        world.put("/file", &noise(9_000_000, 2)).await;
+        let content = world.engine.open_content(&world.owner, node.id, None).await.unwrap();
+        let other = collect(world.engine.list_chunks(&content).await.unwrap()).await.unwrap();
+        assert!(other != first);
+    });
+}
+
+#[test]
 fn a_refused_commit_takes_its_blob_along() {
     block_on(async {
         let world = World::on_sqlite().await;
@@ -129,6 +162,41 @@ fn a_full_disk_under_the_blobs_is_said_and_leaves_nothing() {
         assert_eq!(String::from_utf8_lossy(&files).lines().count(), 2, "the blob, the owner, nothing else");
         assert_eq!(world.read(kept.id).await.unwrap(), noise(300_000, 1));
         world.put("/small", &noise(100_000, 3)).await;
+    });
+}
+
+#[test]
+fn a_full_disk_under_a_staged_upload_keeps_what_was_counted() {
+    let Some(disk) = TinyDisk::mount() else { return };
+    block_on(async {
+        let store = Store::local(disk.0.path().join("blobs"), LocalOptions::default()).unwrap();
+        let world = World::on_sqlite_with(store).await;
+        let (engine, owner, content) = (&world.engine, &world.owner, noise(1_500_000, 1));
+        let made = Made::File(world.at("/file"), Box::default());
+        let new =
+            NewUpload { id: engine.upload_id(), made, length: Some(1_500_000), metadata: String::new() };
+        let id = engine.create_upload(owner, new).await.unwrap().id;
+        let send = async |offset: usize, end: usize| {
+            let options = AppendOptions { offset: offset as u64, ..AppendOptions::default() };
+            let mut appending = engine.append_upload(owner, id, options).await?;
+            for bytes in content[offset..end].chunks(50_000) {
+                appending.write(bytes.to_vec().into()).await?;
+            }
+            appending.finish().await
+        };
+        assert_eq!(send(0, 500_000).await.unwrap().offset, 500_000);
+        let filler = disk.0.path().join("filler");
+        std::fs::write(&filler, vec![1; 1_000_000]).unwrap();
+        for end in [1_400_000, 1_500_000] {
+            refused(send(500_000, end).await, Code::StorageFull);
+            let found = engine.resume_upload(owner, id, Premises::default()).await.unwrap();
+            assert_eq!((found.state, found.offset), (UploadState::Receiving, 500_000));
+            assert_eq!(world.blobs().await, 1, "what had come of the rest takes no room");
+            assert!(world.paths().await.is_empty());
+        }
+        std::fs::remove_file(&filler).unwrap();
+        let done = send(500_000, 1_500_000).await.unwrap();
+        assert!(world.read(done.written.unwrap().node.id).await.unwrap() == content);
     });
 }
 

@@ -9,6 +9,7 @@ mod job_faults;
 mod postgres;
 mod processes;
 mod suite;
+mod two_nodes;
 mod waits;
 mod workers;
 mod world;

@@ -14,6 +14,9 @@ use longshore_store::Store;
 
 use crate::postgres;
 
+/// How many uploads of one principal may be unfinished here.
+pub(crate) const OPEN_UPLOADS: u32 = 40;
+
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) store: Store,
@@ -38,7 +41,12 @@ impl World {
     }
 
     pub(crate) async fn on_postgres(server: &postgres::Server) -> Self {
-        let database = Database::Postgres { url: server.database(), connections: 8 };
+        Self::on_postgres_at(server.database()).await
+    }
+
+    /// Opens over the database of an address, which another engine may share.
+    pub(crate) async fn on_postgres_at(url: String) -> Self {
+        let database = Database::Postgres { url, connections: 8 };
         Self::open(&database, Store::memory(), None).await
     }
 
@@ -51,6 +59,7 @@ impl World {
             followers_each: 17,
             events_looked_at: 50,
             undo_looks_at: 1_500,
+            open_uploads: OPEN_UPLOADS,
             // Receivers of tests are on this machine.
             egress: longshore_egress::testing::local(),
             hook_timeout: Duration::from_millis(400),

@@ -14,11 +14,13 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 
 mod egress;
+mod origin;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub use self::egress::{EgressConfig, Listed};
+pub use self::origin::Origin;
 pub use self::store::{Durability, Options, Secret, StoreConfig, StoreKind};
 
 /// The longest time that can be configured, ten years: a clock that is added to any such time stays a clock.
@@ -100,6 +102,11 @@ pub struct ServerConfig {
     /// The most bytes of a request's line and header.
     #[config(env = "LONGSHORE_SERVER_MAX_HEADER_BYTES", default = 65536)]
     pub max_header_bytes: usize,
+    /// Origins of pages whose scripts may call the API from a browser, with commas between them:
+    /// `https://app.example.org, http://localhost:5173`; `*` for all. Each call needs its key all the same. Left out: none
+    /// but pages of the server's own origin.
+    #[config(env = "LONGSHORE_SERVER_ALLOWED_ORIGINS", default = "")]
+    pub allowed_origins: Listed<Origin>,
     /// How long running requests may take to finish when the server is told to stop.
     #[config(env = "LONGSHORE_SERVER_SHUTDOWN_GRACE_SECONDS", default = 30)]
     pub shutdown_grace_seconds: u64,
@@ -136,6 +143,9 @@ pub struct LimitsConfig {
     /// The most bytes of a JSON body.
     #[config(env = "LONGSHORE_LIMITS_MAX_JSON_BYTES", default = 1048576)]
     pub max_json_bytes: usize,
+    /// The most resumable uploads that one principal may have begun and not finished, with all its keys.
+    #[config(env = "LONGSHORE_LIMITS_MAX_OPEN_UPLOADS", default = 10000)]
+    pub max_open_uploads: u32,
 }
 
 /// Clients that follow events.
@@ -254,6 +264,7 @@ impl Config {
             "database.connections is 1 to 10000",
         )?;
         ensure(self.limits.max_json_bytes > 0, "limits.max_json_bytes is at least 1")?;
+        ensure(self.limits.max_open_uploads > 0, "limits.max_open_uploads is at least 1")?;
         ensure((1..=MOST_JOBS).contains(&self.jobs.concurrency), "jobs.concurrency is 1 to 1000")?;
         ensure((1..=MOST_JOBS).contains(&self.jobs.deliveries), "jobs.deliveries is 1 to 1000")?;
         self.store.check()?;

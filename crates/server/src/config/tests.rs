@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::{Config, LogFormat, StoreKind};
+use super::{Config, LogFormat, Origin, StoreKind};
 
 fn load(text: &str) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
@@ -56,6 +56,8 @@ fn a_typing_mistake_is_an_error_that_names_it() {
         ("[store]\noptions = { secret_key = \"hunter2\" }\n", "store.options"),
         ("[server]\ntls_key = \"key.pem\"\n", "tls_certificate"),
         ("[server]\nmax_connections = 0\n", "max_connections"),
+        ("[server]\nallowed_origins = \"https://app.example.org/\"\n", "allowed_origins"),
+        ("[limits]\nmax_open_uploads = 0\n", "max_open_uploads"),
         ("[database]\nconnections = 4611686018427387904\n", "database.connections"),
         ("[jobs]\nconcurrency = 0\n", "jobs.concurrency"),
         ("[jobs]\nenabled = \"perhaps\"\n", "enabled"),
@@ -91,6 +93,16 @@ fn a_time_that_no_clock_can_take_is_refused() {
             assert!(error.ends_with(&format!("{table}.{field} is {least} to {most}")), "{error}");
         }
     }
+}
+
+#[test]
+fn origins_are_listed() {
+    let config = load("[server]\nallowed_origins = \"https://a.example, http://localhost:5173\"\n").unwrap();
+    let origin = |text: &str| Origin::Of(text.to_owned());
+    let found = config.server.allowed_origins.0;
+    assert_eq!(found, [origin("https://a.example"), origin("http://localhost:5173")]);
+    let none = Config::load(None).unwrap().server.allowed_origins.0;
+    assert!(none.is_empty());
 }
 
 #[test]

@@ -164,7 +164,11 @@ pub(super) struct UploadProblems;
 impl IntoResponses for UploadProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut responses = WriteProblems::responses();
-        responses.append(&mut problems(&[StatusCode::GONE, StatusCode::UNSUPPORTED_MEDIA_TYPE]));
+        responses.append(&mut problems(&[
+            StatusCode::GONE,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            StatusCode::TOO_MANY_REQUESTS,
+        ]));
         responses
     }
 }

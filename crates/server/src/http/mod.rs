@@ -1,6 +1,6 @@
 //! The HTTP API. This file is its table of contents: a resource each, the routes of a resource together.
 //!
-//! `edge` is around every route; `extract`, `premise`, `json` and `incoming` read requests, `outgoing` answers them;
+//! `edge` is around every route, and `origins` around it where pages of others may call; `extract`, `premise`, `json` and `incoming` read requests, `outgoing` answers them;
 //! `document` makes the OpenAPI text from what stands at the handlers.
 
 mod app;
@@ -24,6 +24,7 @@ mod locks;
 mod multipart;
 mod nodes;
 mod notes;
+mod origins;
 mod outgoing;
 mod place;
 mod premise;
@@ -52,6 +53,7 @@ use self::app::App;
 pub use self::app::Limits;
 use self::document::Document;
 use self::edge::Edge;
+pub use self::origins::allow_origins;
 use crate::problem::Failure;
 
 fn routes() -> OpenApiRouter<App> {

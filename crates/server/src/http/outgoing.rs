@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use longshore_core::chunks::MEDIA_TYPE;
 use longshore_core::wire::{Disposition, Node};
 use longshore_core::{Code, VersionId};
-use longshore_engine::{Archive, Content, Written};
+use longshore_engine::{Archive, Content, Engine, Written};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::multipart::Multipart;
@@ -152,9 +152,9 @@ pub(super) async fn content(
     Ok(response)
 }
 
-/// Answers with the list of a version's chunks, made as it is sent.
-pub(super) async fn chunks(content: &Content) -> Result<Response, Failure> {
-    let mut response = Response::new(Body::from_stream(content.chunks().await?));
+/// Answers with the list of a version's chunks, made as it is sent, or kept from before.
+pub(super) async fn chunks(engine: &Engine, content: &Content) -> Result<Response, Failure> {
+    let mut response = Response::new(Body::from_stream(engine.list_chunks(content).await?));
     let headers = response.headers_mut();
     headers.insert(ETAG, etag(content.version().id));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));

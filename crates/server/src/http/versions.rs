@@ -141,7 +141,7 @@ pub(super) async fn chunks(
 ) -> Result<Response, Failure> {
     let id = app.node(&caller, id, root.workspace).await?;
     let content = app.engine().open_content(&caller, id, Some(version)).await?;
-    outgoing::chunks(&content).await
+    outgoing::chunks(app.engine(), &content).await
 }
 
 /// With which version to compare.

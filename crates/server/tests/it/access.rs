@@ -165,6 +165,7 @@ const SERVER_WIDE: &[(&str, &str, User)] = &[
     ("GET /v1/me", "", User::Viewer),
     ("GET /v1/workspaces", "", User::Viewer),
     ("GET /v1/jobs", "", User::Viewer),
+    ("GET /v1/uploads", "", User::Editor),
     ("GET /v1/keys", "", User::Admin),
     ("POST /v1/keys", r#"{"name":"k","role":"viewer"}"#, User::Admin),
 ];

@@ -71,6 +71,7 @@ pub(crate) const CONTRACT: &[&str] = &[
     "DELETE /v1/notes/{note}",
     "PATCH /v1/notes/{note}",
     "GET /v1/status",
+    "GET /v1/uploads",
     "POST /v1/uploads",
     "DELETE /v1/uploads/{upload}",
     "GET /v1/uploads/{upload}",

@@ -18,6 +18,8 @@ mod immunity;
 mod jobs;
 mod links;
 mod names;
+mod open_uploads;
+mod origins;
 mod problems;
 mod ranges;
 mod repeats;

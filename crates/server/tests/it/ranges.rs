@@ -1,5 +1,10 @@
 //! Parts of a content, one and many: any `Range` gives the right bytes, all of them, or a refusal.
 
+use std::cell::Cell;
+
+use futures_util::TryStreamExt;
+use longshore_engine::{AppendOptions, Made, NewUpload, Target};
+use longshore_store::{List, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
@@ -158,4 +163,96 @@ fn any_range_gives_right_bytes_or_a_refusal() {
         });
         tried.unwrap();
     }
+}
+
+/// Bytes of which no two stretches are alike.
+fn uneven(size: usize) -> Vec<u8> {
+    (0..size as u64).map(|place| (place.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 29) as u8).collect()
+}
+
+/// Uploads content in requests that end at these cuts; each makes a piece.
+async fn upload_in_pieces(world: &World, name: &str, content: &[u8], cuts: &[usize]) -> String {
+    let engine = &world.engine;
+    let target = Target::Child { parent: world.workspace.root_id, name: name.parse().unwrap() };
+    let made = Made::File(target, Box::default());
+    let length = Some(content.len() as u64);
+    let new = NewUpload { id: engine.upload_id(), made, length, metadata: String::new() };
+    let id = engine.create_upload(&world.owner, new).await.unwrap().id;
+    let mut written = None;
+    let starts = std::iter::once(&0).chain(cuts);
+    for (start, end) in starts.zip(cuts.iter().chain([&content.len()])) {
+        let options = AppendOptions { offset: *start as u64, ..AppendOptions::default() };
+        let mut appending = engine.append_upload(&world.owner, id, options).await.unwrap();
+        appending.write(content[*start..*end].to_vec().into()).await.unwrap();
+        written = appending.finish().await.unwrap().written;
+    }
+    format!("/v1/files/{}/content", written.unwrap().node.id)
+}
+
+const COMPOSED: usize = 900_000;
+
+/// Where three pieces meet, and ranges of which many begin or end there.
+fn of_pieces() -> impl Strategy<Value = (usize, usize, Vec<(usize, usize)>)> {
+    let cuts = prop_oneof![
+        (1..COMPOSED - 1, 1..COMPOSED - 1).prop_map(|(one, other)| (one.min(other), one.max(other) + 1)),
+        Just((1, 2)),
+        Just((COMPOSED - 2, COMPOSED - 1)),
+        (1..COMPOSED - 1).prop_map(|cut| (cut, cut + 1)),
+    ];
+    cuts.prop_flat_map(|(one, other)| {
+        let last = COMPOSED - 1;
+        let near =
+            move |border: usize| (0..5_usize).prop_map(move |by| (border + by).saturating_sub(2).min(last));
+        let bound = prop_oneof![near(0), near(one), near(other), near(last), 0..COMPOSED];
+        let range = (bound.clone(), bound).prop_map(|(first, last)| (first.min(last), first.max(last)));
+        (Just(one), Just(other), proptest::collection::vec(range, 1..7))
+    })
+}
+
+#[test]
+fn any_ranges_of_a_composed_content_are_those_of_the_whole() {
+    let runtime = Runtime::new().unwrap();
+    let store = Store::memory();
+    let world = runtime.block_on(World::over(store.clone()));
+    let content = uneven(COMPOSED);
+    let number = Cell::new(0);
+    let config = Config { cases: 40, max_shrink_iters: 100, failure_persistence: None, ..Config::default() };
+    let tried = TestRunner::new(config).run(&of_pieces(), |(one, other, ranges)| {
+        let name = number.replace(number.get() + 1).to_string();
+        let url = runtime.block_on(upload_in_pieces(&world, &name, &content, &[one, other]));
+        let whole = runtime.block_on(world.get(&url));
+        prop_assert!(whole.body == content);
+        for (first, last) in &ranges {
+            let alone = format!("bytes={first}-{last}");
+            let answer = runtime.block_on(ask(&world, &url, &[("range", &alone)]));
+            prop_assert_eq!(answer.status.as_u16(), 206);
+            prop_assert!(answer.body == content[*first..=*last]);
+        }
+        let list: Vec<_> = ranges.iter().map(|(first, last)| format!("{first}-{last}")).collect();
+        let list = format!("bytes={}", list.join(","));
+        let answer = runtime.block_on(ask(&world, &url, &[("range", &list)]));
+        prop_assert_eq!(answer.status.as_u16(), 206);
+        let mut asked = vec![false; COMPOSED];
+        ranges.iter().for_each(|(first, last)| asked[*first..=*last].fill(true));
+        let mut given = vec![false; COMPOSED];
+        if answer.header("content-type").starts_with("multipart/") {
+            for part in parts(&answer, COMPOSED) {
+                prop_assert!(part.bytes == content[part.first..=part.last]);
+                given[part.first..=part.last].fill(true);
+            }
+        } else {
+            let field = answer.header("content-range").strip_prefix("bytes ").unwrap();
+            let (first, last) = field.split_once('/').unwrap().0.split_once('-').unwrap();
+            let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+            prop_assert!(answer.body == content[first..=last]);
+            given[first..=last].fill(true);
+        }
+        prop_assert!(given == asked, "no byte less, and none that nobody asked for");
+        Ok(())
+    });
+    tried.unwrap();
+    // They were pieces indeed, and not written anew as one.
+    let blobs = store.list_files("blobs", &List::ALL).unwrap();
+    let blobs = runtime.block_on(blobs.try_fold(0, |count, _| async move { Ok(count + 1) })).unwrap();
+    assert_eq!(blobs, 3 * number.get());
 }

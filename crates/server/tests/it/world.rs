@@ -82,6 +82,9 @@ impl Answer {
     }
 }
 
+/// How many uploads of one principal may be unfinished here.
+pub(crate) const OPEN_UPLOADS: u32 = 40;
+
 const LIMITS: Limits = Limits {
     header_bytes: 16_384,
     json_bytes: 65_536,
@@ -91,7 +94,8 @@ const LIMITS: Limits = Limits {
 
 async fn open(folder: &std::path::Path, store: Store, clock: &ManualClock) -> Engine {
     let database = Database::Sqlite(folder.join("longshore.db"));
-    let settings = Settings { largest_file: Some(1_000_000), ..Settings::default() };
+    let settings =
+        Settings { largest_file: Some(1_000_000), open_uploads: OPEN_UPLOADS, ..Settings::default() };
     Engine::open(settings, &database, store, Arc::new(clock.clone())).await.unwrap()
 }
 

@@ -8,6 +8,7 @@ mod config;
 pub(crate) mod endpoint;
 mod namespace;
 mod options;
+mod signature;
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio::sync::OnceCell;
 use self::blob::Blob;
 use self::endpoint::{Endpoint, SharedEndpoint};
 pub use self::options::{AzureCredential, AzureOptions};
+use self::signature::Signer;
 use crate::adls::Adls;
 use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::CapabilitySet;
@@ -29,7 +31,9 @@ use crate::info::{Entry, FileInfo, ListOptions, ReadOptions, WriteOptions};
 use crate::object::Objects;
 use crate::object::request::encoded_path;
 use crate::path::StorePath;
+use crate::presign::PresignOptions;
 use crate::read::Read;
+use crate::secret::Secret;
 use crate::store::Store;
 
 /// The backend on Azure.
@@ -43,6 +47,8 @@ struct Shared {
     dfs: Option<SharedEndpoint>,
     flat: Arc<dyn Backend>,
     deep: Option<Arc<dyn Backend>>,
+    /// Who signs addresses, where there is a key.
+    signer: Option<Signer>,
     /// Whether the namespace is hierarchical, once it is known.
     hierarchical: OnceCell<bool>,
 }
@@ -82,6 +88,10 @@ impl Azure {
         if dfs.is_none() && options.hierarchical == Some(true) {
             return Err(no_data_lake());
         }
+        let signer = match &options.credential {
+            AzureCredential::Key(key) => Some(Signer::new(&options.account, key)?),
+            _ => None,
+        };
         let limits = options.limits();
         let deep = dfs.clone().map(|dfs| {
             let deep: Arc<dyn Backend> = Arc::new(Adls::new(dfs, options.container.clone(), limits));
@@ -94,6 +104,7 @@ impl Azure {
             dfs,
             flat,
             deep,
+            signer,
             hierarchical: OnceCell::new_with(options.hierarchical),
         })))
     }
@@ -234,6 +245,16 @@ impl Backend for Azure {
         overwrite: bool,
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { self.chosen().await?.move_file(from, to, overwrite).await })
+    }
+
+    fn presign_read<'a>(
+        &'a self,
+        path: &'a StorePath,
+        options: &'a PresignOptions,
+    ) -> BoxFuture<'a, Result<Option<Secret>>> {
+        let Shared { signer, blob, container, .. } = &*self.0;
+        let signed = signer.as_ref().map(|signer| signer.address(&blob.url, container, path, options));
+        Box::pin(std::future::ready(signed.transpose()))
     }
 
     fn inner(&self) -> Option<&dyn Backend> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorageBuilder};
+use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorage, GoogleCloudStorageBuilder};
 use object_store::{ClientOptions, RetryConfig};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -106,13 +106,42 @@ impl GcsOptions {
         })
     }
 
-    /// Returns who gives tokens; nobody, if none are sent.
-    pub(super) fn provider(&self, connector: &Connector) -> Result<Option<GcpCredentialProvider>> {
-        let builder = GoogleCloudStorageBuilder::new()
+    /// Returns who signs addresses with a service account's key; nobody without one, for who has no key must ask Google to sign.
+    /// Signatures are for Google's own address, and mean nothing at another.
+    pub(super) fn signer(&self, connector: &Connector) -> Result<Option<GoogleCloudStorage>> {
+        if self.endpoint.is_some() {
+            return Ok(None);
+        }
+        let read;
+        let key = match &self.credential {
+            GcsCredential::ServiceAccount(key) => key.expose(),
+            GcsCredential::File(path) => {
+                read = Secret::new(std::fs::read_to_string(path).map_err(|_| no_credentials())?);
+                read.expose()
+            }
+            GcsCredential::Anonymous | GcsCredential::Token(_) | GcsCredential::Machine => return Ok(None),
+        };
+        // Of a user there are other fields.
+        let fields: serde_json::Value = serde_json::from_str(key).map_err(|_| no_credentials())?;
+        if fields.get("private_key").is_none() {
+            return Ok(None);
+        }
+        let built =
+            self.builder(connector).with_service_account_key(key).with_base_url(&self.address()).build();
+        built.map(Some).map_err(|_| no_credentials())
+    }
+
+    fn builder(&self, connector: &Connector) -> GoogleCloudStorageBuilder {
+        GoogleCloudStorageBuilder::new()
             .with_bucket_name(&self.bucket)
             .with_client_options(ClientOptions::new())
             .with_http_connector(connector.clone())
-            .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() });
+            .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
+    }
+
+    /// Returns who gives tokens; nobody, if none are sent.
+    pub(super) fn provider(&self, connector: &Connector) -> Result<Option<GcpCredentialProvider>> {
+        let builder = self.builder(connector);
         let builder = match &self.credential {
             GcsCredential::Anonymous => return Ok(None),
             GcsCredential::Token(token) => builder.with_bearer_token(token.expose()),
@@ -120,12 +149,14 @@ impl GcsOptions {
             GcsCredential::File(path) => builder.with_application_credentials(path.to_string_lossy()),
             GcsCredential::Machine => builder,
         };
-        let built = builder.build().map_err(|_| {
-            // What is wrong with them would repeat them.
-            Error::new(ErrorKind::InvalidInput, "the credentials are none, or their file cannot be read")
-        })?;
+        let built = builder.build().map_err(|_| no_credentials())?;
         Ok(Some(Arc::clone(built.credentials())))
     }
+}
+
+/// What is wrong with them would repeat them.
+fn no_credentials() -> Error {
+    Error::new(ErrorKind::InvalidInput, "the credentials are none, or their file cannot be read")
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ use crate::object::error::{refusal, unexpected};
 use crate::object::request::{encoded, value};
 use crate::object::{Copied, Limits, ListAsk, Opened, Page, Service, Span, UploadId};
 use crate::path::StorePath;
+use crate::presign::PresignOptions;
+use crate::secret::Secret;
 
 const METADATA: &str = "x-goog-meta-";
 const GENERATION: &str = "x-goog-generation";
@@ -248,6 +250,10 @@ impl Service for Gcs {
             return Err(changed());
         }
         Ok(Some(Opened { info, range: span, chunks: chunks(answer.into_body()) }))
+    }
+
+    async fn presign_read(&self, key: &str, options: &PresignOptions) -> Result<Option<Secret>> {
+        self.bucket.presign(key, options).await
     }
 
     async fn head(&self, key: &str) -> Result<FileInfo> {

@@ -70,12 +70,7 @@ impl Bucket {
     pub(super) async fn presign(&self, key: &str, options: &PresignOptions) -> Result<Option<Secret>> {
         // Keys that its paths cannot have are read through this process.
         let (Some(signer), Ok(path)) = (&self.signer, Path::parse(key)) else { return Ok(None) };
-        let said = [
-            ("response-content-type", &options.media_type),
-            ("response-content-disposition", &options.disposition),
-        ];
-        let said = said.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
-        let with = SignedUrlOptions::new().with_query(said);
+        let with = SignedUrlOptions::new().with_query(options.query());
         let url = signer.signed_url_opts(Method::GET, &path, options.expires_in, &with).await;
         Ok(Some(Secret::new(url.map_err(|error| no_credentials(&error))?.to_string())))
     }

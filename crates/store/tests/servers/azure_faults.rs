@@ -1,11 +1,13 @@
 //! What goes wrong on Azure, and how it is found out what an account is.
 
 use std::any::Any;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
 use longshore_store::{
-    AzureCredential, AzureOptions, BoxFuture, Capability, ErrorKind, List, ReadOptions, Store, WriteOptions,
+    AzureCredential, AzureOptions, BoxFuture, Capability, ErrorKind, List, PresignOptions, ReadOptions,
+    Store, WriteOptions,
 };
 
 use crate::azure::{
@@ -39,6 +41,7 @@ const FURTHER: &[(&str, Test)] = &[
     ("azure-azurite::wrong_credentials_are_refused", || Box::pin(wrong_credentials(emulator))),
     ("azure-azurite::a_server_that_dies_is_unavailable", || Box::pin(dying_emulator())),
     ("azure-azurite::a_file_stored_meanwhile_is_not_replaced", || Box::pin(stored_meanwhile())),
+    ("azure-azurite::a_signed_address_gives_one_file_for_a_while", || Box::pin(signed_address())),
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -398,6 +401,49 @@ async fn stored_meanwhile() -> Done {
             assert_eq!(&store.read_bytes(&path).await?[..], b"first");
         }
     }
+    store.close().await?;
+    Ok(())
+}
+
+/// Asks for an address of plain HTTP as anybody would, and returns the whole answer.
+fn get(address: &str) -> Result<String, AnyError> {
+    let (host, path) = address.trim_start_matches("http://").split_once('/').ok_or("no address")?;
+    let mut connection = std::net::TcpStream::connect(host)?;
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+async fn signed_address() -> Done {
+    let store = Store::azure(azurite_options(&*azurite().await?)?)?;
+    store.write("a b/\u{e9}.csv", "1,2,3", WriteOptions::default()).await?;
+    store.write("a b/other", "secret", WriteOptions::default()).await?;
+    let options = PresignOptions {
+        expires_in: Duration::from_secs(300),
+        media_type: Some("text/csv; charset=utf-8".to_owned()),
+        disposition: Some("attachment; filename=\"a b.csv\"; filename*=UTF-8''a%20b.csv".to_owned()),
+    };
+    let address = store.presign_read("a b/\u{e9}.csv", &options).await?.ok_or("no address")?;
+    let answer = get(address.expose())?;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("1,2,3"), "{answer}");
+    let lower = answer.to_lowercase();
+    assert!(lower.contains("content-type: text/csv; charset=utf-8\r\n"), "{answer}");
+    assert!(lower.contains("content-disposition: attachment; filename=\"a b.csv\"; filename"), "{answer}");
+    // It is good for nothing else, and for no longer than it says.
+    for wrong in [
+        address.expose().replace("%C3%A9.csv", "other"),
+        address.expose().replace("attachment", "inline"),
+        address.expose().replace("&se=2", "&se=3"),
+    ] {
+        assert_ne!(wrong, address.expose());
+        let answer = get(&wrong)?;
+        assert!(answer.starts_with("HTTP/1.1 403") && !answer.contains("secret"), "{answer}");
+    }
+    let plain = PresignOptions { expires_in: Duration::from_secs(300), ..PresignOptions::default() };
+    let address = store.presign_read("a b/other", &plain).await?.ok_or("no address")?;
+    assert!(get(address.expose())?.ends_with("secret"));
     store.close().await?;
     Ok(())
 }

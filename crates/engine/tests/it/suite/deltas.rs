@@ -344,7 +344,7 @@ pub(super) async fn a_list_of_chunks_shows_what_is_shared(world: &World) {
     let old = noise(5_000_000, 17);
     let base = world.put("/file", &old).await;
     let opened = world.engine.open_content(&world.owner, base.id, None).await.unwrap();
-    let list = collect(opened.chunks().await.unwrap()).await.unwrap();
+    let list = collect(world.engine.list_chunks(&opened).await.unwrap()).await.unwrap();
     let entries = list.strip_prefix(format!("{ALGORITHM}\n").as_bytes()).unwrap();
     let (entries, rest) = entries.as_chunks::<CHUNK_BYTES>();
     assert!(rest.is_empty());
@@ -372,5 +372,5 @@ pub(super) async fn a_list_of_chunks_shows_what_is_shared(world: &World) {
     // What is small is sent whole.
     let small = world.put("/small", &noise(LEAST_CONTENT as usize - 1, 18)).await;
     let opened = world.engine.open_content(&world.owner, small.id, None).await.unwrap();
-    refused(opened.chunks().await.map(drop), Code::NotChunked);
+    refused(world.engine.list_chunks(&opened).await.map(drop), Code::NotChunked);
 }

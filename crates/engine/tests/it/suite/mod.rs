@@ -18,6 +18,7 @@ mod lock_reach;
 mod locks;
 mod nodes;
 mod notes;
+mod open_uploads;
 mod purge;
 mod receivers;
 mod redeliveries;
@@ -273,6 +274,8 @@ cases![
     uploads::pieces_live_as_long_as_any_version_names_them,
     uploads::many_tiny_pieces_become_one_blob,
     uploads::a_length_may_come_later,
+    open_uploads::unfinished_uploads_are_listed_to_who_began_them,
+    open_uploads::a_principal_has_so_many_unfinished_uploads_and_no_more,
 ];
 
 cases![

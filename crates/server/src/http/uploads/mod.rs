@@ -15,7 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{options, post};
-use longshore_core::wire::StagedUpload;
+use longshore_core::wire::{OpenUpload, Page, StagedUpload};
 use longshore_core::{Code, UploadId};
 use longshore_engine::{AppendOptions, Made, NewUpload};
 use utoipa_axum::router::OpenApiRouter;
@@ -26,7 +26,7 @@ use self::metadata::Metadata;
 use self::protocol::{Concat, Length};
 use super::app::App;
 use super::document::{Octets, UploadProblems};
-use super::extract::{At, Caller, Nothing, Query};
+use super::extract::{At, Caller, Nothing, Paging, Query};
 use super::incoming;
 use super::place::OfUpload;
 use super::premise::Premises;
@@ -35,7 +35,7 @@ use crate::problem::Failure;
 /// The routes, each answer of which says which tus it speaks.
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(create))
+        .routes(routes!(list, create))
         .routes(routes!(get, resume, append, remove))
         // For clients whose way lets through GET and POST alone; and what a server can, of which the document tells.
         .route("/v1/uploads/{upload}", post(overridden).options(capabilities))
@@ -88,6 +88,17 @@ async fn overridden(State(app): State<App>, mut request: Request) -> Response {
         Method::GET => get.call(request, app).await,
         _ => Failure::new(Code::MethodNotAllowed, "the method is GET, HEAD, PATCH or DELETE").into_response(),
     }
+}
+
+/// Lists the caller's own uploads that are not finished, oldest first: those of the workspaces that the key reaches, and parts.
+#[utoipa::path(get, path = "/v1/uploads", operation_id = "list_uploads", tag = "uploads", params(Paging),
+    responses((status = 200, description = "Uploads.", body = Page<OpenUpload>), UploadProblems))]
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(page): Query<Paging>,
+) -> Result<Answer<Page<OpenUpload>>, Failure> {
+    Ok(Answer(app.engine().open_uploads(&caller, page.into()).await?))
 }
 
 /// What a creation says, for its documentation.
