@@ -41,6 +41,7 @@ impl Engine {
             kind: UploadKind::Joined,
             state: UploadState::Receiving,
             received: 0,
+            sent: 0,
             pieces: 0,
             length: None,
             turn: 0,
@@ -53,7 +54,7 @@ impl Engine {
         let row = self.take_parts(actor, row, parts).await?;
         let Premises { preconditions, locks, .. } = input.options.premises;
         let premises = Premises { preconditions, locks, idempotency: None };
-        Staged::of(Box::pin(self.settle(actor, row, premises)).await?)
+        Staged::of(Box::pin(self.settle(actor, row, premises, None)).await?)
     }
 
     async fn take_parts(&self, actor: &Actor, row: UploadRow, parts: &[UploadId]) -> Result<UploadRow> {
