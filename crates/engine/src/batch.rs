@@ -4,17 +4,15 @@
 //! committed as one transaction, in which each item is an act of its own: one that is refused hurts no other.
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use longshore_core::wire::{BATCH_ITEM_BYTES, Role, SHORTEST_LEASE};
 use longshore_core::{
     Algorithm, Code, Digest, ErrorKind, LockToken, NodeId, VersionId, WorkspaceId, WorkspacePath,
 };
-use longshore_flow::fan_out;
 use sha2::{Digest as _, Sha256};
 
 use crate::act::{GroupAsk, Member, Premises};
 use crate::actor::Actor;
-use crate::blob::{Blob, BlobId};
+use crate::blob::{Blob, BlobId, Piece};
 use crate::db;
 use crate::db::nodes::{NodeRow, Place};
 use crate::download::{Content, content_of};
@@ -22,13 +20,10 @@ use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::nodes::{Target, follow, live_node};
 use crate::upload::{
-    Heartbeat, Input, Received, SNIFFED, UploadOptions, Written, check_digests, commit, media_type,
-    wants_sha256,
+    Heartbeat, Input, Received, SNIFFED, UploadOptions, Written, came_for_nothing, check_digests, commit,
+    media_type, wants_sha256,
 };
 use crate::workspaces;
-
-/// How many blobs of a group are written at once.
-const BLOBS: usize = 8;
 
 /// A file that is written with others.
 #[derive(Clone, Debug)]
@@ -51,7 +46,11 @@ pub struct Batch {
 
 /// Items whose content is durable or small, and those that are refused already, in their order.
 #[derive(Debug)]
-pub struct BatchReady(Vec<Result<(Input, Received)>>);
+pub struct BatchReady {
+    items: Vec<Result<(Input, Received)>>,
+    /// The blob that several of them share.
+    pack: Option<BlobId>,
+}
 
 impl Engine {
     /// Begins to write many files. The locks hold for all of them: once one is lost nothing more is written, but none
@@ -86,30 +85,46 @@ impl Batch {
         self.heartbeat = Heartbeat::of(renewed.unwrap_or(SHORTEST_LEASE));
     }
 
-    /// Verifies content and makes durable what is not to lie in the database.
+    /// Verifies content and makes durable what is not to lie in the database: all of that as one blob, for a file and its
+    /// flushes cost more than the bytes of a small content do.
     pub async fn prepare(&self, items: Vec<BatchWrite>) -> BatchReady {
-        let mut places = Vec::with_capacity(items.len());
-        let mut blobs = Vec::new();
+        let mut ready = BatchReady { items: Vec::with_capacity(items.len()), pack: None };
+        let mut rest = Vec::new();
         for (place, item) in items.into_iter().enumerate() {
             let received = self.receive(item);
-            if let Ok((_, Received { blob: Blob::Stored(id), .. }, Some(content))) = &received {
-                blobs.push((place, *id, content.clone()));
+            if let Ok((_, Received { blob: Blob::Inline(content), .. })) = &received
+                && content.len() > self.engine.settings().inline_limit
+            {
+                rest.push((place, content.clone()));
             }
-            places.push(received.map(|(input, received, _)| (input, received)));
+            ready.items.push(received);
         }
-        let mut written = std::pin::pin!(fan_out(blobs, BLOBS, async |(place, id, content)| {
-            (place, self.write_blob(id, content).await)
-        }));
-        while let Some((place, result)) = written.next().await {
-            if let Err(error) = result {
-                places[place] = Err(error);
+        if rest.is_empty() {
+            return ready;
+        }
+        let blob = BlobId::new(self.engine.now());
+        let written = self.write_blob(blob, rest.iter().map(|(_, content)| content.clone())).await;
+        let blob_size = rest.iter().map(|(_, content)| content.len() as u64).sum();
+        let mut start = 0;
+        for (place, content) in rest {
+            let length = content.len() as u64;
+            let piece = Piece { blob, blob_size, start, length };
+            start += length;
+            match (&mut ready.items[place], &written) {
+                (item, Err(error)) => *item = Err(error.clone()),
+                (Ok((_, received)), Ok(())) if piece.is_whole() => received.blob = Blob::Stored(blob),
+                (Ok((_, received)), Ok(())) => {
+                    received.blob = Blob::Packed(piece);
+                    ready.pack = Some(blob);
+                }
+                (Err(_), Ok(())) => {}
             }
         }
-        BatchReady(places)
+        ready
     }
 
-    /// Hashes and verifies an item; gives its content back where that is to go to the store.
-    fn receive(&self, item: BatchWrite) -> Result<(Input, Received, Option<Bytes>)> {
+    /// Hashes and verifies an item, which lies in memory until then.
+    fn receive(&self, item: BatchWrite) -> Result<(Input, Received)> {
         let BatchWrite { path, content, options } = item;
         let size = content.len() as u64;
         self.check_size(size)?;
@@ -119,31 +134,29 @@ impl Batch {
             .then(|| Digest::new(Algorithm::Sha256, Sha256::digest(&content).into()));
         check_digests(&options.digests, digest, sha256)?;
         let media_type = media_type(&content[..content.len().min(SNIFFED)], &target);
-        let (blob, rest) = if content.len() <= self.engine.settings().inline_limit {
-            (Blob::Inline(content), None)
-        } else {
-            (Blob::Stored(BlobId::new(self.engine.now())), Some(content))
-        };
         let input = Input { actor: self.ask.actor.clone(), target, options };
-        Ok((input, Received { blob, size, media_type, digest, sha256 }, rest))
+        Ok((input, Received { blob: Blob::Inline(content), size, media_type, digest, sha256 }))
     }
 
-    async fn write_blob(&self, id: BlobId, content: Bytes) -> Result<()> {
+    async fn write_blob(&self, id: BlobId, contents: impl Iterator<Item = Bytes>) -> Result<()> {
         let mut writer = self.engine.open_blob(id).await?;
-        writer.write(content).await.map_err(store_failed)?;
+        for content in contents {
+            writer.write(content).await.map_err(store_failed)?;
+        }
         writer.finish().await.map_err(store_failed)?;
         Ok(())
     }
 
     /// Commits what is ready, in order, and tells what became of each item; also whether that was told before.
     pub async fn commit(&self, ready: BatchReady) -> Vec<Result<(Written, bool)>> {
-        let mut outcomes: Vec<_> = Vec::with_capacity(ready.0.len());
+        let BatchReady { items, pack } = ready;
+        let mut outcomes: Vec<_> = Vec::with_capacity(items.len());
         let (mut places, mut members, mut blobs) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, item) in ready.0.into_iter().enumerate() {
+        for (place, item) in items.into_iter().enumerate() {
             match item {
                 Ok((input, received)) => {
                     places.push(place);
-                    blobs.push(received.stored());
+                    blobs.push((received.stored(), matches!(received.blob, Blob::Packed(_))));
                     members.push(member(input, received));
                     outcomes.push(None);
                 }
@@ -151,9 +164,14 @@ impl Batch {
             }
         }
         let committed = self.commit_members(members).await;
-        for ((place, blob), outcome) in places.into_iter().zip(blobs).zip(committed) {
-            self.engine.clean_up(blob, &outcome).await;
+        let mut is_of_use = false;
+        for ((place, (own, is_packed)), outcome) in places.into_iter().zip(blobs).zip(committed) {
+            self.engine.clean_up(own, &outcome).await;
+            is_of_use |= is_packed && !came_for_nothing(&outcome);
             outcomes[place] = Some(outcome);
+        }
+        if let Some(pack) = pack.filter(|_| !is_of_use) {
+            self.engine.discard(pack).await;
         }
         let lost = || Err(Error::new(Code::Internal, "an item of a batch has no outcome"));
         outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()

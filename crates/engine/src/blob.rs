@@ -130,6 +130,8 @@ pub(crate) enum Blob {
     Inline(Bytes),
     /// All other content lies in the store.
     Stored(BlobId),
+    /// What came with others in a batch shares a blob with them.
+    Packed(Piece),
     /// What came piece by piece lies in several blobs.
     Composed(ComposedId),
 }

@@ -71,6 +71,9 @@ impl Content {
     /// content is no blob of its own, or the store gives no URLs. Whoever has the URL can read.
     pub async fn direct_url(&self, disposition: String) -> Option<String> {
         let Stored::Blob(piece) = &self.bytes else { return None };
+        if !piece.is_whole() {
+            return None;
+        }
         let options = PresignOptions {
             expires_in: DIRECT,
             media_type: Some(self.version.media_type.clone()),
@@ -167,6 +170,7 @@ pub(crate) async fn content_of(
             let (blob_size, start, length) = (version.size, 0, version.size);
             Stored::Blob(Piece { blob, blob_size, start, length })
         }
+        Blob::Packed(piece) => Stored::Blob(piece),
         Blob::Composed(id) => Stored::Pieces(id, db::pieces::composed(tx, id).await?.into()),
     };
     Ok((clock.node(tx, row, place).await?, version, bytes))

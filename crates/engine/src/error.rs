@@ -46,6 +46,11 @@ impl Error {
         Self { code, ..self }
     }
 
+    /// Tells whether it says that nothing was done. After any other nobody knows what the transaction is worth.
+    pub(crate) fn is_refusal(&self) -> bool {
+        !matches!(self.code.kind(), ErrorKind::Unavailable | ErrorKind::Internal)
+    }
+
     pub(crate) fn stale(detail: impl Into<String>, current: Option<VersionId>) -> Self {
         let facts = Facts { current_version: current, ..Facts::default() };
         Self::new(Code::PreconditionFailed, detail).with_facts(facts)

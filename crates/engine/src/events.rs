@@ -164,7 +164,7 @@ impl Engine {
                     let Some(taken) = db::workspaces::take(tx, workspace, clock.as_ref()).await? else {
                         return Ok(0);
                     };
-                    db::workspaces::unuse_seq(tx, workspace).await?;
+                    db::workspaces::give_back_seqs(tx, workspace, 1).await?;
                     let Some(days) = taken.settings.events_days else { return Ok(0) };
                     let before = taken.now.minus(DAY.saturating_mul(days.get()));
                     db::events::prune(tx, workspace, before, PRUNED).await

@@ -4,6 +4,8 @@
 //! with the database's time, and removes those that it finds noted a grace ago and still without a version. So a
 //! write whose commit is still under way never loses its blob, and a copy of the database has a grace for the copy of
 //! the blobs that it names, however old they are and whatever the machines' clocks say.
+//!
+//! A blob that several versions share is written anew once less than half of it is of use ([`packs`]).
 
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ use crate::db::orphans::Orphan;
 use crate::engine::{Engine, store_failed};
 use crate::error::Result;
 use crate::jobs::{Handled, JobContext, JobKind, Outcome};
+
+mod packs;
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +68,7 @@ impl Engine {
             }
         }
         self.note_orphans(found).await?;
+        self.rewrite_packs().await?;
         self.remove_orphans(&mut swept, said).await?;
         Ok(swept)
     }

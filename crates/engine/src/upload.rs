@@ -22,7 +22,7 @@ use crate::workspaces;
 
 mod commit;
 
-pub(crate) use commit::commit;
+pub(crate) use commit::{came_for_nothing, commit};
 
 /// How many of the first bytes the media type is found by.
 pub(crate) const SNIFFED: usize = 4_096;
@@ -134,7 +134,7 @@ impl Received {
     pub(crate) const fn stored(&self) -> Option<BlobId> {
         match &self.blob {
             Blob::Stored(id) => Some(*id),
-            Blob::Inline(_) | Blob::Composed(_) => None,
+            Blob::Inline(_) | Blob::Packed(_) | Blob::Composed(_) => None,
         }
     }
 }

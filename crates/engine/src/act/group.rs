@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use longshore_core::wire::Role;
-use longshore_core::{Code, ErrorKind, LockToken, WorkspaceId};
+use longshore_core::{Code, LockToken, WorkspaceId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Act, Acting, Preconditions};
 use crate::actor::Actor;
-use crate::db::events::Log;
+use crate::db::Part;
+use crate::db::events::{ActBegun, Log};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::idempotency::{self, Idempotency, Turn};
@@ -34,11 +35,6 @@ pub(crate) struct Member<I> {
 
 /// What became of each act: its answer, and whether that is the one of an earlier request.
 pub(crate) type Outcomes<T> = Vec<Result<(T, bool)>>;
-
-/// Tells whether an error is about one act alone. After any other nobody knows what the transaction is worth.
-const fn is_refusal(error: &Error) -> bool {
-    !matches!(error.code().kind(), ErrorKind::Unavailable | ErrorKind::Internal)
-}
 
 impl Engine {
     /// Runs write verbs in order as one transaction. One that is refused hurts no other; a fault fails them all.
@@ -78,13 +74,16 @@ impl Engine {
                         is_provisional: false,
                     };
                     let held = match act.take_up(&ask.locks).await {
-                        Err(fault) if !is_refusal(&fault) => return Err(fault),
+                        Err(fault) if !fault.is_refusal() => return Err(fault),
                         held => held,
                     };
-                    let mut outcomes = Vec::with_capacity(members.len());
-                    for member in members {
-                        outcomes.push(run_one(&mut act, member, &held, run).await?);
-                    }
+                    // Each mostly has one event, and the first place is there.
+                    let more = members.len().saturating_sub(1) as u64;
+                    act.log.reserve(act.tx, more).await?;
+                    let outcomes = match run_together(&mut act, members, &held, run).await? {
+                        Some(outcomes) => outcomes,
+                        None => run_apart(&mut act, members, &held, run).await?,
+                    };
                     let Act { tx, log, .. } = act;
                     hooks::announce(tx, &log).await?;
                     // A lock that was told as lost stays lost when the clock steps back: the time is committed.
@@ -96,33 +95,88 @@ impl Engine {
     }
 }
 
-/// Runs one act as a part of the transaction. An error of this function is one of the whole transaction.
-async fn run_one<I, T, F>(
+/// Runs acts as one part of the transaction, or does nothing where any of them is refused: a part for each costs as much
+/// as its act, and few groups have a refusal.
+async fn run_together<I, T, F>(
     act: &mut Act<'_>,
-    member: &Member<I>,
+    members: &[Member<I>],
     held: &Result<()>,
     run: F,
-) -> Result<Result<(T, bool)>>
+) -> Result<Option<Outcomes<T>>>
 where
     I: Clone,
     T: Serialize + DeserializeOwned,
-    F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T>,
+    F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T> + Copy,
 {
-    let part = act.tx.begin_part().await?;
-    let begun = act.log.begin_act();
-    match attempt(act, member, held, run).await {
-        Ok(done) => {
-            act.tx.end_part(part).await?;
-            Ok(Ok(done))
+    let trial = Trial::begin(act).await?;
+    let mut outcomes = Vec::with_capacity(members.len());
+    for member in members {
+        act.log.begin_act();
+        match attempt(act, member, held, run).await {
+            Ok(done) => outcomes.push(Ok(done)),
+            Err(refused) if refused.is_refusal() => {
+                trial.take_back(act).await?;
+                return Ok(None);
+            }
+            Err(fault) => return Err(fault),
         }
-        Err(refused) if is_refusal(&refused) => {
-            act.tx.take_back(part).await?;
-            act.log.take_back(begun);
-            // It may have been made by what was just taken back.
-            act.folder = None;
-            Ok(Err(refused))
+    }
+    trial.end(act).await?;
+    Ok(Some(outcomes))
+}
+
+/// Runs acts each as a part of the transaction. An error of this function is one of the whole transaction.
+async fn run_apart<I, T, F>(
+    act: &mut Act<'_>,
+    members: &[Member<I>],
+    held: &Result<()>,
+    run: F,
+) -> Result<Outcomes<T>>
+where
+    I: Clone,
+    T: Serialize + DeserializeOwned,
+    F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T> + Copy,
+{
+    let mut outcomes = Vec::with_capacity(members.len());
+    for member in members {
+        let trial = Trial::begin(act).await?;
+        match attempt(act, member, held, run).await {
+            Ok(done) => {
+                trial.end(act).await?;
+                outcomes.push(Ok(done));
+            }
+            Err(refused) if refused.is_refusal() => {
+                trial.take_back(act).await?;
+                outcomes.push(Err(refused));
+            }
+            Err(fault) => return Err(fault),
         }
-        Err(fault) => Err(fault),
+    }
+    Ok(outcomes)
+}
+
+/// What is done and may be taken back.
+struct Trial {
+    part: Part,
+    begun: ActBegun,
+}
+
+impl Trial {
+    async fn begin(act: &mut Act<'_>) -> Result<Self> {
+        let part = act.tx.begin_part().await?;
+        Ok(Self { part, begun: act.log.begin_act() })
+    }
+
+    async fn end(self, act: &mut Act<'_>) -> Result<()> {
+        act.tx.end_part(self.part).await
+    }
+
+    async fn take_back(self, act: &mut Act<'_>) -> Result<()> {
+        act.tx.take_back(self.part).await?;
+        act.log.take_back(self.begun);
+        // It may have been made by what was just taken back.
+        act.folder = None;
+        Ok(())
     }
 }
 

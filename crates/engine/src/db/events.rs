@@ -5,6 +5,7 @@
 //! later place would never see it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use longshore_core::wire::{Event, WorkspaceSettings};
 use longshore_core::{
@@ -124,9 +125,9 @@ impl Change {
 }
 
 /// Where a log stood when an act began.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ActBegun {
-    reserved: Option<u64>,
+    reserved: Range<u64>,
 }
 
 /// A workspace's log, held by the transaction that writes to the workspace.
@@ -138,8 +139,8 @@ pub(crate) struct Log {
     locked_until: Timestamp,
     settings: WorkspaceSettings,
     has_hooks: bool,
-    /// Taken when the log was opened and not yet used.
-    reserved: Option<u64>,
+    /// The places that are taken and not yet used.
+    reserved: Range<u64>,
     /// The place of this act's first event.
     act: Option<u64>,
 }
@@ -167,7 +168,7 @@ impl Log {
             locked_until: taken.locked_until,
             settings: taken.settings,
             has_hooks: taken.hooks > 0,
-            reserved: Some(taken.seq),
+            reserved: taken.seq..taken.seq + 1,
             act: None,
         })
     }
@@ -194,19 +195,30 @@ impl Log {
         self.has_hooks
     }
 
-    /// Tells whether this write has appended anything.
+    /// Tells whether this act has appended anything.
     pub(crate) const fn has_news(&self) -> bool {
-        self.reserved.is_none()
+        self.act.is_some()
+    }
+
+    /// Takes places for so many events more at once; those that none uses are given back at the end.
+    pub(crate) async fn reserve(&mut self, tx: &mut Tx, more: u64) -> Result<()> {
+        if more == 0 {
+            return Ok(());
+        }
+        let end = workspaces::take_seqs(tx, self.workspace, more).await? + 1;
+        let start = if self.reserved.is_empty() { end - more } else { self.reserved.start };
+        self.reserved = start..end;
+        Ok(())
     }
 
     /// Begins an act of its own in the same transaction; returns what [`Self::take_back`] goes back to.
-    pub(crate) const fn begin_act(&mut self) -> ActBegun {
+    pub(crate) fn begin_act(&mut self) -> ActBegun {
         self.act = None;
-        ActBegun { reserved: self.reserved }
+        ActBegun { reserved: self.reserved.clone() }
     }
 
     /// Forgets an act whose events were rolled back.
-    pub(crate) const fn take_back(&mut self, begun: ActBegun) {
+    pub(crate) fn take_back(&mut self, begun: ActBegun) {
         self.act = None;
         self.reserved = begun.reserved;
     }
@@ -218,9 +230,9 @@ impl Log {
 
     /// Appends an event and returns its place.
     pub(crate) async fn append(&mut self, tx: &mut Tx, change: Change) -> Result<u64> {
-        let seq = match self.reserved.take() {
+        let seq = match self.reserved.next() {
             Some(seq) => seq,
-            None => workspaces::next_seq(tx, self.workspace).await?,
+            None => workspaces::take_seqs(tx, self.workspace, 1).await?,
         };
         let act = *self.act.get_or_insert(seq);
         let version = change.version.filter(|_| !change.is_gone);
@@ -262,11 +274,11 @@ impl Log {
         Ok(seq)
     }
 
-    /// Ends a write; gives back the place that one without any event has taken.
+    /// Ends a write; gives back the places that no event has used.
     pub(crate) async fn close(self, tx: &mut Tx) -> Result<()> {
-        match self.reserved {
-            Some(_) => workspaces::unuse_seq(tx, self.workspace).await,
-            None => Ok(()),
+        match self.reserved.end - self.reserved.start {
+            0 => Ok(()),
+            unused => workspaces::give_back_seqs(tx, self.workspace, unused).await,
         }
     }
 }

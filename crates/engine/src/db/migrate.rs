@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     Step { name: "forgotten", sql: include_str!("schema/0010_forgotten.sql") },
     Step { name: "uploads", sql: include_str!("schema/0011_uploads.sql") },
     Step { name: "links", sql: include_str!("schema/0012_links.sql") },
+    Step { name: "packs", sql: include_str!("schema/0013_packs.sql") },
     Step { name: "upload_parts", sql: include_str!("schema/0014_upload_parts.sql") },
 ];
 

@@ -5,7 +5,7 @@ use longshore_core::wire::Version;
 use longshore_core::{NodeId, Timestamp, VersionId, WorkspaceId};
 
 use super::{Row, Tx, Value, pieces};
-use crate::blob::{Blob, BlobId, Stored};
+use crate::blob::{Blob, BlobId, Piece, Stored};
 use crate::error::{Error, Result};
 
 fn read(row: &Row) -> Result<Version> {
@@ -25,25 +25,31 @@ fn read(row: &Row) -> Result<Version> {
     })
 }
 
-fn read_blob(row: &Row) -> Result<Blob> {
-    match (row.opt_parse::<Stored>(12)?, row.opt_bytes(13)?) {
-        (Some(Stored::Blob(id)), None) => Ok(Blob::Stored(id)),
-        (Some(Stored::Composed(id)), None) => Ok(Blob::Composed(id)),
-        (None, Some(content)) => Ok(Blob::Inline(content)),
+fn read_blob(row: &Row, length: u64) -> Result<Blob> {
+    let range = row.opt_count(14)?.zip(row.opt_count(15)?);
+    match (row.opt_parse::<Stored>(12)?, range, row.opt_bytes(13)?) {
+        (Some(Stored::Blob(id)), None, None) => Ok(Blob::Stored(id)),
+        (Some(Stored::Blob(blob)), Some((start, blob_size)), None) => {
+            Ok(Blob::Packed(Piece { blob, blob_size, start, length }))
+        }
+        (Some(Stored::Composed(id)), None, None) => Ok(Blob::Composed(id)),
+        (None, None, Some(content)) => Ok(Blob::Inline(content)),
         _ => Err(Error::corrupt("a version has its bytes in two places or in none")),
     }
 }
 
 pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Result<()> {
-    let (stored, inline): (Value, Value) = match blob {
-        Blob::Stored(id) => (id.to_string().into(), Value::Null),
-        Blob::Composed(id) => (id.to_string().into(), Value::Null),
-        Blob::Inline(content) => (Value::Null, Bytes::clone(content).into()),
+    let stored = match blob {
+        Blob::Stored(id) | Blob::Packed(Piece { blob: id, .. }) => Some(id.to_string()),
+        Blob::Composed(id) => Some(id.to_string()),
+        Blob::Inline(_) => None,
     };
+    let inline = if let Blob::Inline(content) = blob { Bytes::clone(content).into() } else { Value::Null };
+    let range = if let Blob::Packed(piece) = blob { Some((piece.start, piece.blob_size)) } else { None };
     tx.execute(
         "INSERT INTO versions (id, node_id, number, size, media_type, stated_media_type, digest, sha256,
-                               created_at, created_by, blob_id, content, fence, label)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                               created_at, created_by, blob_id, content, fence, label, blob_start, blob_size)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         &[
             version.id.into(),
             version.node_id.into(),
@@ -55,10 +61,12 @@ pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Resul
             version.sha256.into(),
             version.created_at.into(),
             version.created_by.into(),
-            stored,
+            stored.into(),
             inline,
             version.fence.into(),
             version.label.as_deref().into(),
+            range.map(|(start, _)| start).into(),
+            range.map(|(_, blob_size)| blob_size).into(),
         ],
     )
     .await?;
@@ -87,12 +95,17 @@ pub(crate) async fn with_blob(tx: &mut Tx, node: NodeId, id: VersionId) -> Resul
     let row = tx
         .query_opt(
             "SELECT id, node_id, number, size, media_type, stated_media_type, digest, sha256, created_at, created_by, fence, label,
-                    blob_id, content
+                    blob_id, content, blob_start, blob_size
              FROM versions WHERE id = $1 AND node_id = $2",
             &[id.into(), node.into()],
         )
         .await?;
-    row.map(|row| Ok((read(&row)?, read_blob(&row)?))).transpose()
+    row.map(|row| {
+        let version = read(&row)?;
+        let blob = read_blob(&row, version.size)?;
+        Ok((version, blob))
+    })
+    .transpose()
 }
 
 /// Lists a file's versions whose number is below `before`, newest first.
@@ -170,4 +183,47 @@ pub(crate) async fn dispensable(
         )
         .await?;
     rows.iter().map(read).collect()
+}
+
+/// Lists the blobs that several versions shared and of which less than half is still of use, by id from after one on.
+pub(crate) async fn wasteful_packs(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<BlobId>> {
+    let rows = tx
+        .query(
+            "SELECT blob_id FROM versions WHERE blob_id > $1 AND blob_size IS NOT NULL
+             GROUP BY blob_id, blob_size HAVING SUM(size) * 2 < blob_size ORDER BY blob_id LIMIT $2",
+            &[after.into(), limit.into()],
+        )
+        .await?;
+    rows.iter().map(|row| row.parse(0)).collect()
+}
+
+/// Lists the ranges of a shared blob that are of use, in their order.
+pub(crate) async fn packed(tx: &mut Tx, blob: BlobId) -> Result<Vec<Piece>> {
+    // As many as a batch has items in a group, at most.
+    let rows = tx
+        .query(
+            "SELECT DISTINCT blob_size, blob_start, size FROM versions
+             WHERE blob_id = $1 AND blob_size IS NOT NULL ORDER BY blob_start",
+            &[blob.to_string().into()],
+        )
+        .await?;
+    let piece =
+        |row: &Row| Ok(Piece { blob, blob_size: row.count(0)?, start: row.count(1)?, length: row.count(2)? });
+    rows.iter().map(piece).collect()
+}
+
+/// Says that what lies in one piece lies in another from now on: the same bytes.
+pub(crate) async fn move_piece(tx: &mut Tx, from: Piece, to: Piece) -> Result<()> {
+    tx.execute(
+        "UPDATE versions SET blob_id = $1, blob_start = $2, blob_size = $3 WHERE blob_id = $4 AND blob_start = $5",
+        &[
+            to.blob.to_string().into(),
+            to.start.into(),
+            to.blob_size.into(),
+            from.blob.to_string().into(),
+            from.start.into(),
+        ],
+    )
+    .await?;
+    Ok(())
 }

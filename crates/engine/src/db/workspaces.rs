@@ -137,16 +137,17 @@ pub(crate) async fn now(tx: &mut Tx, id: WorkspaceId, clock: &dyn Clock) -> Resu
     row.map(|row| row.time(0)).transpose()
 }
 
-/// Takes one more place in the log of a workspace that is taken already.
-pub(crate) async fn next_seq(tx: &mut Tx, id: WorkspaceId) -> Result<u64> {
-    let row =
-        tx.query_opt("UPDATE workspaces SET seq = seq + 1 WHERE id = $1 RETURNING seq", &[id.into()]).await?;
+/// Takes so many places more in the log of a workspace that is taken already; returns the last of them.
+pub(crate) async fn take_seqs(tx: &mut Tx, id: WorkspaceId, more: u64) -> Result<u64> {
+    let sql = "UPDATE workspaces SET seq = seq + $2 WHERE id = $1 RETURNING seq";
+    let row = tx.query_opt(sql, &[id.into(), more.into()]).await?;
     row.ok_or_else(|| Error::corrupt("a workspace went away while it was held"))?.count(0)
 }
 
-/// Gives back a place that [`next_seq`] took and no event used.
-pub(crate) async fn unuse_seq(tx: &mut Tx, id: WorkspaceId) -> Result<()> {
-    let touched = tx.execute("UPDATE workspaces SET seq = seq - 1 WHERE id = $1", &[id.into()]).await?;
+/// Gives back the last places that were taken and that no event used.
+pub(crate) async fn give_back_seqs(tx: &mut Tx, id: WorkspaceId, unused: u64) -> Result<()> {
+    let sql = "UPDATE workspaces SET seq = seq - $2 WHERE id = $1";
+    let touched = tx.execute(sql, &[id.into(), unused.into()]).await?;
     if touched == 1 { Ok(()) } else { Err(Error::corrupt("a workspace went away while it was held")) }
 }
 

@@ -1,12 +1,12 @@
 //! The act that makes content visible: where it goes, and what becomes of content that was refused.
 
 use longshore_core::wire::{NodeKind, OnConflict, Role, Version};
-use longshore_core::{Code, ErrorKind, Name, NodeId, VersionId, WorkspacePath};
+use longshore_core::{Code, Name, NodeId, VersionId, WorkspacePath};
 use serde_json::json;
 
 use super::{Input, Received, Written, live_file};
 use crate::act::{Act, Ask};
-use crate::blob::{Blob, BlobId};
+use crate::blob::{Blob, BlobId, Piece};
 use crate::db::events::Change;
 use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
@@ -134,7 +134,7 @@ pub(crate) async fn commit(act: &mut Act<'_>, input: Input, received: Received) 
         }
     };
     db::versions::insert(act.tx, &version, &received.blob).await?;
-    if let Blob::Stored(id) = &received.blob {
+    if let Blob::Stored(id) | Blob::Packed(Piece { blob: id, .. }) = &received.blob {
         // A sweep may have come between content and version: what it noted is none of a later purge's grace.
         db::orphans::forget(act.tx, *id).await?;
     }
@@ -162,24 +162,26 @@ impl Engine {
         Ok(written?.0)
     }
 
-    /// Removes the blob of a write that was refused, or that came for nothing because it had been written before.
+    /// Removes the blob that was written for an act alone, if that left no use for it.
     pub(crate) async fn clean_up(&self, blob: Option<BlobId>, outcome: &Result<(Written, bool)>) {
-        match (blob, outcome) {
-            (Some(id), Err(error)) => self.discard(id, error.kind()).await,
-            // The bytes of the first time are the version's.
-            (Some(id), Ok((_, true))) => self.discard(id, ErrorKind::Conflict).await,
-            _ => {}
+        if let Some(id) = blob.filter(|_| came_for_nothing(outcome)) {
+            self.discard(id).await;
         }
     }
 
-    /// Removes the blob of a write that was refused. After a fault nobody knows whether the commit held, so
-    /// then the blob stays: without a version it is an orphan, and the sweeper's.
-    pub(crate) async fn discard(&self, id: BlobId, kind: ErrorKind) {
-        if matches!(kind, ErrorKind::Unavailable | ErrorKind::Internal) {
-            return;
-        }
+    /// Removes a blob that nothing names. One that stays all the same is an orphan, and the sweeper's.
+    pub(crate) async fn discard(&self, id: BlobId) {
         if let Err(error) = self.store().delete(&id.path(), true).await {
             tracing::warn!(%error, blob = %id, "a refused write's blob stays until it is swept");
         }
+    }
+}
+
+/// Tells whether the bytes that were written for an act are of no use after it: it was refused, or the bytes of the first
+/// time are the version's. After a fault nobody knows whether the commit held.
+pub(crate) fn came_for_nothing(outcome: &Result<(Written, bool)>) -> bool {
+    match outcome {
+        Ok((_, is_replayed)) => *is_replayed,
+        Err(error) => error.is_refusal(),
     }
 }

@@ -383,8 +383,8 @@ impl Append {
                 Ok(())
             }
             Err(error) => {
-                if let Some(blob) = blob {
-                    self.engine.discard(blob, error.kind()).await;
+                if let Some(blob) = blob.filter(|_| error.is_refusal()) {
+                    self.engine.discard(blob).await;
                 }
                 Err(error)
             }

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use longshore_core::digest_tree::CellHasher;
 use longshore_core::wire::{Role, UploadState};
-use longshore_core::{Algorithm, Code, Digest, ErrorKind, UploadId};
+use longshore_core::{Algorithm, Code, Digest, UploadId};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ use crate::db::uploads::{UploadKind, UploadRow};
 use crate::download::{ContentStream, read_pieces};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
-use crate::upload::{Input, Received, SNIFFED, Written, commit, media_type};
+use crate::upload::{Input, Received, SNIFFED, Written, came_for_nothing, commit, media_type};
 
 /// Pieces that are smaller than this on the average are written anew as one: a reader opens each by itself.
 const WORTH_KEEPING: u64 = 256 * 1_024;
@@ -72,7 +72,7 @@ async fn finish(act: &mut Act<'_>, finishing: Finishing) -> Result<(Written, boo
     let written = commit(act, input, received).await?;
     match blob {
         Blob::Composed(content) => db::pieces::compose(act.tx, id, content).await?,
-        Blob::Inline(_) | Blob::Stored(_) => db::pieces::delete(act.tx, id).await?,
+        Blob::Inline(_) | Blob::Stored(_) | Blob::Packed(_) => db::pieces::delete(act.tx, id).await?,
     }
     let text = serde_json::to_string(&written).map_err(Error::corrupt)?;
     let expires_at = act.now().plus(kept);
@@ -197,9 +197,8 @@ impl Engine {
         let finishing = Finishing { id, kept: self.settings().upload_kept, input, received };
         let done = self.act(ask, finishing, |act, finishing| Box::pin(finish(act, finishing))).await;
         match (&done, rewritten) {
-            (Err(error), Some(blob)) => self.discard(blob, error.kind()).await,
-            // Of another node: the version has the bytes of that one.
-            (Ok((_, true)), Some(blob)) => self.discard(blob, ErrorKind::Conflict).await,
+            // Of another node's finish: the version has the bytes of that one.
+            (done, Some(blob)) if came_for_nothing(done) => self.discard(blob).await,
             (Ok((_, false)), _) if is_inline => self.discard_pieces(&pieces).await,
             _ => {}
         }
@@ -323,7 +322,7 @@ impl Engine {
             let blob = piece.blob;
             let used = self.db().read(move |tx| Box::pin(db::versions::uses_blob(tx, blob))).await;
             if matches!(used, Ok(false)) {
-                self.discard(blob, ErrorKind::Conflict).await;
+                self.discard(blob).await;
             }
         }
     }

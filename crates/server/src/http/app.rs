@@ -7,12 +7,19 @@ use longshore_core::{NodeId, WorkspaceId};
 use longshore_engine::Engine;
 use longshore_flow::Tasks;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::extract::{Caller, NodeRef};
 use crate::config::Config;
 use crate::measures;
 use crate::problem::Failure;
+
+/// How many groups of batches are held in memory at once, of all requests together; each has up to 5 MiB.
+const GROUPS: usize = 4;
+/// How long a group waits for its place.
+const GROUP_WAIT: Duration = Duration::from_secs(5);
 
 /// How much one request may bring, and how slowly.
 #[derive(Clone, Copy, Debug)]
@@ -59,16 +66,24 @@ struct Inner {
     metrics: PrometheusHandle,
     closing: CancellationToken,
     tasks: Tasks,
+    groups: Arc<Semaphore>,
 }
 
 impl App {
     pub(crate) fn new(engine: Engine, limits: Limits, closing: CancellationToken, tasks: Tasks) -> Self {
-        Self(Arc::new(Inner { engine, limits, metrics: measures::install(), closing, tasks }))
+        let groups = Arc::new(Semaphore::new(GROUPS));
+        Self(Arc::new(Inner { engine, limits, metrics: measures::install(), closing, tasks, groups }))
     }
 
     /// Returns the tasks of requests that go on while their answer waits for its reader.
     pub(crate) fn tasks(&self) -> &Tasks {
         &self.0.tasks
+    }
+
+    /// Returns a place among the groups of batches that are held in memory, once there is one; nothing where it took too
+    /// long: who lets others wait, by not reading its answers, holds up nobody for good.
+    pub(crate) async fn place_for_group(&self) -> Option<OwnedSemaphorePermit> {
+        timeout(GROUP_WAIT, Arc::clone(&self.0.groups).acquire_owned()).await.ok()?.ok()
     }
 
     pub(crate) fn engine(&self) -> &Engine {

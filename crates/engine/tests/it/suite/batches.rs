@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use longshore_core::wire::{AcquireLock, Metadata, OnConflict, Role};
-use longshore_core::{Algorithm, Code, Digest, LockToken};
+use longshore_core::wire::{AcquireLock, CopyNode, Metadata, OnConflict, Role};
+use longshore_core::{Algorithm, Code, Digest, LockToken, NodeId};
 use longshore_engine::{
     Actor, BatchWrite, Idempotency, Pick, Preconditions, Premises, Result, UploadOptions, Written,
 };
 
+use super::deltas::sweep;
 use super::locks::{take, token};
 use super::undo::{act, undo};
 use crate::world::{World, collect, noise, path, refused};
@@ -263,4 +264,79 @@ pub(super) async fn many_contents_are_read_in_order(world: &World) {
     assert!(read == expected, "contents differ");
     let narrow = world.user(Role::Viewer, Some(other.id)).await;
     refused(world.engine.open_contents(&narrow, world.id(), Vec::new()).await, Code::WorkspaceNotFound);
+}
+
+fn large(place: u64) -> Vec<u8> {
+    noise(40_000 + place as usize, place)
+}
+
+async fn write_large(world: &World, count: u64) -> Vec<NodeId> {
+    let items = (0..count).map(|place| item(&format!("/large/{place}"), &large(place))).collect();
+    write(world, items).await.into_iter().map(|outcome| outcome.unwrap().0.node.id).collect()
+}
+
+pub(super) async fn what_is_too_large_for_the_database_shares_a_blob(world: &World) {
+    let files = write_large(world, 10).await;
+    assert_eq!(world.blobs().await, 1);
+    for (place, file) in (0..).zip(&files) {
+        let content = large(place);
+        assert!(world.read(*file).await.unwrap() == content, "{place}");
+        let opened = world.engine.open_content(&world.owner, *file, None).await.unwrap();
+        let part = collect(opened.read(100..30_001).await.unwrap()).await.unwrap();
+        assert!(part == content[100..30_001], "a range of {place}");
+    }
+    // Of a batch that is refused whole, or was written before, nothing stays.
+    let refused = |text: &str| {
+        let options = UploadOptions { on_conflict: OnConflict::Error, ..UploadOptions::default() };
+        item_with(text, &large(77), options)
+    };
+    let outcomes = write(world, vec![refused("/large/1"), refused("/large/2")]).await;
+    assert_eq!(outcomes.iter().map(code).collect::<Vec<_>>(), [Some(Code::NameTaken); 2]);
+    assert_eq!(world.blobs().await, 1);
+    let keyed = || vec![keyed("/again/a", &large(78), "one"), keyed("/again/b", &large(79), "two")];
+    write(world, keyed()).await.into_iter().for_each(|outcome| assert!(!outcome.unwrap().1));
+    assert_eq!(world.blobs().await, 2);
+    write(world, keyed()).await.into_iter().for_each(|outcome| assert!(outcome.unwrap().1));
+    assert_eq!(world.blobs().await, 2);
+    // One that is of use keeps the blob, and the bytes of the other are seen by nobody.
+    let outcomes = write(world, vec![refused("/large/1"), item("/kept", &large(80))]).await;
+    assert_eq!(outcomes.iter().map(code).collect::<Vec<_>>(), [Some(Code::NameTaken), None]);
+    let kept = world.node_at("/kept").await.unwrap();
+    assert!(world.read(kept.id).await.unwrap() == large(80));
+    assert_eq!(world.blobs().await, 3);
+}
+
+async fn purge(world: &World, files: &[NodeId]) {
+    for file in files {
+        world.engine.trash_node(&world.owner, *file, Premises::default()).await.unwrap();
+        world.engine.purge_node(&world.owner, *file, Premises::default()).await.unwrap();
+    }
+}
+
+pub(super) async fn a_shared_blob_is_written_anew_once_most_of_it_is_of_no_use(world: &World) {
+    let files = write_large(world, 10).await;
+    let copy = CopyNode { parent_id: Some(world.root()), name: Some("copy".parse().unwrap()) };
+    let copy = world.engine.copy_node(&world.owner, files[7], copy, Premises::default()).await.unwrap();
+    let bytes = async || {
+        let blobs = world.store.list_files("blobs", &longshore_store::List::ALL).unwrap();
+        futures_util::TryStreamExt::try_fold(blobs, 0, async |sum, blob| Ok(sum + blob.size)).await.unwrap()
+    };
+    let whole = bytes().await;
+    purge(world, &files[..4]).await;
+    assert_eq!(sweep(world).await, 0, "more than half is of use");
+    assert_eq!(bytes().await, whole);
+    purge(world, &files[4..8]).await;
+    // Who has opened it reads on: the old blob has its grace.
+    let opened = world.engine.open_content(&world.owner, files[9], None).await.unwrap();
+    world.engine.sweep().await.unwrap();
+    assert_eq!(world.blobs().await, 2);
+    let read = collect(opened.read(0..opened.version().size).await.unwrap()).await.unwrap();
+    assert!(read == large(9));
+    assert_eq!(sweep(world).await, 1);
+    assert_eq!(bytes().await, [7, 8, 9].map(|place| large(place).len() as u64).iter().sum::<u64>());
+    for (place, file) in [(7, copy.id), (8, files[8]), (9, files[9])] {
+        assert!(world.read(file).await.unwrap() == large(place), "{place}");
+    }
+    assert_eq!(sweep(world).await, 0, "what is left is not written anew again");
+    assert_eq!(world.blobs().await, 1);
 }

@@ -112,7 +112,7 @@ async fn update(world: &World, base: &Node, steps: &[Step], old: &[u8]) -> Node 
     node
 }
 
-async fn sweep(world: &World) -> u64 {
+pub(super) async fn sweep(world: &World) -> u64 {
     world.engine.sweep().await.unwrap();
     world.clock.advance(GRACE);
     world.engine.sweep().await.unwrap().removed

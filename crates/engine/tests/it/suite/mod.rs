@@ -105,6 +105,8 @@ cases![
     batches::the_locks_of_a_batch_hold_for_all,
     batches::who_may_write_a_batch,
     batches::many_contents_are_read_in_order,
+    batches::what_is_too_large_for_the_database_shares_a_blob,
+    batches::a_shared_blob_is_written_anew_once_most_of_it_is_of_no_use,
 ];
 
 cases![

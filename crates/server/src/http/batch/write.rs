@@ -60,8 +60,17 @@ pub(super) async fn answer(
     let request_id = head.extensions.get::<RequestId>().map(|id| Arc::clone(&id.0)).unwrap_or_default();
     let mut frames = Frames::new();
     frames.push(first);
-    let reader =
-        Reader { body, frames, batch: batch.clone(), workspace, idempotency, idle, next: 0, item: None };
+    let reader = Reader {
+        app: app.clone(),
+        body,
+        frames,
+        batch: batch.clone(),
+        workspace,
+        idempotency,
+        idle,
+        next: 0,
+        item: None,
+    };
     let (pieces, mut answer) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(ANSWER_BYTES));
     let teller = Teller { batch, request_id, pieces, room };
@@ -104,6 +113,7 @@ struct Group {
     asked: Vec<Asked>,
     writes: Vec<BatchWrite>,
     bytes: usize,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Group {
@@ -128,10 +138,12 @@ impl Group {
 struct Prepared {
     asked: Vec<Asked>,
     ready: BatchReady,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// Takes the body apart.
 struct Reader {
+    app: App,
     body: Body,
     frames: Frames,
     batch: Batch,
@@ -154,7 +166,7 @@ impl Reader {
             let ended = self.fill(&mut group).await;
             if !group.asked.is_empty() {
                 let ready = self.batch.prepare(group.writes).await;
-                room.send(Prepared { asked: group.asked, ready });
+                room.send(Prepared { asked: group.asked, ready, place: group.place });
             }
             if ended? {
                 return Ok(());
@@ -166,6 +178,10 @@ impl Reader {
     async fn fill(&mut self, group: &mut Group) -> Result<bool, Failure> {
         loop {
             while let Some(frame) = self.frames.next()? {
+                // Not for a line alone: its content may be long in coming.
+                if group.place.is_none() && !matches!(frame, Frame::Line(_)) {
+                    group.place = self.app.place_for_group().await;
+                }
                 self.take(frame, group)?;
                 if group.is_full() {
                     return Ok(false);
@@ -285,8 +301,10 @@ struct Teller {
 impl Teller {
     /// Commits and tells until the last group; false where nobody listens any more.
     async fn tell(&self, mut groups: mpsc::Receiver<Prepared>) -> bool {
-        while let Some(Prepared { asked, ready }) = groups.recv().await {
+        while let Some(Prepared { asked, ready, place }) = groups.recv().await {
             let mut outcomes = self.batch.commit(ready).await.into_iter();
+            // The contents are gone; the answer has bounds of its own.
+            drop(place);
             let results: Vec<_> = asked
                 .into_iter()
                 .map(|Asked { index, path, refused }| {
