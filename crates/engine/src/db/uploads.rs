@@ -145,11 +145,8 @@ pub(crate) async fn of_parts(tx: &mut Tx, principal: PrincipalId, parts: &str) -
 /// Keeps an upload that is in use.
 pub(crate) async fn keep(tx: &mut Tx, row: &mut UploadRow, expires_at: Timestamp) -> Result<()> {
     row.expires_at = row.expires_at.max(expires_at);
-    tx.execute(
-        "UPDATE uploads SET expires_at = $1 WHERE id = $2",
-        &[row.expires_at.into(), row.id.into()],
-    )
-    .await?;
+    tx.execute("UPDATE uploads SET expires_at = $1 WHERE id = $2", &[row.expires_at.into(), row.id.into()])
+        .await?;
     Ok(())
 }
 
@@ -212,6 +209,34 @@ pub(crate) async fn advance(
         )
         .await?;
     Ok(moved == 1)
+}
+
+/// Writes what is to become of an upload anew.
+pub(crate) async fn set_plan(tx: &mut Tx, row: &UploadRow) -> Result<()> {
+    tx.execute(
+        "UPDATE uploads SET workspace_id = $1, plan = $2, metadata = $3 WHERE id = $4",
+        &[row.workspace.into(), row.plan.as_str().into(), row.metadata.as_str().into(), row.id.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Takes note that pieces of an upload, as it was seen in `before`, were made one; tells whether it still was so.
+pub(crate) async fn merge(tx: &mut Tx, before: &UploadRow, fewer: u64) -> Result<bool> {
+    let merged = tx
+        .execute(
+            "UPDATE uploads SET pieces = pieces - $1
+             WHERE id = $2 AND turn = $3 AND received = $4 AND pieces = $5 AND state = 'receiving'",
+            &[
+                fewer.into(),
+                before.id.into(),
+                before.turn.into(),
+                before.received.into(),
+                before.pieces.into(),
+            ],
+        )
+        .await?;
+    Ok(merged == 1)
 }
 
 /// Says how far an upload is that is whole and not a file yet, and until when it is kept.

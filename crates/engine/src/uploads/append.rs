@@ -131,6 +131,7 @@ impl Engine {
             delta,
             sent: 0,
             tail: Tail::default(),
+            hold,
         };
         // How long a delta is says nothing of what it makes.
         append.check_room(options.size.filter(|_| append.delta.is_none()).unwrap_or(0))?;
@@ -140,7 +141,7 @@ impl Engine {
         let (messages, incoming) = mpsc::channel(WAITING);
         let (told, outcome) = oneshot::channel();
         self.appends().tasks().spawn(async move {
-            let done = append.run(incoming, hold).await;
+            let done = append.run(incoming).await;
             // Who asked may be gone, and what came is kept all the same.
             told.send(done).ok();
         });
@@ -178,11 +179,12 @@ struct Append {
     /// How many bytes came that are not counted yet.
     sent: u64,
     tail: Tail,
+    hold: Hold,
 }
 
 impl Append {
-    async fn run(mut self, mut incoming: mpsc::Receiver<Message>, hold: Hold) -> Result<Staged> {
-        let ended = self.receive(&mut incoming, &hold).await;
+    async fn run(mut self, mut incoming: mpsc::Receiver<Message>) -> Result<Staged> {
+        let ended = self.receive(&mut incoming).await;
         // Who still sends hears now that nothing more is taken.
         drop(incoming);
         let is_kept = !self.is_whole || matches!(ended, Ok(Ended::Whole));
@@ -193,17 +195,17 @@ impl Append {
         if matches!(ended, Ended::TakenOver) {
             return Err(taken_over());
         }
-        let Self { engine, actor, row, premises, .. } = self;
+        let Self { engine, actor, row, premises, hold, .. } = self;
         let settled = Box::pin(engine.settle(&actor, row, premises, Some(&hold))).await?;
         drop(hold);
         Staged::of(settled)
     }
 
-    async fn receive(&mut self, incoming: &mut mpsc::Receiver<Message>, hold: &Hold) -> Result<Ended> {
+    async fn receive(&mut self, incoming: &mut mpsc::Receiver<Message>) -> Result<Ended> {
         loop {
             let message = tokio::select! {
                 biased;
-                () = hold.wanted() => return Ok(Ended::TakenOver),
+                () = self.hold.wanted() => return Ok(Ended::TakenOver),
                 message = incoming.recv() => message,
             };
             match message {
@@ -242,7 +244,8 @@ impl Append {
         if self.size().saturating_add(more) <= most {
             return Ok(());
         }
-        let detail = format!("a delta makes at most {SHARED} times the bytes of its base and of those that came");
+        let detail =
+            format!("a delta makes at most {SHARED} times the bytes of its base and of those that came");
         Err(Error::new(Code::BodyTooLarge, detail))
     }
 
@@ -328,12 +331,23 @@ impl Append {
 
     /// Sees to it that there is room for one more piece.
     async fn begin_piece(&mut self) -> Result<()> {
-        if self.row.pieces + self.tail.count() as u64 >= PIECES {
-            let detail = format!("an upload has at most {PIECES} pieces: send more bytes in each request");
+        if self.is_whole && self.tail.count() >= COUNTED {
+            // All of them are to be counted in one transaction.
+            let detail =
+                format!("a delta that comes with a digest of its own makes at most {COUNTED} pieces");
             return Err(Error::new(Code::TooManyPieces, detail));
         }
-        if self.tail.count() >= COUNTED && !self.is_whole {
+        let count = self.row.pieces + self.tail.count() as u64;
+        if self.tail.count() >= COUNTED || (count >= PIECES && !self.is_whole) {
             self.end_tail().await?;
+        }
+        if self.row.pieces + self.tail.count() as u64 >= PIECES {
+            let merged = tokio::select! {
+                biased;
+                () = self.hold.wanted() => return Err(taken_over()),
+                merged = Box::pin(self.engine.merge_pieces(&self.row, self.at)) => merged,
+            };
+            self.row = merged?;
         }
         Ok(())
     }

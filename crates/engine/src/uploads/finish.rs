@@ -44,6 +44,8 @@ struct Whole {
 #[derive(Clone)]
 struct Finishing {
     id: UploadId,
+    /// As it was when the content was prepared.
+    plan: String,
     kept: std::time::Duration,
     input: Input,
     received: Received,
@@ -60,13 +62,16 @@ struct Prepared {
 
 /// Commits the content; tells whether an earlier finish had done so.
 async fn finish(act: &mut Act<'_>, finishing: Finishing) -> Result<(Written, bool)> {
-    let Finishing { id, kept, input, received } = finishing;
+    let Finishing { id, plan, kept, input, received } = finishing;
     let row = db::uploads::take_over(act.tx, id).await?;
     let row = seen(row, id, act.actor(), act.now())?;
     if let Some(written) = row.written {
         // Nothing is done: no lock was named in vain.
         act.take_held();
         return Ok((serde_json::from_str(&written).map_err(Error::corrupt)?, true));
+    }
+    if row.plan != plan {
+        return Err(taken_over());
     }
     let blob = received.blob.clone();
     let written = commit(act, input, received).await?;
@@ -117,7 +122,8 @@ impl Engine {
             };
             match ended {
                 Ok(()) => break,
-                Err(_) if brings_more && !is_own => {}
+                // That one was of what the upload was to become before.
+                Err(error) if !is_own && (brings_more || error.code() == Code::UploadTakenOver) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -137,10 +143,14 @@ impl Engine {
             prepared = self.prepare(actor, row, premises) => prepared,
         };
         let done = match prepared {
-            Ok(prepared) => self.commit_prepared(actor, row.id, prepared).await,
+            Ok(prepared) => self.commit_prepared(actor, row, prepared).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &done {
+            // Another node may have finished it, and what this one met is that.
+            if self.seen_upload(actor, row.id).await.is_ok_and(|row| row.state == UploadState::Finished) {
+                return Ok(());
+            }
             tracing::debug!(upload = %row.id, %error, "an upload that is whole was refused");
             if let Err(fault) = self.keep_refused(row.id).await {
                 // Why it was refused says more.
@@ -189,12 +199,13 @@ impl Engine {
         Ok(Prepared { input, received, pieces, rewritten })
     }
 
-    async fn commit_prepared(&self, actor: &Actor, id: UploadId, prepared: Prepared) -> Result<()> {
+    async fn commit_prepared(&self, actor: &Actor, row: &UploadRow, prepared: Prepared) -> Result<()> {
         let Prepared { mut input, received, pieces, rewritten } = prepared;
         let is_inline = matches!(received.blob, Blob::Inline(_));
         let premises = std::mem::take(&mut input.options.premises);
         let ask = Ask { actor, role: Role::Editor, scope: input.scope(), premises };
-        let finishing = Finishing { id, kept: self.settings().upload_kept, input, received };
+        let (plan, kept) = (row.plan.clone(), self.settings().upload_kept);
+        let finishing = Finishing { id: row.id, plan, kept, input, received };
         let done = self.act(ask, finishing, |act, finishing| Box::pin(finish(act, finishing))).await;
         match (&done, rewritten) {
             // Of another node's finish: the version has the bytes of that one.

@@ -10,6 +10,7 @@ mod base;
 mod cells;
 mod finish;
 mod join;
+mod merge;
 mod plan;
 mod running;
 mod tail;
@@ -26,6 +27,7 @@ use crate::db::uploads::{UploadKind, UploadRow};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::idempotency::{Idempotency, once};
 use crate::jobs::{Handled, JobContext, JobKind, Outcome};
 use crate::nodes::{Target, visible_node};
 use crate::upload::{Input, UploadOptions, Written};
@@ -156,6 +158,22 @@ impl Engine {
 
     /// Begins an upload, where its file could be written as the workspace is now.
     pub async fn create_upload(&self, actor: &Actor, new: NewUpload) -> Result<Staged> {
+        self.create_upload_once(actor, new, None).await
+    }
+
+    /// Begins an upload, as [`Self::create_upload`] does; a repeat of the request gives the upload that was begun first, as
+    /// it is by then.
+    pub async fn create_upload_once(
+        &self,
+        actor: &Actor,
+        new: NewUpload,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Staged> {
+        actor.needs(Role::Editor)?;
+        let premises = Premises { idempotency: idempotency.clone(), ..Premises::default() };
+        if let Some(known) = self.answered(actor, &premises).await? {
+            return self.staged_upload(actor, known).await;
+        }
         let (plan, kind, workspace) = match new.made {
             Made::File(target, options) => {
                 let options = UploadOptions { length: new.length, ..*options };
@@ -193,13 +211,19 @@ impl Engine {
             written: None,
             expires_at: Timestamp::from_micros(0),
         };
-        let (clock, kept) = (self.clock(), self.settings().upload_kept);
+        let (actor, clock, kept) = (actor.clone(), self.clock(), self.settings().upload_kept);
         let row = self.db().write(move |tx| {
-            let (mut row, clock) = (row.clone(), clock.clone());
+            let (actor, mut row, clock) = (actor.clone(), row.clone(), clock.clone());
+            let idempotency = idempotency.clone();
             Box::pin(async move {
-                row.expires_at = tx.now(clock.as_ref()).await?.plus(kept);
-                db::uploads::insert(tx, &row).await?;
-                Ok(row)
+                let now = tx.now(clock.as_ref()).await?;
+                row.expires_at = now.plus(kept);
+                let begin = async |tx: &mut Tx| {
+                    db::uploads::insert(tx, &row).await?;
+                    Ok(row.id)
+                };
+                let id = once(tx, idempotency, &actor, clock.as_ref(), begin).await?;
+                seen(db::uploads::get(tx, id).await?, id, &actor, now)
             })
         });
         Staged::of(row.await?)

@@ -21,6 +21,7 @@ mod notes;
 mod purge;
 mod receivers;
 mod redeliveries;
+mod staging;
 mod undo;
 mod undo_property;
 mod undo_stretches;
@@ -46,6 +47,7 @@ macro_rules! cases {
 cases![
     BYTES_OUT:
     archives::an_archive_is_of_one_moment_or_of_the_walk,
+    archives::what_lies_in_a_root_is_not_given_twice,
     archives::links_share_a_secret,
 ];
 
@@ -273,6 +275,12 @@ cases![
     uploads::pieces_live_as_long_as_any_version_names_them,
     uploads::many_tiny_pieces_become_one_blob,
     uploads::a_length_may_come_later,
+    staging::a_thousand_parts_are_joined,
+    staging::parts_are_one_file_alone,
+    staging::a_part_whose_length_comes_last_is_whole_then,
+    staging::who_is_at_the_wrong_place_settles_no_length,
+    staging::what_is_touched_stays,
+    staging::what_no_commit_would_take_is_refused_at_the_begin,
 ];
 
 cases![
@@ -282,7 +290,9 @@ cases![
     deltas::cut_at_any_byte_it_goes_on,
     deltas::what_a_delta_must_not_say,
     deltas::a_base_is_one_that_may_be_read,
-    deltas::fragments_are_bounded,
+    deltas::many_fragments_are_made_fewer,
+    deltas::a_short_delta_makes_no_endless_content,
+    deltas::a_delta_with_a_digest_of_its_own_is_bounded,
     deltas::shared_ranges_live_as_long_as_any_version_names_them,
     deltas::what_is_composed_at_random_is_what_was_meant,
     deltas::a_list_of_chunks_shows_what_is_shared,
