@@ -152,6 +152,8 @@ codes! {
     UploadTakenOver = "upload_taken_over", Conflict, "a later request took over";
     /// An upload that is to be a part of another is not whole yet, or is no part.
     UploadIncomplete = "upload_incomplete", Conflict, "a part of the upload is missing";
+    /// The parts were made into another file before, or in another way: they are gone.
+    UploadJoined = "upload_joined", Conflict, "the parts are another file's";
     /// The content is too small for a list of its chunks to pay: send the new version whole.
     NotChunked = "not_chunked", Conflict, "the content has no list of chunks";
     /// `If-Match` or `If-None-Match` does not hold; `current_version` names the version that stands, `current_event` what made it.

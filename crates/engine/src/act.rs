@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::future::ready;
 
 use futures_util::future::BoxFuture;
-use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, Role};
+use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, Role, WorkspaceSettings};
 use longshore_core::{
     Code, ErrorKind, LockId, LockToken, NodeId, NoteId, Timestamp, VersionId, WorkspaceId, WorkspacePath,
 };
@@ -64,6 +64,22 @@ impl Preconditions {
                 Some(version) => Err(Error::stale(format!("the current version is {version}"), current)),
                 None => Err(Error::stale("a folder has no version", None)),
             },
+        }
+    }
+}
+
+impl Preconditions {
+    /// Checks what is asked of a node that is to change, and that something is, where the workspace takes no other change of
+    /// a file.
+    pub(crate) fn check_change(&self, found: Option<&NodeRow>, rules: &WorkspaceSettings) -> Result<()> {
+        self.check(found)?;
+        match found {
+            Some(row) if self.is_empty() && row.kind == NodeKind::File && rules.require_preconditions => {
+                let facts = Facts { current_version: row.version, ..Facts::default() };
+                let detail = "this workspace takes no change of a file without `If-Match`";
+                Err(Error::new(Code::PreconditionRequired, detail).with_facts(facts))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -279,24 +295,9 @@ impl Act<'_> {
 
     /// Checks the caller's premises against the node that was found, be it none.
     pub(crate) async fn check(&mut self, found: Option<&NodeRow>) -> Result<()> {
-        let held = self.preconditions.check(found).and_then(|()| self.ensure_conditional(found));
+        let settings = self.log.settings();
+        let held = self.preconditions.check_change(found, settings);
         name_event(self.tx, found, held).await
-    }
-
-    /// Refuses a change of a file without a premise, where the workspace takes none.
-    fn ensure_conditional(&self, found: Option<&NodeRow>) -> Result<()> {
-        match found {
-            Some(row)
-                if self.preconditions.is_empty()
-                    && row.kind == NodeKind::File
-                    && self.log.settings().require_preconditions =>
-            {
-                let facts = Facts { current_version: row.version, ..Facts::default() };
-                let detail = "this workspace takes no change of a file without `If-Match`";
-                Err(Error::new(Code::PreconditionRequired, detail).with_facts(facts))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Checks the caller's premises where no file that is there will change.

@@ -25,7 +25,7 @@ const LABELS: usize = 32;
 const LABEL: usize = 64;
 
 /// Where content is written to.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// A path of a workspace; folders above it are made.
     Path {
@@ -179,6 +179,14 @@ pub(crate) async fn follow(tx: &mut Tx, root: NodeId, path: &WorkspacePath) -> R
     Ok(row)
 }
 
+/// Refuses a file where a path leads through.
+pub(crate) fn ensure_folder(row: &NodeRow, path: &WorkspacePath) -> Result<()> {
+    if row.kind == NodeKind::Folder {
+        return Ok(());
+    }
+    Err(Error::new(Code::NotAFolder, format!("{:?} in the path {path} is a file", row.name)))
+}
+
 /// Walks to a folder of the act's workspace and makes, with an event each, what is missing on the way.
 ///
 /// Returns the folder, where it is, and whether it was made.
@@ -194,9 +202,9 @@ pub(crate) async fn make_folders(act: &mut Act<'_>, path: &WorkspacePath) -> Res
     for name in path.names() {
         let child = if made { None } else { db::nodes::child(act.tx, folder.id, name.as_str()).await? };
         folder = match child {
-            Some(row) if row.kind == NodeKind::Folder => row,
-            Some(_) => {
-                return Err(Error::new(Code::NotAFolder, format!("{name:?} in the path {path} is a file")));
+            Some(row) => {
+                ensure_folder(&row, path)?;
+                row
             }
             None => {
                 made = true;

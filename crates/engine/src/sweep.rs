@@ -21,6 +21,7 @@ use crate::error::Result;
 use crate::jobs::{Handled, JobContext, JobKind, Outcome};
 
 mod packs;
+mod pieces;
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl Engine {
 
     async fn sweep_with(&self, said: impl Fn(&Swept)) -> Result<Swept> {
         self.check_store().await?;
-        self.remove_by_steps(STEP, |tx, _| Box::pin(db::pieces::delete_loose(tx, STEP)), |_| {}).await?;
+        self.remove_loose_pieces().await?;
         let mut swept = Swept::default();
         let mut blobs = self.store().list_files(FOLDER, &List::ALL).map_err(store_failed)?;
         let mut found = Vec::new();

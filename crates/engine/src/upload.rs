@@ -9,17 +9,17 @@ use longshore_store::Writer;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::act::{Premises, Scope, name_event, permit_early};
+use crate::act::{Premises, Scope};
 use crate::actor::Actor;
 use crate::blob::{Blob, BlobId};
+use crate::db::Tx;
 use crate::db::nodes::{NodeRow, Place};
-use crate::db::{self, Tx};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
-use crate::idempotency::is_taken;
-use crate::nodes::{Target, follow, live_node};
+use crate::nodes::{Target, live_node};
 use crate::workspaces;
 
+mod ahead;
 mod commit;
 
 pub(crate) use commit::{came_for_nothing, commit};
@@ -197,16 +197,6 @@ impl Engine {
         self.check_size(input.options.length.unwrap_or(0))
     }
 
-    /// Refuses what could not be committed as the workspace is now.
-    pub(crate) async fn check_ahead(&self, input: &Input) -> Result<()> {
-        let checked = self.check_early(input.clone()).await;
-        if matches!(&checked, Err(error) if error.code() == Code::LockLost) {
-            let locks = input.options.premises.locks.clone();
-            return self.ensure_held(&input.actor, input.scope(), locks).await;
-        }
-        checked
-    }
-
     pub(crate) fn check_size(&self, size: u64) -> Result<()> {
         match self.settings().largest_file {
             Some(limit) if size > limit => {
@@ -214,41 +204,6 @@ impl Engine {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Looks at the target as it is now. Only the commit decides, but a gigabyte should not come for nothing.
-    async fn check_early(&self, input: Input) -> Result<()> {
-        let clock = self.read_clock();
-        self.db()
-            .read(move |tx| {
-                let (input, clock) = (input.clone(), clock.clone());
-                Box::pin(async move {
-                    // A repeat is not measured by what it did itself the first time.
-                    let idempotency = input.options.premises.idempotency.as_ref();
-                    if is_taken(tx, idempotency, input.actor.principal).await? {
-                        return Ok(());
-                    }
-                    let found = match &input.target {
-                        Target::Node(id) => Some(live_file(tx, &input.actor, *id).await?.0),
-                        Target::Child { parent, name } => {
-                            live_node(tx, &input.actor, *parent).await?;
-                            db::nodes::child(tx, *parent, name.as_str()).await?
-                        }
-                        Target::Path { workspace, path } => {
-                            let known = db::workspaces::get(tx, *workspace).await?;
-                            let known = known.ok_or_else(|| workspaces::not_found(*workspace))?;
-                            follow(tx, known.root_id, path).await?
-                        }
-                    };
-                    let held = input.options.premises.preconditions.check(found.as_ref());
-                    name_event(tx, found.as_ref(), held).await?;
-                    match found {
-                        Some(row) => permit_early(tx, &row, &input.options.premises.locks, clock).await,
-                        None => Ok(()),
-                    }
-                })
-            })
-            .await
     }
 }
 

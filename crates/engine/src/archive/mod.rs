@@ -148,7 +148,11 @@ impl Engine {
             }
             ArchiveItem::Path(path) => self.node_at(actor, workspace, path).await,
         });
-        let nodes: Vec<Node> = found.buffered(AT_ONCE).try_collect().await?;
+        let mut nodes: Vec<Node> = found.buffered(AT_ONCE).try_collect().await?;
+        if let Some(root) = nodes.iter().position(|node| node.path.is_root()) {
+            // All others lie in it, and what is in it is in the archive's root: each would be there twice.
+            nodes = vec![nodes.swap_remove(root)];
+        }
         self.archive_of(actor, SELECTION.to_owned(), nodes).await
     }
 

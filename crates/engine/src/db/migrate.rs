@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     Step { name: "uploads", sql: include_str!("schema/0011_uploads.sql") },
     Step { name: "links", sql: include_str!("schema/0012_links.sql") },
     Step { name: "packs", sql: include_str!("schema/0013_packs.sql") },
+    Step { name: "upload_parts", sql: include_str!("schema/0014_upload_parts.sql") },
     Step { name: "open_uploads", sql: include_str!("schema/0015_open_uploads.sql") },
 ];
 

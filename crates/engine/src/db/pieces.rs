@@ -1,5 +1,7 @@
 //! Rows of pieces: which ranges of which blobs make up a content that did not come as one.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use longshore_core::UploadId;
 
@@ -71,6 +73,42 @@ pub(crate) async fn composed(tx: &mut Tx, owner: ComposedId) -> Result<Vec<Piece
     rows.iter().map(read_piece).collect()
 }
 
+/// Lists the pieces of an upload in their order.
+pub(crate) async fn of_upload(tx: &mut Tx, owner: UploadId) -> Result<Vec<Piece>> {
+    let rows = tx
+        .query(
+            "SELECT blob_id, blob_size, start, length FROM pieces WHERE owner = $1 ORDER BY seq",
+            &[owner.into()],
+        )
+        .await?;
+    rows.iter().map(read_piece).collect()
+}
+
+/// Puts one piece in the place of some of an upload's.
+pub(crate) async fn replace(
+    tx: &mut Tx,
+    owner: UploadId,
+    places: Range<u64>,
+    piece: &HashedPiece,
+) -> Result<()> {
+    tx.execute(
+        "DELETE FROM pieces WHERE owner = $1 AND seq >= $2 AND seq < $3",
+        &[owner.into(), places.start.into(), places.end.into()],
+    )
+    .await?;
+    insert(tx, owner, places.start, piece).await?;
+    // Those after it move up, by way of numbers that none has: no two may be the same in between.
+    let gap = places.end - places.start - 1;
+    tx.execute(
+        "UPDATE pieces SET seq = -seq WHERE owner = $1 AND seq >= $2",
+        &[owner.into(), places.end.into()],
+    )
+    .await?;
+    tx.execute("UPDATE pieces SET seq = -seq - $2 WHERE owner = $1 AND seq < 0", &[owner.into(), gap.into()])
+        .await?;
+    Ok(())
+}
+
 /// Gives an upload's pieces to the content of a version.
 pub(crate) async fn compose(tx: &mut Tx, upload: UploadId, content: ComposedId) -> Result<()> {
     tx.execute("UPDATE pieces SET owner = $1 WHERE owner = $2", &[content.to_string().into(), upload.into()])
@@ -94,23 +132,33 @@ pub(crate) async fn delete(tx: &mut Tx, owner: UploadId) -> Result<()> {
     Ok(())
 }
 
-/// Removes the pieces of some owners that are neither an upload nor any version's content; returns how many owners.
-///
-/// It needs no grace: who takes pieces over, or shares them, does so in the transaction in which their owner changes.
-pub(crate) async fn delete_loose(tx: &mut Tx, limit: u32) -> Result<u64> {
-    let owners = tx
+/// Lists, after one on, owners of pieces that are neither an upload nor any version's content.
+pub(crate) async fn loose(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<String>> {
+    let rows = tx
         .query(
             "SELECT DISTINCT owner FROM pieces
-             WHERE NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.id = pieces.owner)
+             WHERE owner > $1
+               AND NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.id = pieces.owner)
                AND NOT EXISTS (SELECT 1 FROM versions WHERE versions.blob_id = pieces.owner)
-             LIMIT $1",
-            &[limit.into()],
+             ORDER BY owner LIMIT $2",
+            &[after.into(), limit.into()],
         )
         .await?;
-    for owner in &owners {
-        tx.execute("DELETE FROM pieces WHERE owner = $1", &[owner.text(0)?.into()]).await?;
-    }
-    Ok(owners.len() as u64)
+    rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
+}
+
+/// Removes so many pieces of an owner that is [loose]; returns how many.
+///
+/// It needs no grace: who takes pieces over, or shares them, does so in the transaction in which their owner changes.
+pub(crate) async fn delete_loose(tx: &mut Tx, owner: &str, limit: u32) -> Result<u64> {
+    let removed = tx
+        .execute(
+            "DELETE FROM pieces WHERE owner = $1
+               AND seq IN (SELECT seq FROM pieces WHERE owner = $1 ORDER BY seq LIMIT $2)",
+            &[owner.into(), limit.into()],
+        )
+        .await?;
+    Ok(removed)
 }
 
 /// Tells whether any piece lies in this blob.

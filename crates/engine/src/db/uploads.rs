@@ -1,7 +1,8 @@
 //! Rows of staged uploads.
 
 use longshore_core::wire::UploadState;
-use longshore_core::{PrincipalId, Timestamp, UploadId, WorkspaceId};
+use longshore_core::{Algorithm, Digest, PrincipalId, Timestamp, UploadId, WorkspaceId};
+use sha2::{Digest as _, Sha256};
 
 use super::{Row, Tx, pieces};
 use crate::error::{Error, Result};
@@ -47,6 +48,8 @@ pub(crate) struct UploadRow {
     pub(crate) kind: UploadKind,
     pub(crate) state: UploadState,
     pub(crate) received: u64,
+    /// How many of the bytes were sent, and not copied of a base.
+    pub(crate) sent: u64,
     pub(crate) pieces: u64,
     pub(crate) length: Option<u64>,
     pub(crate) turn: u64,
@@ -59,7 +62,7 @@ pub(crate) struct UploadRow {
 
 macro_rules! columns {
     () => {
-        "id, principal_id, workspace_id, kind, state, received, pieces, length, turn, plan, metadata, parts, written, expires_at"
+        "id, principal_id, workspace_id, kind, state, received, pieces, length, turn, plan, metadata, parts, written, expires_at, sent"
     };
 }
 
@@ -79,6 +82,7 @@ fn read(row: &Row) -> Result<UploadRow> {
         parts: row.opt_text(11)?.map(str::to_owned),
         written: row.opt_text(12)?.map(str::to_owned),
         expires_at: row.time(13)?,
+        sent: row.count(14)?,
     })
 }
 
@@ -87,7 +91,7 @@ pub(crate) async fn insert(tx: &mut Tx, row: &UploadRow) -> Result<()> {
         concat!(
             "INSERT INTO uploads (",
             columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+            ", parts_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
         ),
         &[
             row.id.into(),
@@ -104,10 +108,17 @@ pub(crate) async fn insert(tx: &mut Tx, row: &UploadRow) -> Result<()> {
             row.parts.as_deref().into(),
             row.written.as_deref().into(),
             row.expires_at.into(),
+            row.sent.into(),
+            row.parts.as_deref().map(hash_of).as_deref().into(),
         ],
     )
     .await?;
     Ok(())
+}
+
+/// Returns what a list of parts is found by: the list itself is too long for an index.
+fn hash_of(parts: &str) -> String {
+    Digest::new(Algorithm::Sha256, Sha256::digest(parts).into()).to_string()
 }
 
 pub(crate) async fn get(tx: &mut Tx, id: UploadId) -> Result<Option<UploadRow>> {
@@ -161,11 +172,23 @@ pub(crate) async fn count_open(
 pub(crate) async fn of_parts(tx: &mut Tx, principal: PrincipalId, parts: &str) -> Result<Option<UploadRow>> {
     let row = tx
         .query_opt(
-            concat!("SELECT ", columns!(), " FROM uploads WHERE principal_id = $1 AND parts = $2"),
-            &[principal.into(), parts.into()],
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM uploads WHERE principal_id = $1 AND parts_hash = $2 AND parts = $3"
+            ),
+            &[principal.into(), hash_of(parts).as_str().into(), parts.into()],
         )
         .await?;
     row.as_ref().map(read).transpose()
+}
+
+/// Keeps an upload that is in use.
+pub(crate) async fn keep(tx: &mut Tx, row: &mut UploadRow, expires_at: Timestamp) -> Result<()> {
+    row.expires_at = row.expires_at.max(expires_at);
+    tx.execute("UPDATE uploads SET expires_at = $1 WHERE id = $2", &[row.expires_at.into(), row.id.into()])
+        .await?;
+    Ok(())
 }
 
 /// Takes an upload over from the requests before, none of which commits from then on, and returns it. Until this
@@ -175,25 +198,43 @@ pub(crate) async fn take_over(tx: &mut Tx, id: UploadId) -> Result<Option<Upload
     get(tx, id).await
 }
 
-/// Says how long an upload is whose length was not known.
-pub(crate) async fn set_length(tx: &mut Tx, id: UploadId, length: u64) -> Result<()> {
-    tx.execute("UPDATE uploads SET length = $1 WHERE id = $2", &[length.into(), id.into()]).await?;
+/// Says how long an upload is whose length was not known; a part that has so many bytes is whole then.
+pub(crate) async fn set_length(tx: &mut Tx, row: &mut UploadRow, length: u64) -> Result<()> {
+    row.length = Some(length);
+    if row.kind == UploadKind::Part && row.received == length {
+        row.state = UploadState::Complete;
+    }
+    tx.execute(
+        "UPDATE uploads SET length = $1, state = $2 WHERE id = $3",
+        &[length.into(), row.state.as_str().into(), row.id.into()],
+    )
+    .await?;
     Ok(())
+}
+
+/// What is added to an upload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Added {
+    pub(crate) bytes: u64,
+    /// How many bytes were sent for them.
+    pub(crate) sent: u64,
+    pub(crate) pieces: u64,
 }
 
 /// Moves an upload on by pieces, as it was seen in `before`; tells whether it still was so.
 pub(crate) async fn advance(
     tx: &mut Tx,
     before: &UploadRow,
-    bytes: u64,
-    pieces: u64,
+    added: Added,
     expires_at: Timestamp,
 ) -> Result<bool> {
+    let Added { bytes, sent, pieces } = added;
     let is_whole_part = before.kind == UploadKind::Part && before.length == Some(before.received + bytes);
     let state = if is_whole_part { UploadState::Complete } else { UploadState::Receiving };
     let moved = tx
         .execute(
-            "UPDATE uploads SET received = received + $1, pieces = pieces + $8, expires_at = $2, state = $3
+            "UPDATE uploads SET received = received + $1, pieces = pieces + $8, sent = sent + $9, expires_at = $2,
+                 state = $3
              WHERE id = $4 AND turn = $5 AND received = $6 AND pieces = $7 AND state = 'receiving'",
             &[
                 bytes.into(),
@@ -204,10 +245,39 @@ pub(crate) async fn advance(
                 before.received.into(),
                 before.pieces.into(),
                 pieces.into(),
+                sent.into(),
             ],
         )
         .await?;
     Ok(moved == 1)
+}
+
+/// Writes what is to become of an upload anew.
+pub(crate) async fn set_plan(tx: &mut Tx, row: &UploadRow) -> Result<()> {
+    tx.execute(
+        "UPDATE uploads SET workspace_id = $1, plan = $2, metadata = $3 WHERE id = $4",
+        &[row.workspace.into(), row.plan.as_str().into(), row.metadata.as_str().into(), row.id.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Takes note that pieces of an upload, as it was seen in `before`, were made one; tells whether it still was so.
+pub(crate) async fn merge(tx: &mut Tx, before: &UploadRow, fewer: u64) -> Result<bool> {
+    let merged = tx
+        .execute(
+            "UPDATE uploads SET pieces = pieces - $1
+             WHERE id = $2 AND turn = $3 AND received = $4 AND pieces = $5 AND state = 'receiving'",
+            &[
+                fewer.into(),
+                before.id.into(),
+                before.turn.into(),
+                before.received.into(),
+                before.pieces.into(),
+            ],
+        )
+        .await?;
+    Ok(merged == 1)
 }
 
 /// Says how far an upload is that is whole and not a file yet, and until when it is kept.

@@ -33,9 +33,7 @@ async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) 
         }
         Target::Child { parent, name } => {
             let (row, place) = live_node(act.tx, act.log.actor(), *parent).await?;
-            if row.kind != NodeKind::Folder {
-                return Err(Error::new(Code::NotAFolder, format!("{} is a file", place.path)));
-            }
+            ensure_parent(&row, &place)?;
             (name, place, row.id)
         }
         Target::Path { path, .. } => {
@@ -60,21 +58,38 @@ async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) 
         act.permit(&place)?;
         return Ok(Spot::Free(folder, place.path.join(name.clone())?));
     };
-    if row.kind == NodeKind::Folder {
-        return Err(Error::new(Code::NotAFile, format!("{name:?} is a folder")));
-    }
+    ensure_free_to_write(&row, on_conflict)?;
     match on_conflict {
-        OnConflict::Version => {
+        // With `Error` nothing that is there gets so far.
+        OnConflict::Version | OnConflict::Error => {
             let place = place.below(&row)?;
             act.permit(&place)?;
             Ok(Spot::Existing(Box::new(row), place.path))
         }
-        OnConflict::Error => Err(name_taken(name.as_str())),
         OnConflict::Rename => {
             act.permit(&place)?;
             let name = free_name(act.tx, folder, name).await?;
             Ok(Spot::Free(folder, place.path.join(name)?))
         }
+    }
+}
+
+/// Refuses to write into what is no folder.
+pub(super) fn ensure_parent(row: &NodeRow, place: &Place) -> Result<()> {
+    if row.kind == NodeKind::Folder {
+        return Ok(());
+    }
+    Err(Error::new(Code::NotAFolder, format!("{} is a file", place.path)))
+}
+
+/// Refuses a name that something has which this write may not touch.
+pub(super) fn ensure_free_to_write(row: &NodeRow, on_conflict: OnConflict) -> Result<()> {
+    if row.kind == NodeKind::Folder {
+        return Err(Error::new(Code::NotAFile, format!("{:?} is a folder", row.name)));
+    }
+    match on_conflict {
+        OnConflict::Error => Err(name_taken(&row.name)),
+        OnConflict::Version | OnConflict::Rename => Ok(()),
     }
 }
 

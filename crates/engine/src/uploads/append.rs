@@ -10,12 +10,12 @@ use super::base::{Base, Copied};
 use super::plan::Plan;
 use super::running::Hold;
 use super::tail::{Durable, Tail};
-use super::{PIECES, Staged, not_found};
+use super::{Next, PIECES, Staged, not_found, taken_over, torn_down};
 use crate::act::Premises;
 use crate::actor::Actor;
 use crate::blob::Piece;
 use crate::db;
-use crate::db::uploads::{UploadKind, UploadRow};
+use crate::db::uploads::{Added, UploadKind, UploadRow};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::upload::Heartbeat;
@@ -26,6 +26,9 @@ const PIECE: u64 = 64 * 1_024 * 1_024;
 
 /// How many pieces of a delta are counted in one transaction.
 const COUNTED: usize = 500;
+
+/// How many times as large as its base, and the bytes that were sent for it, a content may be.
+const SHARED: u64 = 8;
 
 /// How many bites of a request's body wait for the store at most.
 const WAITING: usize = 2;
@@ -93,14 +96,6 @@ impl Appending {
     }
 }
 
-fn torn_down() -> Error {
-    Error::new(Code::ShuttingDown, "the upload was broken off by the server's end")
-}
-
-fn taken_over() -> Error {
-    Error::new(Code::UploadTakenOver, "a later request for the upload took over: ask for its offset")
-}
-
 impl Engine {
     /// Begins to add bytes to an upload, of which this request is the newest then.
     pub async fn append_upload(
@@ -122,11 +117,8 @@ impl Engine {
             None => None,
         };
         let hold = self.appends().take(id).await;
-        let row = self.take_over(actor, id, options.length).await?;
-        if row.received != options.offset {
-            let detail = format!("{id} has {} bytes, and these are for {}", row.received, options.offset);
-            return Err(Error::new(Code::OffsetMismatch, detail));
-        }
+        let next = Next { offset: options.offset, length: options.length };
+        let row = self.take_over(actor, id, Some(next)).await?;
         let plan = Plan::of(&row)?;
         let mut append = Append {
             engine: self.clone(),
@@ -137,7 +129,9 @@ impl Engine {
             premises: options.premises,
             heartbeat: Heartbeat::of(SHORTEST_LEASE),
             delta,
+            sent: 0,
             tail: Tail::default(),
+            hold,
         };
         // How long a delta is says nothing of what it makes.
         append.check_room(options.size.filter(|_| append.delta.is_none()).unwrap_or(0))?;
@@ -147,7 +141,7 @@ impl Engine {
         let (messages, incoming) = mpsc::channel(WAITING);
         let (told, outcome) = oneshot::channel();
         self.appends().tasks().spawn(async move {
-            let done = append.run(incoming, hold).await;
+            let done = append.run(incoming).await;
             // Who asked may be gone, and what came is kept all the same.
             told.send(done).ok();
         });
@@ -182,32 +176,36 @@ struct Append {
     premises: Premises,
     heartbeat: Heartbeat,
     delta: Option<Delta>,
+    /// How many bytes came that are not counted yet.
+    sent: u64,
     tail: Tail,
+    hold: Hold,
 }
 
 impl Append {
-    async fn run(mut self, mut incoming: mpsc::Receiver<Message>, hold: Hold) -> Result<Staged> {
-        let ended = self.receive(&mut incoming, &hold).await;
+    async fn run(mut self, mut incoming: mpsc::Receiver<Message>) -> Result<Staged> {
+        let ended = self.receive(&mut incoming).await;
         // Who still sends hears now that nothing more is taken.
         drop(incoming);
         let is_kept = !self.is_whole || matches!(ended, Ok(Ended::Whole));
         let kept = if is_kept { self.end_tail().await } else { std::mem::take(&mut self.tail).abort().await };
-        let ended = ended?;
+        // A storage that fails is what its owner must hear of first: the client's fault may be none.
         kept?;
+        let ended = ended?;
         if matches!(ended, Ended::TakenOver) {
             return Err(taken_over());
         }
-        let Self { engine, actor, row, premises, .. } = self;
-        let settled = Box::pin(engine.settle(&actor, row, premises)).await?;
+        let Self { engine, actor, row, premises, hold, .. } = self;
+        let settled = Box::pin(engine.settle(&actor, row, premises, Some(&hold))).await?;
         drop(hold);
         Staged::of(settled)
     }
 
-    async fn receive(&mut self, incoming: &mut mpsc::Receiver<Message>, hold: &Hold) -> Result<Ended> {
+    async fn receive(&mut self, incoming: &mut mpsc::Receiver<Message>) -> Result<Ended> {
         loop {
             let message = tokio::select! {
                 biased;
-                () = hold.wanted() => return Ok(Ended::TakenOver),
+                () = self.hold.wanted() => return Ok(Ended::TakenOver),
                 message = incoming.recv() => message,
             };
             match message {
@@ -240,11 +238,23 @@ impl Append {
         }
     }
 
+    /// Refuses a content that is far larger than what it is made of: an instruction is short, and what it makes is read.
+    fn check_share(&self, base: u64, more: u64) -> Result<()> {
+        let most = base.saturating_add(self.row.sent + self.sent).saturating_mul(SHARED);
+        if self.size().saturating_add(more) <= most {
+            return Ok(());
+        }
+        let detail =
+            format!("a delta makes at most {SHARED} times the bytes of its base and of those that came");
+        Err(Error::new(Code::BodyTooLarge, detail))
+    }
+
     async fn take(&mut self, bytes: Bytes) -> Result<()> {
         if self.heartbeat.is_due() {
             self.renew_locks().await?;
         }
         if self.delta.is_none() {
+            self.sent += bytes.len() as u64;
             return self.add(bytes).await;
         }
         let mut rest = &bytes[..];
@@ -252,11 +262,16 @@ impl Append {
             && let Some(step) = delta.decoder.next(&mut rest).map_err(malformed)?
         {
             match step {
-                Step::Data(data) => self.add(bytes.slice_ref(data)).await?,
+                Step::Data(data) => {
+                    self.sent += data.len() as u64;
+                    self.add(bytes.slice_ref(data)).await?;
+                }
                 Step::Copy(range) => {
                     let length = range.end - range.start;
                     let copied = delta.base.copied(range)?;
+                    let base = delta.base.size();
                     self.check_room(length)?;
+                    self.check_share(base, length)?;
                     match copied {
                         Copied::Bytes(content) => self.add(content).await?,
                         Copied::Pieces(pieces) => self.copy(pieces).await?,
@@ -316,12 +331,23 @@ impl Append {
 
     /// Sees to it that there is room for one more piece.
     async fn begin_piece(&mut self) -> Result<()> {
-        if self.row.pieces + self.tail.count() as u64 >= PIECES {
-            let detail = format!("an upload has at most {PIECES} pieces: send more bytes in each request");
+        if self.is_whole && self.tail.count() >= COUNTED {
+            // All of them are to be counted in one transaction.
+            let detail =
+                format!("a delta that comes with a digest of its own makes at most {COUNTED} pieces");
             return Err(Error::new(Code::TooManyPieces, detail));
         }
-        if self.tail.count() >= COUNTED && !self.is_whole {
+        let count = self.row.pieces + self.tail.count() as u64;
+        if self.tail.count() >= COUNTED || (count >= PIECES && !self.is_whole) {
             self.end_tail().await?;
+        }
+        if self.row.pieces + self.tail.count() as u64 >= PIECES {
+            let merged = tokio::select! {
+                biased;
+                () = self.hold.wanted() => return Err(taken_over()),
+                merged = Box::pin(self.engine.merge_pieces(&self.row, self.at)) => merged,
+            };
+            self.row = merged?;
         }
         Ok(())
     }
@@ -341,12 +367,13 @@ impl Append {
         };
         let (clock, kept) = (self.engine.clock(), self.engine.settings().upload_kept);
         let (before, base) = (self.row.clone(), self.delta.as_ref().map(|delta| delta.base.version));
+        let sent = std::mem::take(&mut self.sent);
+        let added = Added { bytes: length, sent, pieces: pieces.len() as u64 };
         let counted = self.engine.db().write(move |tx| {
             let (before, pieces, clock) = (before.clone(), pieces.clone(), clock.clone());
             Box::pin(async move {
                 let expires_at = tx.now(clock.as_ref()).await?.plus(kept);
-                let count = pieces.len() as u64;
-                if !db::uploads::advance(tx, &before, length, count, expires_at).await? {
+                if !db::uploads::advance(tx, &before, added, expires_at).await? {
                     let found = db::uploads::get(tx, before.id).await?;
                     return Err(found.map_or_else(|| not_found(before.id), |_| taken_over()));
                 }

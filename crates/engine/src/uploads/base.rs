@@ -56,6 +56,11 @@ impl Base {
         Ok(Self { version, size, content })
     }
 
+    /// Returns how many bytes it has.
+    pub(super) const fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Returns what lies in a range, which is not empty.
     pub(super) fn copied(&self, range: Range<u64>) -> Result<Copied> {
         if range.end > self.size {

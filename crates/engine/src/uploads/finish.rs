@@ -8,10 +8,12 @@ use longshore_core::digest_tree::CellHasher;
 use longshore_core::wire::{Role, UploadState};
 use longshore_core::{Algorithm, Code, Digest, UploadId};
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use super::cells::{CELL, Cells};
 use super::plan::Plan;
-use super::{not_found, seen};
+use super::running::Hold;
+use super::{not_found, seen, taken_over};
 use crate::act::{Act, Ask, Premises};
 use crate::actor::Actor;
 use crate::blob::{Blob, BlobId, ComposedId, Piece};
@@ -20,7 +22,7 @@ use crate::db::uploads::{UploadKind, UploadRow};
 use crate::download::{ContentStream, read_pieces};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
-use crate::upload::{Input, Received, SNIFFED, Written, commit, media_type};
+use crate::upload::{Input, Received, SNIFFED, Written, came_for_nothing, commit, media_type};
 
 /// Pieces that are smaller than this on the average are written anew as one: a reader opens each by itself.
 const WORTH_KEEPING: u64 = 256 * 1_024;
@@ -42,19 +44,34 @@ struct Whole {
 #[derive(Clone)]
 struct Finishing {
     id: UploadId,
+    /// As it was when the content was prepared.
+    plan: String,
     kept: std::time::Duration,
     input: Input,
     received: Received,
 }
 
-async fn finish(act: &mut Act<'_>, finishing: Finishing) -> Result<Written> {
-    let Finishing { id, kept, input, received } = finishing;
+/// A content that is verified, before it is committed.
+struct Prepared {
+    input: Input,
+    received: Received,
+    pieces: Arc<[Piece]>,
+    /// The blob that its pieces were written anew as.
+    rewritten: Option<BlobId>,
+}
+
+/// Commits the content; tells whether an earlier finish had done so.
+async fn finish(act: &mut Act<'_>, finishing: Finishing) -> Result<(Written, bool)> {
+    let Finishing { id, plan, kept, input, received } = finishing;
     let row = db::uploads::take_over(act.tx, id).await?;
     let row = seen(row, id, act.actor(), act.now())?;
     if let Some(written) = row.written {
         // Nothing is done: no lock was named in vain.
         act.take_held();
-        return serde_json::from_str(&written).map_err(Error::corrupt);
+        return Ok((serde_json::from_str(&written).map_err(Error::corrupt)?, true));
+    }
+    if row.plan != plan {
+        return Err(taken_over());
     }
     let blob = received.blob.clone();
     let written = commit(act, input, received).await?;
@@ -65,30 +82,82 @@ async fn finish(act: &mut Act<'_>, finishing: Finishing) -> Result<Written> {
     let text = serde_json::to_string(&written).map_err(Error::corrupt)?;
     let expires_at = act.now().plus(kept);
     db::uploads::set_written(act.tx, id, &text, expires_at).await?;
-    Ok(written)
+    Ok((written, false))
 }
 
 impl Engine {
     /// Makes of an upload what it is to become, if all its bytes are there; else leaves it as it is.
+    ///
+    /// It is made once, whoever asks: a later request waits for the finish under way, and tries again only where it brings
+    /// what that one may have lacked. Nobody who goes away ends it, and one who waits gives way to a newer request.
     pub(super) async fn settle(
         &self,
         actor: &Actor,
         row: UploadRow,
         premises: Premises,
+        hold: Option<&Hold>,
     ) -> Result<UploadRow> {
         let is_due = matches!(row.state, UploadState::Receiving | UploadState::Refused);
         if !is_due || row.kind == UploadKind::Part || row.length != Some(row.received) {
             return Ok(row);
         }
         let id = row.id;
-        match self.finish_upload(actor, &row, premises).await {
-            Ok(_) => self.seen_upload(actor, id).await,
-            Err(error) => {
-                tracing::debug!(upload = %id, %error, "an upload that is whole was refused");
-                self.keep_refused(id).await?;
-                Err(error)
+        let brings_more = !premises.locks.is_empty() || !premises.preconditions.is_empty();
+        loop {
+            let (engine, actor, row, premises) = (self.clone(), actor.clone(), row.clone(), premises.clone());
+            let finishing = self.appends().finish(id, |stop| async move {
+                Box::pin(engine.finish_or_keep(&actor, &row, premises, stop)).await
+            });
+            let is_own = finishing.is_own;
+            let wanted = async {
+                match hold {
+                    Some(hold) => hold.wanted().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let ended = tokio::select! {
+                biased;
+                ended = finishing.ended() => ended,
+                () = wanted => return Err(taken_over()),
+            };
+            match ended {
+                Ok(()) => break,
+                // That one was of what the upload was to become before.
+                Err(error) if !is_own && (brings_more || error.code() == Code::UploadTakenOver) => {}
+                Err(error) => return Err(error),
             }
         }
+        self.seen_upload(actor, id).await
+    }
+
+    async fn finish_or_keep(
+        &self,
+        actor: &Actor,
+        row: &UploadRow,
+        premises: Premises,
+        stop: CancellationToken,
+    ) -> Result<()> {
+        let prepared = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(not_found(row.id)),
+            prepared = self.prepare(actor, row, premises) => prepared,
+        };
+        let done = match prepared {
+            Ok(prepared) => self.commit_prepared(actor, row, prepared).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &done {
+            // Another node may have finished it, and what this one met is that.
+            if self.seen_upload(actor, row.id).await.is_ok_and(|row| row.state == UploadState::Finished) {
+                return Ok(());
+            }
+            tracing::debug!(upload = %row.id, %error, "an upload that is whole was refused");
+            if let Err(fault) = self.keep_refused(row.id).await {
+                // Why it was refused says more.
+                tracing::warn!(upload = %row.id, error = %fault, "a refused upload is not marked as one");
+            }
+        }
+        done
     }
 
     /// Keeps what could not be written, for whoever mends the reason.
@@ -104,8 +173,8 @@ impl Engine {
         marked.await
     }
 
-    async fn finish_upload(&self, actor: &Actor, row: &UploadRow, premises: Premises) -> Result<Written> {
-        let mut input = Plan::of(row)?.input(actor, row.received, premises)?;
+    async fn prepare(&self, actor: &Actor, row: &UploadRow, premises: Premises) -> Result<Prepared> {
+        let input = Plan::of(row)?.input(actor, row.received, premises)?;
         self.check_place(&input)?;
         self.check_ahead(&input).await?;
         let whole = self.whole(row).await?;
@@ -119,25 +188,32 @@ impl Engine {
         let blob = match (content, &*pieces) {
             (Some(content), _) => Blob::Inline(content),
             (None, [piece]) if piece.is_whole() => Blob::Stored(piece.blob),
-            (None, pieces) if size / (pieces.len() as u64).max(1) < WORTH_KEEPING => {
-                let id = self.rewrite(Arc::from(pieces), size).await?;
+            (None, found) if size / (found.len() as u64).max(1) < WORTH_KEEPING => {
+                let id = self.rewrite(Arc::clone(&pieces), size).await?;
                 rewritten = Some(id);
                 Blob::Stored(id)
             }
             _ => Blob::Composed(ComposedId::new(self.now())),
         };
-        let is_inline = matches!(blob, Blob::Inline(_));
         let received = Received { blob, size, media_type, digest, sha256 };
+        Ok(Prepared { input, received, pieces, rewritten })
+    }
+
+    async fn commit_prepared(&self, actor: &Actor, row: &UploadRow, prepared: Prepared) -> Result<()> {
+        let Prepared { mut input, received, pieces, rewritten } = prepared;
+        let is_inline = matches!(received.blob, Blob::Inline(_));
         let premises = std::mem::take(&mut input.options.premises);
         let ask = Ask { actor, role: Role::Editor, scope: input.scope(), premises };
-        let finishing = Finishing { id: row.id, kept: self.settings().upload_kept, input, received };
-        let written = self.act(ask, finishing, |act, finishing| Box::pin(finish(act, finishing))).await;
-        match (&written, rewritten) {
-            (Err(error), Some(blob)) if error.is_refusal() => self.discard(blob).await,
-            (Ok(_), _) if is_inline => self.discard_pieces(&pieces).await,
+        let (plan, kept) = (row.plan.clone(), self.settings().upload_kept);
+        let finishing = Finishing { id: row.id, plan, kept, input, received };
+        let done = self.act(ask, finishing, |act, finishing| Box::pin(finish(act, finishing))).await;
+        match (&done, rewritten) {
+            // Of another node's finish: the version has the bytes of that one.
+            (done, Some(blob)) if came_for_nothing(done) => self.discard(blob).await,
+            (Ok((_, false)), _) if is_inline => self.discard_pieces(&pieces).await,
             _ => {}
         }
-        written
+        done.map(drop)
     }
 
     async fn whole(&self, row: &UploadRow) -> Result<Whole> {

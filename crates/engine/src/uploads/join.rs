@@ -41,6 +41,7 @@ impl Engine {
             kind: UploadKind::Joined,
             state: UploadState::Receiving,
             received: 0,
+            sent: 0,
             pieces: 0,
             length: None,
             turn: 0,
@@ -53,7 +54,7 @@ impl Engine {
         let row = self.take_parts(actor, row, parts).await?;
         let Premises { preconditions, locks, .. } = input.options.premises;
         let premises = Premises { preconditions, locks, idempotency: None };
-        Staged::of(Box::pin(self.settle(actor, row, premises)).await?)
+        Staged::of(Box::pin(self.settle(actor, row, premises, None)).await?)
     }
 
     async fn take_parts(&self, actor: &Actor, row: UploadRow, parts: &[UploadId]) -> Result<UploadRow> {
@@ -70,8 +71,8 @@ impl Engine {
                     Err(error) if error.code() == Code::UploadNotFound => {
                         let text = row.parts.as_deref().unwrap_or_default();
                         let known = db::uploads::of_parts(tx, actor.principal, text).await?;
-                        let known = known.ok_or(error)?;
-                        return seen(Some(known.clone()), known.id, &actor, now);
+                        let id = known.as_ref().ok_or(error)?.id;
+                        return join_again(tx, seen(known, id, &actor, now)?, row).await;
                     }
                     Err(error) => return Err(error),
                 }
@@ -85,6 +86,23 @@ impl Engine {
         });
         joined.await
     }
+}
+
+/// Goes on with an upload that parts were made into before. One that is not finished becomes what is asked now.
+async fn join_again(tx: &mut Tx, known: UploadRow, row: UploadRow) -> Result<UploadRow> {
+    // A file that was given no name has its upload's id.
+    let plan = row.plan.replace(&row.id.to_string(), &known.id.to_string());
+    if Plan::of(&known)?.makes_what(&Plan::from_json(&plan)?) {
+        return Ok(known);
+    }
+    if known.state == UploadState::Finished {
+        let detail = format!("the parts are {} by now, which made another file of them", known.id);
+        return Err(Error::new(Code::UploadJoined, detail));
+    }
+    let UploadRow { workspace, metadata, .. } = row;
+    let known = UploadRow { workspace, plan, metadata, ..known };
+    db::uploads::set_plan(tx, &known).await?;
+    Ok(known)
 }
 
 async fn join(

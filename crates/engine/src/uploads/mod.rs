@@ -11,6 +11,7 @@ mod cells;
 mod finish;
 mod join;
 mod list;
+mod merge;
 mod plan;
 mod running;
 mod tail;
@@ -27,6 +28,7 @@ use crate::db::uploads::{UploadKind, UploadRow};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::idempotency::{Idempotency, once};
 use crate::jobs::{Handled, JobContext, JobKind, Outcome};
 use crate::nodes::{Target, visible_node};
 use crate::upload::{Input, UploadOptions, Written};
@@ -112,8 +114,25 @@ impl Staged {
     }
 }
 
+/// What a request that goes on says of the upload.
+#[derive(Clone, Copy, Debug)]
+struct Next {
+    /// How many bytes it has.
+    offset: u64,
+    /// How many there will be, where that is said.
+    length: Option<u64>,
+}
+
 fn not_found(id: UploadId) -> Error {
     Error::new(Code::UploadNotFound, format!("no upload {id}"))
+}
+
+fn torn_down() -> Error {
+    Error::new(Code::ShuttingDown, "the upload was broken off by the server's end")
+}
+
+fn taken_over() -> Error {
+    Error::new(Code::UploadTakenOver, "a later request for the upload took over: ask for its offset")
 }
 
 /// Lets an upload be seen by who made it alone, while its time is not over.
@@ -140,6 +159,22 @@ impl Engine {
 
     /// Begins an upload, where its file could be written as the workspace is now.
     pub async fn create_upload(&self, actor: &Actor, new: NewUpload) -> Result<Staged> {
+        self.create_upload_once(actor, new, None).await
+    }
+
+    /// Begins an upload, as [`Self::create_upload`] does; a repeat of the request gives the upload that was begun first, as
+    /// it is by then.
+    pub async fn create_upload_once(
+        &self,
+        actor: &Actor,
+        new: NewUpload,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Staged> {
+        actor.needs(Role::Editor)?;
+        let premises = Premises { idempotency: idempotency.clone(), ..Premises::default() };
+        if let Some(known) = self.answered(actor, &premises).await? {
+            return self.staged_upload(actor, known).await;
+        }
         let (plan, kind, workspace) = match new.made {
             Made::File(target, options) => {
                 let options = UploadOptions { length: new.length, ..*options };
@@ -167,6 +202,7 @@ impl Engine {
             kind,
             state: if is_whole_part { UploadState::Complete } else { UploadState::Receiving },
             received: 0,
+            sent: 0,
             pieces: 0,
             length: new.length,
             turn: 0,
@@ -176,16 +212,21 @@ impl Engine {
             written: None,
             expires_at: Timestamp::from_micros(0),
         };
-        let (clock, kept) = (self.clock(), self.settings().upload_kept);
+        let (actor, clock, kept) = (actor.clone(), self.clock(), self.settings().upload_kept);
         let most = self.settings().open_uploads;
         let row = self.db().write(move |tx| {
-            let (mut row, clock) = (row.clone(), clock.clone());
+            let (actor, mut row, clock) = (actor.clone(), row.clone(), clock.clone());
+            let idempotency = idempotency.clone();
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
-                list::ensure_room(tx, row.principal, now, most).await?;
                 row.expires_at = now.plus(kept);
-                db::uploads::insert(tx, &row).await?;
-                Ok(row)
+                let begin = async |tx: &mut Tx| {
+                    list::ensure_room(tx, row.principal, now, most).await?;
+                    db::uploads::insert(tx, &row).await?;
+                    Ok(row.id)
+                };
+                let id = once(tx, idempotency, &actor, clock.as_ref(), begin).await?;
+                seen(db::uploads::get(tx, id).await?, id, &actor, now)
             })
         });
         Staged::of(row.await?)
@@ -214,15 +255,16 @@ impl Engine {
     /// is whole and was not written is written now.
     pub async fn resume_upload(&self, actor: &Actor, id: UploadId, premises: Premises) -> Result<Staged> {
         self.seen_upload(actor, id).await?;
-        let _hold = self.appends().take(id).await;
+        let hold = self.appends().take(id).await;
         let row = self.take_over(actor, id, None).await?;
-        Staged::of(Box::pin(self.settle(actor, row, premises)).await?)
+        Staged::of(Box::pin(self.settle(actor, row, premises, Some(&hold))).await?)
     }
 
-    /// Removes an upload. The file that it became stays.
+    /// Removes an upload, and ends what is under way for it. The file that it became stays.
     pub async fn remove_upload(&self, actor: &Actor, id: UploadId) -> Result<()> {
         self.seen_upload(actor, id).await?;
         let _hold = self.appends().take(id).await;
+        self.appends().stop_finish(id).await;
         let (actor, clock) = (actor.clone(), self.clock());
         let removed = self.db().write(move |tx| {
             let (actor, clock) = (actor.clone(), clock.clone());
@@ -249,18 +291,32 @@ impl Engine {
         row.await
     }
 
-    /// Takes an upload over from requests before, of whatever node; says its length, where that was not known.
-    async fn take_over(&self, actor: &Actor, id: UploadId, length: Option<u64>) -> Result<UploadRow> {
-        let (actor, clock) = (actor.clone(), self.clock());
+    /// Takes an upload over from requests before, of whatever node, and keeps it as long as one that is begun now. Where
+    /// its length was not known, a request that goes on at the right place says it.
+    async fn take_over(&self, actor: &Actor, id: UploadId, next: Option<Next>) -> Result<UploadRow> {
+        let (actor, clock, kept) = (actor.clone(), self.clock(), self.settings().upload_kept);
         let row = self.db().write(move |tx| {
             let (actor, clock) = (actor.clone(), clock.clone());
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
-                let row = seen(db::uploads::take_over(tx, id).await?, id, &actor, now)?;
-                settle_length(tx, row, length).await
+                let mut row = seen(db::uploads::take_over(tx, id).await?, id, &actor, now)?;
+                db::uploads::keep(tx, &mut row, now.plus(kept)).await?;
+                match next {
+                    Some(Next { offset, length: Some(length) }) if offset == row.received => {
+                        settle_length(tx, row, length).await
+                    }
+                    _ => Ok(row),
+                }
             })
         });
-        row.await
+        let row = row.await?;
+        match next {
+            Some(Next { offset, .. }) if offset != row.received => {
+                let detail = format!("{id} has {} bytes, and these are for {offset}", row.received);
+                Err(Error::new(Code::OffsetMismatch, detail))
+            }
+            _ => Ok(row),
+        }
     }
 
     /// Removes the uploads whose time is over; returns how many.
@@ -271,13 +327,12 @@ impl Engine {
 }
 
 /// Has an upload have the length that a request says.
-async fn settle_length(tx: &mut Tx, row: UploadRow, length: Option<u64>) -> Result<UploadRow> {
-    let Some(length) = length else { return Ok(row) };
+async fn settle_length(tx: &mut Tx, mut row: UploadRow, length: u64) -> Result<UploadRow> {
     match row.length {
         Some(known) if known == length => Ok(row),
         None if length >= row.received => {
-            db::uploads::set_length(tx, row.id, length).await?;
-            Ok(UploadRow { length: Some(length), ..row })
+            db::uploads::set_length(tx, &mut row, length).await?;
+            Ok(row)
         }
         Some(known) => {
             let detail = format!("{known} bytes were announced before, and now {length}");

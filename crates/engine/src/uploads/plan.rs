@@ -52,7 +52,17 @@ impl Plan {
     }
 
     pub(super) fn of(row: &UploadRow) -> Result<Self> {
-        serde_json::from_str(&row.plan).map_err(Error::corrupt)
+        Self::from_json(&row.plan)
+    }
+
+    pub(super) fn from_json(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(Error::corrupt)
+    }
+
+    /// Tells whether another plan makes the same file. Preconditions are no part of that: who finishes it brings their own.
+    pub(super) fn makes_what(&self, other: &Self) -> bool {
+        let of = |plan: &Self| (plan.target.clone(), plan.media_type.clone(), plan.on_conflict);
+        of(self) == of(other) && self.digests == other.digests
     }
 
     pub(super) fn to_json(&self) -> Result<String> {

@@ -5,6 +5,7 @@
 mod clocks;
 mod faults;
 mod feeds;
+mod finishes;
 mod job_faults;
 mod postgres;
 mod processes;

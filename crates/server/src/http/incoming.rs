@@ -89,7 +89,7 @@ pub(super) fn well_formed_media_type(text: &str) -> Option<String> {
     (text.len() <= MEDIA_TYPE_BYTES && is_token(kind) && is_token(subtype)).then(|| text.to_owned())
 }
 
-fn digests(headers: &HeaderMap) -> Result<Vec<Digest>, Failure> {
+pub(super) fn digests(headers: &HeaderMap) -> Result<Vec<Digest>, Failure> {
     let mut digests = Vec::new();
     for line in headers.get_all("content-digest") {
         let parsed = line.to_str().ok().map(Digest::parse_content_digest);

@@ -18,7 +18,10 @@ const WITHOUT: &[(&str, &str)] = &[
     ("POST /v1/workspaces/{ws}/archive", "it reads"),
     ("POST /v1/locks/{lock}/renew", "the time that is left must be told as it is, never as it was"),
     ("DELETE /v1/locks/{lock}", "an ended lock stays ended, whoever ends it again"),
-    ("POST /v1/uploads", "one that is begun twice writes nothing by itself, and joined parts are one upload"),
+    (
+        "POST /v1/uploads",
+        "it speaks tus: `upload_repeats::a_creation_with_a_key_is_begun_once`; joined parts are one upload anyway",
+    ),
     ("PATCH /v1/uploads/{upload}", "the offset tells a repeat, and the last answer is given again"),
     ("DELETE /v1/uploads/{upload}", "what is gone stays gone"),
 ];

@@ -15,17 +15,17 @@ const BYTES: (&str, &str) = ("content-type", "application/offset+octet-stream");
 type Sent<'a> = (Vec<(&'a str, &'a str)>, &'static str, &'static str);
 
 /// Writes metadata as tus has it.
-fn metadata(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn metadata(pairs: &[(&str, &str)]) -> String {
     let pair = |(key, value): &(&str, &str)| format!("{key} {}", STANDARD.encode(value));
     pairs.iter().map(pair).collect::<Vec<_>>().join(",")
 }
 
 /// Returns the header of metadata.
-fn told(text: &str) -> (&str, &str) {
+pub(crate) fn told(text: &str) -> (&str, &str) {
     ("upload-metadata", text)
 }
 
-async fn create(world: &World, headers: &[(&str, &str)], body: &'static str) -> Answer {
+pub(crate) async fn create(world: &World, headers: &[(&str, &str)], body: &'static str) -> Answer {
     let mut all = vec![TUS];
     if !body.is_empty() {
         all.push(BYTES);
@@ -42,7 +42,7 @@ async fn begin(world: &World, name: &str, length: &str) -> String {
     answer.header("location").to_owned()
 }
 
-async fn patch(
+pub(crate) async fn patch(
     world: &World,
     url: &str,
     offset: &str,
@@ -54,11 +54,11 @@ async fn patch(
     world.call(User::Editor, &format!("PATCH {url}"), &all, body).await
 }
 
-async fn head(world: &World, url: &str) -> Answer {
+pub(crate) async fn head(world: &World, url: &str) -> Answer {
     world.call(User::Editor, &format!("HEAD {url}"), &[TUS], "").await
 }
 
-async fn content(world: &World, path: &str) -> String {
+pub(crate) async fn content(world: &World, path: &str) -> String {
     let answer = world.get(&format!("{}?content=1", world.at(path))).await;
     assert_eq!(answer.status, 200, "{path}: {answer:?}");
     String::from_utf8(answer.body.to_vec()).unwrap()

@@ -1,9 +1,9 @@
 use futures_util::StreamExt;
 use longshore_core::Code;
 use longshore_core::wire::{CreateLink, Disposition, Role};
-use longshore_engine::{LinkToken, Premises};
+use longshore_engine::{ArchiveItem, LinkToken, Premises};
 
-use crate::world::{World, collect, refused};
+use crate::world::{World, collect, path, refused};
 
 fn holds(zip: &[u8], text: &str) -> bool {
     zip.windows(text.len()).any(|window| window == text.as_bytes())
@@ -52,6 +52,22 @@ pub(super) async fn an_archive_is_of_one_moment_or_of_the_walk(world: &World) {
     world.engine.trash_node(&world.owner, other, Premises::default()).await.unwrap();
     refused(collect(broken.into_bytes()).await, Code::InTrash);
     collect(archive.into_bytes()).await.unwrap();
+}
+
+/// Where the root is asked for beside what lies in it, no two entries have the same name.
+pub(super) async fn what_lies_in_a_root_is_not_given_twice(world: &World) {
+    let file = world.put("/a", b"first").await;
+    world.put("/d/b", b"second").await;
+    let whole = world.engine.archive(&world.owner, world.root()).await.unwrap();
+    let whole = collect(whole.into_bytes()).await.unwrap();
+    let items = vec![
+        ArchiveItem::Node(file.id),
+        ArchiveItem::Node(world.root()),
+        ArchiveItem::Path(path("/d")),
+        ArchiveItem::Node(world.root()),
+    ];
+    let archive = world.engine.archive_selection(&world.owner, world.id(), items).await.unwrap();
+    assert!(collect(archive.into_bytes()).await.unwrap() == whole);
 }
 
 /// The first two ask for the secret at once, and there is one.

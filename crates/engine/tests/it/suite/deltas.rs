@@ -253,24 +253,68 @@ pub(super) async fn a_base_is_one_that_may_be_read(world: &World) {
     }
 }
 
-pub(super) async fn fragments_are_bounded(world: &World) {
-    let old = noise(200_000, 12);
+pub(super) async fn many_fragments_are_made_fewer(world: &World) {
+    let old = noise(1_600_000, 12);
     let base = world.put("/file", &old).await;
-    // Each of these goes on nowhere.
-    let steps: Vec<_> = (0..10_001_u64).map(|number| Copy(number * 2..number * 2 + 1)).collect();
-    let content = compose(&steps, &old);
-    let id = begin(world, &base, &content).await;
-    refused(send(world, id, 0, &base, &write(&steps, 0)).await, Code::TooManyPieces);
-    assert_eq!(offset(world, id).await, 10_000);
-    refused(send(world, id, 10_000, &base, &write(&steps, 10_000)).await, Code::TooManyPieces);
-    // As many as there may be are written as one, since no reader is to open each.
+    // Each of these goes on nowhere, and they are more than an upload's pieces may be, twice.
+    let steps: Vec<_> = (0..10_600_u64).map(|number| Copy(number * 150..number * 150 + 140)).collect();
+    update(world, &base, &steps, &old).await;
+    assert_eq!(sweep(world).await, 2, "what pieces were made one in between");
+    let base = world.put("/file", &old).await;
     let blobs = world.blobs().await;
-    let node = update(world, &base, &steps[..10_000], &old).await;
-    assert_eq!(node.size, 10_000);
     // Ranges that go on where the one before ended are one piece.
     let steps: Vec<_> = (0..10_001_u64).map(|number| Copy(number..number + 1)).collect();
     update(world, &base, &steps, &old).await;
     assert_eq!(world.blobs().await, blobs, "small contents lie in the database");
+}
+
+pub(super) async fn a_short_delta_makes_no_endless_content(world: &World) {
+    let old = noise(20_000, 19);
+    let base = world.put("/file", &old).await;
+    let eight = vec![Copy(0..20_000); 8];
+    update(world, &base, &eight, &old).await;
+    let base = world.put("/file", &old).await;
+    let mut steps = eight;
+    steps.extend([Data(noise(10, 20)), Copy(0..70)]);
+    update(world, &base, &steps, &old).await;
+    let base = world.put("/file", &old).await;
+    steps.push(Copy(0..1));
+    let content = compose(&steps, &old);
+    let id = begin(world, &base, &content).await;
+    refused(send(world, id, 0, &base, &write(&steps, 0)).await, Code::BodyTooLarge);
+    // Nor by going on with what was made before.
+    let at = offset(world, id).await;
+    assert_eq!(at, 160_080);
+    refused(send(world, id, at, &base, &write(&steps, at)).await, Code::BodyTooLarge);
+    let more = AppendOptions { offset: at, ..AppendOptions::default() };
+    let mut plain = world.engine.append_upload(&world.owner, id, more).await.unwrap();
+    plain.write(Bytes::copy_from_slice(&content[at as usize..])).await.unwrap();
+    assert_eq!(plain.finish().await.unwrap().state, UploadState::Finished);
+}
+
+pub(super) async fn a_delta_with_a_digest_of_its_own_is_bounded(world: &World) {
+    let old = noise(200_000, 21);
+    let base = world.put("/file", &old).await;
+    let steps: Vec<_> = (0..501_u64).map(|number| Copy(number * 2..number * 2 + 1)).collect();
+    for (count, is_taken) in [(501, false), (500, true)] {
+        let content = compose(&steps[..count], &old);
+        let id = begin(world, &base, &content).await;
+        let options = AppendOptions { base: base.version_id, is_whole: true, ..AppendOptions::default() };
+        let mut appending = world.engine.append_upload(&world.owner, id, options).await.unwrap();
+        let delta = write(&steps[..count], 0);
+        // One that is refused may hear so before all is sent.
+        let sent = appending.write(delta.into()).await;
+        let done = match sent {
+            Ok(()) => appending.finish().await,
+            Err(error) => Err(error),
+        };
+        if is_taken {
+            assert_eq!(done.unwrap().state, UploadState::Finished);
+        } else {
+            refused(done, Code::TooManyPieces);
+            assert_eq!(offset(world, id).await, 0);
+        }
+    }
 }
 
 pub(super) async fn shared_ranges_live_as_long_as_any_version_names_them(world: &World) {

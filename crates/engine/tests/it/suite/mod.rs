@@ -22,6 +22,7 @@ mod open_uploads;
 mod purge;
 mod receivers;
 mod redeliveries;
+mod staging;
 mod undo;
 mod undo_property;
 mod undo_stretches;
@@ -47,6 +48,7 @@ macro_rules! cases {
 cases![
     BYTES_OUT:
     archives::an_archive_is_of_one_moment_or_of_the_walk,
+    archives::what_lies_in_a_root_is_not_given_twice,
     archives::links_share_a_secret,
 ];
 
@@ -276,6 +278,12 @@ cases![
     uploads::a_length_may_come_later,
     open_uploads::unfinished_uploads_are_listed_to_who_began_them,
     open_uploads::a_principal_has_so_many_unfinished_uploads_and_no_more,
+    staging::a_thousand_parts_are_joined,
+    staging::parts_are_one_file_alone,
+    staging::a_part_whose_length_comes_last_is_whole_then,
+    staging::who_is_at_the_wrong_place_settles_no_length,
+    staging::what_is_touched_stays,
+    staging::what_no_commit_would_take_is_refused_at_the_begin,
 ];
 
 cases![
@@ -285,7 +293,9 @@ cases![
     deltas::cut_at_any_byte_it_goes_on,
     deltas::what_a_delta_must_not_say,
     deltas::a_base_is_one_that_may_be_read,
-    deltas::fragments_are_bounded,
+    deltas::many_fragments_are_made_fewer,
+    deltas::a_short_delta_makes_no_endless_content,
+    deltas::a_delta_with_a_digest_of_its_own_is_bounded,
     deltas::shared_ranges_live_as_long_as_any_version_names_them,
     deltas::what_is_composed_at_random_is_what_was_meant,
     deltas::a_list_of_chunks_shows_what_is_shared,

@@ -15,44 +15,44 @@ use crate::world::{World, collect, name, noise, refused};
 const MIB: usize = 1024 * 1024;
 const GRACE: Duration = Duration::from_hours(25);
 
-async fn make(world: &World, actor: &Actor, made: Made, length: Option<u64>) -> Result<Staged> {
+pub(super) async fn make(world: &World, actor: &Actor, made: Made, length: Option<u64>) -> Result<Staged> {
     let id = world.engine.upload_id();
     let new = NewUpload { id, made, length, metadata: "filename eA==".to_owned() };
     world.engine.create_upload(actor, new).await
 }
 
-fn file(world: &World, path: &str, options: UploadOptions) -> Made {
+pub(super) fn file(world: &World, path: &str, options: UploadOptions) -> Made {
     Made::File(world.at(path), Box::new(options))
 }
 
-async fn begin(world: &World, path: &str, length: usize) -> UploadId {
+pub(super) async fn begin(world: &World, path: &str, length: usize) -> UploadId {
     let made = file(world, path, UploadOptions::default());
     make(world, &world.owner, made, Some(length as u64)).await.unwrap().id
 }
 
-async fn open(world: &World, id: UploadId, offset: usize) -> Result<Appending> {
+pub(super) async fn open(world: &World, id: UploadId, offset: usize) -> Result<Appending> {
     let options = AppendOptions { offset: offset as u64, ..AppendOptions::default() };
     world.engine.append_upload(&world.owner, id, options).await
 }
 
-async fn write(appending: &mut Appending, content: &[u8]) -> Result<()> {
+pub(super) async fn write(appending: &mut Appending, content: &[u8]) -> Result<()> {
     for bytes in content.chunks(100_000) {
         appending.write(Bytes::copy_from_slice(bytes)).await?;
     }
     Ok(())
 }
 
-async fn send(world: &World, id: UploadId, offset: usize, content: &[u8]) -> Result<Staged> {
+pub(super) async fn send(world: &World, id: UploadId, offset: usize, content: &[u8]) -> Result<Staged> {
     let mut appending = open(world, id, offset).await?;
     write(&mut appending, content).await?;
     appending.finish().await
 }
 
-async fn resume(world: &World, id: UploadId) -> Result<Staged> {
+pub(super) async fn resume(world: &World, id: UploadId) -> Result<Staged> {
     world.engine.resume_upload(&world.owner, id, Premises::default()).await
 }
 
-fn digest(content: &[u8]) -> Digest {
+pub(super) fn digest(content: &[u8]) -> Digest {
     Digest::new(Algorithm::Blake3, *blake3::hash(content).as_bytes())
 }
 
@@ -306,14 +306,14 @@ pub(super) async fn a_stated_digest_is_verified(world: &World) {
     }
 }
 
-async fn part(world: &World, at: Option<u64>, content: &[u8]) -> UploadId {
+pub(super) async fn part(world: &World, at: Option<u64>, content: &[u8]) -> UploadId {
     let made = Made::Part(at);
     let id = make(world, &world.owner, made, Some(content.len() as u64)).await.unwrap().id;
     assert_eq!(send(world, id, 0, content).await.unwrap().state, UploadState::Complete);
     id
 }
 
-async fn join(world: &World, path: &str, parts: &[UploadId]) -> Result<Staged> {
+pub(super) async fn join(world: &World, path: &str, parts: &[UploadId]) -> Result<Staged> {
     let made = file(world, path, UploadOptions::default());
     let new = NewUpload { id: world.engine.upload_id(), made, length: None, metadata: String::new() };
     world.engine.join_uploads(&world.owner, new, parts).await

@@ -4,7 +4,7 @@
 //! all before it reads would wait for a server that waits for it. What is held is bounded: one group that comes, one that
 //! is committed, and so much of the answer.
 
-use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,8 +40,13 @@ const ANSWER_BYTES: usize = 8 * 1_024 * 1_024;
 const UNREAD_BYTES: usize = 64 * 1_024 * 1_024;
 const UNREAD: Duration = Duration::from_secs(2);
 
-/// Part of the answer, and its place in what may wait.
-type Piece = (Bytes, OwnedSemaphorePermit);
+/// Part of the answer.
+enum Piece {
+    /// Lines, and their place in what may wait.
+    Lines(Bytes, OwnedSemaphorePermit),
+    /// All is said.
+    End,
+}
 
 /// Begins to take a batch, and returns the body of its answer.
 pub(super) async fn answer(
@@ -71,14 +76,23 @@ pub(super) async fn answer(
         next: 0,
         item: None,
     };
-    let (pieces, mut answer) = mpsc::unbounded_channel();
+    let (pieces, answer) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(ANSWER_BYTES));
     let teller = Teller { batch, request_id, pieces, room };
     app.tasks().spawn(take(reader, teller).in_current_span());
-    let pieces = stream::poll_fn(move |cx| answer.poll_recv(cx));
-    Ok(Body::from_stream(futures_util::StreamExt::map(pieces, |(piece, _): Piece| {
-        Ok::<_, Infallible>(piece)
-    })))
+    Ok(body_of(answer))
+}
+
+/// Gives an answer as it comes. One that stops without its last word breaks the connection: nobody is to take it for whole.
+fn body_of(answer: mpsc::UnboundedReceiver<Piece>) -> Body {
+    Body::from_stream(stream::try_unfold(answer, async |mut answer| match answer.recv().await {
+        Some(Piece::Lines(lines, place)) => {
+            drop(place);
+            Ok(Some((lines, answer)))
+        }
+        Some(Piece::End) => Ok(None),
+        None => Err(io::Error::other("the batch was broken off")),
+    }))
 }
 
 async fn take(mut reader: Reader, teller: Teller) {
@@ -98,6 +112,8 @@ async fn take(mut reader: Reader, teller: Teller) {
         teller.send(&[last]).await;
         reader.throw_away().await;
     }
+    // Who went away misses nothing.
+    teller.pieces.send(Piece::End).ok();
 }
 
 /// What was said of an item, and why it is refused if it is already.
@@ -362,7 +378,7 @@ impl Teller {
             biased;
             () = self.pieces.closed() => false,
             room = Arc::clone(&self.room).acquire_many_owned(needed) => match room {
-                Ok(room) => self.pieces.send((lines, room)).is_ok(),
+                Ok(room) => self.pieces.send(Piece::Lines(lines, room)).is_ok(),
                 Err(_) => false,
             },
         }
@@ -371,4 +387,29 @@ impl Teller {
 
 fn lost() -> longshore_engine::Error {
     longshore_engine::Error::new(Code::Internal, "a batch has fewer outcomes than items")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use http_body_util::BodyExt;
+    use tokio::sync::{Semaphore, mpsc};
+
+    use super::{Piece, body_of};
+
+    #[tokio::test]
+    async fn an_answer_without_its_last_word_is_broken() {
+        for is_whole in [true, false] {
+            let (pieces, answer) = mpsc::unbounded_channel();
+            let room = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+            pieces.send(Piece::Lines(Bytes::from_static(b"{}\n"), room)).unwrap();
+            if is_whole {
+                pieces.send(Piece::End).unwrap();
+            }
+            drop(pieces);
+            assert_eq!(body_of(answer).collect().await.is_ok(), is_whole);
+        }
+    }
 }

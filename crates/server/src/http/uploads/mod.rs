@@ -15,7 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{options, post};
-use longshore_core::wire::{OpenUpload, Page, StagedUpload};
+use longshore_core::wire::{OpenUpload, Page, StagedUpload, UploadState};
 use longshore_core::{Code, UploadId};
 use longshore_engine::{AppendOptions, Made, NewUpload};
 use utoipa_axum::router::OpenApiRouter;
@@ -125,6 +125,12 @@ struct CreationHeaders {
     /// The tokens of the locks under which the file is written, with commas between them.
     #[param(rename = "Lock-Token")]
     lock_token: Option<String>,
+    /// The digest of the bytes that come along (RFC 9530). They are kept only if it matches.
+    #[param(rename = "Content-Digest")]
+    content_digest: Option<String>,
+    /// The same key with the same headers within 24 h goes on with the upload that was begun first.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
 }
 
 /// Begins a resumable upload; with its first bytes, or of parts that are whole.
@@ -169,20 +175,32 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Fa
                     ));
                 }
             };
-            let created = engine.create_upload(&head.caller, new(made, length)).await?;
-            if has_body || length == Some(0) {
+            // What is malformed begins nothing.
+            let (size, checksum) = (incoming::length(headers)?, Checksum::of(headers)?);
+            let new = new(made, length);
+            let idempotency = head.premises.idempotency.clone().map(|key| protocol::identify(key, headers));
+            let created = engine.create_upload_once(&head.caller, new, idempotency).await?;
+            let at = location(created.id);
+            let begun = if created.id == id {
+                Ok(created)
+            } else {
+                // A repeat goes on with what was begun first; what of that came is not taken twice.
+                engine.resume_upload(&head.caller, created.id, head.premises.clone()).await
+            };
+            let begun = begun.map_err(|error| Failure::from(error).with_header(LOCATION, at.clone()))?;
+            let is_new = begun.offset == 0 && begun.state == UploadState::Receiving;
+            if is_new && (has_body || length == Some(0)) {
                 let options = AppendOptions {
-                    size: incoming::length(headers)?,
-                    is_whole: headers.contains_key(checksum::HEADER),
+                    size,
+                    is_whole: checksum.is_some(),
                     premises: head.premises,
                     ..AppendOptions::default()
                 };
-                let checksum = Checksum::of(headers)?;
-                receive::receive(&app, &head.caller, id, options, checksum, body)
+                receive::receive(&app, &head.caller, begun.id, options, checksum, body)
                     .await
-                    .map_err(|failure| failure.with_header(LOCATION, location(id)))?
+                    .map_err(|failure| failure.with_header(LOCATION, at))?
             } else {
-                created
+                begun
             }
         }
     };
@@ -245,6 +263,9 @@ struct AppendHeaders {
     /// An algorithm (`sha256`, `sha1`, `md5` or `blake3`) and the digest of these bytes in base64. They are kept only if they match.
     #[param(rename = "Upload-Checksum")]
     upload_checksum: Option<String>,
+    /// The same by RFC 9530: the digest of these bytes.
+    #[param(rename = "Content-Digest")]
+    content_digest: Option<String>,
     /// Of a delta, the version that its ranges are copied of: one of a file of the same workspace.
     #[param(rename = "Longshore-Base")]
     longshore_base: Option<String>,
@@ -274,7 +295,7 @@ async fn append(State(app): State<App>, request: Request) -> Result<Response, Fa
     let mut head = Head::of(parts, &app).await?;
     let id = head.upload(&app).await?;
     let headers = &head.parts.headers;
-    let base = protocol::base(headers)?;
+    let (base, checksum) = (protocol::base(headers)?, Checksum::of(headers)?);
     let options = AppendOptions {
         offset: protocol::offset(headers)?,
         length: match protocol::length(headers)? {
@@ -282,11 +303,10 @@ async fn append(State(app): State<App>, request: Request) -> Result<Response, Fa
             Some(Length::Deferred) | None => None,
         },
         size: incoming::length(headers)?,
-        is_whole: headers.contains_key(checksum::HEADER),
+        is_whole: checksum.is_some(),
         base,
         premises: head.premises,
     };
-    let checksum = Checksum::of(headers)?;
     let staged = receive::receive(&app, &head.caller, id, options, checksum, body).await?;
     Ok(protocol::progress(StatusCode::NO_CONTENT, &staged))
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use longshore_core::wire::UploadState;
 use longshore_core::{Code, Timestamp, UploadId, VersionId, delta};
-use longshore_engine::Staged;
+use longshore_engine::{Idempotency, Staged};
 
 use super::checksum;
 use crate::http::outgoing::etag;
@@ -126,6 +126,14 @@ pub(super) fn length(headers: &HeaderMap) -> Result<Option<Length>, Failure> {
         (Some(_), Some(_)) => Err(malformed("upload-defer-length", "does not go with `upload-length`")),
         (None, Some(_)) => Err(malformed("upload-defer-length", "is 1")),
     }
+}
+
+/// Makes what a creation says count for its idempotency key.
+pub(super) fn identify(mut key: Idempotency, headers: &HeaderMap) -> Idempotency {
+    for name in [&UPLOAD_LENGTH, &UPLOAD_DEFER_LENGTH, &UPLOAD_METADATA, &UPLOAD_CONCAT] {
+        key.mix(headers.get(name).map_or(b"", HeaderValue::as_bytes));
+    }
+    key
 }
 
 pub(super) fn metadata(headers: &HeaderMap) -> Result<String, Failure> {

@@ -1,0 +1,125 @@
+//! What a commit would refuse, found out before the content comes: only the commit decides, but a gigabyte should not come
+//! for nothing. What it looks at it judges by the functions that the commit judges by.
+
+use longshore_core::wire::OnConflict;
+use longshore_core::{Code, WorkspaceId, WorkspacePath};
+
+use super::commit::{ensure_free_to_write, ensure_parent};
+use super::{Input, live_file};
+use crate::act::{name_event, permit_early};
+use crate::db::nodes::NodeRow;
+use crate::db::{self, Tx};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::idempotency::is_taken;
+use crate::nodes::{Target, ensure_folder, live_node};
+use crate::workspaces;
+
+/// What is there already of where content goes.
+struct Ahead {
+    /// What has the name.
+    found: Option<NodeRow>,
+    /// The folder that it is in, or would be made below; nothing for a file that is named itself.
+    folder: Option<NodeRow>,
+    /// Why nothing can be written there, whatever has the name.
+    blocked: Result<()>,
+}
+
+impl Engine {
+    /// Refuses what could not be committed as the workspace is now.
+    pub(crate) async fn check_ahead(&self, input: &Input) -> Result<()> {
+        let checked = self.look_ahead(input.clone()).await;
+        if matches!(&checked, Err(error) if error.code() == Code::LockLost) {
+            let locks = input.options.premises.locks.clone();
+            return self.ensure_held(&input.actor, input.scope(), locks).await;
+        }
+        checked
+    }
+
+    async fn look_ahead(&self, input: Input) -> Result<()> {
+        let clock = self.read_clock();
+        self.db()
+            .read(move |tx| {
+                let (input, clock) = (input.clone(), clock.clone());
+                Box::pin(async move {
+                    // A repeat is not measured by what it did itself the first time.
+                    let premises = &input.options.premises;
+                    if is_taken(tx, premises.idempotency.as_ref(), input.actor.principal).await? {
+                        return Ok(());
+                    }
+                    let Ahead { found, folder, blocked } = ahead(tx, &input).await?;
+                    // A file that is named itself is written whatever is to become of names.
+                    let on_conflict = match &folder {
+                        Some(_) => input.options.on_conflict,
+                        None => OnConflict::Version,
+                    };
+                    let held = match (&found, on_conflict) {
+                        (Some(row), OnConflict::Version) => {
+                            let rules = rules_of(tx, row.workspace).await?;
+                            premises.preconditions.check_change(Some(row), &rules)
+                        }
+                        (found, _) => premises.preconditions.check(found.as_ref()),
+                    };
+                    name_event(tx, found.as_ref(), held).await?;
+                    blocked?;
+                    if let Some(row) = &found {
+                        ensure_free_to_write(row, on_conflict)?;
+                    }
+                    let written = match on_conflict {
+                        OnConflict::Version | OnConflict::Error => found.or(folder),
+                        OnConflict::Rename => folder,
+                    };
+                    match written {
+                        Some(row) => permit_early(tx, &row, &premises.locks, clock).await,
+                        None => Ok(()),
+                    }
+                })
+            })
+            .await
+    }
+}
+
+async fn rules_of(tx: &mut Tx, workspace: WorkspaceId) -> Result<longshore_core::wire::WorkspaceSettings> {
+    let known = db::workspaces::get(tx, workspace).await?;
+    known.map(|known| known.settings).ok_or_else(|| workspaces::not_found(workspace))
+}
+
+async fn ahead(tx: &mut Tx, input: &Input) -> Result<Ahead> {
+    match &input.target {
+        Target::Node(id) => {
+            let (row, _) = live_file(tx, &input.actor, *id).await?;
+            Ok(Ahead { found: Some(row), folder: None, blocked: Ok(()) })
+        }
+        Target::Child { parent, name } => {
+            let (row, place) = live_node(tx, &input.actor, *parent).await?;
+            ensure_parent(&row, &place)?;
+            let found = db::nodes::child(tx, row.id, name.as_str()).await?;
+            Ok(Ahead { found, folder: Some(row), blocked: Ok(()) })
+        }
+        Target::Path { workspace, path } => {
+            let known = db::workspaces::get(tx, *workspace).await?;
+            let root = known.ok_or_else(|| workspaces::not_found(*workspace))?.root_id;
+            let root = db::nodes::get(tx, root).await?;
+            walk(tx, root.ok_or_else(|| Error::corrupt("a workspace without a root"))?, path).await
+        }
+    }
+}
+
+/// Follows a path as far as there are folders.
+async fn walk(tx: &mut Tx, root: NodeRow, path: &WorkspacePath) -> Result<Ahead> {
+    let (parents, name) =
+        path.split_last().ok_or_else(|| Error::new(Code::NotAFile, "the root is a folder"))?;
+    let mut folder = root;
+    for part in parents.names() {
+        let Some(row) = db::nodes::child(tx, folder.id, part.as_str()).await? else {
+            return Ok(Ahead { found: None, folder: Some(folder), blocked: Ok(()) });
+        };
+        let blocked = ensure_folder(&row, &parents);
+        if blocked.is_err() {
+            return Ok(Ahead { found: None, folder: Some(folder), blocked });
+        }
+        folder = row;
+    }
+    let found = db::nodes::child(tx, folder.id, name.as_str()).await?;
+    Ok(Ahead { found, folder: Some(folder), blocked: Ok(()) })
+}
