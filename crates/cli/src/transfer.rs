@@ -13,7 +13,6 @@ pub(crate) mod clash;
 pub(crate) mod drive;
 pub(crate) mod landing;
 pub(crate) mod merge;
-pub(crate) mod pack;
 pub(crate) mod progress;
 pub(crate) mod receive;
 pub(crate) mod same;

@@ -211,11 +211,6 @@ impl Client {
         self.own_key.is_some()
     }
 
-    /// Tells whether writes carry neither a key of the caller's nor locks that are named on the chance that they cover them.
-    pub(crate) fn writes_plainly(&self) -> bool {
-        self.own_key.is_none() && self.under.is_empty()
-    }
-
     /// Refuses the caller's own key for a verb that makes more than one write.
     pub(crate) fn ensure_no_own_key(&self) -> Result<()> {
         if self.own_key.is_none() {

@@ -196,14 +196,17 @@ impl Terms {
         let sender = Sender {
             client: client.clone(),
             workspace: workspace.id,
-            options: UploadOptions { resume: uploads_folder(&self.traffic)?, ..UploadOptions::default() },
-            states_versions: workspace.settings.require_preconditions,
+            options: UploadOptions {
+                resume: uploads_folder(&self.traffic)?,
+                state_version: workspace.settings.require_preconditions,
+                ..UploadOptions::default()
+            },
             described: None,
             counters: Arc::clone(&counters),
         };
         let tree = Tree::new(&client, (workspace.id, folder.clone()).into());
         let merge = Merge::new(Some(local.to_owned()), folder.clone(), tree);
-        let planner = up::Planner::new(merge, client, folder, self.delete, self.dry_run);
+        let planner = up::Planner::new(merge, (!self.dry_run).then_some(client), folder, self.delete);
         let reader = Reader::new();
         let steps = planner.plans().map(move |plan| up::checked(plan, reader.clone()));
         if self.dry_run {
@@ -239,7 +242,6 @@ impl Terms {
         let counters = Arc::new(Counters::default());
         let receiver = Receiver {
             client,
-            workspace: node.workspace_id,
             options: DownloadOptions { resume: !self.traffic.no_resume, ..DownloadOptions::default() },
             counters: Arc::clone(&counters),
         };
