@@ -22,7 +22,7 @@ use crate::transfer::send::{Job, Load, Sender};
 use crate::transfer::summary::{Outcome, Summary};
 use crate::transfer::tree::{Found, Looker, Tree};
 use crate::transfer::walk::{self, Step, Walk};
-use crate::transfer::{Traffic, both};
+use crate::transfer::{Changes, Traffic, both};
 
 const IF_MATCH: &str =
     "Send it only if this version of the file, by its id, is the current one; `*` for whichever";
@@ -81,6 +81,8 @@ pub(crate) struct Up {
     always: bool,
     #[command(flatten)]
     traffic: Traffic,
+    #[command(flatten)]
+    changes: Changes,
     /// Only say what would be sent
     #[arg(long)]
     dry_run: bool,
@@ -184,6 +186,7 @@ impl Up {
             if_match,
             media_type: self.media_type.clone(),
             resume: uploads_folder(&self.traffic)?,
+            delta: (&self.changes).into(),
             state_version: workspace.settings.require_preconditions,
             ..UploadOptions::default()
         };
