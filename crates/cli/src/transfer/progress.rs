@@ -35,13 +35,28 @@ pub(crate) struct Counters {
     all_bytes: AtomicU64,
     all_files: AtomicU64,
     all_known: AtomicBool,
+    /// How many files are to be moved whose length is not known yet.
+    unsized_files: AtomicU64,
     /// The large files that have not ended, by their place among those that are moved.
     large: Mutex<BTreeMap<usize, Large>>,
 }
 
+/// What counters say at a moment.
+pub(crate) struct Shown {
+    /// Bytes that have moved.
+    pub(crate) moved: u64,
+    /// Files that are done.
+    files: u64,
+    retries: u64,
+    /// How many files there are, and how many bytes move in all; nothing while that is not known.
+    pub(crate) all: Option<(u64, u64)>,
+    /// The largest files that are moving, by their place.
+    pub(crate) largest: Vec<(usize, Large)>,
+}
+
 /// A large file.
 #[derive(Clone, Debug)]
-struct Large {
+pub(crate) struct Large {
     name: String,
     size: u64,
     moved: u64,
@@ -82,9 +97,8 @@ impl Counters {
                 self.change(index, |file| file.moved += count);
             }
             Progress::Retried { index, discarded, .. } => {
-                self.retries.fetch_add(1, Relaxed);
-                take(&self.moved, discarded);
-                self.change(index, |file| file.moved = file.moved.saturating_sub(discarded));
+                self.tried_again();
+                self.take_back(index, discarded, 0);
             }
             Progress::Done { index, .. } | Progress::Failed { index, .. } => {
                 self.large().remove(&index);
@@ -98,6 +112,18 @@ impl Counters {
         self.moved.fetch_add(bytes, Relaxed);
     }
 
+    /// Takes note that bytes which were told of a file move, or are read, anew.
+    pub(crate) fn take_back(&self, place: usize, moved: u64, spared: u64) {
+        take(&self.moved, moved);
+        take(&self.spared, spared);
+        self.change(place, |file| file.moved = file.moved.saturating_sub(moved + spared));
+    }
+
+    /// Takes note of an attempt that follows a failure.
+    pub(crate) fn tried_again(&self) {
+        self.retries.fetch_add(1, Relaxed);
+    }
+
     fn change(&self, place: usize, change: impl FnOnce(&mut Large)) {
         if let Some(file) = self.large().get_mut(&place) {
             change(file);
@@ -107,6 +133,20 @@ impl Counters {
     fn large(&self) -> MutexGuard<'_, BTreeMap<usize, Large>> {
         // It is whole after each step, whoever panicked.
         self.large.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what there is to show.
+    pub(crate) fn shown(&self) -> Shown {
+        let is_known = self.all_known.load(Relaxed) && self.unsized_files.load(Relaxed) == 0;
+        let moved = self.moved.load(Relaxed);
+        let bytes = self.all_bytes.load(Relaxed).saturating_sub(self.spared.load(Relaxed)).max(moved);
+        Shown {
+            moved,
+            files: self.files.load(Relaxed),
+            retries: self.retries.load(Relaxed),
+            all: is_known.then(|| (self.all_files.load(Relaxed), bytes)),
+            largest: self.largest(),
+        }
     }
 
     /// Returns the largest files that are moving.
@@ -122,6 +162,17 @@ impl Counters {
     pub(crate) fn found(&self, bytes: u64) {
         self.all_files.fetch_add(1, Relaxed);
         self.all_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// Takes note of a file that is to be moved and whose length is yet to be [`Self::learned`].
+    pub(crate) fn expects(&self) {
+        self.all_files.fetch_add(1, Relaxed);
+        self.unsized_files.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn learned(&self, bytes: u64) {
+        self.all_bytes.fetch_add(bytes, Relaxed);
+        take(&self.unsized_files, 1);
     }
 
     /// Takes note that all files have been found, so that the time left can be told.
@@ -184,12 +235,9 @@ impl Display {
 
     /// Shows how far it is.
     pub(crate) fn show(&mut self) {
-        let counters = &*self.counters;
-        let (moved, files) = (counters.moved.load(Relaxed), counters.files.load(Relaxed));
-        let known = counters.all_known.load(Relaxed);
-        let of = |text: String| if known { format!(" of {text}") } else { String::new() };
-        let mut files = format!("{}{} files", count(files), of(count(counters.all_files.load(Relaxed))));
-        let retries = counters.retries.load(Relaxed);
+        let Shown { moved, files, retries, all, largest } = self.counters.shown();
+        let of = all.map_or_else(String::new, |(all, _)| format!(" of {}", count(all)));
+        let mut files = format!("{}{of} files", count(files));
         if retries > 0 {
             files.push_str(&format!(" · {} tried again", count(retries)));
         }
@@ -198,9 +246,8 @@ impl Display {
             self.output.note(&format!("{seconds} s: {files}, {}", size(moved)));
             return;
         };
-        if known {
-            let all = counters.all_bytes.load(Relaxed).saturating_sub(counters.spared.load(Relaxed));
-            bars.total.set_length(all.max(moved));
+        if let Some((_, bytes)) = all {
+            bars.total.set_length(bytes);
             if !std::mem::replace(&mut self.total_shown, true) {
                 bars.total.set_style(style(
                     "{bar:24} {bytes} of {total_bytes} · {bytes_per_sec} · {eta} left · {msg}",
@@ -209,7 +256,7 @@ impl Display {
         }
         bars.total.set_position(moved);
         bars.total.set_message(files);
-        bars.show_files(&counters.largest());
+        bars.show_files(&largest);
     }
 
     /// Takes the bars away.

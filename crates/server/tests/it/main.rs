@@ -27,6 +27,7 @@ mod sockets;
 mod stores;
 mod tls;
 mod undo;
+mod upload_locks;
 mod uploads;
 mod uploads_cut;
 mod wire;
