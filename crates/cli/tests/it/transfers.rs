@@ -361,3 +361,22 @@ fn a_second_interrupt_ends_it_at_once() {
     told.read_to_string(&mut rest).unwrap();
     assert!(!rest.contains("incomplete"), "it was told to its end");
 }
+
+#[test]
+fn a_file_in_each_of_many_folders_comes_though_few_may_be_open_at_first() {
+    let server = Server::start();
+    for number in 0..400 {
+        write(server.path(&format!("source/{number}/f")), number.to_string());
+    }
+    server.ok(&["up", "source", "/there"]);
+    let program = env!("CARGO_BIN_EXE_longshore");
+    let limited = format!("ulimit -S -n 128; exec {program} --json down /there back");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &limited]).current_dir(server.path("."));
+    for (name, value) in server.command().get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    let summary = run::<&str>(shell, &[]).exits(0).json();
+    assert_eq!((&summary["files"], &summary["failed"]), (&400.into(), &0.into()));
+    assert!(contents(&server.path("back")) == contents(&server.path("source")));
+}

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use blake3::Hasher;
 use bytes::Bytes;
@@ -26,6 +27,10 @@ const SAMPLE: u64 = 8 * 1024 * 1024;
 
 /// Files from this length on are worth a piece that is sent for nothing else than to know the line: a 32nd of them at most.
 const PROBED: u64 = 32 * KNOWN;
+
+/// What is sent before the piece: a request with so little takes what any takes, whatever the line. On a fast line that would
+/// count for more than the bytes.
+const FIRST: u64 = 4 * 1024;
 
 /// Tells whether a delta pays, by what is known of the line; nothing where nothing is.
 pub(super) async fn pays(client: &Client, path: &Path) -> Result<Option<bool>> {
@@ -74,23 +79,38 @@ fn measure(path: &Path) -> Option<f64> {
 fn read_piece(path: &Path) -> Option<Bytes> {
     let mut piece = Vec::new();
     let (file, _) = open_file(path).ok()?;
-    file.take(KNOWN).read_to_end(&mut piece).ok()?;
+    file.take(FIRST + KNOWN).read_to_end(&mut piece).ok()?;
     Some(piece.into())
 }
 
 /// Sends a piece, and has the server forget it.
 async fn send(client: &Client, piece: Bytes, options: &UploadOptions) -> Result<()> {
-    let (tus, length) = (Tus { client, options }, piece.len() as u64);
-    let upload = tus.begin_part(0, length).await?;
-    // It is no progress of the file.
-    let sending = Sending::new(Report::new(None, 0));
-    let guard = Guard(Arc::clone(&sending));
+    let tus = Tus { client, options };
+    let upload = tus.begin_part(0, piece.len() as u64).await?;
     let slot = client.slots().acquire().await;
-    let watched = client.line().watch(&sending);
-    let body = Body::Pieces(piece, Arc::clone(&sending));
-    let sent = tus.append(&upload, 0..length, None, &Named::default(), body).await;
-    drop((watched, guard));
+    let sent = measure_sending(client, &tus, &upload, piece).await;
     slot.ended(sent.as_ref().err());
     tus.remove(&upload).await;
     sent
+}
+
+async fn measure_sending(client: &Client, tus: &Tus<'_>, upload: &str, mut piece: Bytes) -> Result<()> {
+    let length = piece.len() as u64;
+    let Some(rest) = length.checked_sub(FIRST).filter(|rest| *rest > 0) else {
+        // It was longer when it was looked at.
+        return Ok(());
+    };
+    let first = piece.split_to(FIRST as usize);
+    let mut took = [Duration::ZERO; 2];
+    for (took, (range, bytes)) in took.iter_mut().zip([(0..FIRST, first), (FIRST..length, piece)]) {
+        // It is no progress of the file.
+        let sending = Sending::new(Report::new(None, 0));
+        let _guard = Guard(Arc::clone(&sending));
+        let (body, begun) = (Body::Pieces(bytes, sending), Instant::now());
+        tus.append(upload, range, None, &Named::default(), body).await?;
+        *took = begun.elapsed();
+    }
+    let [request, all] = took;
+    client.line().probed(rest, all.saturating_sub(request).max(Duration::from_nanos(1)));
+    Ok(())
 }

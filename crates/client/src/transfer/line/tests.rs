@@ -6,7 +6,7 @@ use super::{Counts, KEPT, KNOWN, Line};
 
 const MIB: u64 = 1024 * 1024;
 /// Bytes a second that are compared.
-const COMPARING: f64 = (300 * MIB) as f64;
+const COMPARING: f64 = (400 * MIB) as f64;
 
 /// A line over which so many bytes went in a second.
 fn line(bytes: u64, limit_rate: Option<u64>) -> Line {
@@ -20,6 +20,16 @@ fn line(bytes: u64, limit_rate: Option<u64>) -> Line {
 fn a_delta_pays_on_a_line_that_is_slow_beside_the_comparing() {
     for (rate, pays) in [(KNOWN, true), (99 * MIB, true), (101 * MIB, false), (1_000 * MIB, false)] {
         assert_eq!(line(rate, None).pays_to_compare(COMPARING), Some(pays), "{rate}");
+    }
+}
+
+#[test]
+fn what_was_sent_to_find_out_counts() {
+    for (millis, pays) in [(4_000, true), (41, true), (39, false), (0, true)] {
+        let line = Line::new(None);
+        line.probed(4 * MIB, Duration::from_millis(millis));
+        let known = (millis > 0).then_some(pays);
+        assert_eq!(line.pays_to_compare(COMPARING), known, "{millis}");
     }
 }
 
