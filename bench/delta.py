@@ -254,7 +254,7 @@ def measure(pair: Pair, peer: Deltas, server: Server, link: Path, work: Path) ->
     log, counts = peer.dir / "client.log", dict[str, int]()
     timed(peer.client(server, "up", str(old), remote), server, log, LIMIT)
     with counted(server, link, work / "link", counts):
-        sample = timed(peer.client(server, "up", str(new), remote), server, log, LIMIT)
+        sample = timed(peer.client(server, "up", "--delta", "always", str(new), remote), server, log, LIMIT)
     peer.verify(server, new, remote)
     whole = timed(peer.client(server, "up", str(other), f"{remote}-whole"), server, log, LIMIT)
     size = new.stat().st_size

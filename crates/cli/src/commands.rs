@@ -8,7 +8,6 @@ use crate::cli::Cli;
 use crate::failure::Exit;
 use crate::output::Output;
 use crate::session::Session;
-use crate::transfer::drive::interrupted;
 
 mod cat;
 mod completions;
@@ -179,30 +178,8 @@ fn ended(
 ) -> anyhow::Result<Exit> {
     let exit = runtime.block_on(verb);
     // Threads that were writing files see that nobody wants those any more, and remove what is not whole.
-    match exit {
-        Ok(Exit::Interrupted) => shut_down(runtime)?,
-        _ => runtime.shutdown_timeout(CLEAN_UP),
-    }
+    runtime.shutdown_timeout(CLEAN_UP);
     exit
-}
-
-/// Lets an interrupted verb put away what was under way; a second interrupt does not wait for that.
-fn shut_down(runtime: tokio::runtime::Runtime) -> std::io::Result<()> {
-    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    waiting.block_on(async {
-        let again = interrupted();
-        let (done, ended) = tokio::sync::oneshot::channel();
-        // The thread ends with the program, if that does not wait for it.
-        drop(std::thread::spawn(move || {
-            runtime.shutdown_timeout(CLEAN_UP);
-            done.send(()).ok();
-        }));
-        tokio::select! {
-            _ended = ended => {}
-            () = again => {}
-        }
-    });
-    Ok(())
 }
 
 /// Makes the clients' runtime: one thread for the connections beside the one that hands out work. More were not

@@ -4,8 +4,9 @@
 
 use std::fmt::Display;
 
-use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
+use longshore::Delta;
 
 use crate::failure::Failure;
 
@@ -13,7 +14,6 @@ pub(crate) mod clash;
 pub(crate) mod drive;
 pub(crate) mod landing;
 pub(crate) mod merge;
-pub(crate) mod pack;
 pub(crate) mod progress;
 pub(crate) mod receive;
 pub(crate) mod same;
@@ -41,6 +41,35 @@ pub(crate) struct Traffic {
     /// Begin large files anew, and keep nothing of one that breaks off
     #[arg(long)]
     pub(crate) no_resume: bool,
+}
+
+// No doc comment: clap would take it for the verb's own.
+#[derive(Args)]
+pub(crate) struct Changes {
+    /// Whether only what changed is sent of a new version of a large file
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    delta: When,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum When {
+    /// Where that is over sooner than sending all of it
+    #[default]
+    Auto,
+    /// On a fast line too, where it takes longer
+    Always,
+    /// All of it is sent
+    Never,
+}
+
+impl From<&Changes> for Delta {
+    fn from(changes: &Changes) -> Self {
+        match changes.delta {
+            When::Auto => Self::WhereItPays,
+            When::Always => Self::Always,
+            When::Never => Self::Never,
+        }
+    }
 }
 
 /// The refusal of two sources that would end in one place.

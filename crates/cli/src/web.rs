@@ -26,6 +26,7 @@ pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod patience;
 pub(crate) mod refused;
+pub(crate) mod watched;
 
 /// The longest pause that a server may ask for; one that asks for more is kept waiting for no longer than this.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);

@@ -15,7 +15,7 @@ use longshore_core::wire::{
     Status, UndoActs, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{
-    DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, VersionId, WorkspaceId, WorkspacePath,
+    DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, VersionId, WorkspaceId,
 };
 use tokio::runtime::{self, Runtime};
 
@@ -281,37 +281,6 @@ impl Files {
         I::IntoIter: Send + 'static,
     {
         verbs!(@iterate self, self.verbs.upload_many(items, options))
-    }
-
-    /// Does what the async `upload_batch` does; outcomes come as an iterator, which must be used up.
-    pub fn upload_batch<I, S>(
-        &self,
-        workspace: Option<WorkspaceId>,
-        items: I,
-        options: ManyOptions,
-    ) -> Waiting<crate::Outcomes<UploadOutcome>>
-    where
-        I: IntoIterator<Item = (S, WorkspacePath)>,
-        I::IntoIter: Send + 'static,
-        S: Into<Source>,
-    {
-        verbs!(@iterate self, self.verbs.upload_batch(workspace, items, options))
-    }
-
-    /// Does what the async `download_batch` does; outcomes come as an iterator, which must be used up.
-    pub fn download_batch<I, C, D>(
-        &self,
-        workspace: Option<WorkspaceId>,
-        items: I,
-        options: ManyOptions,
-    ) -> Waiting<crate::Outcomes<DownloadOutcome>>
-    where
-        I: IntoIterator<Item = (C, D)>,
-        I::IntoIter: Send + 'static,
-        C: Into<Content>,
-        D: Into<Destination>,
-    {
-        verbs!(@iterate self, self.verbs.download_batch(workspace, items, options))
     }
 
     /// Does what the async `download_many` does; outcomes come as an iterator, which must be used up.

@@ -32,6 +32,7 @@ use crate::config::{Base, Builder};
 use crate::error::{Error, Result};
 use crate::lock::table::Table;
 use crate::lock::{MOST_NAMED, Named};
+use crate::transfer::line::Line;
 use crate::transfer::slots::Slots;
 use crate::transport::answer::Answer;
 use crate::transport::body::{Body, Sending};
@@ -78,6 +79,7 @@ struct Inner {
     tasks: Tasks,
     idle_limit: Duration,
     slots: Slots,
+    line: Line,
 }
 
 impl Client {
@@ -95,6 +97,7 @@ impl Client {
             tasks: Tasks::new(),
             idle_limit: settings.timeouts.idle,
             slots: Slots::new(settings.concurrency),
+            line: Line::new(settings.limit_rate),
         };
         Self { inner: Arc::new(inner), under: Arc::default(), own_key: None }
     }
@@ -211,11 +214,6 @@ impl Client {
         self.own_key.is_some()
     }
 
-    /// Tells whether writes carry neither a key of the caller's nor locks that are named on the chance that they cover them.
-    pub(crate) fn writes_plainly(&self) -> bool {
-        self.own_key.is_none() && self.under.is_empty()
-    }
-
     /// Refuses the caller's own key for a verb that makes more than one write.
     pub(crate) fn ensure_no_own_key(&self) -> Result<()> {
         if self.own_key.is_none() {
@@ -283,6 +281,11 @@ impl Client {
     /// Returns the room for requests of large transfers, which all of them share.
     pub(crate) fn slots(&self) -> &Slots {
         &self.inner.slots
+    }
+
+    /// Returns what uploads have shown of the line to the server.
+    pub(crate) fn line(&self) -> &Line {
+        &self.inner.line
     }
 
     pub(crate) fn concurrency(&self) -> usize {

@@ -58,7 +58,7 @@ pub struct Builder {
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
     ca_file: Option<PathBuf>,
-    limit_rate: Option<u64>,
+    pub(crate) limit_rate: Option<u64>,
 }
 
 impl Default for Builder {

@@ -71,10 +71,8 @@ impl Down {
         let client = session.for_traffic(&self.traffic)?;
         let counters = Arc::new(Counters::default());
         let places = self.places(&nodes, into)?;
-        let Some(first) = nodes.first() else { return Ok(Exit::Ok) };
         let receiver = Receiver {
             client: client.clone(),
-            workspace: first.workspace_id,
             options: DownloadOptions { resume: !self.traffic.no_resume, ..DownloadOptions::default() },
             counters: Arc::clone(&counters),
         };

@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, count};
-use crate::transfer::drive::interrupted;
+use crate::transfer::drive::interrupted_once;
 use crate::web::agent::{Agent, Settings};
 use crate::web::enrich::results::{Keys, Results, with_ending};
 use crate::web::enrich::rows::{self, BadRow, Row, Rows};
@@ -269,7 +269,7 @@ impl Summary {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut hopeless = 0;
         let mut done = pin!(done.ready_chunks(TOGETHER));
-        let mut interrupt = pin!(interrupted());
+        let mut interrupt = pin!(interrupted_once());
         self.stopped = loop {
             let next = tokio::select! {
                 biased;

@@ -1,5 +1,6 @@
 //! `longshore fetch`: files of any web server onto this machine.
 
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,11 +119,13 @@ impl Fetch {
             rate: self.limit_rate.map(|rate| Rate::new(rate, Duration::from_millis(100))),
             force: self.force,
         });
-        let outcomes = fan_out_stream(links, self.concurrency, |link| {
+        let ended = Arc::clone(&counters);
+        let end = stream::once(async move { ended.found_all() }).filter_map(|()| ready(None));
+        let outcomes = fan_out_stream(links.enumerate().chain(end), self.concurrency, |(place, link)| {
             let downloads = Arc::clone(&downloads);
             async move {
                 match link {
-                    Ok(link) => downloads.fetch(link).await,
+                    Ok(link) => downloads.fetch(place, link).await,
                     Err(wrong) => Outcome::Failed(wrong.0, wrong.1),
                 }
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use futures_util::stream::{self, Stream, StreamExt};
-use longshore::{DownloadOptions, NodeKind, Path, UploadOptions};
+use longshore::{Delta, DownloadOptions, NodeKind, Path, UploadOptions};
 use serde::Serialize;
 
 use super::up::uploads_folder;
@@ -15,7 +15,6 @@ use crate::consent::Consent;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::session::{Session, workspace_path};
-use crate::transfer::Traffic;
 use crate::transfer::clash::Clashes;
 use crate::transfer::drive::drive;
 use crate::transfer::landing::Landing;
@@ -26,6 +25,7 @@ use crate::transfer::same::{READERS, Reader};
 use crate::transfer::send::{self, Sender};
 use crate::transfer::summary::{Outcome, Summary};
 use crate::transfer::tree::Tree;
+use crate::transfer::{Changes, Traffic};
 
 mod down;
 mod up;
@@ -71,6 +71,8 @@ enum Way {
         path: String,
         #[command(flatten)]
         terms: Terms,
+        #[command(flatten)]
+        changes: Changes,
     },
     /// Make a local folder as one of the workspace is
     ///
@@ -168,7 +170,9 @@ enum Step<J> {
 impl Sync {
     pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
         match &self.way {
-            Way::Up { local, path, terms } => terms.up(session, local, path, output).await,
+            Way::Up { local, path, terms, changes } => {
+                terms.up(session, local, path, changes.into(), output).await
+            }
             Way::Down { path, local, terms } => terms.down(session, path, local, output).await,
         }
     }
@@ -180,6 +184,7 @@ impl Terms {
         session: &Session,
         local: &std::path::Path,
         path: &str,
+        delta: Delta,
         output: Output,
     ) -> anyhow::Result<Exit> {
         let folder = workspace_path(path)?;
@@ -196,14 +201,18 @@ impl Terms {
         let sender = Sender {
             client: client.clone(),
             workspace: workspace.id,
-            options: UploadOptions { resume: uploads_folder(&self.traffic)?, ..UploadOptions::default() },
-            states_versions: workspace.settings.require_preconditions,
+            options: UploadOptions {
+                resume: uploads_folder(&self.traffic)?,
+                delta,
+                state_version: workspace.settings.require_preconditions,
+                ..UploadOptions::default()
+            },
             described: None,
             counters: Arc::clone(&counters),
         };
         let tree = Tree::new(&client, (workspace.id, folder.clone()).into());
         let merge = Merge::new(Some(local.to_owned()), folder.clone(), tree);
-        let planner = up::Planner::new(merge, client, folder, self.delete, self.dry_run);
+        let planner = up::Planner::new(merge, (!self.dry_run).then_some(client), folder, self.delete);
         let reader = Reader::new();
         let steps = planner.plans().map(move |plan| up::checked(plan, reader.clone()));
         if self.dry_run {
@@ -239,7 +248,6 @@ impl Terms {
         let counters = Arc::new(Counters::default());
         let receiver = Receiver {
             client,
-            workspace: node.workspace_id,
             options: DownloadOptions { resume: !self.traffic.no_resume, ..DownloadOptions::default() },
             counters: Arc::clone(&counters),
         };

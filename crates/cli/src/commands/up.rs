@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
-use longshore::{Client, Name, NodeKind, OnConflict, Path, UploadOptions, Workspace};
+use longshore::{Client, Known, Name, NodeKind, OnConflict, Path, UploadOptions, Workspace};
 use longshore_core::PathError;
 
 use super::meta::patch;
@@ -22,7 +22,7 @@ use crate::transfer::send::{Job, Load, Sender};
 use crate::transfer::summary::{Outcome, Summary};
 use crate::transfer::tree::{Found, Looker, Tree};
 use crate::transfer::walk::{self, Step, Walk};
-use crate::transfer::{Traffic, both};
+use crate::transfer::{Changes, Traffic, both};
 
 const IF_MATCH: &str =
     "Send it only if this version of the file, by its id, is the current one; `*` for whichever";
@@ -81,6 +81,8 @@ pub(crate) struct Up {
     always: bool,
     #[command(flatten)]
     traffic: Traffic,
+    #[command(flatten)]
+    changes: Changes,
     /// Only say what would be sent
     #[arg(long)]
     dry_run: bool,
@@ -117,14 +119,16 @@ impl Up {
         let client = session.for_traffic(&self.traffic)?;
         let starts = sources.iter().zip(kinds).zip(targets);
         let starts: Vec<_> = starts.map(|((source, folder), target)| start(source, folder, target)).collect();
-        let known = self.looks().then(|| (client.clone(), workspace.id));
+        let listed = self.looks().then(|| (client.clone(), workspace.id));
         let steps = stream::iter(starts).flat_map(move |Start { steps, folder }| {
-            let tree = folder.zip(known.clone());
+            let tree = folder.zip(listed.clone());
             let tree = tree.map(|(folder, (client, id))| Tree::new(&client, (id, folder).into()));
             beside(steps, tree)
         });
         let reader = Reader::new();
-        let jobs = steps.map(move |step| checked(step, reader.clone()));
+        // What was listed is old by the time it is sent, and a version that is stated must be the current one.
+        let believes = !workspace.settings.require_preconditions;
+        let jobs = steps.map(move |step| checked(step, reader.clone(), believes));
         if self.dry_run {
             return rehearse(jobs.buffered(READERS * 2), output).await;
         }
@@ -182,15 +186,13 @@ impl Up {
             if_match,
             media_type: self.media_type.clone(),
             resume: uploads_folder(&self.traffic)?,
+            delta: (&self.changes).into(),
+            state_version: workspace.settings.require_preconditions,
             ..UploadOptions::default()
         };
-        // Whatever is there stays as it is unless a new version is made of it.
-        let states_versions = workspace.settings.require_preconditions
-            && if_match.is_none()
-            && options.on_conflict == OnConflict::Version;
         let described = (!self.metadata.is_empty()).then(|| patch(&self.metadata)).transpose()?;
         let counters = Arc::clone(counters);
-        Ok(Sender { client, workspace: workspace.id, options, states_versions, described, counters })
+        Ok(Sender { client, workspace: workspace.id, options, described, counters })
     }
 }
 
@@ -230,7 +232,7 @@ struct Beside {
 fn beside(steps: Box<dyn Iterator<Item = Step> + Send>, tree: Option<Tree>) -> BoxStream<'static, Beside> {
     let steps = stream::unfold((steps, tree), async |(mut steps, mut tree)| {
         let step = steps.next()?;
-        let mut beside = Beside { step, found: Found::Nothing, looker: None };
+        let mut beside = Beside { step, found: Found::Unknown, looker: None };
         if let (Step::File(_, path, _), Some(tree)) = (&beside.step, &mut tree) {
             beside.found = tree.find(path).await;
             beside.looker = matches!(beside.found, Found::Unknown).then(|| tree.looker());
@@ -240,8 +242,9 @@ fn beside(steps: Box<dyn Iterator<Item = Step> + Send>, tree: Option<Tree>) -> B
     steps.boxed()
 }
 
-/// Returns what a step comes to, and what it says before it is done. What stands there already with its content is left out.
-async fn checked(Beside { step, found, looker }: Beside, reader: Reader) -> (String, Job) {
+/// Returns what a step comes to, and what it says before it is done. What stands there already with its content is left out;
+/// who sends the others is told what stands there if that is to be believed.
+async fn checked(Beside { step, found, looker }: Beside, reader: Reader, believes: bool) -> (String, Job) {
     match step {
         Step::Skip => (String::new(), Job::Done(Outcome::Skipped)),
         Step::Fail(path, failure) => {
@@ -249,19 +252,21 @@ async fn checked(Beside { step, found, looker }: Beside, reader: Reader) -> (Str
         }
         Step::Folder(path) => (format!("folder {path}"), Job::Folder(path)),
         Step::File(local, path, size) => {
-            let node = match (found, looker) {
-                (Found::Node(node), _) => Some(node),
-                (_, Some(looker)) => looker.look(&path).await.map(Box::new),
-                (_, None) => None,
+            let known = match (found, looker) {
+                (Found::Node(node), _) => Known::Node(node),
+                (_, Some(looker)) => looker.look(&path).await.map_or(Known::Unknown, Known::from),
+                (Found::Nothing, None) => Known::Absent,
+                (Found::Unknown, None) => Known::Unknown,
             };
-            if let Some(node) = node {
+            if let Known::Node(node) = &known {
                 let open = local.clone();
-                if reader.is_same(&node, size, move || open_file(&open)).await {
+                if reader.is_same(node, size, move || open_file(&open)).await {
                     return (String::new(), Job::Done(Outcome::Same(size)));
                 }
             }
             let told = format!("{} -> {path}", local.display());
-            (told, Job::File(Load { local, path, size, replaces: None }))
+            let known = if believes { known } else { Known::Unknown };
+            (told, Job::File(Load { local, path, size, known }))
         }
     }
 }

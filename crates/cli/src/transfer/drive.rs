@@ -31,7 +31,7 @@ pub(crate) async fn drive(
     let mut summary = Summary::default();
     let mut hopeless = 0;
     let mut outcomes = pin!(outcomes);
-    let mut interrupt = pin!(interrupted());
+    let mut interrupt = pin!(interrupted_once());
     let stopped = loop {
         tokio::select! {
             biased;
@@ -77,19 +77,45 @@ fn hopeless_exit(outcome: &Outcome) -> Option<Exit> {
 /// Listens from now on, and not only once it is waited for, for Ctrl-C and for the signal that asks a program to
 /// end: until somebody listens, either ends the program on the spot.
 pub(crate) fn interrupted() -> impl Future<Output = ()> {
-    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let mut signals = listen();
+    async move { first(&mut signals).await }
+}
+
+/// Does the same for who then puts away what is under way. Another one ends the program at once, whatever it waits for: a
+/// disk that hangs, or who should read what it prints.
+pub(crate) fn interrupted_once() -> impl Future<Output = ()> {
+    let mut signals = listen();
     async move {
-        let [ctrl_c, terminate] = signals.map(first);
-        tokio::select! {
-            () = ctrl_c => {}
-            () = terminate => {}
-        }
+        first(&mut signals).await;
+        // The thread ends with the program. Without one more the program ends as soon as all is put away.
+        let waiting = std::thread::Builder::new().name("interrupts".to_owned());
+        let _unwatched = waiting.spawn(move || {
+            // Who cannot listen lets it end in order alone.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(first(&mut signals));
+            #[expect(clippy::exit, clippy::disallowed_methods, reason = "main may be waiting for ever")]
+            std::process::exit(Exit::Interrupted.number().into());
+        });
     }
 }
 
-async fn first(signal: io::Result<Signal>) {
+type Signals = [io::Result<Signal>; 2];
+
+fn listen() -> Signals {
+    [SignalKind::interrupt(), SignalKind::terminate()].map(signal)
+}
+
+async fn first([ctrl_c, terminate]: &mut Signals) {
+    tokio::select! {
+        () = received(ctrl_c) => {}
+        () = received(terminate) => {}
+    }
+}
+
+async fn received(signal: &mut io::Result<Signal>) {
     match signal {
-        Ok(mut signal) => {
+        Ok(signal) => {
             signal.recv().await;
         }
         Err(_) => std::future::pending().await,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use longshore::{Destination, Name};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use walkdir::WalkDir;
 
 use crate::failure::{Exit, Failure};
@@ -48,6 +49,7 @@ enum Stands {
 impl Landing {
     /// Makes the folder `root`, if it is not there.
     pub(crate) fn new(root: &LocalPath) -> Result<Self, Failure> {
+        allow_many_open();
         fs::create_dir_all(root).map_err(|error| cannot_make(root, &error))?;
         let folder = retry_on_intr(|| rustix::fs::open(root, FOLDER, Mode::empty()))
             .map_err(|errno| cannot_make(root, &errno.into()))?;
@@ -221,6 +223,16 @@ fn open(parent: &OwnedFd, name: &str, make: bool) -> Result<OwnedFd, Errno> {
         // Somebody else, or another file's folder, was there first; the second look tells what it is.
         Ok(()) | Err(Errno::EXIST) => open(),
         Err(errno) => Err(errno),
+    }
+}
+
+/// Raises this process's limit of open files as far as it may: each file that is on its way holds its folder open, and
+/// thousands of small ones are at once.
+fn allow_many_open() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        // Below a limit that stays low, a file that finds no room is a failure by itself.
+        let _unchanged = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     }
 }
 

@@ -1,6 +1,7 @@
 //! How far a transfer is: bars for people who watch, a line now and then for those who read later.
 
 use std::collections::BTreeMap;
+use std::fmt::Display as Text;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,31 +35,33 @@ pub(crate) struct Counters {
     all_bytes: AtomicU64,
     all_files: AtomicU64,
     all_known: AtomicBool,
-    /// The large files that are moving, by when they began.
-    running: Mutex<BTreeMap<u64, Arc<Running>>>,
-    next: AtomicU64,
+    /// How many files are to be moved whose length is not known yet.
+    unsized_files: AtomicU64,
+    /// The large files that have not ended, by their place among those that are moved.
+    large: Mutex<BTreeMap<usize, Large>>,
 }
 
-/// A file that is moving.
-#[derive(Debug)]
-struct Running {
+/// What counters say at a moment.
+pub(crate) struct Shown {
+    /// Bytes that have moved.
+    pub(crate) moved: u64,
+    /// Files that are done.
+    files: u64,
+    retries: u64,
+    /// How many files there are, and how many bytes move in all; nothing while that is not known.
+    pub(crate) all: Option<(u64, u64)>,
+    /// The largest files that are moving, by their place.
+    pub(crate) largest: Vec<(usize, Large)>,
+}
+
+/// A large file.
+#[derive(Clone, Debug)]
+pub(crate) struct Large {
     name: String,
     size: u64,
-    moved: AtomicU64,
-}
-
-/// Takes a file out of those that are moving when it is dropped.
-pub(crate) struct Watched {
-    counters: Arc<Counters>,
-    file: Option<u64>,
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        if let Some(file) = self.file {
-            self.counters.running().remove(&file);
-        }
-    }
+    moved: u64,
+    /// Whether it has begun to move.
+    moves: bool,
 }
 
 fn take(from: &AtomicU64, bytes: u64) {
@@ -67,70 +70,109 @@ fn take(from: &AtomicU64, bytes: u64) {
 }
 
 impl Counters {
-    /// Returns what the SDK tells of the bytes of many files.
+    /// Returns what is told of the progress of many files.
     pub(crate) fn sink(self: &Arc<Self>) -> ProgressSink {
-        self.sink_of(None)
-    }
-
-    /// Returns what the SDK tells of one file, which is shown by itself if it is large while the other is held.
-    pub(crate) fn watch(self: &Arc<Self>, name: &str, size: u64) -> (ProgressSink, Watched) {
-        if size < OWN_LINE {
-            return (self.sink(), Watched { counters: Arc::clone(self), file: None });
-        }
-        let running = Arc::new(Running { name: shortened(name), size, moved: AtomicU64::new(0) });
-        let file = self.next.fetch_add(1, Relaxed);
-        self.running().insert(file, Arc::clone(&running));
-        (self.sink_of(Some(running)), Watched { counters: Arc::clone(self), file: Some(file) })
-    }
-
-    fn sink_of(self: &Arc<Self>, file: Option<Arc<Running>>) -> ProgressSink {
         let counters = Arc::clone(self);
-        ProgressSink::new(move |progress| {
-            let own = file.as_ref().map(|file| &file.moved);
-            match progress {
-                Progress::Bytes { count, .. } => {
-                    counters.moved.fetch_add(count, Relaxed);
-                    own.map(|own| own.fetch_add(count, Relaxed));
-                }
-                Progress::Reused { count, .. } => {
-                    counters.spared.fetch_add(count, Relaxed);
-                    own.map(|own| own.fetch_add(count, Relaxed));
-                }
-                Progress::Retried { discarded, .. } => {
-                    counters.retries.fetch_add(1, Relaxed);
-                    take(&counters.moved, discarded);
-                    if let Some(own) = own {
-                        take(own, discarded);
-                    }
-                }
-                _ => {}
-            }
-        })
+        ProgressSink::new(move |progress| counters.note(&progress))
     }
 
-    fn running(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Running>>> {
+    /// Takes note of the name of a file that will move, which is shown by itself if it is large.
+    pub(crate) fn will_move(&self, place: usize, name: impl Text, size: u64) {
+        if size >= OWN_LINE {
+            let name = shortened(&name.to_string());
+            self.large().insert(place, Large { name, size, moved: 0, moves: false });
+        }
+    }
+
+    /// Takes note of a step.
+    pub(crate) fn note(&self, progress: &Progress<'_>) {
+        match *progress {
+            Progress::Started { index, .. } => self.change(index, |file| file.moves = true),
+            Progress::Bytes { index, count } => {
+                self.moved(count);
+                self.change(index, |file| file.moved += count);
+            }
+            Progress::Reused { index, count } => {
+                self.spared.fetch_add(count, Relaxed);
+                self.change(index, |file| file.moved += count);
+            }
+            Progress::Retried { index, discarded, .. } => {
+                self.tried_again();
+                self.take_back(index, discarded, 0);
+            }
+            Progress::Done { index, .. } | Progress::Failed { index, .. } => {
+                self.large().remove(&index);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes note of bytes that have moved, of a file that is not shown by itself.
+    pub(crate) fn moved(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Relaxed);
+    }
+
+    /// Takes note that bytes which were told of a file move, or are read, anew.
+    pub(crate) fn take_back(&self, place: usize, moved: u64, spared: u64) {
+        take(&self.moved, moved);
+        take(&self.spared, spared);
+        self.change(place, |file| file.moved = file.moved.saturating_sub(moved + spared));
+    }
+
+    /// Takes note of an attempt that follows a failure.
+    pub(crate) fn tried_again(&self) {
+        self.retries.fetch_add(1, Relaxed);
+    }
+
+    fn change(&self, place: usize, change: impl FnOnce(&mut Large)) {
+        if let Some(file) = self.large().get_mut(&place) {
+            change(file);
+        }
+    }
+
+    fn large(&self) -> MutexGuard<'_, BTreeMap<usize, Large>> {
         // It is whole after each step, whoever panicked.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.large.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what there is to show.
+    pub(crate) fn shown(&self) -> Shown {
+        let is_known = self.all_known.load(Relaxed) && self.unsized_files.load(Relaxed) == 0;
+        let moved = self.moved.load(Relaxed);
+        let bytes = self.all_bytes.load(Relaxed).saturating_sub(self.spared.load(Relaxed)).max(moved);
+        Shown {
+            moved,
+            files: self.files.load(Relaxed),
+            retries: self.retries.load(Relaxed),
+            all: is_known.then(|| (self.all_files.load(Relaxed), bytes)),
+            largest: self.largest(),
+        }
     }
 
     /// Returns the largest files that are moving.
-    fn largest(&self) -> Vec<(u64, Arc<Running>)> {
-        let mut all: Vec<_> =
-            self.running().iter().map(|(file, running)| (*file, Arc::clone(running))).collect();
-        all.sort_by_key(|(file, running)| (std::cmp::Reverse(running.size), *file));
+    fn largest(&self) -> Vec<(usize, Large)> {
+        let mut all: Vec<_> = self.large().iter().map(|(place, file)| (*place, file.clone())).collect();
+        all.retain(|(_, file)| file.moves);
+        all.sort_by_key(|(place, file)| (std::cmp::Reverse(file.size), *place));
         all.truncate(OWN_LINES);
         all
-    }
-
-    /// Takes note of bytes that are on the way.
-    pub(crate) fn moved(&self, bytes: u64) {
-        self.moved.fetch_add(bytes, Relaxed);
     }
 
     /// Takes note of a file that is to be moved.
     pub(crate) fn found(&self, bytes: u64) {
         self.all_files.fetch_add(1, Relaxed);
         self.all_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// Takes note of a file that is to be moved and whose length is yet to be [`Self::learned`].
+    pub(crate) fn expects(&self) {
+        self.all_files.fetch_add(1, Relaxed);
+        self.unsized_files.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn learned(&self, bytes: u64) {
+        self.all_bytes.fetch_add(bytes, Relaxed);
+        take(&self.unsized_files, 1);
     }
 
     /// Takes note that all files have been found, so that the time left can be told.
@@ -172,7 +214,7 @@ pub(crate) struct Display {
 struct Bars {
     all: MultiProgress,
     total: ProgressBar,
-    files: BTreeMap<u64, ProgressBar>,
+    files: BTreeMap<usize, ProgressBar>,
 }
 
 impl Display {
@@ -193,12 +235,9 @@ impl Display {
 
     /// Shows how far it is.
     pub(crate) fn show(&mut self) {
-        let counters = &*self.counters;
-        let (moved, files) = (counters.moved.load(Relaxed), counters.files.load(Relaxed));
-        let known = counters.all_known.load(Relaxed);
-        let of = |text: String| if known { format!(" of {text}") } else { String::new() };
-        let mut files = format!("{}{} files", count(files), of(count(counters.all_files.load(Relaxed))));
-        let retries = counters.retries.load(Relaxed);
+        let Shown { moved, files, retries, all, largest } = self.counters.shown();
+        let of = all.map_or_else(String::new, |(all, _)| format!(" of {}", count(all)));
+        let mut files = format!("{}{of} files", count(files));
         if retries > 0 {
             files.push_str(&format!(" · {} tried again", count(retries)));
         }
@@ -207,9 +246,8 @@ impl Display {
             self.output.note(&format!("{seconds} s: {files}, {}", size(moved)));
             return;
         };
-        if known {
-            let all = counters.all_bytes.load(Relaxed).saturating_sub(counters.spared.load(Relaxed));
-            bars.total.set_length(all.max(moved));
+        if let Some((_, bytes)) = all {
+            bars.total.set_length(bytes);
             if !std::mem::replace(&mut self.total_shown, true) {
                 bars.total.set_style(style(
                     "{bar:24} {bytes} of {total_bytes} · {bytes_per_sec} · {eta} left · {msg}",
@@ -218,7 +256,7 @@ impl Display {
         }
         bars.total.set_position(moved);
         bars.total.set_message(files);
-        bars.show_files(&counters.largest());
+        bars.show_files(&largest);
     }
 
     /// Takes the bars away.
@@ -231,26 +269,26 @@ impl Display {
 }
 
 impl Bars {
-    fn show_files(&mut self, largest: &[(u64, Arc<Running>)]) {
+    fn show_files(&mut self, largest: &[(usize, Large)]) {
         let all = &self.all;
-        self.files.retain(|file, bar| {
-            let stays = largest.iter().any(|(shown, _)| shown == file);
+        self.files.retain(|place, bar| {
+            let stays = largest.iter().any(|(shown, _)| shown == place);
             if !stays {
                 bar.finish_and_clear();
                 all.remove(bar);
             }
             stays
         });
-        for (file, running) in largest {
-            let bar = self.files.entry(*file).or_insert_with(|| {
-                let bar = all.insert_before(&self.total, ProgressBar::new(running.size));
+        for (place, file) in largest {
+            let bar = self.files.entry(*place).or_insert_with(|| {
+                let bar = all.insert_before(&self.total, ProgressBar::new(file.size));
                 bar.set_style(style(
                     "{bar:24} {bytes} of {total_bytes} · {bytes_per_sec} · {eta} left · {msg}",
                 ));
-                bar.set_message(running.name.clone());
+                bar.set_message(file.name.clone());
                 bar
             });
-            bar.set_position(running.moved.load(Relaxed));
+            bar.set_position(file.moved);
         }
     }
 }
@@ -261,23 +299,33 @@ fn style(template: &str) -> ProgressStyle {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use longshore::Progress;
 
     use super::{Counters, OWN_LINE, OWN_LINES, shortened};
 
     #[test]
     fn the_largest_that_move_are_shown() {
-        let counters = Arc::new(Counters::default());
-        let held: Vec<_> = (0..8).map(|more| counters.watch(&format!("f{more}"), OWN_LINE + more)).collect();
-        let small = counters.watch("small", OWN_LINE - 1);
-        let names = |counters: &Counters| -> Vec<_> {
-            counters.largest().iter().map(|(_, running)| running.name.clone()).collect()
-        };
-        assert_eq!(names(&counters), ["f7", "f6", "f5", "f4"]);
-        assert_eq!(names(&counters).len(), OWN_LINES);
-        drop(held.into_iter().skip(2).collect::<Vec<_>>());
-        assert!(names(&counters).is_empty(), "those that were skipped are dropped as well");
-        drop(small);
+        let counters = Counters::default();
+        for place in 0..9 {
+            counters.will_move(place, format!("f{place}"), OWN_LINE + place as u64 - 1);
+        }
+        let names = || -> Vec<_> { counters.largest().into_iter().map(|(_, file)| file.name).collect() };
+        assert!(names().is_empty(), "none has begun");
+        (0..8).for_each(|index| counters.note(&Progress::Started { index, length: None }));
+        assert_eq!(names(), ["f7", "f6", "f5", "f4"]);
+        assert_eq!(names().len(), OWN_LINES);
+        (3..8).for_each(|index| counters.note(&Progress::Done { index, bytes: 1 }));
+        assert_eq!(names(), ["f2", "f1"], "what is small has no line, and f8 has not begun");
+        counters.note(&Progress::Bytes { index: 1, count: 70 });
+        counters.note(&Progress::Bytes { index: 0, count: 5 });
+        let error = longshore::Client::builder().url("").build().unwrap_err();
+        let delay = std::time::Duration::ZERO;
+        counters.note(&Progress::Retried { index: 1, attempt: 2, delay, discarded: 60, error: &error });
+        let moved: Vec<_> = counters.largest().into_iter().map(|(_, file)| file.moved).collect();
+        assert_eq!(moved, [0, 10]);
+        assert_eq!(counters.moved.load(Relaxed), 15);
     }
 
     #[test]

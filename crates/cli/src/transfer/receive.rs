@@ -1,12 +1,13 @@
-//! Files out of the workspace onto this machine: small ones many in a request, large ones by themselves.
+//! Files out of the workspace onto this machine.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::stream::{self, BoxStream, Stream, StreamExt};
-use longshore::{Client, Content, DownloadOptions, ManyOptions, Node, WorkspaceId};
+use futures_util::stream::{self, Stream, StreamExt};
+use longshore::{Client, DownloadItem, DownloadOptions, DownloadOutcome, ManyOptions, Node, Path};
+use tokio::sync::mpsc;
 
 use super::landing::Spot;
-use super::pack::{Pack, SMALL, pack};
 use super::progress::Counters;
 use super::summary::Outcome;
 
@@ -29,66 +30,64 @@ pub(crate) struct Get {
 /// Fetches files as it was asked for.
 pub(crate) struct Receiver {
     pub(crate) client: Client,
-    pub(crate) workspace: WorkspaceId,
     pub(crate) options: DownloadOptions,
     pub(crate) counters: Arc<Counters>,
 }
 
+/// What is said of files that are under way, by their place, where they fail.
+type UnderWay = Arc<Mutex<HashMap<usize, (Path, Spot)>>>;
+
 impl Receiver {
-    /// Does jobs, so many requests at once, and tells how each ended. It stops when that is dropped.
+    /// Does jobs, so many at once, and tells how each ended. It stops when that is dropped.
     pub(crate) fn run<S>(self, jobs: S, at_once: usize) -> impl Stream<Item = Outcome>
     where
-        S: Stream<Item = Job>,
+        S: Stream<Item = Job> + Send + 'static,
     {
-        let workspace = self.workspace;
-        let packs = pack(jobs, move |job| match job {
-            Job::File(get) if get.node.size <= SMALL && get.node.workspace_id == workspace => {
-                Some(get.node.size)
-            }
-            _ => None,
-        });
-        let receiver = Arc::new(self);
-        packs.flat_map_unordered(at_once, move |pack| Arc::clone(&receiver).take(pack))
-    }
-
-    fn take(self: Arc<Self>, pack: Pack<Job>) -> BoxStream<'static, Outcome> {
-        match pack {
-            Pack::One(Job::Done(outcome)) => stream::iter([outcome]).boxed(),
-            Pack::One(Job::File(get)) => stream::once(async move { self.one(get).await }).boxed(),
-            Pack::Many(jobs) => {
-                let gets = jobs.into_iter().filter_map(|job| match job {
-                    Job::File(get) => Some(get),
-                    Job::Done(_) => None,
-                });
-                let (replacing, others): (Vec<_>, Vec<_>) = gets.partition(|get| get.replaces);
-                self.many(replacing, true).chain(self.many(others, false)).boxed()
-            }
-        }
-    }
-
-    fn many(&self, gets: Vec<Get>, replace: bool) -> BoxStream<'static, Outcome> {
-        let items: Vec<_> = gets.iter().map(|get| (Content::from(&*get.node), get.to.to.clone())).collect();
+        let Self { client, options, counters } = self;
         let options = ManyOptions {
-            progress: Some(self.counters.sink()),
-            download: DownloadOptions { replace, ..self.options.clone() },
+            concurrency: Some(at_once),
+            progress: Some(counters.sink()),
+            download: options,
             ..ManyOptions::default()
         };
-        let outcomes = self.client.files().download_batch(Some(self.workspace), items, options);
-        let told = outcomes.map(move |outcome| match (outcome.result, gets.get(outcome.index)) {
-            (Ok(done), _) => Outcome::File(done.bytes),
-            (Err(error), Some(get)) => Outcome::Failed(get.node.path.to_string(), get.to.failed(&error)),
-            (Err(error), None) => Outcome::Failed(outcome.content.to_string(), error.into()),
+        let (aside, mut done) = mpsc::channel(at_once);
+        let gets = jobs.filter_map(move |job| {
+            let aside = aside.clone();
+            async move {
+                match job {
+                    Job::File(get) => Some(get),
+                    Job::Done(outcome) => {
+                        // Who drops the outcomes drops this too; nobody else stops listening.
+                        drop(aside.send(outcome).await);
+                        None
+                    }
+                }
+            }
         });
-        told.boxed()
+        let under_way = UnderWay::default();
+        let begun = Arc::clone(&under_way);
+        let items = gets.enumerate().map(move |(index, Get { node, to, replaces })| {
+            counters.will_move(index, &node.path, node.size);
+            let destination = to.to.clone();
+            lock(&begun).insert(index, (node.path.clone(), to));
+            DownloadItem { replace: Some(replaces), ..DownloadItem::of(*node, destination) }
+        });
+        let downloads = client.files().download_many_from(items, options);
+        let downloads = downloads.map(move |outcome| downloaded(outcome, &under_way));
+        stream::select(downloads, stream::poll_fn(move |cx| done.poll_recv(cx)))
     }
+}
 
-    async fn one(&self, Get { node, to, replaces }: Get) -> Outcome {
-        let path = node.path.to_string();
-        let (progress, _watched) = self.counters.watch(&path, node.size);
-        let options = DownloadOptions { progress: Some(progress), replace: replaces, ..self.options.clone() };
-        match self.client.files().download_to(&*node, to.to.clone(), &options).await {
-            Ok(done) => Outcome::File(done.bytes),
-            Err(error) => Outcome::Failed(path, to.failed(&error)),
-        }
+fn downloaded(outcome: DownloadOutcome, under_way: &UnderWay) -> Outcome {
+    let known = lock(under_way).remove(&outcome.index);
+    match (outcome.result, known) {
+        (Ok(done), _) => Outcome::File(done.bytes),
+        (Err(error), Some((path, spot))) => Outcome::Failed(path.to_string(), spot.failed(&error)),
+        (Err(error), None) => Outcome::Failed(outcome.content.to_string(), error.into()),
     }
+}
+
+fn lock(under_way: &UnderWay) -> std::sync::MutexGuard<'_, HashMap<usize, (Path, Spot)>> {
+    // It is whole after each step, whoever panicked.
+    under_way.lock().unwrap_or_else(PoisonError::into_inner)
 }

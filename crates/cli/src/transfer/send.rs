@@ -1,14 +1,16 @@
-//! Local files into the workspace: small ones many in a request, large ones by themselves.
+//! Local files into the workspace, and what else is done there beside them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use futures_util::future::ready;
+use futures_util::stream::{self, Stream, StreamExt};
 use longshore::{
-    Client, Code, IfMatch, ManyOptions, Node, Path, Place, UpdateNode, UploadOptions, VersionId, WorkspaceId,
+    Client, Code, IfMatch, Known, ManyOptions, Node, Path, Place, UpdateNode, UploadItem, UploadOptions,
+    UploadOutcome, WorkspaceId,
 };
+use tokio::sync::mpsc;
 
-use super::pack::{Pack, SMALL, pack};
 use super::progress::Counters;
 use super::summary::Outcome;
 
@@ -30,8 +32,8 @@ pub(crate) struct Load {
     pub(crate) path: Path,
     /// Its size, as it was seen last.
     pub(crate) size: u64,
-    /// The version that it replaces, where somebody has looked.
-    pub(crate) replaces: Option<VersionId>,
+    /// What stands at the path, where somebody has looked.
+    pub(crate) known: Known,
 }
 
 /// Sends files as it was asked for.
@@ -39,99 +41,93 @@ pub(crate) struct Sender {
     pub(crate) client: Client,
     pub(crate) workspace: WorkspaceId,
     pub(crate) options: UploadOptions,
-    /// Whether the workspace's rules ask for the version that a write replaces.
-    pub(crate) states_versions: bool,
     /// What is said of each file once it is there.
     pub(crate) described: Option<UpdateNode>,
     pub(crate) counters: Arc<Counters>,
 }
 
 impl Sender {
-    /// Does jobs, so many requests at once, and tells how each ended. It stops when that is dropped.
+    /// Does jobs, so many at once, and tells how each ended. It stops when that is dropped.
     pub(crate) fn run<S>(self, jobs: S, at_once: usize) -> impl Stream<Item = Outcome>
     where
-        S: Stream<Item = Job>,
+        S: Stream<Item = Job> + Send + 'static,
     {
-        let sender = Arc::new(self);
-        // A batch says the same of each file, and nothing more of one when it is there.
-        let batches = !sender.states_versions && sender.described.is_none();
-        let packs = pack(jobs, move |job| match job {
-            Job::File(load) if batches && load.size <= SMALL => Some(load.size),
-            _ => None,
-        });
-        packs.flat_map_unordered(at_once, move |pack| Arc::clone(&sender).take(pack))
-    }
-
-    fn take(self: Arc<Self>, pack: Pack<Job>) -> BoxStream<'static, Outcome> {
-        match pack {
-            Pack::One(job) => stream::once(async move { self.one(job).await }).boxed(),
-            Pack::Many(jobs) => {
-                let loads = jobs.into_iter().filter_map(|job| match job {
-                    Job::File(load) => Some(load),
-                    _ => None,
-                });
-                self.many(loads.collect())
-            }
-        }
-    }
-
-    fn many(&self, loads: Vec<Load>) -> BoxStream<'static, Outcome> {
-        let items: Vec<_> = loads.iter().map(|load| (load.local.clone(), load.path.clone())).collect();
         let options = ManyOptions {
+            concurrency: Some(at_once),
             progress: Some(self.counters.sink()),
             upload: self.options.clone(),
             ..ManyOptions::default()
         };
-        let outcomes = self.client.files().upload_batch(Some(self.workspace), items, options);
-        let told = outcomes.map(move |outcome| match outcome.result {
-            Ok(node) => Outcome::File(node.size),
-            Err(error) => failed(loads.get(outcome.index).map(|load| &load.path), &error),
-        });
-        told.boxed()
-    }
-
-    async fn one(&self, job: Job) -> Outcome {
-        match job {
-            Job::Done(outcome) => outcome,
-            Job::File(load) => match self.file(&load).await {
-                Ok(node) => Outcome::File(node.size),
-                Err(error) => failed(Some(&load.path), &error),
-            },
-            Job::Folder(path) => {
-                let place = Place::from((self.workspace, path));
-                match self.client.files().mkdir(place.clone()).await {
-                    Ok(_) => Outcome::Folder,
-                    Err(error) => failed(Some(&place.path), &error),
+        let sender = Arc::new(self);
+        let (aside, mut others) = mpsc::channel(at_once);
+        let loads = jobs.filter_map(move |job| {
+            let aside = aside.clone();
+            async move {
+                match job {
+                    Job::File(load) => Some(load),
+                    other => {
+                        // Who drops the outcomes drops this too; nobody else stops listening.
+                        drop(aside.send(other).await);
+                        None
+                    }
                 }
             }
-            Job::Trash(node) => match trash(&self.client, &node).await {
-                Ok(()) => Outcome::Deleted,
-                Err(error) => failed(Some(&node.path), &error),
-            },
+        });
+        let files = sender.client.files();
+        let items = Arc::clone(&sender);
+        let items = loads.enumerate().map(move |(index, load)| items.item(index, load));
+        let uploads = files.upload_many_from(items, options);
+        let others = stream::poll_fn(move |cx| others.poll_recv(cx));
+        let doing = Arc::clone(&sender);
+        let uploads = uploads.map(move |outcome| Arc::clone(&sender).uploaded(outcome));
+        let others = others.map(move |job| Arc::clone(&doing).beside(job));
+        let others = others.buffer_unordered(at_once).filter_map(ready);
+        stream::select(uploads.buffer_unordered(at_once), others)
+    }
+
+    fn item(&self, index: usize, load: Load) -> UploadItem {
+        let Load { local, path, size, known } = load;
+        self.counters.will_move(index, &path, size);
+        UploadItem { source: local.into(), target: self.place(path).into(), known, if_match: None }
+    }
+
+    fn place(&self, path: Path) -> Place {
+        Place::from((self.workspace, path))
+    }
+
+    async fn uploaded(self: Arc<Self>, outcome: UploadOutcome) -> Outcome {
+        let described = async {
+            let node = outcome.result?;
+            match &self.described {
+                Some(change) => {
+                    let unchanged = node.version_id.map(IfMatch::Version);
+                    self.client.files().update(node.id, change, unchanged).await
+                }
+                None => Ok(node),
+            }
+        };
+        match described.await {
+            Ok(node) => Outcome::File(node.size),
+            Err(error) => Outcome::Failed(outcome.target.to_string(), error.into()),
         }
     }
 
-    async fn file(&self, load: &Load) -> longshore::Result<Node> {
-        let files = self.client.files();
-        let place = Place::from((self.workspace, load.path.clone()));
-        let (progress, _watched) = self.counters.watch(&load.path.to_string(), load.size);
-        let mut options = UploadOptions { progress: Some(progress), ..self.options.clone() };
-        if self.states_versions {
-            options.if_match = match load.replaces {
-                Some(version) => Some(IfMatch::Version(version)),
-                None => match files.by_path(place.clone()).await {
-                    Ok(node) => node.version_id.map(IfMatch::Version),
-                    // What nobody has made yet replaces nothing.
-                    Err(error) if error.is(Code::NodeNotFound) => None,
-                    Err(error) => return Err(error),
-                },
-            };
-        }
-        let node = files.upload(load.local.clone(), place, &options).await?;
-        match &self.described {
-            Some(change) => files.update(node.id, change, node.version_id.map(IfMatch::Version)).await,
-            None => Ok(node),
-        }
+    /// Does what is no upload.
+    async fn beside(self: Arc<Self>, job: Job) -> Option<Outcome> {
+        let (path, done) = match job {
+            // These go another way.
+            Job::File(_) => return None,
+            Job::Done(outcome) => return Some(outcome),
+            Job::Folder(path) => {
+                let made = self.client.files().mkdir(self.place(path.clone())).await;
+                (path, made.map(|_| Outcome::Folder))
+            }
+            Job::Trash(node) => {
+                let gone = trash(&self.client, &node).await;
+                (node.path, gone.map(|()| Outcome::Deleted))
+            }
+        };
+        Some(done.unwrap_or_else(|error| Outcome::Failed(path.to_string(), error.into())))
     }
 }
 
@@ -143,8 +139,4 @@ pub(crate) async fn trash(client: &Client, node: &Node) -> longshore::Result<()>
         Err(error) if error.is(Code::NodeNotFound) => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-fn failed(path: Option<&Path>, error: &longshore::Error) -> Outcome {
-    Outcome::Failed(path.map_or_else(String::new, ToString::to_string), error.into())
 }

@@ -18,6 +18,7 @@ use super::journal::{Entry, Journal};
 use super::link::Link;
 use super::patience::Patience;
 use super::refused::{Again, Ended, Refused};
+use super::watched::Watched;
 use crate::failure::{Exit, Failure};
 use crate::transfer::progress::Counters;
 use crate::transfer::summary::Outcome;
@@ -49,6 +50,8 @@ struct Progress {
     part: Option<Arc<Mutex<Part>>>,
     /// How many bytes the part has.
     length: u64,
+    /// How it is shown; nothing before it is asked for.
+    watched: Option<Watched>,
     validator: Option<String>,
     /// Whether the journal knows that the part is there.
     noted: bool,
@@ -57,28 +60,34 @@ struct Progress {
 }
 
 impl Downloads {
-    /// Brings the file of a URL here, unless it is here already.
-    pub(crate) async fn fetch(&self, link: Link) -> Outcome {
+    /// Brings the file of a URL here, unless it is here already; `place` is its own among all.
+    pub(crate) async fn fetch(&self, place: usize, link: Link) -> Outcome {
         if !self.journal.begin(&link.id) {
             return Outcome::Skipped;
         }
         let shown = link.shown.clone();
-        match self.take(link).await {
+        match self.take(place, link).await {
             Ok(Some(bytes)) => Outcome::File(bytes),
             Ok(None) => Outcome::Skipped,
             Err(failure) => Outcome::Failed(shown, failure),
         }
     }
 
-    async fn take(&self, link: Link) -> Result<Option<u64>, Failure> {
+    async fn take(&self, place: usize, link: Link) -> Result<Option<u64>, Failure> {
         let mut progress = Progress::new(link, Arc::clone(&self.folder));
         if let Some(entry) = self.journal.entry(&progress.link.id) {
             if entry.done && !self.force && self.folder.has(&entry.name) {
                 return Ok(None);
             }
+            progress.watched = Some(self.watch(place));
             self.resume(&mut progress, entry).await?;
         }
+        progress.watched.get_or_insert_with(|| self.watch(place));
         self.attempts(&mut progress).await.map(Some)
+    }
+
+    fn watch(&self, place: usize) -> Watched {
+        Watched::new(Arc::clone(&self.counters), place)
     }
 
     /// Opens what an earlier run has left of the file.
@@ -114,6 +123,7 @@ impl Downloads {
                 return Err(refused.into_failure());
             };
             attempt += 1;
+            self.counters.tried_again();
             tokio::time::sleep(pause).await;
         }
     }
@@ -167,6 +177,9 @@ impl Downloads {
             }
             (_, None) => stated,
         };
+        if let Some(watched) = &mut progress.watched {
+            watched.answered(&progress.link.shown, whole, offset);
+        }
         self.receive(progress, answer).await?;
         if whole.is_some_and(|whole| whole != progress.length) {
             let length = progress.length;
@@ -221,7 +234,9 @@ impl Downloads {
                     if let Some(rate) = &self.rate {
                         rate.take(chunk.len() as u64).await;
                     }
-                    self.counters.moved(chunk.len() as u64);
+                    if let Some(watched) = &mut progress.watched {
+                        watched.moved(chunk.len() as u64);
+                    }
                     waiting.extend_from_slice(&chunk);
                     if waiting.len() >= PIECE {
                         self.note(progress, false).await?;
@@ -257,6 +272,9 @@ impl Downloads {
 
     async fn start_anew(&self, progress: &mut Progress) -> Result<(), Failure> {
         self.with_part(progress, Part::clear).await?;
+        if let Some(watched) = &mut progress.watched {
+            watched.discarded();
+        }
         progress.length = 0;
         progress.validator = None;
         Ok(())
@@ -339,8 +357,8 @@ impl Drop for Progress {
 
 impl Progress {
     fn new(link: Link, folder: Arc<Folder>) -> Self {
-        let (name, part, validator) = (None, None, None);
-        Self { link, folder, name, part, length: 0, validator, noted: false, landed: false }
+        let (name, part, watched, validator) = (None, None, None, None);
+        Self { link, folder, name, part, length: 0, watched, validator, noted: false, landed: false }
     }
 
     fn ask(&self) -> Ask {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use longshore_link::{Conditions, Link};
+
 use crate::folders::{bytes, contents, fill};
 use crate::run::{Server, run, write};
 
@@ -321,4 +323,60 @@ fn an_interrupt_ends_it_and_leaves_nothing_half() {
         assert!(!entry.file_name().to_string_lossy().ends_with(".part"), "{entry:?} was left");
         assert_eq!(entry.metadata().unwrap().len(), 24 * 1_024 * 1_024);
     }
+}
+
+#[test]
+fn a_second_interrupt_ends_it_at_once() {
+    use crate::run::{signal, wait};
+    use std::io::Read;
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+    let server = Server::start();
+    // So much is told of these that nobody has room for it who does not read.
+    for number in 0..600 {
+        write(server.path(&format!("source/a{}{number}\n", "x".repeat(200))), "");
+    }
+    write(server.path("source/z"), bytes(64 * 1_024 * 1_024));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let target = server.url.trim_start_matches("http://").parse().unwrap();
+    let slow = Conditions { rate: Some(256 * 1_024), ..Conditions::default() };
+    let link = runtime.block_on(Link::start(target, slow)).unwrap();
+    let mut up = server.command();
+    up.env("LONGSHORE_URL", format!("http://{}", link.address())).args(["--json", "up", "source", "/to"]);
+    let mut up = up.stdout(Stdio::piped()).spawn().unwrap();
+    let patience = Instant::now() + Duration::from_secs(60);
+    while link.counts().up < 200_000 {
+        assert!(Instant::now() < patience, "it does not move");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    signal(&up, "INT");
+    // What it has come to is told, so it is ending in order. Nobody reads on.
+    let mut told = up.stdout.take().unwrap();
+    let mut begin = [0];
+    told.read_exact(&mut begin).unwrap();
+    assert!(up.try_wait().unwrap().is_none(), "there was room for all of it");
+    signal(&up, "INT");
+    assert_eq!(wait(&mut up, Duration::from_secs(5)), 130);
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).unwrap();
+    assert!(!rest.contains("incomplete"), "it was told to its end");
+}
+
+#[test]
+fn a_file_in_each_of_many_folders_comes_though_few_may_be_open_at_first() {
+    let server = Server::start();
+    for number in 0..400 {
+        write(server.path(&format!("source/{number}/f")), number.to_string());
+    }
+    server.ok(&["up", "source", "/there"]);
+    let program = env!("CARGO_BIN_EXE_longshore");
+    let limited = format!("ulimit -S -n 128; exec {program} --json down /there back");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &limited]).current_dir(server.path("."));
+    for (name, value) in server.command().get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    let summary = run::<&str>(shell, &[]).exits(0).json();
+    assert_eq!((&summary["files"], &summary["failed"]), (&400.into(), &0.into()));
+    assert!(contents(&server.path("back")) == contents(&server.path("source")));
 }

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 
 use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
 use http::{HeaderValue, Method};
 use longshore_core::wire::{
     CopyNode, CreateChild, CreateFolder, Node, NodeKind, RestoreNode, UpdateNode, Version,
@@ -12,7 +13,6 @@ use longshore_core::{Name, NodeId, VersionId, WorkspaceId, WorkspacePath};
 use super::listing::Listing;
 use crate::client::{Call, Client};
 use crate::error::Result;
-use crate::transfer::batch;
 use crate::transfer::destination::{Destination, DownloadItem};
 use crate::transfer::download::{self, Download, DownloadOptions, Downloaded};
 use crate::transfer::many::{self, DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
@@ -226,7 +226,16 @@ impl Files {
         I: IntoIterator<Item: Into<UploadItem> + 'static>,
         I::IntoIter: Send + 'static,
     {
-        many::upload_many(self.client.clone(), items.into_iter().map(Into::into), options)
+        self.upload_many_from(stream::iter(items), options)
+    }
+
+    /// Does what [`Files::upload_many`] does with items that come as a stream, which may take its time: what is there
+    /// moves meanwhile. It is polled only as there is room.
+    pub fn upload_many_from<S>(&self, items: S, options: ManyOptions) -> Outcomes<UploadOutcome>
+    where
+        S: Stream<Item: Into<UploadItem>> + Send + 'static,
+    {
+        many::upload_many(self.client.clone(), items.map(Into::into), options)
     }
 
     /// Downloads content into memory, verified.
@@ -263,45 +272,15 @@ impl Files {
         I: IntoIterator<Item: Into<DownloadItem> + 'static>,
         I::IntoIter: Send + 'static,
     {
-        many::download_many(self.client.clone(), items.into_iter().map(Into::into), options)
+        self.download_many_from(stream::iter(items), options)
     }
 
-    /// Uploads many small files by their paths in one workspace, many to a request; yields an outcome per item.
-    ///
-    /// That is for files by the thousand, and over a long way: each has at most 1 MiB, is read in one go, and goes by a path.
-    /// A larger one, or a stream, is refused with its outcome. What had no answer when a connection broke is sent again and
-    /// written once.
-    pub fn upload_batch<I, S>(
-        &self,
-        workspace: Option<WorkspaceId>,
-        items: I,
-        options: ManyOptions,
-    ) -> Outcomes<UploadOutcome>
+    /// Does what [`Files::download_many`] does with items that come as a stream, such as a listing.
+    pub fn download_many_from<S>(&self, items: S, options: ManyOptions) -> Outcomes<DownloadOutcome>
     where
-        I: IntoIterator<Item = (S, WorkspacePath)>,
-        I::IntoIter: Send + 'static,
-        S: Into<Source>,
+        S: Stream<Item: Into<DownloadItem>> + Send + 'static,
     {
-        let items = items.into_iter().map(|(source, path)| (source.into(), path));
-        batch::upload_all(self.client.clone(), workspace, items, options)
-    }
-
-    /// Downloads many files of one workspace, many to a request, as [`Files::download_to`] does each; yields an outcome per
-    /// item. `range` has no meaning here.
-    pub fn download_batch<I, C, D>(
-        &self,
-        workspace: Option<WorkspaceId>,
-        items: I,
-        options: ManyOptions,
-    ) -> Outcomes<DownloadOutcome>
-    where
-        I: IntoIterator<Item = (C, D)>,
-        I::IntoIter: Send + 'static,
-        C: Into<Content>,
-        D: Into<Destination>,
-    {
-        let items = items.into_iter().map(|(content, to)| (content.into(), to.into()));
-        batch::download_all(self.client.clone(), workspace, items, options)
+        many::download_many(self.client.clone(), items.map(Into::into), options)
     }
 
     /// Returns a node by its id.

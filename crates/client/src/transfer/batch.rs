@@ -7,80 +7,11 @@ mod download;
 mod lines;
 mod upload;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use longshore_core::wire::BATCH_ITEM_BYTES;
-use longshore_core::{WorkspaceId, WorkspacePath};
 
 pub(crate) use self::download::{Fetch, download};
-pub(crate) use self::upload::{Put, upload};
-use super::destination::Destination;
-use super::many::{DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
-use super::plan::WHOLE;
-use super::source::Source;
-use crate::api::files::{Content, Place};
-use crate::client::Client;
+pub(crate) use self::upload::{Held, Put, upload};
+use super::plan::{SMALL, WHOLE};
 
-/// How many files one request moves: its answer is far smaller than what a server keeps for who reads late.
-pub(crate) const FILES: usize = 1_000;
-
-// What is read in one go is what an item may have.
-const _: () = assert!(WHOLE == BATCH_ITEM_BYTES);
-
-/// Uploads files by their paths in one workspace, batch after batch.
-pub(crate) fn upload_all<I>(
-    client: Client,
-    workspace: Option<WorkspaceId>,
-    items: I,
-    options: ManyOptions,
-) -> Outcomes<UploadOutcome>
-where
-    I: Iterator<Item = (Source, WorkspacePath)> + Send + 'static,
-{
-    Outcomes::of(async move |sender| {
-        let options = Arc::new(options);
-        let mut items = items.enumerate().map(|(index, (source, path))| {
-            let place = Place { workspace, path };
-            Put { index, source, place, if_match: None }
-        });
-        loop {
-            let batch: Vec<_> = items.by_ref().take(FILES).collect();
-            if batch.is_empty() {
-                return;
-            }
-            // Who drops the stream drops this too; nobody else stops listening.
-            let tell = |outcome| drop(sender.send(outcome));
-            upload(&client, workspace, batch, &options, tell).await;
-        }
-    })
-}
-
-/// Downloads files of one workspace, batch after batch.
-pub(crate) fn download_all<I>(
-    client: Client,
-    workspace: Option<WorkspaceId>,
-    items: I,
-    options: ManyOptions,
-) -> Outcomes<DownloadOutcome>
-where
-    I: Iterator<Item = (Content, Destination)> + Send + 'static,
-{
-    Outcomes::of(async move |sender| {
-        let mut items = items.enumerate().map(|(index, (content, destination))| {
-            let path = match &destination {
-                Destination::Path(path) => path.clone(),
-                Destination::In { name, .. } => PathBuf::from(name),
-            };
-            Fetch { index, content, path, destination }
-        });
-        loop {
-            let batch: Vec<_> = items.by_ref().take(FILES).collect();
-            if batch.is_empty() {
-                return;
-            }
-            let tell = |outcome| drop(sender.send(outcome));
-            download(&client, workspace, batch, &options, tell).await;
-        }
-    })
-}
+// What is read in one go is what an item may have, and what goes together is no more than that.
+const _: () = assert!(SMALL <= WHOLE && WHOLE == BATCH_ITEM_BYTES);

@@ -3,7 +3,11 @@
 //! The server lists the chunks of the old version, the local file is cut by the same rule, and a staged upload is
 //! composed of ranges of the old one and of what it does not have. The server verifies the digest of the whole. Where this
 //! does not pay, or the server cannot do it, the file is sent whole as if nothing had been tried.
+//!
+//! Whether it pays follows from how fast the line is and how fast content is compared: see [`super::line`]. Where nothing is
+//! known of the line, a piece of a large file is sent to find out; a smaller one is compared, which costs a moment at most.
 
+mod probe;
 mod read;
 mod recipe;
 
@@ -37,12 +41,16 @@ const LENGTHS: RangeInclusive<u64> = 4 * 1024 * 1024..=16 * 1024 * 1024 * 1024;
 /// How often the server may be further, or less far, than was thought, before that is an error.
 const BEHIND: u32 = 10;
 
-/// Whether only what changed of a file is sent.
+/// Whether only what changed of a file is sent. It is where a file of 4 MiB or more, by its path, is written where the server
+/// has a version of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delta {
-    /// Where it pays: a file of 4 MiB or more, by its path, of which the server has a version.
+    /// Where it is over sooner than sending all of it, by how fast this client's uploads have been. Of a file of 128 MiB or
+    /// more, while that is not known, 4 MiB are sent first to find out.
     #[default]
     WhereItPays,
+    /// On a fast line too, where it costs time: for who pays by the byte.
+    Always,
     /// Never: all of it is sent.
     Never,
 }
@@ -64,10 +72,17 @@ pub(crate) async fn try_upload(
         return Ok(None);
     }
     let looked = path.to_owned();
-    if blocking(move || Ok(read::is_worth_a_look(&looked, LENGTHS))).await?.is_none() {
+    let Some(length) = blocking(move || Ok(read::is_worth_a_look(&looked, LENGTHS))).await? else {
+        return Ok(None);
+    };
+    options.hand().pass().await?;
+    let pays = match options.delta {
+        Delta::Always => Some(true),
+        Delta::WhereItPays | Delta::Never => probe::pays(client, path).await?,
+    };
+    if pays == Some(false) {
         return Ok(None);
     }
-    options.hand().pass().await?;
     let found = match known {
         Standing::Node(node) => Some(Node::clone(node)),
         Standing::Absent => None,
@@ -75,6 +90,9 @@ pub(crate) async fn try_upload(
         Standing::Unknown => find(client, target).await.ok(),
     };
     let Some((node, base)) = found.and_then(base) else { return Ok(None) };
+    if pays.is_none() && !probe::pays_after_all(client, path, length, options).await? {
+        return Ok(None);
+    }
     let Some(known) = chunks(client, &node, base, &options.hand()).await? else { return Ok(None) };
     let (path, cancel) = (path.to_owned(), Cancel::new());
     let _cancelled_with_this = cancel.clone().on_drop();

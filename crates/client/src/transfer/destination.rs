@@ -30,13 +30,25 @@ impl<P: AsRef<Path>> From<P> for Destination {
     }
 }
 
-/// One of many downloads. A pair of content and path is one of which nothing more is known.
+impl Destination {
+    /// Returns what people know it by: its name alone where its folder was handed over open.
+    pub(crate) fn path(&self) -> PathBuf {
+        match self {
+            Self::Path(path) => path.clone(),
+            Self::In { name, .. } => name.into(),
+        }
+    }
+}
+
+/// One of many downloads. A pair of content and destination is one of which nothing more is known.
 #[derive(Clone, Debug)]
 pub struct DownloadItem {
     /// What is downloaded.
     pub content: Content,
-    /// The local file.
-    pub path: PathBuf,
+    /// Where it goes.
+    pub destination: Destination,
+    /// Whether a local file that is there already is replaced; in place of what the options say for all.
+    pub replace: Option<bool>,
     /// The node that the content is the current one of, as it stood when it was listed. Small files that are known to be
     /// small come many in one request, and whether a local file is the same is seen without asking the server.
     pub known: Option<Box<Node>>,
@@ -44,13 +56,14 @@ pub struct DownloadItem {
 
 impl DownloadItem {
     /// Makes an item of a node's current content.
-    pub fn of(node: Node, path: impl Into<PathBuf>) -> Self {
-        Self { content: Content::File(node.id), path: path.into(), known: Some(Box::new(node)) }
+    pub fn of(node: Node, destination: impl Into<Destination>) -> Self {
+        let (content, destination) = (Content::File(node.id), destination.into());
+        Self { content, destination, replace: None, known: Some(Box::new(node)) }
     }
 }
 
-impl<C: Into<Content>, P: Into<PathBuf>> From<(C, P)> for DownloadItem {
-    fn from((content, path): (C, P)) -> Self {
-        Self { content: content.into(), path: path.into(), known: None }
+impl<C: Into<Content>, D: Into<Destination>> From<(C, D)> for DownloadItem {
+    fn from((content, destination): (C, D)) -> Self {
+        Self { content: content.into(), destination: destination.into(), replace: None, known: None }
     }
 }

@@ -109,9 +109,9 @@ impl<T> Stream for Outcomes<T> {
     }
 }
 
-pub(crate) fn upload_many<I>(client: Client, items: I, options: ManyOptions) -> Outcomes<UploadOutcome>
+pub(crate) fn upload_many<S>(client: Client, items: S, options: ManyOptions) -> Outcomes<UploadOutcome>
 where
-    I: Iterator<Item = UploadItem> + Send + 'static,
+    S: Stream<Item = UploadItem> + Send + 'static,
 {
     let limit = options.concurrency.unwrap_or(client.concurrency());
     let control = options.control.clone().unwrap_or_default();
@@ -119,9 +119,9 @@ where
     Outcomes::of(|sender| Schedule::new(work, items, limit, control, sender).run())
 }
 
-pub(crate) fn download_many<I>(client: Client, items: I, options: ManyOptions) -> Outcomes<DownloadOutcome>
+pub(crate) fn download_many<S>(client: Client, items: S, options: ManyOptions) -> Outcomes<DownloadOutcome>
 where
-    I: Iterator<Item = DownloadItem> + Send + 'static,
+    S: Stream<Item = DownloadItem> + Send + 'static,
 {
     let limit = options.concurrency.unwrap_or(client.concurrency());
     let control = options.control.clone().unwrap_or_default();

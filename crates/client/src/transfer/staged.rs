@@ -307,10 +307,11 @@ impl<'a> Staged<'a> {
         }
         let sending = Sending::new(self.report.clone());
         let guard = Guard(Arc::clone(&sending));
+        let watched = self.client.line().watch(&sending);
         let chunks = content::read(Arc::clone(&self.content), Arc::clone(&share.hash), from, to);
         let body = Body::Chunks(self.control.hold(chunks), Some(to - from), Arc::clone(&sending));
         let sent = tus.append(&place, offset..share.length(), None, &self.locks, body).await;
-        drop(guard);
+        drop((guard, watched));
         share.told += sending.bytes();
         sent.map_err(|error| sending.take_failure().unwrap_or(error))
     }

@@ -11,10 +11,8 @@ use longshore_core::wire::{Node, OnConflict};
 use longshore_core::{Digest, LockToken};
 
 use self::once::Upload;
-use self::same::Look;
 use super::control::Control;
 use super::delta::{self, Delta};
-use super::plan::shows_itself;
 use super::progress::{ProgressSink, Report};
 use super::source::{Known, Source, Target, UploadItem};
 use super::staged::Staged;
@@ -59,6 +57,11 @@ pub struct UploadOptions {
     /// Whether nothing is sent where a file of the same length and digest stands at the target: that is the answer then.
     /// It means nothing where a file must be made, or take a name of its own, and to a stream.
     pub skip_same: bool,
+    /// Whether a write states the version that it replaces, as some workspaces' rules ask
+    /// ([`crate::WorkspaceSettings`]): what stands at the target is looked up just before, and somebody else's write in
+    /// between is a failure. It means nothing where `if_match` is said, and where a file must be made, or take a name of its
+    /// own.
+    pub state_version: bool,
     /// Whether only what changed is sent of a new version.
     pub delta: Delta,
     /// A folder for what is known of large files under way, so that a program which died can go on with them in its next
@@ -102,20 +105,15 @@ pub(crate) async fn upload_or_skip(
     options: &UploadOptions,
     report: Report,
 ) -> Result<Node> {
-    let item = UploadItem::new(source, target, Known::Unknown);
-    if options.skip_same
-        && shows_itself(options.on_conflict, options.if_none_match)
-        && let Some(look) = Look::at(&item, options)
-    {
-        let looking = async {
-            options.hand().pass().await?;
-            look.find(client).await
-        };
+    let mut item = UploadItem::new(source, target, Known::Unknown);
+    if same::is_asked(options) {
+        let looking = same::look(client, &mut item, options);
         if let Some(found) = options.hand().guard(looking).await.transpose() {
             return same::told(&report, found);
         }
     }
-    upload(client, item.source, &item.target, &item.known, options, report).await
+    let options = UploadOptions { if_match: item.if_match.or(options.if_match), ..options.clone() };
+    upload(client, item.source, &item.target, &item.known, &options, report).await
 }
 
 /// Uploads one file.

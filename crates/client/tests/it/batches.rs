@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use longshore::core::wire::{BatchContent, BatchItem, BatchResult, Problem};
-use longshore::{Code, Content, ManyOptions, Node, Path, UploadOutcome};
+use longshore::{Code, DownloadItem, ManyOptions, Node, NodeId, Path, Timestamp, UploadOutcome};
 
 use crate::fake::{Fake, Reply, Seen, digest, node, node_id, problem, version};
 
@@ -55,7 +55,7 @@ fn files(count: usize) -> Vec<(Bytes, Path)> {
 }
 
 async fn upload(fake: &Fake, count: usize) -> Vec<UploadOutcome> {
-    let outcomes = fake.client().files().upload_batch(None, files(count), ManyOptions::default());
+    let outcomes = fake.client().files().upload_many(files(count), ManyOptions::default());
     let mut outcomes = outcomes.collect_all().await;
     outcomes.sort_by_key(|outcome| outcome.index);
     assert_eq!(
@@ -160,7 +160,7 @@ async fn what_ends_a_batch_is_told_of_each_item_that_is_left() {
 #[tokio::test]
 async fn a_dropped_batch_stops() {
     let fake = Fake::start(|_, _| Reply::Hang).await;
-    let mut outcomes = fake.client().files().upload_batch(None, files(3), ManyOptions::default());
+    let mut outcomes = fake.client().files().upload_many(files(3), ManyOptions::default());
     assert!(tokio::time::timeout(Duration::from_millis(100), outcomes.next()).await.is_err());
     drop(outcomes);
 }
@@ -185,28 +185,33 @@ pub(crate) fn contents(found: &[(&[u8], Option<Problem>)]) -> Response<Bytes> {
     Response::new(answer.into())
 }
 
-fn wanted(count: usize, folder: &std::path::Path) -> Vec<(Content, std::path::PathBuf)> {
-    (0..count)
-        .map(|number| (Path::new(&format!("/f/{number}")).unwrap().into(), folder.join(number.to_string())))
-        .collect()
+/// Returns items of small files that are known, each of its own id.
+fn wanted(count: usize, folder: &std::path::Path) -> Vec<DownloadItem> {
+    let wanted = |number: usize| {
+        let id = NodeId::new(Timestamp::from_micros(number as i64));
+        let node = Node { id, ..node(&format!("/f/{number}"), b"small") };
+        DownloadItem::of(node, folder.join(number.to_string()))
+    };
+    (0..count).map(wanted).collect()
 }
 
 #[tokio::test]
 async fn what_had_not_come_is_asked_for_again() {
     let fake = Fake::start(|place, _| match place {
-        1 => {
+        0 => {
             let whole = contents(&[(b"zero", None), (b"", None), (b"the third", None)]);
             // Cut in the middle of the third.
             let cut = whole.map(|body| body.slice(..body.len() - 3));
             Reply::Torn(cut, 100_000)
         }
-        2 => Reply::Answer(contents(&[(b"the third", None), (b"", Some(refused(404, "node_not_found")))])),
+        1 => Reply::Answer(contents(&[(b"the third", None), (b"", Some(refused(404, "node_not_found")))])),
         _ => Reply::Close,
     })
     .await;
     let folder = tempfile::tempdir().unwrap();
-    let outcomes =
-        fake.client().files().download_batch(None, wanted(4, folder.path()), ManyOptions::default());
+    let given = wanted(4, folder.path());
+    let ids: Vec<_> = given.iter().map(|item| item.known.as_ref().unwrap().id).collect();
+    let outcomes = fake.client().files().download_many(given, ManyOptions::default());
     let mut outcomes = outcomes.collect_all().await;
     outcomes.sort_by_key(|outcome| outcome.index);
     assert_eq!(
@@ -215,7 +220,7 @@ async fn what_had_not_come_is_asked_for_again() {
     );
     let asked: Vec<serde_json::Value> =
         sent(&fake).iter().map(|seen| serde_json::from_slice(&seen.body).unwrap()).collect();
-    assert_eq!(asked[1], serde_json::json!({"items": [{"path": "/f/2"}, {"path": "/f/3"}]}));
+    assert_eq!(asked[1], serde_json::json!({"items": [{"id": ids[2]}, {"id": ids[3]}]}));
     assert_eq!(std::fs::read(folder.path().join("2")).unwrap(), b"the third");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "no part is left");
 }
@@ -235,9 +240,8 @@ async fn content_that_is_not_what_it_should_be_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut items = wanted(3, folder.path());
     // And one that cannot be written: a file stands where a folder should.
-    items[2].1 = folder.path().join("0/below");
-    let outcomes =
-        fake.client().files().download_batch(None, items, ManyOptions::default()).collect_all().await;
+    items[2].destination = folder.path().join("0/below").into();
+    let outcomes = fake.client().files().download_many(items, ManyOptions::default()).collect_all().await;
     let mut failed: Vec<_> =
         outcomes.iter().filter(|outcome| outcome.result.is_err()).map(|outcome| outcome.index).collect();
     failed.sort_unstable();

@@ -50,6 +50,8 @@ async fn a_server_that_lists_nothing_gets_all_of_it() {
         let odd = move || Reply::Answer(http::Response::new(list.clone().into()));
         assert_eq!(upload(odd, &options).await, ["stored", "chunks", "stored"]);
     }
+    let always = UploadOptions { delta: Delta::Always, ..UploadOptions::default() };
+    assert_eq!(upload(refused, &always).await, ["stored", "chunks", "stored"]);
     let never = UploadOptions { delta: Delta::Never, ..UploadOptions::default() };
     assert_eq!(upload(refused, &never).await, ["stored"]);
     let only_new = UploadOptions { if_none_match: true, ..UploadOptions::default() };

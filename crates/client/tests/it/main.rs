@@ -18,6 +18,7 @@ mod held;
 mod locks;
 mod parts;
 mod plans;
+mod preconditions;
 mod requests;
 mod resume;
 mod retries;

@@ -7,11 +7,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
 use longshore::core::wire::ReadBatch;
 use longshore::{
     Control, DownloadItem, DownloadOptions, ErrorKind, ManyOptions, Node, NodeId, Path, Target, Timestamp,
     UploadItem, UploadOptions,
 };
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::batches::{contents, items};
@@ -20,6 +22,14 @@ use crate::parts::{MIB, names, pattern};
 
 fn path(name: &str) -> Path {
     Path::new(&format!("/{name}")).unwrap()
+}
+
+type Given = (Vec<u8>, Path);
+
+/// Returns a stream and what gives it its items.
+fn channel() -> (mpsc::UnboundedSender<Given>, impl Stream<Item = Given> + Send) {
+    let (give, mut given) = mpsc::unbounded_channel();
+    (give, stream::poll_fn(move |cx| given.poll_recv(cx)))
 }
 
 fn small(count: usize) -> impl Iterator<Item = (Vec<u8>, Path)> {
@@ -54,7 +64,7 @@ async fn what_one_file_demands_goes_with_it_in_a_group() {
 }
 
 #[tokio::test]
-async fn a_key_of_the_callers_or_a_lock_is_not_spread_over_a_group() {
+async fn a_key_of_the_callers_or_a_lock_that_must_cover_all_is_not_spread_over_a_group() {
     let fake = Fake::start(|_, seen| stored(seen)).await;
     let client = fake.client().with_idempotency_key("mine").unwrap();
     let outcomes = client.files().upload_many(small(2), ManyOptions::default()).collect_all().await;
@@ -63,9 +73,73 @@ async fn a_key_of_the_callers_or_a_lock_is_not_spread_over_a_group() {
         1,
         "a key goes with one write"
     );
-    let locked = fake.client().under([crate::locks::token()]);
-    locked.files().upload_many(small(2), ManyOptions::default()).collect_all().await;
+    let upload = UploadOptions { lock: Some(crate::locks::token()), ..UploadOptions::default() };
+    let options = ManyOptions { upload, ..ManyOptions::default() };
+    fake.client().files().upload_many(small(2), options).collect_all().await;
     assert!(fake.asked().iter().all(|asked| asked.starts_with("PUT ")), "{:?}", fake.asked());
+}
+
+#[tokio::test]
+async fn a_group_is_under_the_locks_that_its_client_is_under() {
+    let fake = Fake::start(|_, seen| stored(seen)).await;
+    let token = crate::locks::token();
+    let locked = fake.client().under([token.clone()]);
+    locked.files().upload_many(small(2), ManyOptions::default()).collect_all().await;
+    let seen = fake.seen().pop().unwrap();
+    assert!(seen.target.ends_with("/batch"));
+    assert_eq!(seen.header("lock-token"), Some(token.reveal()));
+}
+
+/// Gives items through a channel, the next only once the one before has its outcome.
+#[tokio::test]
+async fn who_gives_the_next_item_may_wait_for_the_outcome_of_the_one_before() {
+    let fake = Fake::start(|_, seen| stored(seen)).await;
+    let (give, given) = channel();
+    let mut outcomes = fake.client().files().upload_many_from(given, ManyOptions::default());
+    for (index, item) in small(5).enumerate() {
+        give.send(item).unwrap();
+        let outcome = tokio::time::timeout(Duration::from_secs(20), outcomes.next()).await;
+        let outcome = outcome.expect("a small file waits for company that never comes").unwrap();
+        assert!(outcome.result.is_ok() && outcome.index == index);
+    }
+    drop(give);
+    assert!(outcomes.next().await.is_none());
+    assert_eq!(fake.asked().len(), 5);
+}
+
+#[tokio::test]
+async fn what_comes_while_a_group_is_under_way_goes_together() {
+    let fake = Fake::start(|place, seen| match place {
+        1 => Reply::Later(Duration::from_millis(200), json(201, &node("/stored", &seen.body))),
+        _ => stored(seen),
+    })
+    .await;
+    let (give, given) = channel();
+    let outcomes = fake.client().files().upload_many_from(given, ManyOptions::default());
+    let (first, rest): (Vec<_>, Vec<_>) = small(40).partition(|(_, path)| *path == self::path("0"));
+    first.into_iter().for_each(|item| give.send(item).unwrap());
+    let given_late = async {
+        while fake.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        rest.into_iter().for_each(|item| give.send(item).unwrap());
+        drop(give);
+    };
+    let (outcomes, ()) = tokio::join!(outcomes.collect_all(), given_late);
+    assert!(outcomes.len() == 40 && outcomes.iter().all(|outcome| outcome.result.is_ok()));
+    assert_eq!(fake.asked().len(), 2, "{:?}", fake.asked());
+}
+
+#[tokio::test]
+async fn a_stream_that_never_ends_does_once_all_is_cancelled() {
+    let fake = Fake::start(|_, seen| stored(seen)).await;
+    let control = Control::new();
+    let options = ManyOptions { control: Some(control.clone()), ..ManyOptions::default() };
+    let given = stream::iter(small(1)).chain(stream::pending());
+    let mut outcomes = fake.client().files().upload_many_from(given, options);
+    assert!(outcomes.next().await.unwrap().result.is_ok());
+    control.cancel();
+    assert!(outcomes.next().await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

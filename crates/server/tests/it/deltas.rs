@@ -25,6 +25,11 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
     content
 }
 
+/// This machine's line is a fast one.
+fn always() -> UploadOptions {
+    UploadOptions { delta: Delta::Always, ..UploadOptions::default() }
+}
+
 /// A server, and a client that reaches it over a link.
 struct Line {
     served: Served,
@@ -66,7 +71,7 @@ impl Line {
     }
 
     async fn upload(&mut self, content: &[u8]) -> (Node, u64) {
-        let (result, moved) = self.upload_as(content, &UploadOptions::default()).await;
+        let (result, moved) = self.upload_as(content, &always()).await;
         let node = result.unwrap();
         assert!(self.client.files().download(node.id).await.unwrap() == content);
         (node, moved)
@@ -108,7 +113,7 @@ async fn only_what_changed_crosses_the_wire() {
         line.write(&content);
         let before = line.link.counts().up;
         let item = UploadItem::new(line.file.path(), target, node.clone());
-        let options = UploadOptions { skip_same: true, ..UploadOptions::default() };
+        let options = UploadOptions { skip_same: true, ..always() };
         let options = ManyOptions { upload: options, ..ManyOptions::default() };
         let mut outcomes = line.client.files().upload_many([item], options).collect_all().await;
         let made = outcomes.pop().unwrap().result.unwrap();
@@ -145,6 +150,29 @@ async fn where_it_does_not_pay_all_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_slow_line_little_is_sent_to_find_out_that_a_delta_pays() {
+    const LENGTH: usize = 128 * MIB;
+    let rate = Some(2 * MIB as u64);
+    let mut line = Line::over(Conditions { rate, ..Conditions::default() }).await;
+    let mut content = noise(LENGTH, 11);
+    let target = || Target::path("/folder/file").unwrap();
+    line.write(&content);
+    let direct = Client::builder().url(&line.served.url).api_key(line.served.key.reveal()).build().unwrap();
+    let first = direct.files().upload(line.file.path(), target(), &UploadOptions::default()).await.unwrap();
+    content[77 * MIB] ^= 1;
+    let (made, moved) = line.upload_as(&content, &UploadOptions::default()).await;
+    assert_eq!(made.unwrap().digest, Some(digest(&content)));
+    let few = 4 * MIB as u64..6 * MIB as u64;
+    assert!(few.contains(&moved), "a piece, the list and what changed: {moved}");
+    // What is known by now need not be found out.
+    content[78 * MIB] ^= 1;
+    let (made, moved) = line.upload_as(&content, &UploadOptions::default()).await;
+    assert_eq!(made.unwrap().digest, Some(digest(&content)));
+    assert!(moved < few.start, "{moved}");
+    assert_eq!(line.versions(&first).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_demanded_holds_as_for_any_write() {
     let mut line = Line::new().await;
     let mut content = noise(5 * MIB, 8);
@@ -155,7 +183,7 @@ async fn what_is_demanded_holds_as_for_any_write() {
     let if_match = |node: &Node| UploadOptions {
         if_match: Some(IfMatch::Version(node.version_id.unwrap())),
         media_type: Some("text/x-own".to_owned()),
-        ..UploadOptions::default()
+        ..always()
     };
     let (refused, moved) = line.upload_as(&content, &if_match(&first)).await;
     assert!(refused.unwrap_err().is(Code::PreconditionFailed));
@@ -164,13 +192,13 @@ async fn what_is_demanded_holds_as_for_any_write() {
     let version = made.unwrap().version_id.unwrap();
     let version = line.client.files().version(first.id, version).await.unwrap();
     assert_eq!(version.stated_media_type.as_deref(), Some("text/x-own"));
-    let wrong = UploadOptions { digest: Some(digest(b"other")), ..UploadOptions::default() };
+    let wrong = UploadOptions { digest: Some(digest(b"other")), ..always() };
     content[300] ^= 1;
     assert!(line.upload_as(&content, &wrong).await.0.unwrap_err().is(Code::DigestMismatch));
     let lock = line.client.locks().acquire(first.id, &longshore::AcquireLock::default()).await.unwrap();
-    let (locked, _) = line.upload_as(&content, &UploadOptions::default()).await;
+    let (locked, _) = line.upload_as(&content, &always()).await;
     locked.expect_err("no lock is named");
-    let options = UploadOptions { lock: Some(lock.token.parse().unwrap()), ..UploadOptions::default() };
+    let options = UploadOptions { lock: Some(lock.token.parse().unwrap()), ..always() };
     line.upload_as(&content, &options).await.0.unwrap();
     assert_eq!(line.versions(&first).await, 4);
 }
@@ -199,7 +227,7 @@ async fn cut_at_random_bytes_it_makes_one_version() {
             RetryPolicy { base: Duration::from_millis(1), max_attempts: 20, ..RetryPolicy::default() };
         let client = Client::builder().url(format!("http://{}", link.address())).retry(retry);
         let client = client.api_key(served.key.reveal()).build().unwrap();
-        let made = client.files().upload(file.path(), path, &UploadOptions::default()).await;
+        let made = client.files().upload(file.path(), path, &always()).await;
         let made = made.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         assert_eq!((made.id, made.digest), (first.id, Some(digest(&content))), "seed {seed}");
         assert!(direct.files().download(made.id).await.unwrap() == content, "seed {seed}");
@@ -223,7 +251,7 @@ async fn a_file_that_changes_meanwhile_makes_no_version() {
             file.write_all(&[8; 100]).unwrap();
         }
     });
-    let options = UploadOptions { progress: Some(sink), ..UploadOptions::default() };
+    let options = UploadOptions { progress: Some(sink), ..always() };
     let (changed, _) = line.upload_as(&content, &options).await;
     assert!(changed.unwrap_err().is(Code::DigestMismatch));
     assert_eq!(line.versions(&first).await, 1);

@@ -29,6 +29,7 @@ mod sockets;
 mod stores;
 mod tls;
 mod undo;
+mod upload_locks;
 mod upload_repeats;
 mod uploads;
 mod uploads_cut;

@@ -349,7 +349,7 @@ async fn what_a_batch_sends_again_happens_once() {
     for (round, (folder, cuts)) in [("one", 1), ("two", 3)].into_iter().enumerate() {
         let before = setting.seq().await;
         setting.cutter.cuts.left.store(cuts, Ordering::SeqCst);
-        let outcomes = setting.client.files().upload_batch(None, files(folder), ManyOptions::default());
+        let outcomes = setting.client.files().upload_many(files(folder), ManyOptions::default());
         let outcomes = outcomes.collect_all().await;
         assert_eq!(outcomes.len(), 600);
         assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()), "round {round}");

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use crate::commands::CLEAN_UP;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-use crate::transfer::drive::interrupted;
+use crate::transfer::drive::interrupted_once;
 
 mod cat;
 mod cp;
@@ -230,7 +230,7 @@ pub(super) async fn until_interrupted(
     stores: &[&Opened],
     verb: impl Future<Output = anyhow::Result<Exit>>,
 ) -> anyhow::Result<Exit> {
-    let stop = interrupted();
+    let stop = interrupted_once();
     let mut exit = tokio::select! {
         exit = verb => exit,
         () = stop => Ok(Exit::Interrupted),

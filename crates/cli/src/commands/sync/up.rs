@@ -1,7 +1,7 @@
 //! What makes the workspace as a local folder is.
 
 use futures_util::stream::{self, Stream};
-use longshore::{Client, Node, NodeKind, Path};
+use longshore::{Client, Known, Node, NodeKind, Path};
 
 use super::{Change, Mark, Step, other_kind};
 use crate::failure::Failure;
@@ -20,10 +20,10 @@ pub(super) enum Plan {
 /// Decides path by path. What stands in the way of another kind is put away at once, so that what comes next finds room.
 pub(super) struct Planner {
     merge: Merge,
-    client: Client,
+    /// Nothing in a rehearsal.
+    client: Option<Client>,
     folder: Path,
     delete: bool,
-    dry_run: bool,
     /// What of the workspace is left as it is: nobody can tell whether it is missing here, or it went with its folder.
     left: Option<Path>,
     /// What is not sent, since its folder cannot be made.
@@ -31,8 +31,8 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    pub(super) fn new(merge: Merge, client: Client, folder: Path, delete: bool, dry_run: bool) -> Self {
-        Self { merge, client, folder, delete, dry_run, left: None, blocked: None }
+    pub(super) fn new(merge: Merge, client: Option<Client>, folder: Path, delete: bool) -> Self {
+        Self { merge, client, folder, delete, left: None, blocked: None }
     }
 
     pub(super) fn plans(self) -> impl Stream<Item = Plan> {
@@ -72,7 +72,7 @@ impl Planner {
         }
         Some(match entry.kind {
             Kind::Folder => folder(Mark::Add, entry.path),
-            Kind::File(size) => file(Mark::Add, entry, size, None),
+            Kind::File(size) => file(Mark::Add, entry, size, Known::Unknown),
             Kind::Other => Step::Done(Outcome::Skipped),
             Kind::Unreadable(failure) => {
                 let told = failed(entry.local.display(), failure);
@@ -98,22 +98,24 @@ impl Planner {
     async fn both(&mut self, entry: Entry, node: &Node) -> Step<Job> {
         match entry.kind {
             Kind::File(size) if node.kind == NodeKind::File => {
-                file(Mark::Change, entry, size, node.version_id)
+                file(Mark::Change, entry, size, node.clone().into())
             }
             Kind::File(size) => {
                 self.left = Some(entry.path.clone());
-                match self.make_room(node, "a folder", "a file").await {
-                    Ok(()) => file(Mark::Change, entry, size, None),
+                match make_room(self.client.as_ref(), self.delete, node, "a folder", "a file").await {
+                    Ok(()) => file(Mark::Change, entry, size, Known::Unknown),
                     Err(failure) => failed(&node.path, failure),
                 }
             }
-            Kind::Folder => match self.make_room(node, "a file", "a folder").await {
-                Ok(()) => folder(Mark::Change, entry.path),
-                Err(failure) => {
-                    self.blocked = Some(entry.path);
-                    failed(&node.path, failure)
+            Kind::Folder => {
+                match make_room(self.client.as_ref(), self.delete, node, "a file", "a folder").await {
+                    Ok(()) => folder(Mark::Change, entry.path),
+                    Err(failure) => {
+                        self.blocked = Some(entry.path);
+                        failed(&node.path, failure)
+                    }
                 }
-            },
+            }
             Kind::Other => {
                 self.left = Some(entry.path);
                 Step::Done(Outcome::Skipped)
@@ -124,20 +126,23 @@ impl Planner {
             }
         }
     }
+}
 
-    async fn make_room(&self, node: &Node, is: &str, wanted: &str) -> Result<(), Failure> {
-        if !self.delete {
-            return Err(other_kind(
-                &node.path,
-                is,
-                wanted,
-                "--delete puts what is in the way into the trash",
-            ));
-        }
-        if self.dry_run {
-            return Ok(());
-        }
-        Ok(trash(&self.client, node).await?)
+/// Puts away what stands where something of another kind goes, if that is wanted.
+async fn make_room(
+    client: Option<&Client>,
+    delete: bool,
+    node: &Node,
+    is: &str,
+    wanted: &str,
+) -> Result<(), Failure> {
+    if !delete {
+        let hint = "--delete puts what is in the way into the trash";
+        return Err(other_kind(&node.path, is, wanted, hint));
+    }
+    match client {
+        Some(client) => Ok(trash(client, node).await?),
+        None => Ok(()),
     }
 }
 
@@ -150,14 +155,14 @@ pub(super) async fn checked(plan: Plan, reader: Reader) -> Step<Job> {
             if reader.is_same(&node, size, move || open_file(&local)).await {
                 return Step::Done(Outcome::Same(size));
             }
-            file(Mark::Change, entry, size, node.version_id)
+            file(Mark::Change, entry, size, Known::Node(node))
         }
     }
 }
 
-fn file(mark: Mark, entry: Entry, size: u64, replaces: Option<longshore::VersionId>) -> Step<Job> {
+fn file(mark: Mark, entry: Entry, size: u64, known: Known) -> Step<Job> {
     let change = Change::new(mark, NodeKind::File, &entry.path, size);
-    Step::Do(change, Job::File(Load { local: entry.local, path: entry.path, size, replaces }))
+    Step::Do(change, Job::File(Load { local: entry.local, path: entry.path, size, known }))
 }
 
 fn folder(mark: Mark, path: Path) -> Step<Job> {

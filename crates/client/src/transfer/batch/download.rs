@@ -1,13 +1,11 @@
 //! Many small files from the server.
 
-use std::path::PathBuf;
-
 use blake3::Hasher;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 use longshore_core::wire::{BatchContent, ReadBatch, ReadBatchItem};
-use longshore_core::{Code, Digest, VersionId, WorkspaceId};
+use longshore_core::{Code, Digest, NodeId, VersionId, WorkspaceId};
 use tokio::sync::mpsc;
 
 use super::lines::{Lines, Piece};
@@ -32,12 +30,12 @@ const WRITE_BEHIND: usize = 4;
 pub(crate) struct Fetch {
     /// Its place, by which its outcome and its progress are known.
     pub(crate) index: usize,
-    /// What is fetched.
-    pub(crate) content: Content,
-    /// The local file, for its outcome.
-    pub(crate) path: PathBuf,
+    /// The file whose current content is fetched, of the batch's workspace.
+    pub(crate) node: NodeId,
     /// Where it goes.
     pub(crate) destination: Destination,
+    /// Whether what stands there then is replaced.
+    pub(crate) replace: bool,
 }
 
 /// A file that has no outcome yet.
@@ -50,8 +48,8 @@ struct Pending {
 impl Pending {
     fn outcome(self, result: Result<Downloaded>) -> DownloadOutcome {
         let result = self.report.ended(result, |done| done.bytes);
-        let Fetch { index, content, path, .. } = self.fetch;
-        DownloadOutcome { index, content, path, result }
+        let Fetch { index, node, destination, .. } = self.fetch;
+        DownloadOutcome { index, content: Content::File(node), path: destination.path(), result }
     }
 }
 
@@ -60,6 +58,7 @@ enum Step {
     Begin {
         place: usize,
         target: Destination,
+        replace: bool,
         stated: Option<Digest>,
         version: Option<VersionId>,
     },
@@ -97,11 +96,11 @@ pub(crate) async fn download(
         Ok(workspace) => workspace,
         Err(error) => return fail_all(pending, &error, &mut tell),
     };
-    let (replace, control) = (options.download.replace, &control);
+    let control = &control;
     let mut tries = client.tries();
     while !pending.is_empty() {
         let before = pending.len();
-        let mut run = Run { client, workspace, control, replace, pending: &mut pending, again: None };
+        let mut run = Run { client, workspace, control, pending: &mut pending, again: None };
         if let Err(error) = run.once(&mut tell).await {
             run.again.get_or_insert(error);
         }
@@ -129,25 +128,11 @@ fn fail_all(pending: Vec<Option<Pending>>, error: &Error, tell: &mut impl FnMut(
     }
 }
 
-fn wanted(content: &Content, workspace: WorkspaceId) -> Result<ReadBatchItem> {
-    match content {
-        Content::File(id) => Ok(ReadBatchItem { id: Some(*id), ..ReadBatchItem::default() }),
-        Content::Version(id, version) => {
-            Ok(ReadBatchItem { id: Some(*id), version: Some(*version), ..ReadBatchItem::default() })
-        }
-        Content::Place(place) if place.workspace.is_none_or(|own| own == workspace) => {
-            Ok(ReadBatchItem { path: Some(place.path.to_string()), ..ReadBatchItem::default() })
-        }
-        Content::Place(_) => Err(Error::invalid("a batch reads of one workspace")),
-    }
-}
-
 /// One request.
 struct Run<'a> {
     client: &'a Client,
     workspace: WorkspaceId,
     control: &'a Control,
-    replace: bool,
     /// What has no outcome; an item that gets one leaves its place.
     pending: &'a mut [Option<Pending>],
     /// Why an item is to be asked for again.
@@ -156,20 +141,11 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn once(&mut self, tell: &mut impl FnMut(DownloadOutcome)) -> Result<()> {
-        let (mut items, mut places) = (Vec::new(), Vec::new());
-        for place in 0..self.pending.len() {
-            let Some(item) = &mut self.pending[place] else { continue };
-            match wanted(&item.fetch.content, self.workspace) {
-                Ok(wanted) => {
-                    items.push(wanted);
-                    places.push(place);
-                }
-                Err(error) => self.end(place, Err(error), tell),
-            }
-        }
-        if items.is_empty() {
-            return Ok(());
-        }
+        let asked = self.pending.iter().enumerate().filter_map(|(place, item)| {
+            let id = Some(item.as_ref()?.fetch.node);
+            Some((place, ReadBatchItem { id, ..ReadBatchItem::default() }))
+        });
+        let (places, items): (Vec<_>, _) = asked.unzip();
         let json = serde_json::to_vec(&ReadBatch { items })
             .map_err(|error| Error::invalid(format!("the request cannot be written: {error}")))?;
         let route = format!("/v1/workspaces/{}/batch/read", self.workspace);
@@ -188,8 +164,7 @@ impl Run<'_> {
         };
         let (steps, behind) = mpsc::channel(WRITE_BEHIND);
         let (written, mut outcomes) = mpsc::unbounded_channel();
-        let replace = self.replace;
-        let writing = tokio::task::spawn_blocking(move || write_files(behind, &written, replace));
+        let writing = tokio::task::spawn_blocking(move || write_files(behind, &written));
         let receiving = self.receive(answer, &places, &steps, &mut outcomes, tell);
         let received = control.guard(receiving).await;
         slot.ended(received.as_ref().err());
@@ -273,8 +248,9 @@ impl Run<'_> {
         if !std::mem::replace(&mut item.started, true) {
             item.report.started(Some(head.size));
         }
-        let target = item.fetch.destination.clone();
-        batch.push(Step::Begin { place, target, stated: head.digest, version: head.version_id });
+        let Fetch { destination, replace, .. } = &item.fetch;
+        let (target, replace) = (destination.clone(), *replace);
+        batch.push(Step::Begin { place, target, replace, stated: head.digest, version: head.version_id });
         Some(place)
     }
 
@@ -289,6 +265,7 @@ impl Run<'_> {
 struct Writing {
     place: usize,
     part: Result<Part>,
+    replace: bool,
     hasher: Hasher,
     bytes: u64,
     stated: Option<Digest>,
@@ -307,14 +284,14 @@ impl Writing {
         }
     }
 
-    fn end(self, replace: bool) -> Written {
+    fn end(self) -> Written {
         let digest = finish(&self.hasher);
         let kept = self.part.and_then(|part| {
             if self.stated != Some(digest) {
                 let message = "the content that came does not have the digest the server stated";
                 return Err(Error::mismatch(Code::DigestMismatch, message));
             }
-            part.keep(replace)
+            part.keep(self.replace)
         });
         (
             self.place,
@@ -330,18 +307,14 @@ impl Writing {
 }
 
 /// Writes files one after the other, until no more come. Blocks.
-fn write_files(
-    mut steps: mpsc::Receiver<Vec<Step>>,
-    written: &mpsc::UnboundedSender<Written>,
-    replace: bool,
-) {
+fn write_files(mut steps: mpsc::Receiver<Vec<Step>>, written: &mpsc::UnboundedSender<Written>) {
     let mut current: Option<Writing> = None;
     while let Some(batch) = steps.blocking_recv() {
         for step in batch {
             match step {
-                Step::Begin { place, target, stated, version } => {
-                    let part = Part::create(&target);
-                    current = Some(Writing { place, part, hasher: Hasher::new(), bytes: 0, stated, version });
+                Step::Begin { place, target, replace, stated, version } => {
+                    let (part, hasher) = (Part::create(&target), Hasher::new());
+                    current = Some(Writing { place, part, replace, hasher, bytes: 0, stated, version });
                 }
                 Step::Content(content) => {
                     if let Some(writing) = &mut current {
@@ -350,7 +323,7 @@ fn write_files(
                 }
                 Step::End => {
                     if let Some(writing) = current.take()
-                        && written.send(writing.end(replace)).is_err()
+                        && written.send(writing.end()).is_err()
                     {
                         return;
                     }

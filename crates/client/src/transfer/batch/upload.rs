@@ -17,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::lock::Named;
 use crate::transfer::control::Control;
 use crate::transfer::many::{ManyOptions, UploadOutcome};
-use crate::transfer::plan::is_whole;
 use crate::transfer::progress::Report;
 use crate::transfer::reader::{self, Opened};
 use crate::transfer::source::Source;
@@ -33,19 +32,30 @@ const CHUNK: usize = 128 * 1_024;
 pub(crate) struct Put {
     /// Its place, by which its outcome and its progress are known.
     pub(crate) index: usize,
-    /// Its content: a file or bytes, at most [`longshore_core::wire::BATCH_ITEM_BYTES`].
-    pub(crate) source: Source,
+    /// Its content: at most [`longshore_core::wire::BATCH_ITEM_BYTES`].
+    pub(crate) held: Held,
     /// Where it goes: a path in the workspace of the batch.
     pub(crate) place: Place,
     /// Writes only if this stands there; in place of what the options say for all.
     pub(crate) if_match: Option<IfMatch>,
 }
 
-/// What a thread reads: of a file or of memory.
+/// Content that can be read again.
 #[derive(Clone, Debug)]
-enum Held {
+pub(crate) enum Held {
     File(PathBuf),
     Memory(Bytes),
+}
+
+impl Held {
+    /// Returns content that is no stream.
+    pub(crate) fn of(source: &Source) -> Option<Self> {
+        match source {
+            Source::Path(path) => Some(Self::File(path.clone())),
+            Source::Bytes(bytes) => Some(Self::Memory(bytes.clone())),
+            Source::Stream { .. } => None,
+        }
+    }
 }
 
 /// A file that has no outcome yet.
@@ -123,8 +133,7 @@ fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, Left> {
 /// Uploads files in one batch, and tells the outcome of each as it is known.
 ///
 /// What had no answer when a connection broke is sent again under the same key, so that it makes no second version; so is
-/// what the server could not do just then. A file is read when it is sent. One that is too large for a batch fails with
-/// [`Code::BodyTooLarge`] and is to be sent by itself, as is a stream.
+/// what the server could not do just then. A file is read when it is sent.
 pub(crate) async fn upload(
     client: &Client,
     workspace: Option<WorkspaceId>,
@@ -140,21 +149,11 @@ pub(crate) async fn upload(
         seed.update(client.write_key()?.as_bytes());
         Ok::<_, Error>((workspace, Terms { options: Arc::clone(options), seed }))
     };
-    let mut pending = Vec::with_capacity(files.len());
-    for Put { index, source, place, if_match } in files {
+    let begin = |Put { index, held, place, if_match }| {
         let report = Report::new(options.progress.clone(), index);
-        let held = match source {
-            Source::Path(file) => Held::File(file),
-            Source::Bytes(bytes) => Held::Memory(bytes),
-            Source::Stream { .. } => {
-                let error = Error::invalid("a stream goes by itself: it cannot be sent again with a batch");
-                let result = report.ended(Err(error), |_: &Node| 0);
-                tell(UploadOutcome { index, source: None, target: place.into(), result, skipped: false });
-                continue;
-            }
-        };
-        pending.push(Pending { index, held, place, if_match, report, started: false });
-    }
+        Pending { index, held, place, if_match, report, started: false }
+    };
+    let mut pending: Vec<_> = files.into_iter().map(begin).collect();
     let (workspace, terms) = match control.guard(started).await {
         Ok((workspace, terms)) => (workspace, Arc::new(terms)),
         Err(error) => return fail_all(pending, &error, &mut tell),
@@ -347,16 +346,12 @@ fn read_items(items: Vec<Pending>, terms: Arc<Terms>, shared: Shared) -> Chunks 
 }
 
 fn read_item(item: &Pending) -> Result<(Bytes, Digest)> {
-    let too_large = || {
-        let message = format!("{} is too large for a batch: it goes by itself", item.place);
-        Error::mismatch(Code::BodyTooLarge, message)
-    };
     match &item.held {
-        Held::Memory(bytes) if is_whole(bytes.len() as u64) => Ok((bytes.clone(), reader::digest(bytes))),
-        Held::Memory(_) => Err(too_large()),
+        Held::Memory(bytes) => Ok((bytes.clone(), reader::digest(bytes))),
         Held::File(path) => match reader::open(path)? {
             Opened::Whole(bytes, digest) => Ok((bytes, digest)),
-            Opened::Long(..) => Err(too_large()),
+            // It was small when it was looked at.
+            Opened::Long(..) => Err(reader::changed(path)),
         },
     }
 }

@@ -13,7 +13,7 @@ use crate::api::files::Content;
 use crate::client::Client;
 use crate::transfer::batch::{self, Fetch};
 use crate::transfer::control::Control;
-use crate::transfer::destination::{Destination, DownloadItem};
+use crate::transfer::destination::DownloadItem;
 use crate::transfer::download::{self, DownloadOptions, same};
 use crate::transfer::plan::is_small;
 use crate::transfer::progress::Report;
@@ -66,9 +66,9 @@ impl Work for Downloads {
             let Some(node) = given.known.as_deref() else {
                 return Err(Item { index, given, is_checked: false });
             };
-            let destination = Destination::from(&given.path);
             let control = self.options.download.control.clone().unwrap_or_default();
-            let Some(found) = control.guard(same::find_known(node, &destination)).await.transpose() else {
+            let Some(found) = control.guard(same::find_known(node, &given.destination)).await.transpose()
+            else {
                 return Err(Item { index, given, is_checked: true });
             };
             let report = self.report(index);
@@ -77,7 +77,7 @@ impl Work for Downloads {
                 report.reused(done.bytes);
             }
             let result = report.ended(found, |done| done.bytes);
-            Ok(DownloadOutcome { index, content: given.content, path: given.path, result })
+            Ok(DownloadOutcome { index, content: given.content, path: given.destination.path(), result })
         }
         .boxed()
     }
@@ -94,12 +94,14 @@ impl Work for Downloads {
 
     fn alone(self: Arc<Self>, item: Item) -> BoxFuture<'static, DownloadOutcome> {
         async move {
-            let Item { index, given: DownloadItem { content, path, .. }, is_checked } = item;
-            let skip_same = self.options.download.skip_same && !is_checked;
-            let options = DownloadOptions { skip_same, ..self.options.download.clone() };
-            let (report, destination) = (self.report(index), Destination::from(&path));
+            let Item { index, given: DownloadItem { content, destination, replace, .. }, is_checked } = item;
+            let all = &self.options.download;
+            let skip_same = all.skip_same && !is_checked;
+            let replace = replace.unwrap_or(all.replace);
+            let options = DownloadOptions { skip_same, replace, ..all.clone() };
+            let report = self.report(index);
             let result = download::to_file(&self.client, &content, &destination, &options, report).await;
-            DownloadOutcome { index, content, path, result }
+            DownloadOutcome { index, content, path: destination.path(), result }
         }
         .boxed()
     }
@@ -111,11 +113,13 @@ impl Work for Downloads {
         outcomes: UnboundedSender<DownloadOutcome>,
     ) -> BoxFuture<'static, ()> {
         async move {
-            let fetch = |Item { index, given: DownloadItem { content, path, .. }, .. }: Item| {
-                let destination = Destination::from(&path);
-                Fetch { index, content, path, destination }
+            let all = self.options.download.replace;
+            let fetch = |Item { index, given, .. }: Item| {
+                let DownloadItem { destination, replace, known, .. } = given;
+                let node = known?.id;
+                Some(Fetch { index, node, destination, replace: replace.unwrap_or(all) })
             };
-            let items = items.into_iter().map(fetch).collect();
+            let items = items.into_iter().filter_map(fetch).collect();
             let tell = |outcome| drop(outcomes.send(outcome));
             batch::download(&self.client, workspace, items, &self.options, tell).await;
         }

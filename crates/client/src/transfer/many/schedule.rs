@@ -1,12 +1,13 @@
 //! Which of many files move when: small ones in groups, the others by themselves, beside each other.
 
 use std::collections::VecDeque;
-use std::iter::{Enumerate, Fuse};
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{BoxStream, FuturesUnordered};
+use futures_util::{FutureExt, Stream, StreamExt};
 use longshore_core::WorkspaceId;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -18,7 +19,7 @@ mod tests;
 
 /// What moves files one way.
 pub(super) trait Work: Send + Sync + 'static {
-    /// What the caller's iterator gives.
+    /// What the caller gives.
     type Given: Send + 'static;
     /// The same, once it was looked at.
     type Item: Send + 'static;
@@ -68,29 +69,64 @@ struct Group<T> {
     bytes: u64,
 }
 
+/// What the caller gives, each with its place.
+type Items<T> = BoxStream<'static, (usize, T)>;
+
+/// Some of what the caller gives, and where the rest comes from; nothing once that was all.
+struct Taken<T> {
+    given: Vec<(usize, T)>,
+    rest: Option<Items<T>>,
+}
+
 /// What has ended.
-enum Ended<T> {
-    Looked(Vec<T>),
-    Checked(Option<T>),
+enum Ended<W: Work> {
+    /// The wait for the next items; nothing where all was cancelled meanwhile.
+    Waited(Option<Taken<W::Given>>),
+    Looked(Vec<W::Item>),
+    Checked(Option<W::Item>),
     Alone,
     Group,
 }
 
-/// Moves what an iterator gives. It is read no further ahead than [`AHEAD`] items.
-pub(super) struct Schedule<W: Work, I> {
+/// Takes what is there, and waits only for the first of it; tells whether there is more. Who does not wait to the end has
+/// taken nothing.
+async fn take<W: Work>(items: &mut Items<W::Given>) -> (Vec<(usize, W::Given)>, bool) {
+    let (mut given, mut held) = (Vec::new(), 0);
+    let taking = poll_fn(|cx| {
+        while given.len() < AHEAD && !group_is_full(given.len(), held) {
+            match items.poll_next_unpin(cx) {
+                Poll::Ready(Some((place, next))) => {
+                    held += W::held(&next);
+                    given.push((place, next));
+                }
+                Poll::Ready(None) => return Poll::Ready(false),
+                Poll::Pending if given.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(true)
+    });
+    let goes_on = taking.await;
+    (given, goes_on)
+}
+
+/// Moves what a caller gives. It is taken no further ahead than [`AHEAD`] items.
+pub(super) struct Schedule<W: Work> {
     work: Arc<W>,
-    items: Fuse<Enumerate<I>>,
+    /// Nothing while it is waited for, and once it has ended.
+    items: Option<Items<W::Given>>,
     /// How many move, or are checked, at once.
     limit: usize,
     control: Control,
     outcomes: UnboundedSender<W::Outcome>,
-    running: FuturesUnordered<BoxFuture<'static, Ended<W::Item>>>,
+    running: FuturesUnordered<BoxFuture<'static, Ended<W>>>,
     /// How many of those that run count towards the limit.
     moving: usize,
     checking: usize,
     groups: usize,
     looking: bool,
-    exhausted: bool,
+    /// Whether the caller has no item just now and will have more.
+    waiting: bool,
     /// What was looked at and has not begun.
     seen: VecDeque<W::Item>,
     open: Option<Group<W::Item>>,
@@ -98,17 +134,17 @@ pub(super) struct Schedule<W: Work, I> {
     closed: VecDeque<Group<W::Item>>,
 }
 
-impl<W: Work, I: Iterator<Item = W::Given> + Send> Schedule<W, I> {
+impl<W: Work> Schedule<W> {
     pub(super) fn new(
         work: W,
-        items: I,
+        items: impl Stream<Item = W::Given> + Send + 'static,
         limit: usize,
         control: Control,
         outcomes: UnboundedSender<W::Outcome>,
     ) -> Self {
         Self {
             work: Arc::new(work),
-            items: items.enumerate().fuse(),
+            items: Some(items.enumerate().boxed()),
             limit: limit.max(1),
             control,
             outcomes,
@@ -117,7 +153,7 @@ impl<W: Work, I: Iterator<Item = W::Given> + Send> Schedule<W, I> {
             checking: 0,
             groups: 0,
             looking: false,
-            exhausted: false,
+            waiting: false,
             seen: VecDeque::new(),
             open: None,
             closed: VecDeque::new(),
@@ -128,7 +164,7 @@ impl<W: Work, I: Iterator<Item = W::Given> + Send> Schedule<W, I> {
         loop {
             if self.control.is_cancelled() {
                 // What has not begun has no outcome.
-                self.exhausted = true;
+                self.items = None;
                 self.seen.clear();
                 self.open = None;
                 self.closed.clear();
@@ -136,6 +172,12 @@ impl<W: Work, I: Iterator<Item = W::Given> + Send> Schedule<W, I> {
             while self.begin() {}
             match self.running.next().await {
                 None => return,
+                Some(Ended::Waited(came)) => {
+                    self.waiting = false;
+                    if let Some(taken) = came {
+                        self.look_at(taken);
+                    }
+                }
                 Some(Ended::Looked(items)) => {
                     self.looking = false;
                     self.seen.extend(items);
@@ -158,8 +200,11 @@ impl<W: Work, I: Iterator<Item = W::Given> + Send> Schedule<W, I> {
 
     /// Begins one thing that there is room for; tells whether there was any.
     fn begin(&mut self) -> bool {
-        if self.seen.is_empty() && !self.looking && !self.exhausted {
-            self.look();
+        if self.seen.is_empty()
+            && !self.looking
+            && let Some(items) = self.items.take()
+        {
+            self.look(items);
             return true;
         }
         if self.moving >= self.limit {
@@ -180,23 +225,32 @@ impl<W: Work, I: Iterator<Item = W::Given> + Send> Schedule<W, I> {
             }
             return true;
         }
-        if self.exhausted && !self.looking && self.checking == 0 && self.open.is_some() {
+        let none_comes = self.items.is_none() && !self.waiting && !self.looking && self.checking == 0;
+        // Nobody knows when the next one comes, and who gives it may wait for the outcome of these.
+        let none_goes = self.waiting && self.groups == 0;
+        if (none_comes || none_goes) && self.open.is_some() {
             self.closed.extend(self.open.take());
             return true;
         }
         false
     }
 
-    fn look(&mut self) {
-        let (mut given, mut held) = (Vec::new(), 0);
-        while given.len() < AHEAD && !group_is_full(given.len(), held) {
-            let Some((place, next)) = self.items.next() else {
-                self.exhausted = true;
-                break;
-            };
-            held += W::held(&next);
-            given.push((place, next));
+    /// Looks at the next items, or waits for them.
+    fn look(&mut self, mut items: Items<W::Given>) {
+        if let Some((given, goes_on)) = take::<W>(&mut items).now_or_never() {
+            return self.look_at(Taken { given, rest: goes_on.then_some(items) });
         }
+        self.waiting = true;
+        let control = self.control.clone();
+        self.running.push(Box::pin(async move {
+            let taken = control.guard(async { Ok(take::<W>(&mut items).await) }).await;
+            let taken = taken.ok();
+            Ended::Waited(taken.map(|(given, goes_on)| Taken { given, rest: goes_on.then_some(items) }))
+        }));
+    }
+
+    fn look_at(&mut self, Taken { given, rest }: Taken<W::Given>) {
+        self.items = rest.filter(|_| !self.control.is_cancelled());
         if given.is_empty() {
             return;
         }

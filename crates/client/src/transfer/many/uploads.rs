@@ -13,18 +13,17 @@ use super::schedule::{Grouping, Work};
 use super::{ManyOptions, UploadOutcome};
 use crate::client::Client;
 use crate::error::Result;
-use crate::transfer::batch::{self, Put};
+use crate::transfer::batch::{self, Held, Put};
 use crate::transfer::control::Control;
 use crate::transfer::plan::is_small;
 use crate::transfer::progress::Report;
 use crate::transfer::source::{Source, Target, UploadItem};
-use crate::transfer::upload::same::{self, Look};
-use crate::transfer::upload::{self};
+use crate::transfer::upload::{self, same};
 
 pub(super) struct Uploads {
     client: Client,
     options: Arc<ManyOptions>,
-    /// Whether nothing is said of each write that only a request of its own can say.
+    /// Whether nothing is said of the writes that only a request of its own can say.
     groups: bool,
 }
 
@@ -33,7 +32,7 @@ pub(super) struct Item {
     index: usize,
     given: UploadItem,
     length: Option<u64>,
-    /// Whether it was looked for at its target, and is not there.
+    /// Whether its target was looked at, and it is not there.
     is_missing: bool,
 }
 
@@ -42,8 +41,9 @@ impl Uploads {
         options.upload.digest = None;
         options.upload.progress = None;
         options.upload.control = Some(control);
-        // A lock that covers only some of a group would refuse the others; a key of the caller's goes with one write.
-        let groups = options.upload.lock.is_none() && client.writes_plainly();
+        // A group asks no lock to cover all of it, and a key of the caller's goes with one write. The locks that the client
+        // is under hold for a group as they do for each of its writes.
+        let groups = options.upload.lock.is_none() && !client.has_own_key();
         Self { client, options: Arc::new(options), groups }
     }
 
@@ -84,26 +84,15 @@ impl Work for Uploads {
     }
 
     fn is_unsure(&self, item: &Item) -> bool {
-        let options = &self.options.upload;
-        options.skip_same
-            && !item.is_missing
-            && item.length.is_some_and(|length| {
-                same::may_be(&item.given.known, length, options, item.given.if_match.or(options.if_match))
-            })
+        !item.is_missing && same::is_needed(&item.given, item.length, &self.options.upload)
     }
 
     fn check(self: Arc<Self>, item: Item) -> BoxFuture<'static, Result<UploadOutcome, Item>> {
         async move {
             let (report, options) = (self.report(item.index), &self.options.upload);
-            let Item { index, given, length, .. } = item;
-            let Some(look) = Look::at(&given, options) else {
-                return Err(Item { index, given, length, is_missing: true });
-            };
-            let found = async {
-                options.hand().pass().await?;
-                look.find(&self.client).await
-            };
-            let Some(found) = options.hand().guard(found).await.transpose() else {
+            let Item { index, mut given, length, .. } = item;
+            let looking = same::look(&self.client, &mut given, options);
+            let Some(found) = options.hand().guard(looking).await.transpose() else {
                 return Err(Item { index, given, length, is_missing: true });
             };
             let result = same::told(&report, found);
@@ -143,12 +132,13 @@ impl Work for Uploads {
         outcomes: UnboundedSender<UploadOutcome>,
     ) -> BoxFuture<'static, ()> {
         async move {
-            let puts = items.into_iter().filter_map(|Item { index, given, .. }| match given.target {
-                Target::Path(place) => {
-                    Some(Put { index, source: given.source, place, if_match: given.if_match })
+            let puts = items.into_iter().filter_map(|Item { index, given, .. }| {
+                let (held, if_match) = (Held::of(&given.source)?, given.if_match);
+                match given.target {
+                    Target::Path(place) => Some(Put { index, held, place, if_match }),
+                    // None of a group goes elsewhere.
+                    Target::Child { .. } | Target::Version { .. } => None,
                 }
-                // None of a group goes elsewhere.
-                Target::Child { .. } | Target::Version { .. } => None,
             });
             let tell = |outcome| drop(outcomes.send(outcome));
             batch::upload(&self.client, workspace, puts.collect(), &self.options, tell).await;

@@ -197,8 +197,8 @@ impl Tus<'_> {
         body: Body,
     ) -> Result<()> {
         let sending = match &body {
-            Body::Chunks(_, _, sending) => Some(sending.clone()),
-            Body::Empty | Body::Whole(_) | Body::Pieces(..) => None,
+            Body::Chunks(_, _, sending) | Body::Pieces(_, sending) => Some(sending.clone()),
+            Body::Empty | Body::Whole(_) => None,
         };
         let mut request = self.client.request(Method::PATCH, upload, body)?;
         let headers = request.headers_mut();

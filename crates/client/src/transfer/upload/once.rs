@@ -146,8 +146,12 @@ impl<'a> Upload<'a> {
         let (body, digest) = self.body(sending).await?;
         let request = self.request(body, digest)?;
         let guard = sending.clone().map(Guard);
+        // A caller's stream says nothing of the line.
+        let watched = sending.as_ref().filter(|_| !matches!(self.content, Ready::Stream(..)));
+        let watched = watched.map(|sending| self.client.line().watch(sending));
         let mut answer = self.client.send(request, sending.clone(), Lane::Common).await?;
         let node: Node = read(&mut answer).await?;
+        drop(watched);
         if let Some(guard) = guard {
             // All is said; whether the body was read to its end no longer matters.
             drop(guard);

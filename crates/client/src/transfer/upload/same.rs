@@ -1,28 +1,37 @@
-//! Looking whether what would be uploaded is there already.
+//! Looking at what stands where something would be uploaded: the same, or a version that the write replaces.
 
-use std::path::PathBuf;
-
-use bytes::Bytes;
 use longshore_core::wire::{Node, NodeKind};
-use longshore_core::{Algorithm, ErrorKind};
+use longshore_core::{Algorithm, Digest, ErrorKind};
 
 use super::{UploadOptions, find};
 use crate::api::files::IfMatch;
 use crate::client::Client;
 use crate::error::Result;
+use crate::transfer::batch::Held;
 use crate::transfer::plan::shows_itself;
 use crate::transfer::progress::Report;
 use crate::transfer::reader;
-use crate::transfer::source::{Known, Source, Target, UploadItem};
+use crate::transfer::source::{Known, Source, UploadItem};
 use crate::transfer::threads::blocking;
 
-/// Tells whether content of this length may be what stands at its target, so far as that is known.
-pub(crate) fn may_be(known: &Known, length: u64, options: &UploadOptions, if_match: Option<IfMatch>) -> bool {
-    shows_itself(options.on_conflict, options.if_none_match)
-        && match known {
-            Known::Unknown => true,
-            Known::Absent => false,
-            Known::Node(node) => is_alike(node, length, if_match),
+/// Tells whether the options ask for a look before something is sent.
+pub(crate) fn is_asked(options: &UploadOptions) -> bool {
+    (options.skip_same || options.state_version) && shows_itself(options.on_conflict, options.if_none_match)
+}
+
+/// Tells whether an item's target must be looked at before content of this length is sent: for what stands there may be the
+/// same, or is not known and is to be stated. What cannot be read has no length.
+pub(crate) fn is_needed(item: &UploadItem, length: Option<u64>, options: &UploadOptions) -> bool {
+    let if_match = item.if_match.or(options.if_match);
+    let is_unstated = options.state_version && if_match.is_none();
+    is_asked(options)
+        && length.is_some()
+        && match (&item.known, length) {
+            (Known::Unknown, _) => options.skip_same || is_unstated,
+            (Known::Absent, _) | (_, None) => false,
+            (Known::Node(node), Some(length)) => {
+                is_unstated || (options.skip_same && is_alike(node, length, if_match))
+            }
         }
 }
 
@@ -35,61 +44,52 @@ fn is_alike(node: &Node, length: u64, if_match: Option<IfMatch>) -> bool {
     is_wanted && is_known && node.kind == NodeKind::File && node.size == length
 }
 
-/// A look whether an item's content stands at its target.
-pub(crate) struct Look {
-    content: Content,
-    target: Target,
-    known: Known,
-    if_match: Option<IfMatch>,
-}
-
-/// Content that can be read to be hashed and again to be sent.
-enum Content {
-    File(PathBuf),
-    Memory(Bytes),
-}
-
-impl Look {
-    /// Makes a look; nothing for a stream, which can be read but once.
-    pub(crate) fn at(item: &UploadItem, options: &UploadOptions) -> Option<Self> {
-        let content = match &item.source {
-            Source::Path(path) => Content::File(path.clone()),
-            Source::Bytes(bytes) => Content::Memory(bytes.clone()),
-            Source::Stream { .. } => return None,
+/// Looks at an item's target, and returns what stands there if nothing need be sent. Else the item knows what stands there,
+/// and states its version if the options ask for that.
+///
+/// The server is asked only where nothing is known, and the content is read only where its length is right.
+pub(crate) async fn look(
+    client: &Client,
+    item: &mut UploadItem,
+    options: &UploadOptions,
+) -> Result<Option<Node>> {
+    options.hand().pass().await?;
+    if let Known::Unknown = item.known {
+        item.known = match find(client, &item.target).await {
+            Ok(node) => node.into(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Known::Absent,
+            Err(error) => return Err(error),
         };
-        let (target, known) = (item.target.clone(), item.known.clone());
-        Some(Self { content, target, known, if_match: item.if_match.or(options.if_match) })
     }
-
-    /// Returns what stands at the target, if that is the content. The server is asked only where nothing is known, and the
-    /// content is read only where its length is right.
-    pub(crate) async fn find(self, client: &Client) -> Result<Option<Node>> {
-        let node = match self.known {
-            Known::Node(node) => *node,
-            Known::Absent => return Ok(None),
-            Known::Unknown => match find(client, &self.target).await {
-                Ok(node) => node,
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(error),
-            },
-        };
-        if !is_alike(&node, node.size, self.if_match) {
-            return Ok(None);
+    let Known::Node(node) = &item.known else { return Ok(None) };
+    let if_match = item.if_match.or(options.if_match);
+    if options.skip_same && is_alike(node, node.size, if_match) {
+        let digest = hash(&item.source, node.size).await?;
+        if digest.is_some() && digest == node.digest {
+            return Ok(Some(Node::clone(node)));
         }
-        let length = node.size;
-        // What cannot be read says so when it is sent.
-        let digest = blocking(move || {
-            Ok(match self.content {
-                Content::File(path) => {
-                    let opened = reader::open_file(&path).ok();
-                    let opened = opened.filter(|(_, metadata)| metadata.len() == length);
-                    opened.and_then(|(file, _)| reader::hash(file, length))
-                }
-                Content::Memory(bytes) => (bytes.len() as u64 == length).then(|| reader::digest(&bytes)),
-            })
-        })
-        .await?;
-        Ok((digest.is_some() && digest == node.digest).then_some(node))
+    }
+    if options.state_version && if_match.is_none() {
+        item.if_match = node.version_id.map(IfMatch::Version);
+    }
+    Ok(None)
+}
+
+/// Hashes content that has this length and can be read again to be sent; nothing for other content, and for what cannot be
+/// read, which says so when it is sent.
+fn hash(source: &Source, length: u64) -> impl Future<Output = Result<Option<Digest>>> + use<> {
+    // The source itself is not held: a stream cannot be seen by two threads.
+    let held = Held::of(source);
+    async move {
+        let Some(held) = held else { return Ok(None) };
+        let hashed = move || match held {
+            Held::File(path) => {
+                let opened = reader::open_file(&path).ok().filter(|(_, found)| found.len() == length);
+                opened.and_then(|(file, _)| reader::hash(file, length))
+            }
+            Held::Memory(bytes) => (bytes.len() as u64 == length).then(|| reader::digest(&bytes)),
+        };
+        blocking(move || Ok(hashed())).await
     }
 }
 

@@ -2,8 +2,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use longshore_core::{Timestamp, WorkspaceId};
 use proptest::prelude::*;
 use tokio::sync::mpsc::{self, UnboundedSender};
@@ -19,6 +19,8 @@ struct File {
     workspace: u8,
     unsure: bool,
     same: bool,
+    /// Whether it is not there yet when it is asked for.
+    late: bool,
 }
 
 #[derive(Default)]
@@ -111,19 +113,22 @@ impl Work for Counting {
 
 fn file() -> impl Strategy<Value = File> {
     let length = prop_oneof![4 => 0..200_000_u64, 1 => Just(131_072), 1 => Just(131_073)];
-    (length, 0..2_u8, any::<bool>(), any::<bool>()).prop_map(|(length, workspace, unsure, same)| File {
-        length,
-        workspace,
-        unsure,
-        same,
-    })
+    let late = prop_oneof![20 => Just(false), 1 => Just(true)];
+    let parts = (length, 0..2_u8, any::<bool>(), any::<bool>(), late);
+    parts.prop_map(|(length, workspace, unsure, same, late)| File { length, workspace, unsure, same, late })
 }
 
 /// Runs all and returns the places in the order they ended.
 async fn run(files: Vec<File>, limit: usize, control: Control, counted: &Arc<Counted>) -> Vec<usize> {
     let (sender, mut outcomes) = mpsc::unbounded_channel();
     let work = Counting(Arc::clone(counted));
-    Schedule::new(work, files.into_iter(), limit, control, sender).run().await;
+    let files = stream::iter(files).then(async |file| {
+        if file.late {
+            tokio::task::yield_now().await;
+        }
+        file
+    });
+    Schedule::new(work, files, limit, control, sender).run().await;
     let mut places = Vec::new();
     while let Some(place) = outcomes.recv().await {
         places.push(place);
@@ -155,7 +160,7 @@ proptest! {
 async fn what_was_not_begun_has_no_outcome_once_all_is_cancelled() {
     let control = Control::new();
     control.cancel();
-    let small = File { length: 1, workspace: 0, unsure: false, same: false };
+    let small = File { length: 1, workspace: 0, unsure: false, same: false, late: false };
     let places = run(vec![small; 10], 2, control, &Arc::default()).await;
     assert!(places.is_empty());
 }
