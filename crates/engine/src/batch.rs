@@ -18,7 +18,7 @@ use crate::db::nodes::{NodeRow, Place};
 use crate::download::{Content, content_of};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
-use crate::nodes::{Target, follow, live_node};
+use crate::nodes::{Target, at_path, live_node};
 use crate::upload::{
     Heartbeat, Input, Received, SNIFFED, UploadOptions, Written, came_for_nothing, check_digests, commit,
     media_type, wants_sha256,
@@ -265,12 +265,6 @@ impl Engine {
             .await?;
         Ok(found.into_iter().map(|found| found.map(|found| Self::content(found, self.store()))).collect())
     }
-}
-
-async fn at_path(tx: &mut db::Tx, root: NodeId, path: WorkspacePath) -> Result<(NodeRow, Place)> {
-    let row = follow(tx, root, &path).await?;
-    let row = row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
-    Ok((row, Place { path, ..Place::default() }))
 }
 
 async fn in_workspace(

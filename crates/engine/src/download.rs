@@ -17,7 +17,7 @@ use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
-use crate::nodes::{follow, live_node, visible_node};
+use crate::nodes::{at_path, live_node, visible_node};
 use crate::read_clock::ReadClock;
 use crate::versions::no_version;
 use crate::workspaces;
@@ -220,10 +220,8 @@ impl Engine {
                 Box::pin(async move {
                     let known = db::workspaces::get(tx, workspace).await?;
                     let root = known.ok_or_else(|| workspaces::not_found(workspace))?.root_id;
-                    let row = follow(tx, root, &path).await?;
-                    let row =
-                        row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
-                    content_of(tx, row, Place { path, ..Place::default() }, None, clock).await
+                    let (row, place) = at_path(tx, root, path).await?;
+                    content_of(tx, row, place, None, clock).await
                 })
             })
             .await?;

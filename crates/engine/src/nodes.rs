@@ -179,6 +179,13 @@ pub(crate) async fn follow(tx: &mut Tx, root: NodeId, path: &WorkspacePath) -> R
     Ok(row)
 }
 
+/// Returns the live node at a path, and its place.
+pub(crate) async fn at_path(tx: &mut Tx, root: NodeId, path: WorkspacePath) -> Result<(NodeRow, Place)> {
+    let row = follow(tx, root, &path).await?;
+    let row = row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
+    Ok((row, Place { path, ..Place::default() }))
+}
+
 /// Refuses a file where a path leads through.
 pub(crate) fn ensure_folder(row: &NodeRow, path: &WorkspacePath) -> Result<()> {
     if row.kind == NodeKind::Folder {
@@ -258,10 +265,8 @@ impl Engine {
             .read(move |tx| {
                 let (path, mut clock) = (path.clone(), clock.clone());
                 Box::pin(async move {
-                    let row = follow(tx, root, &path).await?;
-                    let row =
-                        row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
-                    clock.node(tx, row, Place { path, ..Place::default() }).await
+                    let (row, place) = at_path(tx, root, path).await?;
+                    clock.node(tx, row, place).await
                 })
             })
             .await

@@ -16,7 +16,7 @@ use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::{Depth, PageRequest, Stride, WalkCursor, pause, resume, walk};
-use crate::nodes::follow;
+use crate::nodes::at_path;
 use crate::read_clock::ReadClock;
 
 /// How many nodes one call looks at.
@@ -77,11 +77,7 @@ enum Place {
 async fn base(tx: &mut Tx, root: NodeId, filter: &NodeFilter) -> Result<NodeId> {
     match &filter.under {
         None => Ok(root),
-        Some(path) => {
-            let row = follow(tx, root, path).await?;
-            let row = row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
-            Ok(row.id)
-        }
+        Some(path) => Ok(at_path(tx, root, path.clone()).await?.0.id),
     }
 }
 

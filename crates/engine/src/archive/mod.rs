@@ -2,8 +2,8 @@
 //! for each entry.
 //!
 //! Contents lie in it as they are, uncompressed: most large files are compressed already, and so the length can be
-//! told beforehand. Each entry is the version that stood when the walk came by. A small selection is looked at whole
-//! before the first byte is sent; in a large one a file that is trashed before its turn is left out. What cannot be
+//! told beforehand. Each entry is the version that stood when the walk came by. A small selection is looked at whole, in
+//! one reading, before the first byte is sent; in a large one a file that is trashed before its turn is left out. What cannot be
 //! read breaks the archive off: it is never shorter than it should be without being broken.
 //!
 //! Names stand in it as they are in the workspace: none holds `/` or is `..`, so by the format's own rules nothing is
@@ -89,7 +89,7 @@ impl Archive {
 }
 
 /// A node with the name that it has in the archive: a path of names, `/` between them and none at the ends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Listed {
     name: String,
     node: Node,
@@ -174,6 +174,15 @@ impl Engine {
             None => Listed { name: String::new(), node },
         });
         let named: Vec<_> = named.collect();
+        if let Some(members) = self.of_one_moment(&actor, &named).await? {
+            let length = Some(zip::length(members.iter().map(Member::entry)));
+            let members = stream::iter(members).map(Ok).boxed();
+            return Ok(Archive {
+                name: format!("{name}.zip"),
+                length,
+                bytes: Writing::new(members).into_bytes(),
+            });
+        }
         let listed = stream::iter(named).flat_map({
             let (engine, actor) = (engine.clone(), actor.clone());
             move |item| engine.listed(actor.clone(), item)
@@ -191,17 +200,32 @@ impl Engine {
             }
         });
         let mut members: BoxStream<'static, Result<Member>> = members.try_flatten().boxed();
-        let mut first = Vec::new();
-        while first.len() <= LOOKED_AT_WHOLE {
-            match members.next().await {
-                Some(member) => first.push(member?),
-                None => break,
+        // What cannot be read at all is said before anything is sent.
+        let first = members.next().await.transpose()?;
+        let members = stream::iter(first).map(Ok).chain(members).boxed();
+        Ok(Archive { name: format!("{name}.zip"), length: None, bytes: Writing::new(members).into_bytes() })
+    }
+
+    /// Opens nodes and all that is below them in one reading; nothing where that is more than is looked at whole.
+    async fn of_one_moment(&self, actor: &Actor, named: &[Listed]) -> Result<Option<Vec<Member>>> {
+        if named.len() > LOOKED_AT_WHOLE {
+            return Ok(None);
+        }
+        let (actor, clock, named) = (actor.clone(), self.read_clock(), named.to_vec());
+        let found = self.db().read(move |tx| {
+            let (actor, clock, named) = (actor.clone(), clock.clone(), named.clone());
+            Box::pin(async move { open_all(tx, &actor, named, &clock).await })
+        });
+        Ok(found.await?.map(|found| found.into_iter().map(|found| self.member(found)).collect()))
+    }
+
+    fn member(&self, Opened { name, node, content }: Opened) -> Member {
+        match content {
+            None => Member::folder(&name, node.updated_at),
+            Some((version, stored)) => {
+                Member::file(name, Self::content((node, version, stored), self.store()))
             }
         }
-        let is_whole = first.len() <= LOOKED_AT_WHOLE;
-        let length = is_whole.then(|| zip::length(first.iter().map(Member::entry)));
-        let members = stream::iter(first).map(Ok).chain(members).boxed();
-        Ok(Archive { name: format!("{name}.zip"), length, bytes: Writing::new(members).into_bytes() })
     }
 
     /// Lists a node and all that is below it, page by page, while the archive is read.
@@ -275,6 +299,58 @@ impl Engine {
         });
         Ok(opened.collect())
     }
+}
+
+/// A node that was looked up; of a file, with its content.
+struct Opened {
+    name: String,
+    node: Node,
+    content: Option<(Version, Stored)>,
+}
+
+/// Opens nodes and all that is below them; nothing where that is more than is looked at whole.
+async fn open_all(
+    tx: &mut Tx,
+    actor: &Actor,
+    named: Vec<Listed>,
+    clock: &ReadClock,
+) -> Result<Option<Vec<Opened>>> {
+    let mut found = Vec::new();
+    for Listed { name, node } in named {
+        if node.kind == NodeKind::File {
+            // What stands now, and not what stood when the request was read.
+            if let Some((node, version, stored)) = open(tx, actor, node.id, None, clock).await? {
+                found.push(Opened { name, node, content: Some((version, stored)) });
+            }
+            continue;
+        }
+        live_node(tx, actor, node.id).await?;
+        let below = Walking { folder: node.id, name: name.clone(), cursor: None };
+        let begin = (node.id, vec![String::new()]);
+        let mut frames = resume(tx, node.id, WorkspacePath::root(), begin).await?;
+        // A root has no name, and so no entry.
+        if !name.is_empty() {
+            found.push(Opened { name, node, content: None });
+        }
+        // One more than may be: where there is one, it is seen.
+        let limit = u32::try_from((LOOKED_AT_WHOLE + 1).saturating_sub(found.len())).unwrap_or(1);
+        let stride = Stride { depth: Depth::All, limit, looks: limit };
+        for node in walk(tx, &mut frames, stride, &mut clock.clone(), |_| true).await? {
+            let Listed { name, node } = below.named(node);
+            let content = match node.kind {
+                NodeKind::Folder => None,
+                NodeKind::File => match open(tx, actor, node.id, None, clock).await? {
+                    Some((_, version, stored)) => Some((version, stored)),
+                    None => continue,
+                },
+            };
+            found.push(Opened { name, node, content });
+        }
+        if found.len() > LOOKED_AT_WHOLE || pause(below.folder, frames).is_some() {
+            return Ok(None);
+        }
+    }
+    Ok((found.len() <= LOOKED_AT_WHOLE).then_some(found))
 }
 
 /// Finds the content of a file that was listed; nothing where the file has gone since.

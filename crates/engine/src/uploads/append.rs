@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::upload::Heartbeat;
 use crate::versions::no_version;
 
-/// Where bytes are cut into pieces: so much of what comes in one request is lost at most when the server dies.
+/// Where bytes are cut into pieces, unless they are wanted whole: so much of what came is lost at most when the server dies.
 const PIECE: u64 = 64 * 1_024 * 1_024;
 
 /// How many pieces of a delta are counted in one transaction.
@@ -189,9 +189,15 @@ impl Append {
         drop(incoming);
         let is_kept = !self.is_whole || matches!(ended, Ok(Ended::Whole));
         let kept = if is_kept { self.end_tail().await } else { std::mem::take(&mut self.tail).abort().await };
-        // A storage that fails is what its owner must hear of first: the client's fault may be none.
-        kept?;
-        let ended = ended?;
+        let ended = match kept {
+            // That what came is not kept is worse than what was wrong about the rest.
+            Err(fault) if !fault.is_refusal() => return Err(fault),
+            kept => {
+                let ended = ended?;
+                kept?;
+                ended
+            }
+        };
         if matches!(ended, Ended::TakenOver) {
             return Err(taken_over());
         }

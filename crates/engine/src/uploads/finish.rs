@@ -22,7 +22,9 @@ use crate::db::uploads::{UploadKind, UploadRow};
 use crate::download::{ContentStream, read_pieces};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
-use crate::upload::{Input, Received, SNIFFED, Written, came_for_nothing, commit, media_type};
+use crate::upload::{
+    Input, Received, SNIFFED, Written, came_for_nothing, check_digests, commit, media_type, wants_sha256,
+};
 
 /// Pieces that are smaller than this on the average are written anew as one: a reader opens each by itself.
 const WORTH_KEEPING: u64 = 256 * 1_024;
@@ -292,16 +294,8 @@ impl Engine {
             }
         }
         let digest = cells.digest()?;
-        for wanted in stated {
-            let found = match wanted.algorithm() {
-                Algorithm::Blake3 => digest,
-                Algorithm::Sha256 => self.sha256(&pieces, size).await?,
-            };
-            if found != *wanted {
-                let detail = format!("the content has {found}, not {wanted}");
-                return Err(Error::new(Code::DigestMismatch, detail));
-            }
-        }
+        let sha256 = if wants_sha256(stated) { Some(self.sha256(&pieces, size).await?) } else { None };
+        check_digests(stated, digest, sha256)?;
         let first = head.slice(..head.len().min(SNIFFED));
         Ok((digest, first, is_small.then_some(head)))
     }

@@ -71,7 +71,8 @@ impl Engine {
                     Err(error) if error.code() == Code::UploadNotFound => {
                         let text = row.parts.as_deref().unwrap_or_default();
                         let known = db::uploads::of_parts(tx, actor.principal, text).await?;
-                        let id = known.as_ref().ok_or(error)?.id;
+                        let id = known.ok_or(error)?.id;
+                        let known = db::uploads::take_over(tx, id).await?;
                         return join_again(tx, seen(known, id, &actor, now)?, row).await;
                     }
                     Err(error) => return Err(error),
@@ -89,7 +90,8 @@ impl Engine {
 }
 
 /// Goes on with an upload that parts were made into before. One that is not finished becomes what is asked now.
-async fn join_again(tx: &mut Tx, known: UploadRow, row: UploadRow) -> Result<UploadRow> {
+async fn join_again(tx: &mut Tx, mut known: UploadRow, row: UploadRow) -> Result<UploadRow> {
+    db::uploads::keep(tx, &mut known, row.expires_at).await?;
     // A file that was given no name has its upload's id.
     let plan = row.plan.replace(&row.id.to_string(), &known.id.to_string());
     if Plan::of(&known)?.makes_what(&Plan::from_json(&plan)?) {

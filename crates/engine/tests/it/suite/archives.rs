@@ -54,6 +54,40 @@ pub(super) async fn an_archive_is_of_one_moment_or_of_the_walk(world: &World) {
     collect(archive.into_bytes()).await.unwrap();
 }
 
+/// Of two files that are written in turns, no archive has the one before the other.
+pub(super) async fn a_small_selection_is_of_one_moment(world: &World) {
+    const ROUNDS: usize = 40;
+    let number = |zip: &[u8], text: &str| {
+        let text = text.as_bytes();
+        let at = zip.windows(text.len()).position(|window| window == text).unwrap() + text.len();
+        str::from_utf8(&zip[at..at + 5]).unwrap().parse::<usize>().unwrap()
+    };
+    let write = async |round: usize| {
+        world.put("/a", format!("first{round:05}").as_bytes()).await;
+        world.put("/b", format!("other{round:05}").as_bytes()).await;
+    };
+    write(0).await;
+    let writing = async {
+        for round in 1..ROUNDS {
+            write(round).await;
+        }
+    };
+    let reading = async {
+        loop {
+            let items = vec![ArchiveItem::Path(path("/a")), ArchiveItem::Path(path("/b"))];
+            let archive = world.engine.archive_selection(&world.owner, world.id(), items).await.unwrap();
+            assert!(archive.length().is_some());
+            let zip = collect(archive.into_bytes()).await.unwrap();
+            let (first, other) = (number(&zip, "first"), number(&zip, "other"));
+            assert!(first == other || first == other + 1, "{first} beside {other}");
+            if other == ROUNDS - 1 {
+                break;
+            }
+        }
+    };
+    tokio::join!(writing, reading);
+}
+
 /// Where the root is asked for beside what lies in it, no two entries have the same name.
 pub(super) async fn what_lies_in_a_root_is_not_given_twice(world: &World) {
     let file = world.put("/a", b"first").await;

@@ -48,6 +48,7 @@ macro_rules! cases {
 cases![
     BYTES_OUT:
     archives::an_archive_is_of_one_moment_or_of_the_walk,
+    archives::a_small_selection_is_of_one_moment,
     archives::what_lies_in_a_root_is_not_given_twice,
     archives::links_share_a_secret,
 ];
