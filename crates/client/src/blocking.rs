@@ -11,8 +11,8 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
     After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote, Delivery, DeliveryState,
-    Event, EventPage, Hook, Job, Key, Link, Me, NewHook, NewKey, Node, Note, Purged, Redeliver, RestoreNode,
-    Status, UndoActs, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
+    Event, EventPage, Hook, Job, Key, Link, Me, NewHook, NewKey, Node, Note, OpenUpload, Purged, Redeliver,
+    RestoreNode, Status, UndoActs, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{
     DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, VersionId, WorkspaceId,
@@ -252,6 +252,7 @@ impl Files {
         wait delete_version(file: NodeId, version: VersionId, if_match: Option<IfMatch>) -> Result<()>;
         wait purge(node: NodeId, if_match: Option<IfMatch>) -> Result<Purged>;
         wait empty_trash(workspace: Option<WorkspaceId>) -> Result<Purged>;
+        iterate open_uploads() -> Waiting<crate::Listing<OpenUpload>>;
         iterate find(workspace: Option<WorkspaceId>, query: &NodeQuery) -> Waiting<crate::Listing<Node>>;
         wait restore_version(file: NodeId, version: VersionId, if_match: Option<IfMatch>) -> Result<Node>;
     }

@@ -90,7 +90,7 @@ fn full(answer: &Answer) {
 #[test]
 fn a_full_disk_under_a_server_is_507_and_an_upload_goes_on_when_there_is_room_again() {
     let Some(server) = Server::start() else {
-        // The engine's own tests say so, and try it with injected faults.
+        println!("skipped: a tmpfs cannot be mounted here; the engine's tests inject the fault");
         return;
     };
     let content = "0123456789abcdef".repeat(3 * MIB / 16);
@@ -134,9 +134,12 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn a_full_disk_under_a_download_is_said_and_the_next_run_ends_whole() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Server::start() else {
+        println!("skipped: a tmpfs cannot be mounted here");
+        return;
+    };
     server.disk.grow(64);
-    let Some(disk) = TinyDisk::mount(server.folder.path().join("to"), 8) else { return };
+    let disk = TinyDisk::mount(server.folder.path().join("to"), 8).unwrap();
     // One that comes over one answer, and one that comes in parts.
     for (name, length) in [("one", 12 * MIB), ("many", 40 * MIB)] {
         let from = server.folder.path().join(name);

@@ -281,6 +281,8 @@ fn a_later_run_sends_only_the_rest_and_writes_one_version() {
         runtime.block_on(client.files().by_path(target())).is_err(),
         "nothing appears before it is whole"
     );
+    let open = || runtime.block_on(client.files().open_uploads().collect_all()).unwrap();
+    assert!(!open().is_empty() && open().iter().all(|upload| upload.is_part && upload.path.is_none()));
 
     let kept = Arc::new(Mutex::new(None));
     let (copy, within) = (Arc::clone(&kept), folder.clone());
@@ -297,7 +299,7 @@ fn a_later_run_sends_only_the_rest_and_writes_one_version() {
     let (moved, reused) = (now["moved"], now["reused"]);
     assert_eq!(moved + reused - now.get("discarded").unwrap_or(&0), length);
     assert!(reused >= 16 * MIB, "{now:?}");
-    assert!(states(&folder).is_empty());
+    assert!(states(&folder).is_empty() && open().is_empty());
 
     // A run that died after the server had joined the parts: the state is there, and the parts are gone.
     let (state, text) = kept.lock().unwrap().take().unwrap();
