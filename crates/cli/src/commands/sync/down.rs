@@ -10,7 +10,7 @@ use super::{Change, Mark, Step, other_kind};
 use crate::failure::Failure;
 use crate::transfer::clash::Clashes;
 use crate::transfer::landing::{Landing, Spot, other};
-use crate::transfer::merge::{Entry, Kind, Merge, Met, is_within};
+use crate::transfer::merge::{Entry, Kind, Left, Merge, Met, is_within};
 use crate::transfer::receive::{Get, Job};
 use crate::transfer::same::{Reader, open_file};
 use crate::transfer::summary::Outcome;
@@ -36,9 +36,9 @@ pub(super) struct Planner {
     delete: bool,
     clashes: Clashes,
     /// What is here and is left as it is.
-    left: Option<Path>,
+    left: Left,
     /// What is not fetched, since its folder cannot be made.
-    blocked: Option<Path>,
+    blocked: Left,
     /// Folders that are here alone, from the outermost to the one at hand: each goes when all in it was looked at.
     extra: Vec<Path>,
     /// What comes before the next path.
@@ -59,8 +59,8 @@ impl Planner {
             folder,
             delete,
             clashes,
-            left: None,
-            blocked: None,
+            left: Left::default(),
+            blocked: Left::default(),
             extra: Vec::new(),
             waiting: VecDeque::new(),
         }
@@ -123,13 +123,15 @@ impl Planner {
 
     /// Decides about what is on this machine alone.
     fn local(&mut self, entry: Entry) -> Option<Step<Job>> {
-        if is_within(&entry.path, self.left.as_ref()) {
+        if self.left.holds(&entry.path) {
             return None;
         }
         match entry.kind {
             Kind::Unreadable(failure) => {
                 let told = failed(entry.local.display(), failure);
-                self.left = Some(entry.path);
+                self.left.leave(&entry.path);
+                // Nobody has looked at all in the folders that it is in.
+                self.extra.retain(|folder| !is_within(&entry.path, Some(folder)));
                 Some(told)
             }
             _ if !self.delete => None,
@@ -148,7 +150,7 @@ impl Planner {
 
     /// Decides about what is in the workspace alone.
     fn remote(&mut self, node: Box<Node>) -> Option<Plan> {
-        if is_within(&node.path, self.blocked.as_ref()) {
+        if self.blocked.holds(&node.path) {
             return None;
         }
         if let Err(failure) = self.clashes.check(&node.path) {
@@ -163,7 +165,7 @@ impl Planner {
     /// Decides about what is on both sides.
     fn both(&mut self, entry: Entry, node: Box<Node>) -> Option<Plan> {
         if let Err(failure) = self.clashes.check(&node.path) {
-            self.left = Some(node.path.clone());
+            self.left.leave(&node.path);
             return Some(Plan::Step(failed(&node.path, failure)));
         }
         let refused = match (entry.kind, node.kind) {
@@ -173,7 +175,7 @@ impl Planner {
                 return Some(Plan::Fetch(Some((entry, size)), node, self.ground()));
             }
             (Kind::Folder, NodeKind::File) => {
-                self.left = Some(entry.path.clone());
+                self.left.leave(&entry.path);
                 match self.make_room(&entry.local, &entry.path, "a folder", "a file", Landing::remove_all) {
                     Ok(()) => return Some(Plan::Fetch(None, node, self.ground())),
                     Err(failure) => failure,
@@ -188,8 +190,8 @@ impl Planner {
             (Kind::Other, _) => other(&entry.local),
             (Kind::Unreadable(failure), _) => failure,
         };
-        self.left = Some(node.path.clone());
-        self.blocked = Some(node.path.clone());
+        self.left.leave(&node.path);
+        self.blocked.leave(&node.path);
         Some(Plan::Step(failed(&node.path, refused)))
     }
 
@@ -203,7 +205,7 @@ impl Planner {
         match made {
             None | Some(Ok(_)) => Step::Made(change),
             Some(Err(failure)) => {
-                self.blocked = Some(node.path.clone());
+                self.blocked.leave(&node.path);
                 failed(&node.path, failure)
             }
         }
