@@ -9,6 +9,7 @@ use longshore_core::PathError;
 use tokio::sync::mpsc;
 use walkdir::{DirEntry, WalkDir};
 
+use super::landing::is_leftover;
 use super::tree::Tree;
 use crate::failure::{Exit, Failure};
 
@@ -240,7 +241,7 @@ fn kind(entry: &DirEntry) -> Kind {
     if kind.is_dir() {
         return Kind::Folder;
     }
-    if !kind.is_file() || is_part(entry) {
+    if !kind.is_file() || is_leftover(entry.file_name()) {
         return Kind::Other;
     }
     match entry.metadata() {
@@ -250,14 +251,6 @@ fn kind(entry: &DirEntry) -> Kind {
             Kind::Unreadable(Failure::local(message, &error.into()))
         }
     }
-}
-
-/// Tells whether a file is what a download keeps beside its place, to go on with: `.<name>.<16 digits>.part` or `.state`.
-fn is_part(entry: &DirEntry) -> bool {
-    let Some(name) = entry.file_name().to_str().and_then(|name| name.strip_prefix('.')) else { return false };
-    let Some(rest) = name.strip_suffix(".part").or(name.strip_suffix(".state")) else { return false };
-    let mark = rest.rsplit_once('.').map(|(_, mark)| mark);
-    mark.is_some_and(|mark| mark.len() == 16 && mark.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

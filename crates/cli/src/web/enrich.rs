@@ -212,13 +212,12 @@ fn failed(key: &str, row: Option<&RawValue>, refused: &Refused, attempts: u32) -
         body,
     };
     let line = line_of(&line);
-    let alike = refused.status == Some(401) || matches!(refused.code, "web_network" | "web_tls");
-    let hopeless = alike.then(|| {
-        let told =
-            Refused { status: refused.status, ..Refused::new(refused.code, Again::Never, &*refused.message) };
-        Box::new(told.into_failure())
-    });
-    Done::Failed { line, hopeless }
+    let told =
+        Refused { status: refused.status, ..Refused::new(refused.code, Again::Never, &*refused.message) };
+    let failure = told.into_failure();
+    // All rows are asked of one server, with one key.
+    let alike = failure.is_hopeless() || refused.code == "web_network" || refused.status == Some(401);
+    Done::Failed { line, hopeless: alike.then(|| Box::new(failure)) }
 }
 
 fn line_of(line: &impl Serialize) -> String {

@@ -52,6 +52,8 @@ pub(crate) enum Reply {
     Cut(Vec<u8>),
     /// Sends these bytes and then nothing until the client goes away.
     Stall(Vec<u8>),
+    /// Sends these bytes and then one more now and then until the client goes away.
+    Drip(Vec<u8>),
 }
 
 type Script = dyn Fn(usize, &Seen) -> Reply + Send + Sync;
@@ -156,6 +158,14 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
             Reply::Cut(bytes) => {
                 let _gone = stream.write_all(&bytes);
                 let _gone = stream.shutdown(Shutdown::Both);
+                return;
+            }
+            Reply::Drip(bytes) => {
+                let mut sent = stream.write_all(&bytes);
+                while sent.is_ok() && !shared.over.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(400));
+                    sent = stream.write_all(b"x");
+                }
                 return;
             }
             Reply::Stall(bytes) => {

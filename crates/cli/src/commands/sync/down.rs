@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, Stream};
 use longshore::{Name, Node, NodeKind, Path};
+use longshore_flow::Blocking;
 
 use super::{Change, Mark, Step, other_kind};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::transfer::clash::Clashes;
 use crate::transfer::landing::{Landing, Spot, other};
 use crate::transfer::merge::{Entry, Kind, Left, Merge, Met, is_within};
@@ -32,6 +33,8 @@ type Ground = Option<(Arc<Landing>, usize)>;
 pub(super) struct Planner {
     merge: Merge,
     landing: Option<Arc<Landing>>,
+    /// Where whole folders are removed, which takes its time.
+    disk: Blocking,
     folder: Path,
     delete: bool,
     clashes: Clashes,
@@ -56,6 +59,7 @@ impl Planner {
         Self {
             merge,
             landing,
+            disk: Blocking::new(1),
             folder,
             delete,
             clashes,
@@ -92,7 +96,7 @@ impl Planner {
                 Met::Nameless(..) => Some(Plan::Step(Step::Done(Outcome::Skipped))),
                 Met::Local(entry) => self.local(entry).map(Plan::Step),
                 Met::Remote(node) => self.remote(node),
-                Met::Both(entry, node) => self.both(entry, node),
+                Met::Both(entry, node) => self.both(entry, node).await,
             };
             self.waiting.extend(plan);
         }
@@ -163,7 +167,7 @@ impl Planner {
     }
 
     /// Decides about what is on both sides.
-    fn both(&mut self, entry: Entry, node: Box<Node>) -> Option<Plan> {
+    async fn both(&mut self, entry: Entry, node: Box<Node>) -> Option<Plan> {
         if let Err(failure) = self.clashes.check(&node.path) {
             self.left.leave(&node.path);
             return Some(Plan::Step(failed(&node.path, failure)));
@@ -176,13 +180,19 @@ impl Planner {
             }
             (Kind::Folder, NodeKind::File) => {
                 self.left.leave(&entry.path);
-                match self.make_room(&entry.local, &entry.path, "a folder", "a file", Landing::remove_all) {
+                match self
+                    .make_room(&entry.local, &entry.path, "a folder", "a file", Landing::remove_all)
+                    .await
+                {
                     Ok(()) => return Some(Plan::Fetch(None, node, self.ground())),
                     Err(failure) => failure,
                 }
             }
             (Kind::File(_), NodeKind::Folder) => {
-                match self.make_room(&entry.local, &entry.path, "a file", "a folder", Landing::remove_file) {
+                match self
+                    .make_room(&entry.local, &entry.path, "a file", "a folder", Landing::remove_file)
+                    .await
+                {
                     Ok(()) => return Some(Plan::Step(self.make(Mark::Change, &node))),
                     Err(failure) => failure,
                 }
@@ -215,7 +225,7 @@ impl Planner {
         self.landing.as_ref().map_or(Ok(()), |landing| landing.remove_file(self.names(path)))
     }
 
-    fn make_room(
+    async fn make_room(
         &self,
         local: &std::path::Path,
         path: &Path,
@@ -226,7 +236,10 @@ impl Planner {
         if !self.delete {
             return Err(other_kind(local.display(), is, wanted, HINT));
         }
-        self.landing.as_ref().map_or(Ok(()), |landing| remove(landing, self.names(path)))
+        let Some(landing) = self.landing.clone() else { return Ok(()) };
+        let names = self.names(path).to_vec();
+        let removed = self.disk.run(move || remove(&landing, &names)).await;
+        removed.map_err(|error| Failure::new(Exit::Unexpected, "unexpected", error.to_string()))?
     }
 }
 
