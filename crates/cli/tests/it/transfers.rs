@@ -265,7 +265,8 @@ fn a_rate_is_said_in_bytes() {
 
 #[test]
 fn a_rate_holds_a_transfer_back() {
-    const SIZE: usize = 8 * 1_024 * 1_024;
+    // Of one download half may wait in the buffers of sockets.
+    const SIZE: usize = 28 * 1_024 * 1_024;
     let server = Server::start();
     write(server.path("f"), bytes(SIZE));
     server.ok(&["up", "f", "/f"]);
@@ -283,7 +284,7 @@ fn a_rate_holds_a_transfer_back() {
         server.ok(&free);
         let far = way(link.counts());
         end(&mut limited);
-        assert!(far < SIZE as u64 / 4, "{far} bytes came through");
+        assert!(far < SIZE as u64 / 2, "{far} bytes came through");
     }
 }
 
