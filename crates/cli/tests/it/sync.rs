@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::folders::{Contents, contents, fill};
 use crate::run::{Server, run, write};
@@ -262,15 +262,22 @@ fn a_listing_that_ends_in_not_found_removes_nothing() {
     for broken in ["cursor=", "depth="] {
         let between = WebServer::start(move |_, seen| {
             if seen.target.contains(broken) {
-                let problem = r#"{"type": "about:blank", "title": "not found", "status": 404, "code": "node_not_found"}"#;
-                return Reply::Send(answer(404, &["content-type: application/problem+json"], problem));
+                let problem = json!({
+                    "type": "about:blank", "title": "not found", "status": 404, "detail": "it is gone",
+                    "code": "node_not_found", "request_id": "",
+                });
+                return Reply::Send(answer(
+                    404,
+                    &["content-type: application/problem+json"],
+                    problem.to_string(),
+                ));
             }
             Reply::Cut(seen.passed_on(address))
         });
         let mut command = server.command();
         command.env("LONGSHORE_URL", between.url(""));
         let ended = run(command, &["--json", "sync", "down", "--delete", "--yes", "/from", "source"]);
-        assert_ne!(ended.code, 0, "{}", ended.text());
+        assert!(ended.code != 0 && (ended.text() + &ended.stderr).contains("it is gone"), "{}", ended.stderr);
         assert!(between.targets().iter().any(|target| target.contains(broken)), "{:?}", between.targets());
         assert!(contents(&server.path("source")) == before, "{broken}: something was removed");
     }
