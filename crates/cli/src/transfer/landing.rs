@@ -56,10 +56,10 @@ enum Stands {
 impl Landing {
     /// Makes the folder `root`, if it is not there.
     pub(crate) fn new(root: &LocalPath) -> Result<Self, Failure> {
+        allow_many_open();
         fs::create_dir_all(root).map_err(|error| cannot_make(root, &error))?;
         let folder = retry_on_intr(|| rustix::fs::open(root, FOLDER, Mode::empty()))
             .map_err(|errno| cannot_make(root, &errno.into()))?;
-        allow_many();
         Ok(Self { path: root.to_owned(), folder: Arc::new(folder), held: Mutex::default() })
     }
 
@@ -266,26 +266,14 @@ fn open(parent: &OwnedFd, name: &str, make: bool) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// Tells whether a file is what a download keeps beside its place, to go on with: `.<name>.<16 digits>.part` or `.state`.
-pub(crate) fn is_leftover(name: &OsStr) -> bool {
-    let Some(name) = name.to_str().and_then(|name| name.strip_prefix('.')) else { return false };
-    let Some(rest) = name.strip_suffix(".part").or(name.strip_suffix(".state")) else { return false };
-    let mark = rest.rsplit_once('.').map(|(_, mark)| mark);
-    mark.is_some_and(|mark| mark.len() == 16 && mark.bytes().all(|digit| digit.is_ascii_hexdigit()))
-}
-
-/// Lets this program hold as many open files as the system allows it at all: each file on its way holds its folder, and the
-/// usual limit is meant for programs that cannot count higher.
-fn allow_many() {
+/// Raises this process's limit of open files as far as it may: each file that is on its way holds its folder open, and
+/// thousands of small ones are at once.
+fn allow_many_open() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
-        // With less it goes too, as long as there are not so many folders at once.
-        let _refused = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+        // Below a limit that stays low, a file that finds no room is a failure by itself.
+        let _unchanged = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     }
-}
-
-fn cannot_look(error: &io::Error) -> Failure {
-    Failure::local("cannot look at a folder", error)
 }
 
 fn cannot_make(path: &LocalPath, error: &io::Error) -> Failure {
@@ -344,6 +332,18 @@ pub(crate) fn other(path: &LocalPath) -> Failure {
 fn exists(path: &LocalPath) -> Failure {
     let message = format!("{} exists", path.display());
     Failure::new(Exit::Conflict, "local_exists", message).hint("--force replaces files")
+}
+
+/// Tells whether a file is what a download keeps beside its place, to go on with: `.<name>.<16 digits>.part` or `.state`.
+pub(crate) fn is_leftover(name: &OsStr) -> bool {
+    let Some(name) = name.to_str().and_then(|name| name.strip_prefix('.')) else { return false };
+    let Some(rest) = name.strip_suffix(".part").or(name.strip_suffix(".state")) else { return false };
+    let mark = rest.rsplit_once('.').map(|(_, mark)| mark);
+    mark.is_some_and(|mark| mark.len() == 16 && mark.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}
+
+fn cannot_look(error: &io::Error) -> Failure {
+    Failure::local("cannot look at a folder", error)
 }
 
 /// Returns what stands at `name`; a link is looked at, not through.
