@@ -150,6 +150,12 @@ impl Failure {
         Self::new(exit, code, format!("{message}: {error}"))
     }
 
+    /// Tells whether it says nothing about the item that it happened to, so that the next would meet it too.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        let codes = ["network", "storage_full", "store_full", "store_unavailable", "store_denied", "web_tls"];
+        codes.contains(&self.code.as_str()) || self.code.starts_with("key_")
+    }
+
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -16,6 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::profiles::variable;
 
 pub(crate) mod agent;
+pub(crate) mod content;
 pub(crate) mod download;
 pub(crate) mod enrich;
 pub(crate) mod filename;

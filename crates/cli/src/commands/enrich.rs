@@ -137,6 +137,9 @@ struct Summary {
     incomplete: bool,
     #[serde(skip)]
     stopped: Option<Exit>,
+    /// Why the table could not be read to its end.
+    #[serde(skip)]
+    unread: Option<Box<Failure>>,
 }
 
 /// Which rows have been met: in earlier runs, and in this one.
@@ -161,7 +164,8 @@ impl Enrich {
         agent.check()?;
         let rows = self.rows(&question)?;
         let failures = self.failures.clone().unwrap_or_else(|| with_ending(&self.output, ".failures.jsonl"));
-        let (results, answered) = Results::open(&self.output, &failures, &self.identity(&question))?;
+        let (results, answered) =
+            Results::open(&self.rows, &self.output, &failures, &self.identity(&question))?;
         let patience = Patience::new(self.requests.policy());
         let enricher = Arc::new(Enricher { agent, patience, question });
         let met = Arc::new(Mutex::new(Met { answered, now: Keys::default() }));
@@ -181,6 +185,7 @@ impl Enrich {
             failures_file: failures.display().to_string(),
             incomplete: false,
             stopped: None,
+            unread: None,
         };
         summary.drive(done, results, self.concurrency + 4, output).await?;
         Ok(summary.show(output)?)
@@ -304,7 +309,10 @@ impl Summary {
             disk.run(move || files.flush()).await??;
         }
         self.seconds = (start.elapsed().as_secs_f64() * 1_000.0).round() / 1_000.0;
-        self.incomplete = self.stopped.is_some();
+        if let Some(failure) = &self.unread {
+            output.failure(failure);
+        }
+        self.incomplete = self.stopped.is_some() || self.unread.is_some();
         Ok(())
     }
 
@@ -325,6 +333,12 @@ impl Summary {
                 failures.push_str(&line);
                 hopeless
             }
+            Done::Unread { line, failure } => {
+                self.failed += 1;
+                failures.push_str(&line);
+                self.unread = Some(failure);
+                None
+            }
         }
     }
 
@@ -342,7 +356,7 @@ impl Summary {
         }
         Ok(match self.stopped {
             Some(exit) => exit,
-            None if self.failed > 0 => Exit::Partial,
+            None if self.failed > 0 || self.incomplete => Exit::Partial,
             None => Exit::Ok,
         })
     }

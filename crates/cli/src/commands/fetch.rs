@@ -10,13 +10,15 @@ use clap::builder::RangedU64ValueParser;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use longshore_flow::{Blocking, Rate, fan_out_stream};
+use serde::Serialize;
 
 use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
+use crate::transfer::bytes_per_second;
 use crate::transfer::drive::drive;
 use crate::transfer::progress::Counters;
-use crate::transfer::summary::Outcome;
+use crate::transfer::summary::{Outcome, Summary};
 use crate::web::agent::{Agent, Settings};
 use crate::web::download::Downloads;
 use crate::web::folder::Folder;
@@ -50,7 +52,7 @@ const DISK: usize = 16;
 /// HTTPS_PROXY and NO_PROXY name are used.
 ///
 /// With --json one object, as `up --help` describes it; "skipped" are files that are there
-/// already, "path" is the URL.
+/// already, "path" is the URL. With --dry-run before it a line {"url", "file"} for each.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Fetch {
@@ -66,8 +68,8 @@ pub(crate) struct Fetch {
     /// How many files move at once
     #[arg(long, short = 'c', short_alias = 'j', default_value_t = 8, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     concurrency: usize,
-    /// The most bytes in a second, all files together: 500KiB, 2MiB, 1000000
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    /// The most bytes in a second, all files together: 65536, 512K, 2MiB
+    #[arg(long, value_name = "BYTES", value_parser = bytes_per_second)]
     limit_rate: Option<u64>,
     /// How long nothing may come before a request is given up
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = duration::argument)]
@@ -80,6 +82,13 @@ pub(crate) struct Fetch {
     dry_run: bool,
     #[command(flatten)]
     requests: Requests,
+}
+
+/// A file that would be fetched, as far as its name is known.
+#[derive(Serialize)]
+struct Planned {
+    url: String,
+    file: String,
 }
 
 /// A line of the list, or what is wrong with it.
@@ -150,12 +159,17 @@ async fn rehearse(
     output: Output,
 ) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
+    let mut summary = Summary::default();
     while let Some(link) = links.next().await {
         match link {
             Ok(link) => {
-                let place = folder.join(filename::of_url(&link.url));
-                output.line(&format!("{} -> {}", link.shown, place.display()))?;
+                let file = folder.join(filename::of_url(&link.url)).display().to_string();
+                let planned = Planned { url: link.shown, file };
+                output.object(&planned, |planned| format!("{} -> {}", planned.url, planned.file))?;
+                // How long it is only the server knows.
+                summary.add(Outcome::File(0));
             }
+            Err(wrong) if output.json => summary.add(Outcome::Failed(wrong.0, wrong.1)),
             Err(wrong) => {
                 let (line, failure) = *wrong;
                 exit = Exit::Partial;
@@ -164,21 +178,8 @@ async fn rehearse(
             }
         }
     }
+    if output.json {
+        return Ok(summary.show("would fetch", output)?);
+    }
     Ok(exit)
-}
-
-/// Reads a number of bytes: a number, and maybe a unit.
-fn bytes(text: &str) -> Result<u64, String> {
-    const FORM: &str = "write a number of bytes, or one with KiB, MiB or GiB: 500KiB";
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let unit: u64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        _ => return Err(FORM.to_owned()),
-    };
-    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| FORM.to_owned())
 }

@@ -237,7 +237,7 @@ impl Terms {
             return Err(Failure::invalid(message).hint("`longshore down` fetches files").into());
         }
         let client = session.for_traffic(&self.traffic)?;
-        let mut tree = Tree::new(&client, (node.workspace_id, node.path.clone()).into());
+        let mut tree = Tree::existing(&client, (node.workspace_id, node.path.clone()).into());
         let is_empty = tree.peek().await?.is_none();
         if !self.may_begin(is_empty, &node.path.to_string(), output)? {
             return Ok(Exit::Ok);
@@ -335,3 +335,6 @@ fn other_kind(path: impl std::fmt::Display, is: &str, wanted: &str, hint: &str) 
     let message = format!("{path} is {is}, and {wanted} is to stand there");
     Failure::new(Exit::Conflict, "local_kind", message).hint(hint)
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,7 @@ const IF_MATCH: &str =
 /// code is 3. A second run sends what failed or has changed since.
 ///
 /// Small files go many in a request, large ones in parts. Ctrl-C stops and leaves no half
-/// file; a second Ctrl-C does so at once. What has been sent of one of 32 MiB or more is
+/// file; a second Ctrl-C does so at once. What has been sent of one of 8 MiB or more is
 /// remembered in $XDG_STATE_HOME/longshore/uploads (~/.local/state where that is not set),
 /// and the same command goes on from there, unless the file has changed.
 ///

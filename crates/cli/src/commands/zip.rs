@@ -9,12 +9,13 @@ use serde::Serialize;
 use crate::failure::Exit;
 use crate::output::{Output, size};
 use crate::session::Session;
+use crate::transfer::drive::interrupted_once;
 use crate::transfer::landing::Spot;
 
 /// Download folders and files as one zip
 ///
 /// Each stands in the zip by its own name, folders with all that is below them. The file
-/// appears only once it is whole.
+/// appears only once it is whole; Ctrl-C stops, and leaves nothing of it.
 ///
 /// With --json: {"file", "bytes"}.
 #[derive(Args)]
@@ -49,7 +50,16 @@ impl Zip {
         let spot = Spot::named(&self.output)?.free(self.force)?;
         let options = DownloadOptions { replace: self.force, ..DownloadOptions::default() };
         let files = session.patient(longshore::DEFAULT_CONCURRENCY)?.files();
-        let done = files.archive_to(Some(workspace), items, spot.to.clone(), &options).await;
+        let zipping = files.archive_to(Some(workspace), items, spot.to.clone(), &options);
+        let done = tokio::select! {
+            biased;
+            // Dropped, the transfer takes its part away.
+            () = interrupted_once() => {
+                output.note("note: interrupted; nothing was written");
+                return Ok(Exit::Interrupted);
+            }
+            done = zipping => done,
+        };
         let done = done.map_err(|error| spot.failed(&error))?;
         let zipped = Zipped { file: self.output.display().to_string(), bytes: done.bytes };
         output.object(&zipped, |zipped| format!("{}: {}", zipped.file, size(zipped.bytes)))?;

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use longshore::{Name, Path};
 use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::failure::{Exit, Failure};
 
@@ -83,7 +84,8 @@ fn folds_case(folder: impl AsFd) -> bool {
         OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC,
         Mode::from_raw_mode(0o600),
     );
-    if made.is_err() {
+    // One that is there is left of a run that was killed, and does as well.
+    if !matches!(made, Ok(_) | Err(Errno::EXIST)) {
         return false;
     }
     let folds = rustix::fs::statat(folder, name.to_uppercase(), AtFlags::SYMLINK_NOFOLLOW).is_ok();
@@ -118,5 +120,16 @@ mod tests {
         let tells = std::fs::write(folder.path().join("a"), "").is_ok() && !folder.path().join("A").exists();
         assert_eq!(super::folds_case(&opened), !tells);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        // What a run that was killed has left is no answer by itself, and does not stay.
+        let left = format!(".longshore-case-{:x}", std::process::id());
+        for as_if_folded in [false, true] {
+            std::fs::write(folder.path().join(&left), "").unwrap();
+            let other = folder.path().join(left.to_uppercase());
+            if as_if_folded {
+                std::fs::write(&other, "").unwrap();
+            }
+            assert_eq!(super::folds_case(&opened), !tells || as_if_folded);
+            assert!(!folder.path().join(&left).exists());
+        }
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 
 use super::progress::{Counters, Display};
 use super::summary::{Outcome, Stopped, Summary};
-use crate::failure::{Exit, Failure};
+use crate::failure::Exit;
 use crate::output::Output;
 
 /// Takes outcomes until there are no more, the user interrupts, or `limit` in a row fail in a way that the
@@ -60,16 +60,10 @@ pub(crate) async fn drive(
     summary
 }
 
-/// Returns the exit code of a failure that says nothing about the item it happened to.
+/// Returns the exit code of a failure that the next item would meet too.
 fn hopeless_exit(outcome: &Outcome) -> Option<Exit> {
     match outcome {
-        Outcome::Failed(_, Failure { exit, code, .. }) => {
-            let is_hopeless = matches!(
-                code.as_str(),
-                "network" | "storage_full" | "store_full" | "store_unavailable" | "store_denied"
-            ) || code.starts_with("key_");
-            is_hopeless.then_some(*exit)
-        }
+        Outcome::Failed(_, failure) => failure.is_hopeless().then_some(failure.exit),
         _ => None,
     }
 }

@@ -4,11 +4,13 @@
 //! change the folder while it is filled: it is opened once, everything below is looked up from there by the
 //! kernel without following any link, and files land in the folder that was found, not at its path.
 
+use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path as LocalPath, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use longshore::{Destination, Name};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
@@ -21,11 +23,16 @@ use crate::failure::{Exit, Failure};
 /// Enough to look up and to make what is inside, without the right to list it.
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
+/// So many folders are remembered before those are forgotten that nobody holds any more.
+const REMEMBERED: usize = 1_024;
+
 /// The folder that is filled.
 pub(crate) struct Landing {
     /// Its path as the user wrote it, which is only for messages.
     path: PathBuf,
     folder: Arc<OwnedFd>,
+    /// The folders below it that somebody holds, by device and number: all that wait to go into one hold it once.
+    held: Mutex<HashMap<(u64, u64), Weak<OwnedFd>>>,
 }
 
 /// Where one file goes.
@@ -53,7 +60,7 @@ impl Landing {
         fs::create_dir_all(root).map_err(|error| cannot_make(root, &error))?;
         let folder = retry_on_intr(|| rustix::fs::open(root, FOLDER, Mode::empty()))
             .map_err(|errno| cannot_make(root, &errno.into()))?;
-        Ok(Self { path: root.to_owned(), folder: Arc::new(folder) })
+        Ok(Self { path: root.to_owned(), folder: Arc::new(folder), held: Mutex::default() })
     }
 
     /// Returns the folder itself.
@@ -63,8 +70,8 @@ impl Landing {
 
     /// Opens the folder that the names lead to, which is made if it is not there.
     ///
-    /// None is kept open for the next that asks: there are never more than files in flight, and a folder that
-    /// was moved away meanwhile gets no more files.
+    /// It is looked up anew each time, so that a folder that was moved away meanwhile gets no more files. None is kept open
+    /// for the next that asks: there are never more than folders of files in flight.
     pub(crate) fn folder(&self, names: &[Name]) -> Result<Arc<OwnedFd>, Failure> {
         self.enter(names, true)
     }
@@ -81,7 +88,7 @@ impl Landing {
             rustix::fs::openat2(&self.folder, &below, FOLDER | OFlags::NOFOLLOW, Mode::empty(), resolve)
         });
         match found {
-            Ok(folder) => Ok(Arc::new(folder)),
+            Ok(folder) => Ok(self.shared(folder)),
             // Going there step by step makes what is missing, tells what is in the way, and needs no `openat2`,
             // which old kernels and some containers lack.
             Err(_) => self.enter_by_steps(&names, make),
@@ -93,10 +100,28 @@ impl Landing {
         let mut folder = Arc::clone(&self.folder);
         for name in names {
             path.push(name);
-            folder =
-                Arc::new(open(&folder, name, make).map_err(|errno| in_the_way(&folder, name, &path, errno))?);
+            let next = open(&folder, name, make).map_err(|errno| in_the_way(&folder, name, &path, errno))?;
+            folder = self.shared(next);
         }
         Ok(folder)
+    }
+
+    /// Returns the folder as somebody holds it already, if it is the same.
+    fn shared(&self, found: OwnedFd) -> Arc<OwnedFd> {
+        // One that cannot be told from others is its own.
+        let Ok(stat) = rustix::fs::fstat(&found) else { return Arc::new(found) };
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = held.entry((stat.st_dev, stat.st_ino)).or_default();
+        // While it is held, no other folder gets its number.
+        if let Some(known) = known.upgrade() {
+            return known;
+        }
+        let found = Arc::new(found);
+        *known = Arc::downgrade(&found);
+        if held.len() > REMEMBERED {
+            held.retain(|_, folder| folder.strong_count() > 0);
+        }
+        found
     }
 
     /// Returns where the file that the names lead to goes, with the folders above it made, or says which folder
@@ -130,12 +155,27 @@ impl Landing {
         remove(&folder, &name, &path, AtFlags::REMOVEDIR)
     }
 
-    /// Removes the folder that the names lead to with all files below it. Links and special files are left, so that the
-    /// folder then stays, and fails.
+    /// Removes the folder that the names lead to with all files below it. Where something is in there that is not removed (a
+    /// link, a special file, what a download goes on with), nothing is. Blocks, for as long as it takes.
     pub(crate) fn remove_all(&self, names: &[Name]) -> Result<(), Failure> {
         let (_, _, path) = self.existing(names)?;
-        for entry in WalkDir::new(&path).min_depth(1).contents_first(true) {
-            let entry = entry.map_err(|error| Failure::local("cannot look at a folder", &error.into()))?;
+        let below = || WalkDir::new(&path).min_depth(1).contents_first(true);
+        for entry in below() {
+            let entry = entry.map_err(|error| cannot_look(&error.into()))?;
+            let kind = entry.file_type();
+            let name = entry.file_name().to_str().ok_or(longshore_core::PathError::NotUtf8);
+            if name.and_then(Name::new).is_err()
+                || !kind.is_dir() && (!kind.is_file() || is_leftover(entry.file_name()))
+            {
+                let message =
+                    format!("{} stays: {} in it is not removed", path.display(), entry.path().display());
+                return Err(
+                    Failure::new(Exit::Conflict, "local_not_empty", message).hint("move it out of the way")
+                );
+            }
+        }
+        for entry in below() {
+            let entry = entry.map_err(|error| cannot_look(&error.into()))?;
             let below = entry.path().strip_prefix(&path).unwrap_or(entry.path());
             let mut all = names.to_vec();
             for part in below {
@@ -292,6 +332,18 @@ pub(crate) fn other(path: &LocalPath) -> Failure {
 fn exists(path: &LocalPath) -> Failure {
     let message = format!("{} exists", path.display());
     Failure::new(Exit::Conflict, "local_exists", message).hint("--force replaces files")
+}
+
+/// Tells whether a file is what a download keeps beside its place, to go on with: `.<name>.<16 digits>.part` or `.state`.
+pub(crate) fn is_leftover(name: &OsStr) -> bool {
+    let Some(name) = name.to_str().and_then(|name| name.strip_prefix('.')) else { return false };
+    let Some(rest) = name.strip_suffix(".part").or(name.strip_suffix(".state")) else { return false };
+    let mark = rest.rsplit_once('.').map(|(_, mark)| mark);
+    mark.is_some_and(|mark| mark.len() == 16 && mark.bytes().all(|digit| digit.is_ascii_hexdigit()))
+}
+
+fn cannot_look(error: &io::Error) -> Failure {
+    Failure::local("cannot look at a folder", error)
 }
 
 /// Returns what stands at `name`; a link is looked at, not through.

@@ -9,6 +9,7 @@ use longshore_core::PathError;
 use tokio::sync::mpsc;
 use walkdir::{DirEntry, WalkDir};
 
+use super::landing::is_leftover;
 use super::tree::Tree;
 use crate::failure::{Exit, Failure};
 
@@ -57,8 +58,9 @@ pub(crate) struct Merge {
     next: Option<Entry>,
     tree: Tree,
     folder: Path,
-    /// The last path of the workspace's side.
+    /// The last path of the workspace's side, and the last of this machine's.
     last: Option<Path>,
+    last_local: Option<Path>,
     broken: bool,
 }
 
@@ -71,7 +73,15 @@ impl Merge {
             // It ends with the receiver.
             drop(tokio::task::spawn_blocking(move || walk(&local, &target, &sender)));
         }
-        Self { entries, next: None, tree, folder, last: None, broken: false }
+        Self::of(entries, folder, tree)
+    }
+
+    pub(crate) fn of(
+        entries: mpsc::Receiver<Result<Entry, (PathBuf, Failure)>>,
+        folder: Path,
+        tree: Tree,
+    ) -> Self {
+        Self { entries, next: None, tree, folder, last: None, last_local: None, broken: false }
     }
 
     /// Returns what stands at the next path; nothing at the end.
@@ -81,7 +91,13 @@ impl Merge {
         }
         if self.next.is_none() {
             match self.entries.recv().await {
-                Some(Ok(entry)) => self.next = Some(entry),
+                Some(Ok(entry)) => {
+                    if let Some(failure) = self.out_of_order(&entry) {
+                        return Some(self.broken(failure));
+                    }
+                    self.last_local = Some(entry.path.clone());
+                    self.next = Some(entry);
+                }
                 Some(Err((path, failure))) => return Some(Met::Nameless(path, failure)),
                 None => {}
             }
@@ -114,9 +130,38 @@ impl Merge {
         }
     }
 
+    /// Says what is wrong with the next entry: by a false order something would count as missing that is there. A folder
+    /// that cannot be read is told of twice.
+    fn out_of_order(&self, entry: &Entry) -> Option<Failure> {
+        let last = self.last_local.as_ref()?;
+        let is_again = *last == entry.path && matches!(entry.kind, Kind::Unreadable(_));
+        (*last >= entry.path && !is_again).then(|| {
+            let message = format!("{} was read out of order", entry.local.display());
+            Failure::new(Exit::Unexpected, "local_order", message)
+        })
+    }
+
     fn broken(&mut self, failure: Failure) -> Met {
         self.broken = true;
         Met::Broken(failure)
+    }
+}
+
+/// What is left alone: one path, with all below it.
+#[derive(Debug, Default)]
+pub(crate) struct Left(Option<Path>);
+
+impl Left {
+    /// Leaves a path. One that is left already with a folder above it narrows nothing.
+    pub(crate) fn leave(&mut self, path: &Path) {
+        if !self.holds(path) {
+            self.0 = Some(path.clone());
+        }
+    }
+
+    /// Tells whether a path is left.
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        is_within(path, self.0.as_ref())
     }
 }
 
@@ -140,7 +185,8 @@ fn out_of_place(path: &Path, folder: &Path, last: Option<&Path>) -> Option<Failu
 
 type Told = mpsc::Sender<Result<Entry, (PathBuf, Failure)>>;
 
-/// Tells all entries below a folder, depth first, by name in byte order. Blocks.
+/// Tells all entries below a folder, depth first, by name in byte order. What cannot be read is told at its folder, before
+/// all in there: nobody knows then what else is missing. Blocks.
 fn walk(root: &std::path::Path, target: &Path, told: &Told) {
     let mut open = vec![target.clone()];
     let mut entries = WalkDir::new(root).min_depth(1).sort_by_file_name().into_iter();
@@ -166,13 +212,7 @@ fn walk(root: &std::path::Path, target: &Path, told: &Told) {
                     }
                 }
             }
-            Err(error) => {
-                let local = error.path().unwrap_or(root).to_owned();
-                let path = path_of(root, target, &local);
-                let message = format!("cannot read {}", local.display());
-                let kind = Kind::Unreadable(Failure::local(message, &io::Error::from(error)));
-                Ok(Entry { path, local, kind })
-            }
+            Err(error) => Ok(unreadable(root, open.last().unwrap_or(target), error)),
         };
         if told.blocking_send(told_of).is_err() {
             return;
@@ -180,16 +220,15 @@ fn walk(root: &std::path::Path, target: &Path, told: &Told) {
     }
 }
 
-/// Returns the path of what cannot be read; where its name is none in the workspace, that of the folder which it is in, so
-/// that all in there counts as unknown.
-fn path_of(root: &std::path::Path, target: &Path, local: &std::path::Path) -> Path {
-    let names = local.strip_prefix(root).unwrap_or(local).iter();
-    let mut path = target.clone();
-    for name in names {
-        let Some(below) = name.to_str().and_then(|name| path.join(Name::new(name).ok()?).ok()) else { break };
-        path = below;
-    }
-    path
+/// Makes of a fault what is told of the folder in which it happened, which is the last that was told.
+///
+/// The walk sorts faults before all entries of their folder: at a path of their own they would let those count as missing. And
+/// one that ends the reading of a folder names nothing that it hides.
+fn unreadable(root: &std::path::Path, folder: &Path, error: walkdir::Error) -> Entry {
+    let local = error.path().unwrap_or(root).to_owned();
+    let message = format!("cannot read {}", local.display());
+    let kind = Kind::Unreadable(Failure::local(message, &io::Error::from(error)));
+    Entry { path: folder.clone(), local, kind }
 }
 
 fn below(folder: Option<&Path>, entry: &DirEntry) -> Result<Path, PathError> {
@@ -202,7 +241,7 @@ fn kind(entry: &DirEntry) -> Kind {
     if kind.is_dir() {
         return Kind::Folder;
     }
-    if !kind.is_file() || is_part(entry) {
+    if !kind.is_file() || is_leftover(entry.file_name()) {
         return Kind::Other;
     }
     match entry.metadata() {
@@ -212,14 +251,6 @@ fn kind(entry: &DirEntry) -> Kind {
             Kind::Unreadable(Failure::local(message, &error.into()))
         }
     }
-}
-
-/// Tells whether a file is what a download keeps beside its place, to go on with: `.<name>.<16 digits>.part` or `.state`.
-fn is_part(entry: &DirEntry) -> bool {
-    let Some(name) = entry.file_name().to_str().and_then(|name| name.strip_prefix('.')) else { return false };
-    let Some(rest) = name.strip_suffix(".part").or(name.strip_suffix(".state")) else { return false };
-    let mark = rest.rsplit_once('.').map(|(_, mark)| mark);
-    mark.is_some_and(|mark| mark.len() == 16 && mark.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

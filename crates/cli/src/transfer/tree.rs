@@ -2,7 +2,9 @@
 
 use std::cmp::Ordering;
 
-use longshore::{Client, Code, Depth, Listing, Node, Path, Place, WorkspaceId};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use longshore::{Client, Code, Depth, Node, Path, Place, WorkspaceId};
 
 /// So many nodes that nobody asked for are passed over, and so many more for each path that was asked for. Beyond that most
 /// of the folder is not what is asked about, and looking up each path costs less than listing it.
@@ -13,8 +15,11 @@ const PASSED_EACH: u64 = 20;
 pub(crate) struct Tree {
     client: Client,
     workspace: Option<WorkspaceId>,
-    listing: Option<Listing<Node>>,
+    listing: Option<BoxStream<'static, longshore::Result<Node>>>,
     next: Option<Node>,
+    /// Whether a folder that is not there just has nothing below it. So it is until the first node: a folder that goes
+    /// while it is listed says nothing of what it held.
+    may_be_missing: bool,
     asked: u64,
     passed: u64,
     /// Whether the listing says no more of paths than that somebody has to look.
@@ -31,30 +36,49 @@ pub(crate) enum Found {
 }
 
 impl Tree {
-    /// Lists what is below a place; nothing is asked for yet.
+    /// Lists what is below a place, where there may be nothing yet; nothing is asked for until somebody looks.
     pub(crate) fn new(client: &Client, place: Place) -> Self {
+        Self { may_be_missing: true, ..Self::existing(client, place) }
+    }
+
+    /// Lists what is below a folder that is known to be there: one that is not found then is a listing that broke off.
+    pub(crate) fn existing(client: &Client, place: Place) -> Self {
+        let workspace = place.workspace;
+        Self::over(client, workspace, client.files().list(place, Depth::All).boxed())
+    }
+
+    fn over(
+        client: &Client,
+        workspace: Option<WorkspaceId>,
+        listing: BoxStream<'static, longshore::Result<Node>>,
+    ) -> Self {
         Self {
             client: client.clone(),
-            workspace: place.workspace,
-            listing: Some(client.files().list(place, Depth::All)),
+            workspace,
+            listing: Some(listing),
             next: None,
+            may_be_missing: false,
             asked: 0,
             passed: 0,
             is_left: false,
         }
     }
 
-    /// Returns the next node without taking it; nothing at the end. What is not there has nothing below it.
+    /// Returns the next node without taking it; nothing at the end. After an error there is none.
     pub(crate) async fn peek(&mut self) -> longshore::Result<Option<&Node>> {
         if self.next.is_none()
             && let Some(listing) = &mut self.listing
         {
             match listing.next().await {
-                Some(Ok(node)) => self.next = Some(node),
+                Some(Ok(node)) => {
+                    self.may_be_missing = false;
+                    self.next = Some(node);
+                }
                 None => self.listing = None,
                 Some(Err(error)) => {
                     self.listing = None;
-                    if !error.is(Code::NodeNotFound) && !error.is(Code::NotAFolder) {
+                    let is_missing = error.is(Code::NodeNotFound) || error.is(Code::NotAFolder);
+                    if !(is_missing && self.may_be_missing) {
                         return Err(error);
                     }
                 }
@@ -117,5 +141,14 @@ impl Looker {
     /// Returns the node at a path; nothing too where nobody can tell, since who then sends the file is told why not.
     pub(crate) async fn look(&self, path: &Path) -> Option<Node> {
         self.client.files().by_path((self.workspace, path.clone())).await.ok()
+    }
+}
+
+#[cfg(test)]
+impl Tree {
+    /// Lists nodes that a test makes up, for a server that nobody asks.
+    pub(crate) fn of(nodes: Vec<Node>) -> Self {
+        let client = Client::builder().url("http://127.0.0.1:1").api_key("none").build().unwrap();
+        Self::over(&client, None, futures_util::stream::iter(nodes.into_iter().map(Ok)).boxed())
     }
 }

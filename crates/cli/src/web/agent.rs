@@ -84,8 +84,13 @@ impl Agent {
             if !is_redirect(answer.status()) {
                 return self.judge(answer, ask).await;
             }
-            let next = self.next(&answer, ask)?;
+            let mut next = self.next(&answer, ask)?;
             trusted = trusted && is_same_host(&url, &next);
+            if trusted {
+                // Both have a host, so both can be set.
+                let _has_host = next.set_username(ask.url.username());
+                let _has_host = next.set_password(ask.url.password());
+            }
             url = next;
             answer.end();
         }
@@ -172,7 +177,7 @@ impl Agent {
         if from.scheme() == "https" && next.scheme() == "http" && !self.settings.downgrade {
             return refuse(format!("a redirect from https to {}, which is not encrypted", shown(&next)));
         }
-        // Names and passwords come from the user alone.
+        // Names and passwords come from the user alone, who gave them for one host.
         let _no_host = next.set_password(None);
         let _no_host = next.set_username("");
         next.set_fragment(None);
@@ -206,7 +211,6 @@ impl Agent {
             .referer(false)
             .retry(reqwest::retry::never())
             .connect_timeout(self.settings.idle)
-            .read_timeout(self.settings.idle)
             .pool_max_idle_per_host(self.settings.at_once)
             .build()
             .map_err(|error| Refused::broken(error, self.settings.idle))
@@ -244,9 +248,16 @@ impl Answer {
         self.response.content_length()
     }
 
-    /// Returns the next bytes of the body; nothing at its end.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// Returns the next bytes of the body; nothing at its end. The time between two calls is the caller's own.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Refused> {
-        self.response.chunk().await.map_err(|error| Refused::broken(error, self.idle))
+        match with_timeout("the answer", self.idle, self.response.chunk()).await {
+            Ok(chunk) => chunk.map_err(|error| Refused::broken(error, self.idle)),
+            Err(_) => Err(Refused::timeout(self.idle)),
+        }
     }
 
     /// Notes that the exchange went well, to its end.
@@ -269,20 +280,25 @@ impl Answer {
         parse_retry_after(self.header(RETRY_AFTER.as_str())?, now, LONGEST_PAUSE)
     }
 
-    /// Reads the first of a refusing answer's body, and tells the host's limit what came of the request.
-    async fn refusal(mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        while body.len() < KEPT {
-            // What does not come is not told: the status is what counts.
-            let Ok(Some(chunk)) = self.response.chunk().await else { break };
-            body.extend_from_slice(&chunk[..chunk.len().min(KEPT - body.len())]);
-        }
-        match self.status().as_u16() {
-            429 | 503 => self.permit.throttled(),
-            500.. => self.permit.failed(),
+    /// Tells the host's limit what came of the request, and reads the first of a refusing answer's body.
+    async fn refusal(self) -> Vec<u8> {
+        let Self { mut response, permit, latency, idle, .. } = self;
+        // At once: the body may be long in coming.
+        match response.status().as_u16() {
+            429 | 503 => permit.throttled(),
+            500.. => permit.failed(),
             // It is well, and says no.
-            _ => self.permit.success(self.latency),
+            _ => permit.success(latency),
         }
+        let mut body = Vec::new();
+        let reading = async {
+            while body.len() < KEPT {
+                let Ok(Some(chunk)) = response.chunk().await else { break };
+                body.extend_from_slice(&chunk[..chunk.len().min(KEPT - body.len())]);
+            }
+        };
+        // What does not come in time is not told: the status is what counts.
+        let _in_time = with_timeout("the refusal", idle, reading).await;
         body
     }
 }

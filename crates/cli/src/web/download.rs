@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::BytesMut;
 use longshore_flow::{Blocking, Rate};
-use reqwest::header::{
-    CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
-};
+use reqwest::header::{CONTENT_DISPOSITION, HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use reqwest::{Method, StatusCode};
 
 use super::agent::{Agent, Answer, Ask};
+use super::content::{self, Begun};
 use super::filename;
 use super::folder::{Folder, Part};
 use super::journal::{Entry, Journal};
@@ -53,6 +52,8 @@ struct Progress {
     /// How it is shown; nothing before it is asked for.
     watched: Option<Watched>,
     validator: Option<String>,
+    /// How long the whole is, where that is known.
+    whole: Option<u64>,
     /// Whether the journal knows that the part is there.
     noted: bool,
     /// Whether the file has its name.
@@ -76,7 +77,7 @@ impl Downloads {
     async fn take(&self, place: usize, link: Link) -> Result<Option<u64>, Failure> {
         let mut progress = Progress::new(link, Arc::clone(&self.folder));
         if let Some(entry) = self.journal.entry(&progress.link.id) {
-            if entry.done && !self.force && self.folder.has(&entry.name) {
+            if !self.force && self.is_there(&progress, &entry).await? {
                 return Ok(None);
             }
             progress.watched = Some(self.watch(place));
@@ -90,6 +91,36 @@ impl Downloads {
         Watched::new(Arc::clone(&self.counters), place)
     }
 
+    /// Tells whether the file is there that an earlier run has brought, or fails where it is another by now.
+    async fn is_there(&self, progress: &Progress, entry: &Entry) -> Result<bool, Failure> {
+        let (name, length) = (entry.name.clone(), self.folder.length(&entry.name));
+        if !entry.done {
+            // A whole file that has its name has no part any more: that run ended before it could note so.
+            if self.folder.has_part(&name) || length.is_none() || length != entry.length {
+                return Ok(false);
+            }
+        } else if !self.folder.has(&name) {
+            return Ok(false);
+        }
+        let other = |code, what: &str| {
+            let message = format!("{} is there, and {what}", self.folder.shown(&entry.name).display());
+            Failure::new(Exit::Conflict, code, message).hint("--force replaces files")
+        };
+        if entry.length.is_some() && entry.length != length {
+            return Err(other("local_exists", "is not as it was fetched"));
+        }
+        if let Some(wanted) = progress.link.sha256 {
+            let folder = Arc::clone(&self.folder);
+            if self.disk.run(move || folder.sha256(&name)).await.map_err(lost)?? != wanted {
+                return Err(other("web_digest", "does not have the SHA-256 that the URL asks for"));
+            }
+        }
+        if !entry.done {
+            self.write_note(Entry { done: true, ..entry.clone() }).await?;
+        }
+        Ok(true)
+    }
+
     /// Opens what an earlier run has left of the file.
     async fn resume(&self, progress: &mut Progress, entry: Entry) -> Result<(), Failure> {
         // Somebody else's file of that name is told of before anything is sent.
@@ -98,6 +129,7 @@ impl Downloads {
         progress.name = Some(name.clone());
         if name == entry.name && self.folder.has_part(&name) && entry.validator.is_some() {
             progress.validator = entry.validator;
+            progress.whole = entry.length;
             progress.noted = true;
             self.open(progress, &name).await?;
         }
@@ -108,9 +140,18 @@ impl Downloads {
         let (mut attempt, mut most) = (1, progress.length);
         loop {
             let refused = match self.attempt(progress).await {
-                Ok(bytes) => {
+                Ok(Some(bytes)) => {
                     self.patience.succeeded();
                     return Ok(bytes);
+                }
+                // So much at once is asked for at once.
+                Ok(None) if progress.length >= most.saturating_add(HEADWAY) => {
+                    self.patience.succeeded();
+                    (attempt, most) = (1, progress.length);
+                    continue;
+                }
+                Ok(None) => {
+                    Refused::new("web_incomplete", Again::Soon, "the server sends too little at once")
                 }
                 Err(Ended::Failed(failure)) => return Err(failure),
                 Err(Ended::Refused(refused)) => refused,
@@ -128,26 +169,27 @@ impl Downloads {
         }
     }
 
-    async fn attempt(&self, progress: &mut Progress) -> Result<u64, Ended> {
+    /// Asks once. Returns the file's length where it is whole then, and nothing where the server has sent a piece of it and
+    /// there is more.
+    async fn attempt(&self, progress: &mut Progress) -> Result<Option<u64>, Ended> {
         let ask = progress.ask();
         let answer = self.agent.send(&ask).await?;
-        let offset = match answer.status() {
-            StatusCode::PARTIAL_CONTENT => match range_start(&answer) {
-                Some(start) if progress.length > 0 && start == progress.length => start,
-                // Not what was asked for: what is there cannot be gone on with.
-                _ => {
+        let (end, whole) = match answer.status() {
+            StatusCode::PARTIAL_CONTENT => match content::rest(answer.headers(), &progress.begun()) {
+                Ok(rest) => (Some(rest.end), rest.whole),
+                // What is there cannot be gone on with.
+                Err(why) => {
                     answer.broke();
                     self.start_anew(progress).await?;
-                    let message = "the server sends another range than was asked for";
-                    return Err(Refused::new("web_incomplete", Again::Soon, message).into());
+                    return Err(Refused::new("web_incomplete", Again::Soon, why).into());
                 }
             },
             StatusCode::RANGE_NOT_SATISFIABLE => {
-                let whole = answer.header(CONTENT_RANGE.as_str()).and_then(total);
+                let whole = content::whole(answer.headers()).or(progress.whole);
                 answer.end();
-                if whole == Some(progress.length) {
+                if whole.is_none_or(|whole| whole == progress.length) {
                     // The server has no more, and would have sent all of it if it had changed.
-                    return self.land(progress).await;
+                    return self.land(progress).await.map(Some);
                 }
                 self.start_anew(progress).await?;
                 let message = "the server has less than is here already";
@@ -155,7 +197,7 @@ impl Downloads {
             }
             StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
                 self.begin(progress, &answer).await?;
-                0
+                (answer.length(), answer.length())
             }
             status => {
                 let message = format!("the server answered {} and no file", status.as_u16());
@@ -163,31 +205,24 @@ impl Downloads {
                 return Err(Refused::never("web_refused", message).into());
             }
         };
-        let stated = answer.header(CONTENT_RANGE.as_str()).and_then(total);
-        let whole = match (offset, answer.length()) {
-            (0, length) => length,
-            (_, Some(length)) => {
-                let end = offset.checked_add(length);
-                if stated.is_some() && stated != end {
-                    answer.broke();
-                    let message = "the server's lengths contradict each other";
-                    return Err(Refused::new("web_incomplete", Again::Soon, message).into());
-                }
-                end
-            }
-            (_, None) => stated,
-        };
+        let is_piece = answer.status() == StatusCode::PARTIAL_CONTENT;
+        progress.whole = whole;
+        let offset = if is_piece { progress.length } else { 0 };
         if let Some(watched) = &mut progress.watched {
             watched.answered(&progress.link.shown, whole, offset);
         }
         self.receive(progress, answer).await?;
-        if whole.is_some_and(|whole| whole != progress.length) {
+        if end.is_some_and(|end| end != progress.length) {
             let length = progress.length;
             self.start_anew(progress).await?;
-            let message = format!("{length} bytes came instead of {}", whole.unwrap_or_default());
+            let message = format!("{length} bytes came instead of {}", end.unwrap_or_default());
             return Err(Refused::new("web_incomplete", Again::Soon, message).into());
         }
-        self.land(progress).await
+        // A server may send less than the rest, and need not say that this was all.
+        if is_piece && whole != Some(progress.length) {
+            return Ok(None);
+        }
+        self.land(progress).await.map(Some)
     }
 
     /// Takes note of what a whole answer says, and makes room for it.
@@ -210,7 +245,8 @@ impl Downloads {
             // What lies there is of nobody that could say what it is a part of.
             self.start_anew(progress).await?;
         }
-        progress.validator = validator(answer);
+        progress.validator = content::validator(answer.headers());
+        progress.whole = answer.length();
         progress.noted = false;
         Ok(())
     }
@@ -239,7 +275,7 @@ impl Downloads {
                     }
                     waiting.extend_from_slice(&chunk);
                     if waiting.len() >= PIECE {
-                        self.note(progress, false).await?;
+                        self.note(progress).await?;
                         self.write(progress, take(&mut waiting)).await?;
                     }
                 }
@@ -247,7 +283,7 @@ impl Downloads {
         };
         if !waiting.is_empty() {
             if broke.is_some() {
-                self.note(progress, false).await?;
+                self.note(progress).await?;
             }
             self.write(progress, waiting).await?;
         }
@@ -271,12 +307,15 @@ impl Downloads {
     }
 
     async fn start_anew(&self, progress: &mut Progress) -> Result<(), Failure> {
-        self.with_part(progress, Part::clear).await?;
+        if progress.part.is_some() {
+            self.with_part(progress, Part::clear).await?;
+        }
         if let Some(watched) = &mut progress.watched {
             watched.discarded();
         }
         progress.length = 0;
         progress.validator = None;
+        progress.whole = None;
         Ok(())
     }
 
@@ -294,22 +333,19 @@ impl Downloads {
         done.map_err(lost)?.map_err(|error| self.folder.failed(progress.name(), &error))
     }
 
-    /// Writes into the journal that the file is whole, or how its part can be gone on with.
-    async fn note(&self, progress: &mut Progress, done: bool) -> Result<(), Failure> {
-        if !done && (progress.noted || progress.validator.is_none()) {
+    /// Writes into the journal how the part can be gone on with.
+    async fn note(&self, progress: &mut Progress) -> Result<(), Failure> {
+        if progress.noted || progress.validator.is_none() {
             return Ok(());
         }
         progress.noted = true;
-        let entry = Entry {
-            url: progress.link.id.clone(),
-            name: progress.name().to_owned(),
-            validator: progress.validator.clone(),
-            done,
-        };
-        let (journal, folder) = (Arc::clone(&self.journal), Arc::clone(&self.folder));
-        let name = entry.name.clone();
+        self.write_note(progress.entry()).await
+    }
+
+    async fn write_note(&self, entry: Entry) -> Result<(), Failure> {
+        let (journal, name) = (Arc::clone(&self.journal), entry.name.clone());
         let noted = self.disk.run(move || journal.note(entry)).await.map_err(lost)?;
-        noted.map_err(|error| folder.failed(&name, &error))
+        noted.map_err(|error| self.folder.failed(&name, &error))
     }
 
     /// Gives the whole file its name.
@@ -321,29 +357,21 @@ impl Downloads {
             let message = "the content does not have the SHA-256 that the URL asks for";
             return Err(Refused::never("web_digest", message).into());
         }
-        // Noted first: a file that has its name is one that the next run knows.
-        self.note(progress, true).await?;
+        self.with_part(progress, Part::sync).await?;
+        // Noted first, with its length: a file that has its name is one that the next run knows, wherever this one ends.
+        progress.whole = Some(progress.length);
+        progress.noted = true;
+        self.write_note(progress.entry()).await?;
         let (folder, name, force) = (Arc::clone(&self.folder), progress.name().to_owned(), self.force);
         let landed = self.disk.run(move || folder.land(&name, force)).await.map_err(lost)?;
         if let Err(failure) = landed {
-            self.note_undone(progress).await?;
+            // Something else has its name, which may be as long.
+            self.write_note(Entry { length: None, ..progress.entry() }).await?;
             return Err(failure.into());
         }
         progress.landed = true;
+        self.write_note(Entry { done: true, ..progress.entry() }).await?;
         Ok(progress.length)
-    }
-
-    /// Takes back that the file is there: something else has its name.
-    async fn note_undone(&self, progress: &mut Progress) -> Result<(), Failure> {
-        let entry = Entry {
-            url: progress.link.id.clone(),
-            name: progress.name().to_owned(),
-            validator: progress.validator.clone(),
-            done: false,
-        };
-        let journal = Arc::clone(&self.journal);
-        let noted = self.disk.run(move || journal.note(entry)).await.map_err(lost)?;
-        noted.map_err(|error| self.folder.failed(progress.name(), &error))
     }
 }
 
@@ -357,8 +385,23 @@ impl Drop for Progress {
 
 impl Progress {
     fn new(link: Link, folder: Arc<Folder>) -> Self {
-        let (name, part, watched, validator) = (None, None, None, None);
-        Self { link, folder, name, part, length: 0, watched, validator, noted: false, landed: false }
+        let (name, part, watched, validator, whole) = (None, None, None, None, None);
+        Self { link, folder, name, part, length: 0, watched, validator, whole, noted: false, landed: false }
+    }
+
+    /// What the journal says of it while it is not done.
+    fn entry(&self) -> Entry {
+        Entry {
+            url: self.link.id.clone(),
+            name: self.name().to_owned(),
+            validator: self.validator.clone(),
+            length: self.whole,
+            done: false,
+        }
+    }
+
+    fn begun(&self) -> Begun<'_> {
+        Begun { length: self.length, validator: self.validator.as_deref(), whole: self.whole }
     }
 
     fn ask(&self) -> Ask {
@@ -381,23 +424,6 @@ impl Progress {
     fn can_go_on(&self) -> bool {
         self.noted && self.validator.is_some() && self.length > 0
     }
-}
-
-/// Returns what a later request for the rest can name: only what changes with every byte of the content.
-fn validator(answer: &Answer) -> Option<String> {
-    let strong = answer.header(ETAG.as_str()).filter(|etag| etag.starts_with('"'));
-    strong.or_else(|| answer.header(LAST_MODIFIED.as_str())).map(str::to_owned)
-}
-
-/// Returns where the range begins that an answer holds.
-fn range_start(answer: &Answer) -> Option<u64> {
-    let field = answer.header(CONTENT_RANGE.as_str())?.trim().strip_prefix("bytes")?;
-    field.trim_start().split_once('-')?.0.parse().ok()
-}
-
-/// Returns how long the whole is that a `Content-Range` speaks of.
-fn total(field: &str) -> Option<u64> {
-    field.rsplit_once('/')?.1.trim().parse().ok()
 }
 
 fn lost(error: longshore_flow::blocking::Lost) -> Failure {

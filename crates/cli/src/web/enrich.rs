@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::agent::{Agent, Answer, Ask, KEPT};
 use super::patience::Patience;
 use super::refused::{Again, Refused};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 pub(crate) mod results;
 pub(crate) mod rows;
@@ -59,6 +59,11 @@ pub(crate) enum Done {
     },
     /// An earlier run has its answer.
     Skipped,
+    /// The table cannot be read on from here: the line of the row, and why.
+    Unread {
+        line: String,
+        failure: Box<Failure>,
+    },
 }
 
 #[derive(Serialize)]
@@ -183,7 +188,15 @@ pub(crate) fn unasked(key: &str, row: Option<&RawValue>, refused: &Refused) -> D
 
 /// Makes the line of a row that could not be read.
 pub(crate) fn unread(bad: &BadRow) -> Done {
-    failed(&bad.number.to_string(), None, &Refused::never("local_row", bad.message.clone()), 0)
+    let done = failed(&bad.number.to_string(), None, &Refused::never("local_row", bad.message.clone()), 0);
+    match done {
+        Done::Failed { line, .. } if bad.is_last => {
+            let message =
+                format!("the table ends at row {}, which cannot be read: {}", bad.number, bad.message);
+            Done::Unread { line, failure: Box::new(Failure::new(Exit::Partial, "local_row", message)) }
+        }
+        done => done,
+    }
 }
 
 fn failed(key: &str, row: Option<&RawValue>, refused: &Refused, attempts: u32) -> Done {
@@ -199,13 +212,12 @@ fn failed(key: &str, row: Option<&RawValue>, refused: &Refused, attempts: u32) -
         body,
     };
     let line = line_of(&line);
-    let alike = refused.status == Some(401) || matches!(refused.code, "web_network" | "web_tls");
-    let hopeless = alike.then(|| {
-        let told =
-            Refused { status: refused.status, ..Refused::new(refused.code, Again::Never, &*refused.message) };
-        Box::new(told.into_failure())
-    });
-    Done::Failed { line, hopeless }
+    let told =
+        Refused { status: refused.status, ..Refused::new(refused.code, Again::Never, &*refused.message) };
+    let failure = told.into_failure();
+    // All rows are asked of one server, with one key.
+    let alike = failure.is_hopeless() || refused.code == "web_network" || refused.status == Some(401);
+    Done::Failed { line, hopeless: alike.then(|| Box::new(failure)) }
 }
 
 fn line_of(line: &impl Serialize) -> String {

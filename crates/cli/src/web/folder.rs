@@ -69,6 +69,20 @@ impl Folder {
         rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
+    /// Returns how long the file is that stands at a name.
+    pub(crate) fn length(&self, name: &str) -> Option<u64> {
+        let found = rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+        u64::try_from(found.st_size).ok().filter(|_| is_file)
+    }
+
+    /// Reads the file that stands at a name, for its digest.
+    pub(crate) fn sha256(&self, name: &str) -> Result<[u8; 32], Failure> {
+        let file = self.open_file(name, OFlags::RDONLY).map_err(|errno| self.cannot("read", name, errno))?;
+        sha256(&file)
+            .map_err(|error| Failure::local(format!("cannot read {}", self.shown(name).display()), &error))
+    }
+
     /// Tells whether a part of that file is there.
     pub(crate) fn has_part(&self, name: &str) -> bool {
         self.has(&part_name(name))
@@ -120,7 +134,7 @@ impl Folder {
         Err(self.cannot("write", &part, Errno::AGAIN))
     }
 
-    /// Gives a whole file its name; what stands there is replaced by `force` alone.
+    /// Gives a whole file its name, and waits until the disk has that; what stands there is replaced by `force` alone.
     pub(crate) fn land(&self, name: &str, force: bool) -> Result<(), Failure> {
         let (part, folder) = (part_name(name), &self.folder);
         let landed = if force {
@@ -138,7 +152,12 @@ impl Folder {
         landed.map_err(|errno| match errno {
             Errno::EXIST => self.exists(name),
             errno => self.cannot("write", name, errno),
-        })
+        })?;
+        match rustix::fs::fsync(folder) {
+            // A file system that has no such thing does as it does.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(errno) => Err(self.cannot("write", name, errno)),
+        }
     }
 
     /// Removes the part of a file.
@@ -183,13 +202,23 @@ impl Part {
     /// Reads it all, for its digest.
     pub(crate) fn sha256(&mut self) -> io::Result<[u8; 32]> {
         io::Seek::seek(&mut self.file, io::SeekFrom::Start(0))?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 256 * 1_024];
-        loop {
-            match self.file.read(&mut buffer)? {
-                0 => return Ok(hasher.finalize().into()),
-                read => hasher.update(&buffer[..read]),
-            }
+        sha256(&self.file)
+    }
+
+    /// Waits until the disk has it all.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// Reads a file from where it stands to its end, for its digest.
+fn sha256(mut file: &File) -> io::Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 * 1_024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finalize().into()),
+            read => hasher.update(&buffer[..read]),
         }
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::filename::numbered;
 use super::folder::Folder;
-use super::lines;
+use super::lines::{self, Line};
 use crate::failure::Failure;
 
 /// Where it lies in the folder that is filled.
@@ -29,6 +29,9 @@ pub(crate) struct Entry {
     /// What `If-Range` says when the rest is asked for: a strong ETag, or a date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) validator: Option<String>,
+    /// How long the whole is, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) length: Option<u64>,
     /// Whether the file is there, whole.
     pub(crate) done: bool,
 }
@@ -60,7 +63,9 @@ impl Journal {
         let mut reader = BufReader::new(&file);
         while let Some(line) = lines::next(&mut reader, LONGEST).map_err(failed)? {
             // A line that is torn, or of somebody else, says nothing.
-            if let Ok(entry) = serde_json::from_slice::<Entry>(&line) {
+            if let Line::Whole(line, _) = line
+                && let Ok(entry) = serde_json::from_slice::<Entry>(&line)
+            {
                 owners.insert(entry.name.clone(), entry.url.clone());
                 entries.insert(entry.url.clone(), entry);
             }

@@ -23,8 +23,29 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Read + Send>, Failure> {
     }
 }
 
-/// Reads the next line without its end, at most `most` bytes of it; nothing at the end.
-pub(crate) fn next(reader: &mut impl BufRead, most: u64) -> io::Result<Option<Vec<u8>>> {
+/// A line of a text.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// One without its end, and whether it had one.
+    Whole(Vec<u8>, bool),
+    /// One that is too long; it was passed over, and what comes next is the line after it.
+    TooLong,
+}
+
+impl Line {
+    /// Returns what is in the line, or what is wrong with one that is longer than `most`.
+    pub(crate) fn text(self, most: u64) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Whole(text, _) => Ok(text),
+            Self::TooLong => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, format!("a line has more than {most} bytes")))
+            }
+        }
+    }
+}
+
+/// Reads the next line, of which at most `most` bytes are held; nothing at the end.
+pub(crate) fn next(reader: &mut impl BufRead, most: u64) -> io::Result<Option<Line>> {
     let mut line = Vec::new();
     // One more, which tells a line that is too long from one that just fits.
     if reader.take(most + 1).read_until(b'\n', &mut line)? == 0 {
@@ -35,10 +56,14 @@ pub(crate) fn next(reader: &mut impl BufRead, most: u64) -> io::Result<Option<Ve
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-    } else if line.len() as u64 > most {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a line has more than {most} bytes")));
+        return Ok(Some(Line::Whole(line, true)));
     }
-    Ok(Some(line))
+    if line.len() as u64 <= most {
+        return Ok(Some(Line::Whole(line, false)));
+    }
+    drop(line);
+    reader.skip_until(b'\n')?;
+    Ok(Some(Line::TooLong))
 }
 
 /// Turns an iterator that blocks into a stream: a thread reads ahead, a little.
@@ -61,6 +86,7 @@ pub(crate) fn beside<T: Send + 'static>(
 pub(crate) fn listed(
     text: Box<dyn Read + Send>,
 ) -> impl Iterator<Item = (usize, io::Result<String>)> + Send + 'static {
+    const LONGEST: u64 = 64 * 1_024;
     let mut reader = BufReader::new(text);
     let mut ended = false;
     (1..)
@@ -68,13 +94,42 @@ pub(crate) fn listed(
             if ended {
                 return None;
             }
-            let line = next(&mut reader, 64 * 1_024).transpose()?;
+            let line = next(&mut reader, LONGEST).transpose()?;
             ended = line.is_err();
-            let text = line.and_then(|line| {
+            let text = line.and_then(|line| line.text(LONGEST)).and_then(|line| {
                 String::from_utf8(line)
                     .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))
             });
             Some((number, text.map(|text| text.trim().trim_start_matches('\u{FEFF}').to_owned())))
         })
         .filter(|(_, line)| !line.as_ref().is_ok_and(|line| line.is_empty() || line.starts_with('#')))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::{Line, listed, next};
+
+    #[test]
+    fn a_line_that_is_too_long_is_passed_over() {
+        let mut text = Cursor::new(b"1234\r\n12345\n\n1234567890\nx".to_vec());
+        let mut lines = std::iter::from_fn(|| next(&mut text, 5).unwrap());
+        let whole = |text: &str, ended| Some(Line::Whole(text.as_bytes().to_vec(), ended));
+        assert_eq!(lines.next(), whole("1234", true));
+        // With its end it has one byte too many to be told from a longer one.
+        assert_eq!(lines.next(), whole("12345", true));
+        assert_eq!(lines.next(), whole("", true));
+        assert_eq!(lines.next(), Some(Line::TooLong));
+        assert_eq!(lines.next(), whole("x", false));
+        assert_eq!(lines.next(), None);
+    }
+
+    #[test]
+    fn a_list_goes_on_behind_a_line_that_is_too_long() {
+        let text = format!("http://a/\n{}\nhttp://b/\n", "x".repeat(70_000));
+        let told: Vec<_> = listed(Box::new(Cursor::new(text.into_bytes()))).collect();
+        assert_eq!((told.len(), told[1].1.is_err()), (3, true));
+        assert_eq!((told[2].0, told[2].1.as_deref().ok()), (3, Some("http://b/")));
+    }
 }

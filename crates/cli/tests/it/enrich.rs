@@ -303,3 +303,89 @@ fn a_token_that_is_not_taken_ends_it_early() {
     assert_eq!(ended.json()["incomplete"], true);
     assert!(server.seen().len() < 200, "{} rows were asked for nothing", server.seen().len());
 }
+
+#[test]
+fn a_file_of_somebody_else_is_not_emptied() {
+    let server = WebServer::start(|_, _| Reply::Send(answer(200, &[JSON], "1")));
+    let folder = tempfile::tempdir().unwrap();
+    table(&folder, 3);
+    let url = server.url("/{id}");
+    let go = |out: &str, failures: Option<&str>, code: i32| {
+        let mut command = longshore(&folder.path().join("config"));
+        command.current_dir(folder.path()).args(["enrich", "rows.csv", "--url", &url, "-o", out]);
+        command.args(failures.map(|file| ["--failures", file]).into_iter().flatten());
+        run::<&str>(command, &[]).exits(code).stderr
+    };
+    fs::hard_link(folder.path().join("rows.csv"), folder.path().join("linked.csv")).unwrap();
+    std::os::unix::fs::symlink("rows.csv", folder.path().join("named")).unwrap();
+    let contents = [
+        ("note", "a note without a line's end"),
+        ("json", "{\"key\":\"mine\"}\nno line of theirs"),
+        ("begins", "{\"key\":\"as theirs do"),
+        ("mixed", "{\"key\":\"1\",\"mine\":2}\n"),
+        ("blocked.checkpoint", "mine"),
+    ];
+    for (name, text) in contents {
+        write(folder.path().join(name), text);
+    }
+    let rows = fs::read(folder.path().join("rows.csv")).unwrap();
+    for out in ["note", "json", "begins", "blocked"] {
+        assert!(go(out, None, 5).contains("hint: choose another -o"), "{out}");
+    }
+    for failures in ["note", "json", "mixed"] {
+        assert!(go("out", Some(failures), 5).contains("hint: choose another --failures"), "{failures}");
+    }
+    for (out, failures) in [
+        ("rows.csv", None),
+        ("linked.csv", None),
+        ("named", None),
+        ("out", Some("./rows.csv")),
+        ("out", Some("named")),
+        ("out", Some("./out")),
+    ] {
+        assert!(go(out, failures, 8).contains(" are one file\n"), "{out} {failures:?}");
+    }
+    assert!(server.seen().is_empty());
+    for (name, text) in contents {
+        assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), text, "{name}");
+    }
+    assert_eq!(fs::read(folder.path().join("rows.csv")).unwrap(), rows);
+    // What is torn and ours is cut, also where it is all there is.
+    go("out", Some("/dev/null"), 0);
+    let whole = fs::read(folder.path().join("out")).unwrap();
+    write(folder.path().join("out"), &whole[..12]);
+    go("out", None, 0);
+    assert_eq!(lines(&folder, "out").len(), 3);
+}
+
+#[test]
+fn a_row_that_is_too_long_is_passed_over_and_a_table_that_breaks_off_is_told() {
+    let server = WebServer::start(|_, _| Reply::Send(answer(200, &[JSON], "1")));
+    let folder = tempfile::tempdir().unwrap();
+    let long = "x".repeat(17 * 1_024 * 1_024);
+    write(
+        folder.path().join("rows.jsonl"),
+        format!("{{\"id\": 1}}\n{{\"id\": \"{long}\"}}\n{{\"id\": 3}}\n"),
+    );
+    write(folder.path().join("rows.csv"), format!("id\n1\n\"{long}\n3\n"));
+    let go = |rows: &str| {
+        let mut command = longshore(&folder.path().join("config"));
+        command.current_dir(folder.path()).args(["enrich", rows, "--url", &server.url("/{id}"), "--json"]);
+        run(command, &["-o", &format!("{rows}.out")]).exits(3)
+    };
+    let done = go("rows.jsonl").json();
+    assert_eq!(
+        (&done["answered"], &done["failed"], &done["incomplete"]),
+        (&2.into(), &1.into(), &false.into())
+    );
+    let broken = go("rows.csv");
+    let done = broken.json();
+    assert_eq!(
+        (&done["answered"], &done["failed"], &done["incomplete"]),
+        (&1.into(), &1.into(), &true.into())
+    );
+    assert!(broken.stderr.contains("the table ends at row 2, which cannot be read: "), "{}", broken.stderr);
+    let mut asked = server.targets();
+    asked.sort();
+    assert_eq!(asked, ["/1", "/1", "/3"]);
+}

@@ -266,6 +266,11 @@ fn a_rehearsal_and_a_wrong_command_send_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let said = fetch(&folder, &["--dry-run", "-o", "out", &server.url("/a%20b?token=hush")]).exits(0).text();
     assert_eq!(said, format!("{} -> out/a b\n", server.url("/a%20b?token=***")));
+    let planned =
+        fetch(&folder, &["--json", "--dry-run", &server.url("/a"), &server.url("/b")]).exits(0).text();
+    let lines: Vec<Value> = planned.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[1]["url"], &lines[1]["file"]), (&server.url("/b").into(), &"./b".into()));
+    assert_eq!((&lines[2]["files"], lines.len()), (&2.into(), 3));
     fetch(&folder, &[]).exits(2);
     for wrong in [
         &["ftp://host/x"][..],

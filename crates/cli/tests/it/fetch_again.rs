@@ -166,3 +166,147 @@ fn an_interrupt_leaves_nothing_half_and_keeps_what_can_go_on() {
     assert!(files(folder.path()).is_empty());
     assert!(folder.path().join(".tagged.part").exists() && !folder.path().join(".untagged.part").exists());
 }
+
+#[test]
+fn the_rest_of_another_content_is_not_taken() {
+    let (old, new) = (vec![b'?'; 1_000_000], Arc::new(bytes(1_000_000)));
+    // A server that does not look at `If-Range`: what it sends is of what it has now.
+    for (tag, total) in [("etag: \"v2\"", 1_000_000), ("x-nothing: 1", 1_000_001)] {
+        let all = [new.as_slice(), b"!"].concat()[..total].to_vec();
+        let (old, sent) = (old.clone(), all.clone());
+        let server = WebServer::start(move |place, seen| match (place, seen.range_start()) {
+            (0, _) => Reply::Cut(answer(200, &["etag: \"v1\""], &old)[..600_000].to_vec()),
+            (_, Some(start)) => {
+                let range = format!("content-range: bytes {start}-{}/{total}", total - 1);
+                Reply::Send(answer(206, &[tag, &range], &all[start..]))
+            }
+            (_, None) => Reply::Send(answer(200, &[tag], &all)),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        summary(&folder, 0, &[&server.url("/big.bin")]);
+        assert!(fs::read(folder.path().join("big.bin")).unwrap() == sent, "two contents are mixed");
+        assert!(server.seen()[1].range_start().is_some() && server.seen()[2].range_start().is_none());
+    }
+}
+
+#[test]
+fn a_date_names_a_content_only_when_it_lies_back() {
+    const CHANGED: &str = "last-modified: Fri, 20 Nov 2026 12:00:00 GMT";
+    for (date, resumes) in [("12:00:30", false), ("12:02:00", true)] {
+        let content = Arc::new(bytes(1_000_000));
+        let all = Arc::clone(&content);
+        let date = format!("date: Fri, 20 Nov 2026 {date} GMT");
+        let server = WebServer::start(move |place, seen| {
+            let whole = match seen.range_start() {
+                Some(start) => {
+                    let range = format!("content-range: bytes {start}-999999/1000000");
+                    answer(206, &[&date, &range], &all[start..])
+                }
+                None => answer(200, &[CHANGED, &date], all.as_slice()),
+            };
+            if place == 0 { Reply::Cut(whole[..600_000].to_vec()) } else { Reply::Send(whole) }
+        });
+        let folder = tempfile::tempdir().unwrap();
+        summary(&folder, 0, &[&server.url("/big.bin")]);
+        assert!(fs::read(folder.path().join("big.bin")).unwrap() == *content);
+        let condition = server.seen()[1].header("if-range").map(str::to_owned);
+        assert_eq!(condition, resumes.then(|| CHANGED.split_once(": ").unwrap().1.to_owned()));
+    }
+}
+
+#[test]
+fn a_server_that_sends_the_rest_in_pieces_is_asked_for_all_of_them() {
+    let content = Arc::new(bytes(1_000_000));
+    for total in ["1000000", "*"] {
+        let all = Arc::clone(&content);
+        let server = WebServer::start(move |place, seen| match (place, seen.range_start()) {
+            (0, _) => Reply::Cut(answer(200, &["etag: \"v1\""], all.as_slice())[..300_000].to_vec()),
+            (_, Some(start)) => {
+                let end = all.len().min(start + 200_000);
+                let range = format!("content-range: bytes {start}-{}/{total}", end - 1);
+                Reply::Send(answer(206, &["etag: \"v1\"", &range], &all[start..end]))
+            }
+            (_, None) => Reply::Send(answer(400, &[], "")),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        summary(&folder, 0, &["--retries", "1", &server.url("/big.bin")]);
+        assert!(fs::read(folder.path().join("big.bin")).unwrap() == *content);
+        assert_eq!(server.seen().len(), 5, "the first, and four pieces");
+    }
+    // One that was not asked for a part and sends one is not believed.
+    let server = WebServer::start(|_, _| Reply::Send(answer(206, &["content-range: bytes 0-2/3"], "abc")));
+    let folder = tempfile::tempdir().unwrap();
+    let done = summary(&folder, 3, &["--retries", "0", &server.url("/x")]);
+    assert_eq!(done["failures"][0]["code"], "web_incomplete");
+}
+
+#[test]
+fn a_rate_is_no_silence_of_the_server() {
+    let server = WebServer::start(|_, _| Reply::Send(answer(200, &[], vec![b'x'; 12 * 1_024])));
+    let folder = tempfile::tempdir().unwrap();
+    // Each chunk has to wait for longer than the server may be silent.
+    summary(&folder, 0, &["--limit-rate", "3K", "--timeout", "1s", "--retries", "0", &server.url("/slow")]);
+    assert_eq!(fs::metadata(folder.path().join("slow")).unwrap().len(), 12 * 1_024);
+}
+
+#[test]
+fn a_refusal_that_drips_is_not_read_to_its_end() {
+    let server = WebServer::start(|_, _| Reply::Drip(head(404, &[], 1_000_000)));
+    let folder = tempfile::tempdir().unwrap();
+    let done = summary(&folder, 3, &["--timeout", "1s", &server.url("/x")]);
+    assert_eq!(done["failures"][0]["code"], "web_refused");
+}
+
+#[test]
+fn what_is_there_already_is_looked_at() {
+    let server = WebServer::start(|_, _| Reply::Send(answer(200, &[], "abc")));
+    let folder = tempfile::tempdir().unwrap();
+    let right = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let (plain, digest) = (server.url("/f"), server.url(&format!("/f#sha256={right}")));
+    assert_eq!(summary(&folder, 0, &[&plain])["files"], 1);
+    assert_eq!(summary(&folder, 0, &[&digest])["skipped"], 1);
+    write(folder.path().join("f"), "abd");
+    assert_eq!(summary(&folder, 0, &[&plain])["skipped"], 1, "as long as it was");
+    assert_eq!(summary(&folder, 3, &[&digest])["failures"][0]["code"], "web_digest");
+    write(folder.path().join("f"), "");
+    for url in [&plain, &digest] {
+        assert_eq!(summary(&folder, 3, &[url])["failures"][0]["code"], "local_exists");
+    }
+    assert_eq!(fs::read(folder.path().join("f")).unwrap(), b"");
+    assert_eq!(summary(&folder, 0, &["--force", &digest])["files"], 1);
+
+    // A run that ended before it could note that the file has its name: its last line is missing.
+    let journal = folder.path().join(".longshore-fetch");
+    let noted = fs::read_to_string(&journal).unwrap();
+    let kept: String = noted
+        .lines()
+        .filter(|line| !line.contains("\"done\":true"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(!kept.is_empty());
+    write(&journal, kept);
+    assert_eq!(summary(&folder, 0, &[&digest])["skipped"], 1);
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[test]
+fn a_password_in_the_url_goes_with_redirects_of_its_host() {
+    let other = WebServer::start(|_, _| Reply::Send(answer(200, &[], "theirs")));
+    let away = other.url("/there");
+    let server = WebServer::start(move |_, seen| {
+        Reply::Send(match seen.target.as_str() {
+            "/here" => answer(302, &["location: /moved"], ""),
+            "/away" => answer(302, &[&format!("location: {away}")], ""),
+            _ => answer(200, &[], "ours"),
+        })
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let url = |target: &str| server.url(target).replace("http://", "http://me:p%40ss@");
+    assert_eq!(summary(&folder, 0, &[&url("/here"), &url("/away")])["files"], 2);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 3);
+    for seen in seen {
+        assert_eq!(seen.header("authorization"), Some("Basic bWU6cEBzcw=="), "{}", seen.target);
+    }
+    assert_eq!(other.seen()[0].header("authorization"), None);
+}

@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::folders::{Contents, contents, fill};
-use crate::run::{Server, write};
+use crate::run::{Server, run, write};
+use crate::web_server::{Reply, WebServer, answer};
 
 /// How far the events of the workspace have come: whatever is done to it moves them.
 fn seq(server: &Server) -> Value {
@@ -245,4 +246,43 @@ fn ten_thousand_files_are_sent_once() {
     assert_eq!(numbers(&again), [("same", 10_000)]);
     assert_eq!(numbers(&server.json(&["sync", "up", "source", "/to"])), [("same", 10_000)]);
     assert_eq!(seq(&server), before, "nothing was written");
+}
+
+#[test]
+fn a_listing_that_ends_in_not_found_removes_nothing() {
+    let server = Server::start();
+    // More than one page of a listing.
+    for number in 0..1_200 {
+        write(server.path(&format!("source/{number:04}")), "");
+    }
+    server.ok(&["up", "source", "/from"]);
+    write(server.path("source/9999"), "mine alone");
+    let before = contents(&server.path("source"));
+    let address = server.url.trim_start_matches("http://").parse().unwrap();
+    for broken in ["cursor=", "depth="] {
+        let between = WebServer::start(move |_, seen| {
+            if seen.target.contains(broken) {
+                let problem = json!({
+                    "type": "about:blank", "title": "not found", "status": 404, "detail": "it is gone",
+                    "code": "node_not_found", "request_id": "",
+                });
+                return Reply::Send(answer(
+                    404,
+                    &["content-type: application/problem+json"],
+                    problem.to_string(),
+                ));
+            }
+            Reply::Cut(seen.passed_on(address))
+        });
+        let mut command = server.command();
+        command.env("LONGSHORE_URL", between.url(""));
+        let ended = run(command, &["--json", "sync", "down", "--delete", "--yes", "/from", "source"]);
+        assert!(ended.code != 0 && (ended.text() + &ended.stderr).contains("it is gone"), "{}", ended.stderr);
+        assert!(between.targets().iter().any(|target| target.contains(broken)), "{:?}", between.targets());
+        assert!(contents(&server.path("source")) == before, "{broken}: something was removed");
+    }
+    assert_eq!(
+        numbers(&server.json(&["sync", "down", "--delete", "/from", "source"])),
+        [("same", 1_200), ("deleted", 1)]
+    );
 }

@@ -1,12 +1,15 @@
 //! `up` and `down`.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use longshore_link::{Conditions, Link};
+use longshore_link::{Conditions, Counts, Link};
 
 use crate::folders::{bytes, contents, fill};
-use crate::run::{Server, run, write};
+use crate::run::{Server, end, run, signal, wait, write};
 
 #[test]
 fn a_folder_comes_back_byte_for_byte() {
@@ -250,11 +253,60 @@ fn a_second_run_repeats_only_what_failed_or_changed() {
 fn a_rate_is_said_in_bytes() {
     let server = Server::start();
     write(server.path("a"), "a");
-    server.ok(&["up", "a", "/a", "--limit-rate", "10M", "--no-resume"]);
-    server.ok(&["down", "/a", "b", "--limit-rate", "512K"]);
+    for (place, rate) in ["10M", "512K", "2MiB", "1000000"].iter().enumerate() {
+        server.ok(&["up", "a", "/a", "--limit-rate", rate, "--no-resume"]);
+        server.ok(&["down", "/a", &format!("b{place}"), "--limit-rate", rate]);
+    }
     for wrong in ["0", "fast", "10MB"] {
         server.run(&["up", "a", "/a", "--limit-rate", wrong]).exits(2);
+        server.run(&["fetch", "http://host/", "--limit-rate", wrong]).exits(2);
     }
+}
+
+#[test]
+fn a_rate_holds_a_transfer_back() {
+    // Of one download half may wait in the buffers of sockets.
+    const SIZE: usize = 28 * 1_024 * 1_024;
+    let server = Server::start();
+    write(server.path("f"), bytes(SIZE));
+    server.ok(&["up", "f", "/f"]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    for (limited, free, way) in [
+        (["up", "f", "/limited"], ["up", "f", "/free"], (|counts| counts.up) as fn(Counts) -> u64),
+        (["down", "/f", "limited"], ["down", "/f", "free"], |counts| counts.down),
+    ] {
+        let link = runtime.block_on(Link::start(address(&server), Conditions::default())).unwrap();
+        let mut command = server.command();
+        command.env("LONGSHORE_URL", format!("http://{}", link.address())).args(limited);
+        let mut limited = command.args(["--quiet", "--limit-rate", "16K"]).spawn().unwrap();
+        moved(&link, way, 1_024);
+        // One that began later and has no limit is over before the other one is far.
+        server.ok(&free);
+        let far = way(link.counts());
+        end(&mut limited);
+        assert!(far < SIZE as u64 / 2, "{far} bytes came through");
+    }
+}
+
+#[test]
+fn a_folder_of_many_files_is_filled_with_few_descriptors() {
+    let server = Server::start();
+    for number in 0..600 {
+        write(server.path(&format!("source/one/{number}")), number.to_string());
+        write(server.path(&format!("source/many/{number}/f")), number.to_string());
+    }
+    server.ok(&["up", "source", "/from"]);
+    // The second may be raised by the program itself.
+    for (limit, what) in [("-n 256", "one"), ("-S -n 256", "many")] {
+        let mut shell = std::process::Command::new("sh");
+        let down = format!("ulimit {limit} && exec \"$0\" --json down /from/{what} back/{what}");
+        shell.args(["-c", &down, env!("CARGO_BIN_EXE_longshore")]).current_dir(server.path("."));
+        for (name, value) in server.command().get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
+        assert_eq!(run::<&str>(shell, &[]).exits(0).json()["files"], 600, "{limit}");
+    }
+    assert!(contents(&server.path("back")) == contents(&server.path("source")));
 }
 
 #[test]
@@ -269,51 +321,52 @@ fn a_source_that_is_not_there_ends_it_before_it_begins() {
     assert!(!server.path("to").exists());
 }
 
-/// Waits until a program catches the interrupt, which ends it on the spot before.
-fn listens(child: &std::process::Child) {
-    let caught = || {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-        u64::from_str_radix(mask.trim(), 16).unwrap() & 0b10 != 0
-    };
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !caught() {
-        assert!(std::time::Instant::now() < patience, "it does not listen");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+fn address(server: &Server) -> SocketAddr {
+    server.url.trim_start_matches("http://").parse().unwrap()
+}
+
+/// Waits until so many bytes have crossed a link.
+#[track_caller]
+fn moved(link: &Link, way: fn(Counts) -> u64, wanted: u64) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while way(link.counts()) < wanted {
+        assert!(Instant::now() < patience, "only {} bytes came through", way(link.counts()));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 #[test]
 fn an_interrupt_ends_it_and_leaves_nothing_half() {
-    use crate::run::{signal, wait};
-    use std::process::Stdio;
-    use std::time::Duration;
+    const SIZE: u64 = 6 * 1_024 * 1_024;
     let server = Server::start();
     for number in 0..8 {
-        write(server.path(&format!("source/{number}")), bytes(24 * 1_024 * 1_024));
+        write(server.path(&format!("source/{number}")), bytes(SIZE as usize));
     }
-    let mut up = server.command().args(["--quiet", "up", "source", "/to"]).spawn().unwrap();
-    listens(&up);
-    std::thread::sleep(Duration::from_millis(150));
-    signal(&up, "INT");
-    assert_eq!(wait(&mut up, Duration::from_secs(5)), 130);
+    // So slow that it takes a minute, and is interrupted when some of each of the first has come.
+    let slow = Conditions { rate: Some(1_024 * 1_024), ..Conditions::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let link = runtime.block_on(Link::start(address(&server), slow)).unwrap();
+    let interrupted = |arguments: &[&str], way: fn(Counts) -> u64| {
+        let told = fs::File::create(server.path("told")).unwrap();
+        let mut command = server.command();
+        command.env("LONGSHORE_URL", format!("http://{}", link.address())).args(arguments);
+        let mut child = command.stdout(Stdio::null()).stderr(told).spawn().unwrap();
+        moved(&link, way, way(link.counts()) + SIZE / 4);
+        signal(&child, "INT");
+        assert_eq!(wait(&mut child, Duration::from_secs(20)), 130);
+        fs::read_to_string(server.path("told")).unwrap()
+    };
+    interrupted(&["up", "-j", "4", "source", "/to"], |counts| counts.up);
     // What is listed is whole.
     let listed = run(server.command(), &["--json", "ls", "/to"]);
     if listed.code == 0 {
         for node in listed.json()["items"].as_array().unwrap() {
-            assert_eq!(node["size"], 24 * 1_024 * 1_024);
+            assert_eq!(node["size"], SIZE);
         }
     }
     server.ok(&["up", "source", "/to"]);
-    let told = fs::File::create(server.path("told")).unwrap();
-    let mut down =
-        server.command().args(["down", "/to", "back"]).stdout(Stdio::null()).stderr(told).spawn().unwrap();
-    listens(&down);
-    std::thread::sleep(Duration::from_millis(100));
-    signal(&down, "INT");
-    assert_eq!(wait(&mut down, Duration::from_secs(5)), 130);
+    let told = interrupted(&["down", "-j", "4", "/to", "back"], |counts| counts.down);
     // Files in flight may have landed after the last that was counted.
-    let told = fs::read_to_string(server.path("told")).unwrap();
     assert!(
         told.contains("note: interrupted; what was under way may be there: whole, or not at all\n"),
         "{told}"
@@ -321,8 +374,12 @@ fn an_interrupt_ends_it_and_leaves_nothing_half() {
     for entry in fs::read_dir(server.path("back")).into_iter().flatten() {
         let entry = entry.unwrap();
         assert!(!entry.file_name().to_string_lossy().ends_with(".part"), "{entry:?} was left");
-        assert_eq!(entry.metadata().unwrap().len(), 24 * 1_024 * 1_024);
+        assert_eq!(entry.metadata().unwrap().len(), SIZE);
     }
+    fs::create_dir(server.path("zipped")).unwrap();
+    let told = interrupted(&["zip", "/to", "-o", "zipped/all.zip"], |counts| counts.down);
+    assert_eq!(told, "note: interrupted; nothing was written\n");
+    assert_eq!(fs::read_dir(server.path("zipped")).unwrap().count(), 0, "something was left");
 }
 
 #[test]

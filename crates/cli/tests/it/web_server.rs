@@ -23,6 +23,21 @@ impl Seen {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Asks another server the same, over a connection of its own, and returns its answer as it came.
+    pub(crate) fn passed_on(&self, server: SocketAddr) -> Vec<u8> {
+        let mut stream = TcpStream::connect(server).unwrap();
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        for (name, value) in self.headers.iter().filter(|(name, _)| name != "connection") {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("connection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(self.body.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    }
+
     /// Returns where the range begins that was asked for.
     pub(crate) fn range_start(&self) -> Option<usize> {
         self.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
@@ -37,6 +52,8 @@ pub(crate) enum Reply {
     Cut(Vec<u8>),
     /// Sends these bytes and then nothing until the client goes away.
     Stall(Vec<u8>),
+    /// Sends these bytes and then one more now and then until the client goes away.
+    Drip(Vec<u8>),
 }
 
 type Script = dyn Fn(usize, &Seen) -> Reply + Send + Sync;
@@ -141,6 +158,14 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
             Reply::Cut(bytes) => {
                 let _gone = stream.write_all(&bytes);
                 let _gone = stream.shutdown(Shutdown::Both);
+                return;
+            }
+            Reply::Drip(bytes) => {
+                let mut sent = stream.write_all(&bytes);
+                while sent.is_ok() && !shared.over.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(400));
+                    sent = stream.write_all(b"x");
+                }
                 return;
             }
             Reply::Stall(bytes) => {

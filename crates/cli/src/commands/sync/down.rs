@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, Stream};
 use longshore::{Name, Node, NodeKind, Path};
+use longshore_flow::Blocking;
 
 use super::{Change, Mark, Step, other_kind};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::transfer::clash::Clashes;
 use crate::transfer::landing::{Landing, Spot, other};
-use crate::transfer::merge::{Entry, Kind, Merge, Met, is_within};
+use crate::transfer::merge::{Entry, Kind, Left, Merge, Met, is_within};
 use crate::transfer::receive::{Get, Job};
 use crate::transfer::same::{Reader, open_file};
 use crate::transfer::summary::Outcome;
@@ -32,13 +33,15 @@ type Ground = Option<(Arc<Landing>, usize)>;
 pub(super) struct Planner {
     merge: Merge,
     landing: Option<Arc<Landing>>,
+    /// Where whole folders are removed, which takes its time.
+    disk: Blocking,
     folder: Path,
     delete: bool,
     clashes: Clashes,
     /// What is here and is left as it is.
-    left: Option<Path>,
+    left: Left,
     /// What is not fetched, since its folder cannot be made.
-    blocked: Option<Path>,
+    blocked: Left,
     /// Folders that are here alone, from the outermost to the one at hand: each goes when all in it was looked at.
     extra: Vec<Path>,
     /// What comes before the next path.
@@ -56,11 +59,12 @@ impl Planner {
         Self {
             merge,
             landing,
+            disk: Blocking::new(1),
             folder,
             delete,
             clashes,
-            left: None,
-            blocked: None,
+            left: Left::default(),
+            blocked: Left::default(),
             extra: Vec::new(),
             waiting: VecDeque::new(),
         }
@@ -92,7 +96,7 @@ impl Planner {
                 Met::Nameless(..) => Some(Plan::Step(Step::Done(Outcome::Skipped))),
                 Met::Local(entry) => self.local(entry).map(Plan::Step),
                 Met::Remote(node) => self.remote(node),
-                Met::Both(entry, node) => self.both(entry, node),
+                Met::Both(entry, node) => self.both(entry, node).await,
             };
             self.waiting.extend(plan);
         }
@@ -123,13 +127,15 @@ impl Planner {
 
     /// Decides about what is on this machine alone.
     fn local(&mut self, entry: Entry) -> Option<Step<Job>> {
-        if is_within(&entry.path, self.left.as_ref()) {
+        if self.left.holds(&entry.path) {
             return None;
         }
         match entry.kind {
             Kind::Unreadable(failure) => {
                 let told = failed(entry.local.display(), failure);
-                self.left = Some(entry.path);
+                self.left.leave(&entry.path);
+                // Nobody has looked at all in the folders that it is in.
+                self.extra.retain(|folder| !is_within(&entry.path, Some(folder)));
                 Some(told)
             }
             _ if !self.delete => None,
@@ -148,7 +154,7 @@ impl Planner {
 
     /// Decides about what is in the workspace alone.
     fn remote(&mut self, node: Box<Node>) -> Option<Plan> {
-        if is_within(&node.path, self.blocked.as_ref()) {
+        if self.blocked.holds(&node.path) {
             return None;
         }
         if let Err(failure) = self.clashes.check(&node.path) {
@@ -161,9 +167,9 @@ impl Planner {
     }
 
     /// Decides about what is on both sides.
-    fn both(&mut self, entry: Entry, node: Box<Node>) -> Option<Plan> {
+    async fn both(&mut self, entry: Entry, node: Box<Node>) -> Option<Plan> {
         if let Err(failure) = self.clashes.check(&node.path) {
-            self.left = Some(node.path.clone());
+            self.left.leave(&node.path);
             return Some(Plan::Step(failed(&node.path, failure)));
         }
         let refused = match (entry.kind, node.kind) {
@@ -173,14 +179,20 @@ impl Planner {
                 return Some(Plan::Fetch(Some((entry, size)), node, self.ground()));
             }
             (Kind::Folder, NodeKind::File) => {
-                self.left = Some(entry.path.clone());
-                match self.make_room(&entry.local, &entry.path, "a folder", "a file", Landing::remove_all) {
+                self.left.leave(&entry.path);
+                match self
+                    .make_room(&entry.local, &entry.path, "a folder", "a file", Landing::remove_all)
+                    .await
+                {
                     Ok(()) => return Some(Plan::Fetch(None, node, self.ground())),
                     Err(failure) => failure,
                 }
             }
             (Kind::File(_), NodeKind::Folder) => {
-                match self.make_room(&entry.local, &entry.path, "a file", "a folder", Landing::remove_file) {
+                match self
+                    .make_room(&entry.local, &entry.path, "a file", "a folder", Landing::remove_file)
+                    .await
+                {
                     Ok(()) => return Some(Plan::Step(self.make(Mark::Change, &node))),
                     Err(failure) => failure,
                 }
@@ -188,8 +200,8 @@ impl Planner {
             (Kind::Other, _) => other(&entry.local),
             (Kind::Unreadable(failure), _) => failure,
         };
-        self.left = Some(node.path.clone());
-        self.blocked = Some(node.path.clone());
+        self.left.leave(&node.path);
+        self.blocked.leave(&node.path);
         Some(Plan::Step(failed(&node.path, refused)))
     }
 
@@ -203,7 +215,7 @@ impl Planner {
         match made {
             None | Some(Ok(_)) => Step::Made(change),
             Some(Err(failure)) => {
-                self.blocked = Some(node.path.clone());
+                self.blocked.leave(&node.path);
                 failed(&node.path, failure)
             }
         }
@@ -213,8 +225,8 @@ impl Planner {
         self.landing.as_ref().map_or(Ok(()), |landing| landing.remove_file(self.names(path)))
     }
 
-    fn make_room(
-        &self,
+    async fn make_room(
+        &mut self,
         local: &std::path::Path,
         path: &Path,
         is: &str,
@@ -224,7 +236,10 @@ impl Planner {
         if !self.delete {
             return Err(other_kind(local.display(), is, wanted, HINT));
         }
-        self.landing.as_ref().map_or(Ok(()), |landing| remove(landing, self.names(path)))
+        let Some(landing) = self.landing.clone() else { return Ok(()) };
+        let names = self.names(path).to_vec();
+        let removed = self.disk.run(move || remove(&landing, &names)).await;
+        removed.map_err(|error| Failure::new(Exit::Unexpected, "unexpected", error.to_string()))?
     }
 }
 

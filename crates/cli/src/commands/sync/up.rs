@@ -5,7 +5,7 @@ use longshore::{Client, Known, Node, NodeKind, Path};
 
 use super::{Change, Mark, Step, other_kind};
 use crate::failure::Failure;
-use crate::transfer::merge::{Entry, Kind, Merge, Met, is_within};
+use crate::transfer::merge::{Entry, Kind, Left, Merge, Met};
 use crate::transfer::same::{Reader, open_file};
 use crate::transfer::send::{Job, Load, trash};
 use crate::transfer::summary::Outcome;
@@ -25,14 +25,14 @@ pub(super) struct Planner {
     folder: Path,
     delete: bool,
     /// What of the workspace is left as it is: nobody can tell whether it is missing here, or it went with its folder.
-    left: Option<Path>,
+    left: Left,
     /// What is not sent, since its folder cannot be made.
-    blocked: Option<Path>,
+    blocked: Left,
 }
 
 impl Planner {
     pub(super) fn new(merge: Merge, client: Option<Client>, folder: Path, delete: bool) -> Self {
-        Self { merge, client, folder, delete, left: None, blocked: None }
+        Self { merge, client, folder, delete, left: Left::default(), blocked: Left::default() }
     }
 
     pub(super) fn plans(self) -> impl Stream<Item = Plan> {
@@ -67,7 +67,7 @@ impl Planner {
 
     /// Decides about what is on this machine alone.
     fn local(&mut self, entry: Entry) -> Option<Step<Job>> {
-        if is_within(&entry.path, self.blocked.as_ref()) {
+        if self.blocked.holds(&entry.path) {
             return None;
         }
         Some(match entry.kind {
@@ -76,7 +76,7 @@ impl Planner {
             Kind::Other => Step::Done(Outcome::Skipped),
             Kind::Unreadable(failure) => {
                 let told = failed(entry.local.display(), failure);
-                self.left = Some(entry.path);
+                self.left.leave(&entry.path);
                 told
             }
         })
@@ -84,12 +84,12 @@ impl Planner {
 
     /// Decides about what is in the workspace alone.
     fn remote(&mut self, node: Box<Node>) -> Option<Step<Job>> {
-        if !self.delete || is_within(&node.path, self.left.as_ref()) {
+        if !self.delete || self.left.holds(&node.path) {
             return None;
         }
         if node.kind == NodeKind::Folder {
             // All below goes with it.
-            self.left = Some(node.path.clone());
+            self.left.leave(&node.path);
         }
         Some(Step::Do(Change::new(Mark::Delete, node.kind, &node.path, 0), Job::Trash(node)))
     }
@@ -101,7 +101,7 @@ impl Planner {
                 file(Mark::Change, entry, size, node.clone().into())
             }
             Kind::File(size) => {
-                self.left = Some(entry.path.clone());
+                self.left.leave(&entry.path);
                 match make_room(self.client.as_ref(), self.delete, node, "a folder", "a file").await {
                     Ok(()) => file(Mark::Change, entry, size, Known::Unknown),
                     Err(failure) => failed(&node.path, failure),
@@ -111,17 +111,17 @@ impl Planner {
                 match make_room(self.client.as_ref(), self.delete, node, "a file", "a folder").await {
                     Ok(()) => folder(Mark::Change, entry.path),
                     Err(failure) => {
-                        self.blocked = Some(entry.path);
+                        self.blocked.leave(&entry.path);
                         failed(&node.path, failure)
                     }
                 }
             }
             Kind::Other => {
-                self.left = Some(entry.path);
+                self.left.leave(&entry.path);
                 Step::Done(Outcome::Skipped)
             }
             Kind::Unreadable(failure) => {
-                self.left = Some(entry.path);
+                self.left.leave(&entry.path);
                 failed(entry.local.display(), failure)
             }
         }

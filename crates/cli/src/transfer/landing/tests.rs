@@ -1,5 +1,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
 use longshore::{Destination, Path};
 
@@ -52,6 +53,15 @@ fn what_is_removed_is_inside_and_no_link() {
     assert!(landing.remove_file(path("/link").names()).is_err());
     assert_eq!(landing.remove_folder(path("/a").names()).unwrap_err().code, "local_not_empty");
     assert!(landing.remove_all(path("/a").names()).is_err());
+    fs::remove_file(folder.path().join("a/link")).unwrap();
+    for kept in ["a/b/.c.0123456789abcdef.part", "a/b/no\nname"] {
+        fs::write(folder.path().join(kept), "").unwrap();
+        let failure = landing.remove_all(path("/a").names()).unwrap_err();
+        assert!(failure.message.contains("a stays: ") && failure.code == "local_not_empty", "{failure}");
+        fs::remove_file(folder.path().join(kept)).unwrap();
+    }
+    symlink(outside.path(), folder.path().join("a/link")).unwrap();
+    assert!(folder.path().join("a/b/c").exists() && folder.path().join("a/d").exists(), "it looks first");
     assert!(folder.path().join("a/link").is_symlink() && outside.path().join("x").exists());
     fs::remove_file(folder.path().join("a/link")).unwrap();
     landing.remove_all(path("/a").names()).unwrap();
@@ -107,4 +117,22 @@ fn without_openat2_it_is_the_same() {
     }
     assert!(folder.path().join("a/b").is_dir());
     assert!(by_steps("/link/tmp").unwrap_err().message.ends_with("link is a symbolic link, not a folder"));
+}
+
+#[test]
+fn files_of_one_folder_hold_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let landing = Landing::new(folder.path()).unwrap();
+    let held = |text: &str| match landing.file(path(text).names()).unwrap().to {
+        Destination::In { folder, .. } => folder,
+        Destination::Path(path) => panic!("{path:?}"),
+    };
+    let first = held("/a/1");
+    let deeper = held("/a/b/1");
+    let again = held("/a/2");
+    assert!(Arc::ptr_eq(&first, &again) && !Arc::ptr_eq(&first, &deeper));
+    // What has its place now is another folder, and gets what comes now.
+    fs::rename(folder.path().join("a"), folder.path().join("aside")).unwrap();
+    assert!(!Arc::ptr_eq(&first, &held("/a/3")));
+    assert!(folder.path().join("a").is_dir());
 }

@@ -3,7 +3,8 @@ use std::fs;
 use longshore::Path;
 use tokio::sync::mpsc;
 
-use super::{Kind, is_within, out_of_place, walk};
+use super::{Entry, Kind, Left, Merge, Met, is_within, out_of_place, unreadable, walk};
+use crate::transfer::tree::Tree;
 
 fn path(text: &str) -> Path {
     Path::new(text).unwrap()
@@ -58,6 +59,38 @@ fn what_cannot_be_read_is_told_at_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let gone = folder.path().join("gone");
     assert_eq!(walked(&gone), ["/to|local_not_found"]);
+    // Whatever it is that cannot be read: its folder is what nobody knows.
+    let error = walkdir::WalkDir::new(folder.path().join("x")).into_iter().next().unwrap().unwrap_err();
+    let told = unreadable(folder.path(), &path("/to/f"), error);
+    assert_eq!(told.path, path("/to/f"));
+    assert!(told.local.ends_with("x") && matches!(told.kind, Kind::Unreadable(_)), "{told:?}");
+}
+
+#[tokio::test]
+async fn an_entry_out_of_order_is_the_last() {
+    let (sender, entries) = mpsc::channel(10);
+    for (name, kind) in [("/to/b", Kind::Folder), ("/to/b/y", Kind::File(1)), ("/to/b/x", Kind::File(1))] {
+        let entry = Entry { path: path(name), local: name.into(), kind };
+        sender.send(Ok(entry)).await.unwrap();
+    }
+    drop(sender);
+    let mut merge = Merge::of(entries, path("/to"), Tree::of(Vec::new()));
+    for _ in 0..2 {
+        assert!(matches!(merge.next().await, Some(Met::Local(_))));
+    }
+    let Some(Met::Broken(failure)) = merge.next().await else { panic!("it went on") };
+    assert_eq!((failure.code.as_str(), merge.next().await.is_none()), ("local_order", true));
+}
+
+#[test]
+fn what_is_left_is_not_narrowed() {
+    let mut left = Left::default();
+    assert!(!left.holds(&path("/a")));
+    left.leave(&path("/a/b"));
+    left.leave(&path("/a/b/c"));
+    assert!(left.holds(&path("/a/b/d")) && !left.holds(&path("/a/bc")));
+    left.leave(&path("/a/e"));
+    assert!(left.holds(&path("/a/e")) && !left.holds(&path("/a/b/d")));
 }
 
 #[test]

@@ -37,6 +37,14 @@ enum Values {
 pub(crate) struct BadRow {
     pub(crate) number: u64,
     pub(crate) message: String,
+    /// Whether the text cannot be read on from there: there may be more rows, and nobody knows them.
+    pub(crate) is_last: bool,
+}
+
+impl BadRow {
+    fn new(number: u64, message: impl Into<String>) -> Self {
+        Self { number, message: message.into(), is_last: false }
+    }
 }
 
 /// Rows as they are read; it blocks.
@@ -98,14 +106,14 @@ pub(crate) fn csv<'a>(
             Ok(true) => Some(made(number, &header, record)),
             Err(error) => {
                 ended = error.is_io_error();
-                Some(Err(BadRow { number, message: error.to_string() }))
+                Some(Err(BadRow { is_last: ended, ..BadRow::new(number, error.to_string()) }))
             }
         }
     })))
 }
 
 fn made(number: u64, header: &Arc<[String]>, record: csv::StringRecord) -> Result<Row, BadRow> {
-    let bad = |error: serde_json::Error| BadRow { number, message: error.to_string() };
+    let bad = |error: serde_json::Error| BadRow::new(number, error.to_string());
     let mut json = Vec::new();
     let mut serializer = serde_json::Serializer::new(&mut json);
     let mut map = serializer.serialize_map(Some(header.len())).map_err(bad)?;
@@ -124,12 +132,18 @@ pub(crate) fn json_lines(text: Box<dyn Read + Send>) -> Rows {
     Box::new(std::iter::from_fn(move || {
         while !ended {
             let line = match lines::next(&mut reader, LONGEST) {
-                Ok(None) => return None,
-                Ok(Some(line)) => line,
+                Ok(line) => line?,
                 Err(error) => {
                     ended = true;
                     number += 1;
-                    return Some(Err(BadRow { number, message: error.to_string() }));
+                    return Some(Err(BadRow { is_last: true, ..BadRow::new(number, error.to_string()) }));
+                }
+            };
+            let line = match line.text(LONGEST) {
+                Ok(line) => line,
+                Err(error) => {
+                    number += 1;
+                    return Some(Err(BadRow::new(number, error.to_string())));
                 }
             };
             let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&line);
@@ -144,7 +158,7 @@ pub(crate) fn json_lines(text: Box<dyn Read + Send>) -> Rows {
 }
 
 fn object(number: u64, line: &[u8]) -> Result<Row, BadRow> {
-    let bad = |message: String| BadRow { number, message };
+    let bad = |message: String| BadRow::new(number, message);
     let text = std::str::from_utf8(line).map_err(|_| bad("the row is no UTF-8".to_owned()))?;
     let members = serde_json::from_str(text).map_err(|error| bad(format!("no object of JSON: {error}")))?;
     let json = one_line(text).ok_or_else(|| bad("no object of JSON".to_owned()))?;
