@@ -8,7 +8,6 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 use longshore_core::wire::{BATCH_MEDIA_TYPE, BatchItem, BatchResult, Node};
 use longshore_core::{Code, Digest, WorkspaceId};
-use tokio::sync::mpsc;
 
 use super::lines::{Lines, Piece};
 use crate::api::files::{IfMatch, Place};
@@ -21,6 +20,7 @@ use crate::transfer::plan::is_whole;
 use crate::transfer::progress::Report;
 use crate::transfer::reader::{self, Opened};
 use crate::transfer::source::Source;
+use crate::transfer::threads::read_ahead;
 use crate::transfer::upload::Guard;
 use crate::transport::answer::Answer;
 use crate::transport::body::{Body, Chunks, Sending};
@@ -316,8 +316,7 @@ impl Run<'_> {
 /// Reads, hashes and frames items on a thread of its own, one chunk ahead of who sends them. It ends when the chunks are
 /// dropped.
 fn read_items(items: Vec<Pending>, terms: Arc<Terms>, shared: Shared) -> Chunks {
-    let (sender, mut receiver) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
+    read_ahead(move |reading| {
         let mut chunk = Vec::with_capacity(CHUNK);
         for (place, item) in items.iter().enumerate() {
             let framed = read_item(item).and_then(|(content, digest)| {
@@ -333,17 +332,17 @@ fn read_items(items: Vec<Pending>, terms: Arc<Terms>, shared: Shared) -> Chunks 
             }
             if chunk.len() >= CHUNK {
                 let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
-                if sender.blocking_send(Ok(full.into())).is_err() {
-                    return;
+                if !reading.give(full.into()) {
+                    return Ok(());
                 }
             }
         }
         if !chunk.is_empty() {
             // Where nobody takes it any more, nobody waits for what it tells either.
-            let _unwanted = sender.blocking_send(Ok(chunk.into()));
+            reading.give(chunk.into());
         }
-    });
-    Box::pin(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx)))
+        Ok(())
+    })
 }
 
 fn read_item(item: &Pending) -> Result<(Bytes, Digest)> {

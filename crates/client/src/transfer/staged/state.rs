@@ -21,6 +21,8 @@ const MAGIC: &str = "longshore-upload 1";
 const ENDING: &str = "upload";
 /// How long a state stays that nobody goes on with: the server has removed the parts long before.
 const KEPT: Duration = Duration::from_hours(7 * 24);
+/// How long the server keeps an upload to which no more bytes come. Where it does so for less, it says that it is gone.
+const SERVER_KEEPS: Duration = Duration::from_hours(24);
 /// How many files of the folder are looked at for that.
 const PRUNED: usize = 1_000;
 /// The most bytes of a state that are read: far more than its few lines have.
@@ -31,7 +33,7 @@ const FOLDER_MODE: u32 = 0o700;
 
 /// Which upload a state is of.
 #[derive(Clone, Debug)]
-pub(super) struct Subject<'a> {
+pub(super) struct UploadKey<'a> {
     /// The server, by its name and the path before its routes.
     pub(super) server: String,
     /// Where the file goes.
@@ -43,7 +45,7 @@ pub(super) struct Subject<'a> {
     pub(super) plan: (usize, u64),
 }
 
-impl Subject<'_> {
+impl UploadKey<'_> {
     /// Returns the state's name: the same for the same file as long as it does not change.
     fn name(&self) -> String {
         let mut hasher = blake3::Hasher::new();
@@ -73,24 +75,28 @@ pub(super) struct State {
 pub(super) type Places = Vec<Option<String>>;
 
 impl State {
-    /// Tells whether an upload was begun and not ended.
-    pub(super) fn is_there(folder: &Path, subject: &Subject<'_>) -> bool {
-        folder.join(subject.name()).is_file()
+    /// Tells whether an upload was begun, so that the server has something of it, and not ended.
+    pub(super) fn is_there(folder: &Path, key: &UploadKey<'_>, now: Timestamp) -> bool {
+        let Ok(file) = File::open(folder.join(key.name())) else { return false };
+        let is_young = file.metadata().is_ok_and(|found| written(&found).plus(SERVER_KEEPS) > now);
+        let (mut text, begin) = (String::new(), key.line());
+        let lines = file.take(MOST).read_to_string(&mut text).ok().and_then(|_| text.strip_prefix(&begin));
+        is_young && lines.is_some_and(|lines| parse(lines, key.plan.0).1 > 0)
     }
 
     /// Opens the state of an upload, or begins it. Nothing where another process has it in hand, or none can be kept: the
     /// upload goes on without.
-    pub(super) fn open(folder: &Path, subject: &Subject<'_>) -> Option<(Self, Places)> {
+    pub(super) fn open(folder: &Path, key: &UploadKey<'_>) -> Option<(Self, Places)> {
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).ok()?;
         prune(folder, SystemClock.now());
-        let path = folder.join(subject.name());
+        let path = folder.join(key.name());
         let file = open_locked(CWD, &path, MODE).ok()?;
-        let state = Self { file, path, begin: subject.line() };
-        let places = match state.read(subject.plan.0) {
+        let state = Self { file, path, begin: key.line() };
+        let places = match state.read(key.plan.0) {
             Some(places) => places,
             None => {
                 state.restart().ok()?;
-                vec![None; subject.plan.0]
+                vec![None; key.plan.0]
             }
         };
         Some((state, places))
@@ -100,8 +106,11 @@ impl State {
         let mut text = String::new();
         (&self.file).take(MOST).read_to_string(&mut text).ok()?;
         let (places, sound) = parse(text.strip_prefix(&self.begin)?, count);
-        // What was torn goes, so that the next line is one.
-        self.file.set_len((self.begin.len() + sound) as u64).ok()?;
+        let sound = self.begin.len() + sound;
+        if sound < text.len() {
+            // What was torn goes, so that the next line is one. Else the file is as old as its last line.
+            self.file.set_len(sound as u64).ok()?;
+        }
         Some(places)
     }
 
@@ -129,15 +138,17 @@ impl State {
     }
 }
 
+/// Returns when a file was last written to.
+fn written(found: &Metadata) -> Timestamp {
+    Timestamp::from_micros(found.mtime().saturating_mul(1_000_000))
+}
+
 /// Removes what earlier runs have left and none went on with: of a file that changed since, its name comes never again.
 fn prune(folder: &Path, now: Timestamp) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten().take(PRUNED) {
         let path = entry.path();
-        let is_old = |found: &Metadata| {
-            let written = Timestamp::from_micros(found.mtime().saturating_mul(1_000_000));
-            found.is_file() && written.plus(KEPT) < now
-        };
+        let is_old = |found: &Metadata| found.is_file() && written(found).plus(KEPT) < now;
         if path.extension().is_some_and(|ending| ending == ENDING)
             && entry.metadata().is_ok_and(|found| is_old(&found))
             && let Ok(_locked) = open_locked(CWD, &path, MODE)
@@ -173,10 +184,10 @@ mod tests {
 
     use longshore_core::{Clock, SystemClock};
 
-    use super::{KEPT, Stamp, State, Subject, parse, prune};
+    use super::{KEPT, SERVER_KEEPS, Stamp, State, UploadKey, parse, prune};
 
-    fn subject(nanos: i64) -> Subject<'static> {
-        Subject {
+    fn subject(nanos: i64) -> UploadKey<'static> {
+        UploadKey {
             server: "host".to_owned(),
             target: "/a".to_owned(),
             source: Path::new("/local/a"),
@@ -220,6 +231,33 @@ mod tests {
         state.restart().unwrap();
         drop(state);
         assert_eq!(State::open(folder.path(), &subject(1)).unwrap().1, [None, None]);
+    }
+
+    #[test]
+    fn only_what_the_server_may_still_have_was_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_there = |number, now| State::is_there(folder.path(), &subject(number), now);
+        let now = SystemClock.now();
+        assert!(!is_there(1, now));
+        let (state, _) = State::open(folder.path(), &subject(1)).unwrap();
+        assert!(!is_there(1, now), "no part was begun");
+        state.append("0 /v1/upl").unwrap();
+        assert!(!is_there(1, now), "nor is a torn line one");
+        drop(state);
+        let (state, _) = State::open(folder.path(), &subject(1)).unwrap();
+        state.note(0, "/v1/uploads/a").unwrap();
+        assert!(is_there(1, now) && !is_there(2, now), "in hand or not");
+        assert!(!is_there(1, now.plus(SERVER_KEEPS).plus(SERVER_KEEPS)), "the server has removed it");
+        let before = fs::metadata(&state.path).unwrap().modified().unwrap();
+        drop(state);
+        let (state, _) = State::open(folder.path(), &subject(1)).unwrap();
+        assert_eq!(
+            fs::metadata(&state.path).unwrap().modified().unwrap(),
+            before,
+            "a look makes it no younger"
+        );
+        state.restart().unwrap();
+        assert!(!is_there(1, now));
     }
 
     #[test]
