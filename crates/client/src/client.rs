@@ -14,7 +14,7 @@ use longshore_core::wire::{Me, Status, Workspace};
 use longshore_core::{LockToken, NodeId, WorkspaceId};
 use longshore_flow::{Budget, Gate, RetryPolicy, Tasks};
 use serde::de::DeserializeOwned;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
 pub(crate) use self::call::{Call, Lane};
@@ -78,6 +78,8 @@ struct Inner {
     tasks: Tasks,
     idle_limit: Duration,
     slots: Slots,
+    /// Room for one list of chunks.
+    comparing: Semaphore,
 }
 
 impl Client {
@@ -95,6 +97,7 @@ impl Client {
             tasks: Tasks::new(),
             idle_limit: settings.timeouts.idle,
             slots: Slots::new(settings.concurrency),
+            comparing: Semaphore::new(1),
         };
         Self { inner: Arc::new(inner), under: Arc::default(), own_key: None }
     }
@@ -283,6 +286,11 @@ impl Client {
     /// Returns the room for requests of large transfers, which all of them share.
     pub(crate) fn slots(&self) -> &Slots {
         &self.inner.slots
+    }
+
+    /// Returns the room for comparing a file with a list of chunks, which all of the client's uploads share.
+    pub(crate) fn comparing(&self) -> &Semaphore {
+        &self.inner.comparing
     }
 
     pub(crate) fn concurrency(&self) -> usize {

@@ -33,7 +33,7 @@ use crate::lock::Named;
 use crate::transport::body::{Body, Sending};
 
 /// How long content is of which only what changed is sent. Below, a list of chunks saves too little; above, what is known
-/// of them takes too much memory: about 4 MiB for each GiB.
+/// of them takes too much memory: about 2 MiB for each GiB of one at a time.
 const LENGTHS: RangeInclusive<u64> = 4 * 1024 * 1024..=16 * 1024 * 1024 * 1024;
 
 /// How often the server may be further, or less far, than was thought, before that is an error.
@@ -78,11 +78,14 @@ pub(super) async fn try_upload(
         Standing::Unknown => find(client, target).await.ok(),
     };
     let Some((node, base)) = found.and_then(base) else { return Ok(None) };
+    // What is known of a file is held until it was compared, and many at once are to take no more memory than one.
+    let turn = client.comparing().acquire().await.map_err(Error::lost)?;
     let Some(known) = chunks(client, &node, base, &options.hand()).await? else { return Ok(None) };
     let (path, cancel) = (path.to_owned(), Cancel::new());
     let _cancelled_with_this = cancel.clone().on_drop();
     let compared = blocking(move || Ok(read::compare(path, known, &cancel)));
     let Some(compared) = compared.await? else { return Ok(None) };
+    drop(turn);
     if options.digest.is_some_and(|digest| digest != compared.digest) {
         let message = "the content does not have the digest that was stated";
         return Err(Error::mismatch(Code::DigestMismatch, message));
