@@ -352,6 +352,18 @@ impl Client {
         Ok(request)
     }
 
+    /// Waits out the pause that the server asked the whole client for; fails where that is longer than is waited here.
+    async fn keep_pause(&self) -> Result<()> {
+        // It may become longer while this sleeps.
+        while let Some(rest) = self.inner.gate.closed_for() {
+            if rest > self.inner.retry.retry_after_cap {
+                return Err(Error::left_alone(rest));
+            }
+            tokio::time::sleep(rest).await;
+        }
+        Ok(())
+    }
+
     /// Sends a request once, and makes an error of an answer that refuses it.
     pub(crate) async fn send(
         &self,
@@ -360,7 +372,7 @@ impl Client {
         lane: Lane,
     ) -> Result<Answer> {
         if !matches!(lane, Lane::Urgent(_)) {
-            self.inner.gate.pass().await;
+            self.keep_pause().await?;
         }
         let mut answer = self.inner.pool.send(request, sending).await?;
         self.inner.reachable.open();
@@ -372,7 +384,7 @@ impl Client {
         let body = answer.collect(MAX_PROBLEM).await.unwrap_or_default();
         let error = Error::refused(&answer.head, &body);
         if let Some(pause) = lane.pause_of_all(&error) {
-            self.inner.gate.close_for(pause.min(self.inner.retry.retry_after_cap));
+            self.inner.gate.close_for(pause);
         }
         Err(error)
     }

@@ -21,12 +21,20 @@ use super::plan::WHOLE;
 use super::source::Source;
 use crate::api::files::{Content, Place};
 use crate::client::Client;
+use crate::error::Error;
 
 /// How many files one request moves: its answer is far smaller than what a server keeps for who reads late.
 pub(crate) const FILES: usize = 1_000;
 
 // What is read in one go is what an item may have.
 const _: () = assert!(WHOLE == BATCH_ITEM_BYTES);
+
+/// Notes why the rest of a batch is asked for, or sent, again. What no repetition mends comes before what one may.
+fn note_failure(noted: &mut Option<Error>, error: Error) {
+    if noted.as_ref().is_none_or(|noted| noted.is_retryable() && !error.is_retryable()) {
+        *noted = Some(error);
+    }
+}
 
 /// Uploads files by their paths in one workspace, batch after batch.
 pub(crate) fn upload_all<I>(

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use bytes::{Bytes, BytesMut};
 use http::Response;
 use longshore::core::chunks::{self, Chunker};
-use longshore::{Code, Control, Node, Progress, ProgressSink, Target, UploadOptions};
+use longshore::{Code, Control, ErrorKind, Node, OnConflict, Progress, ProgressSink, Target, UploadOptions};
 
-use crate::fake::{Fake, Reply, Seen, digest, json, node, problem};
+use crate::fake::{Fake, Reply, Seen, digest, json, node, node_id, problem};
 use crate::parts::{MIB, pattern};
 
 /// What a server has of uploads that end in parts, as far as it holds to what it is told.
@@ -251,6 +251,20 @@ async fn an_upload_that_others_take_over_again_and_again_ends_as_long_as_it_grow
     .await;
     let error = fake.client().files().upload(bytes, target(), &UploadOptions::default()).await.unwrap_err();
     assert!(error.is(Code::UploadTakenOver), "{error}");
+}
+
+#[tokio::test]
+async fn a_new_version_of_a_known_file_meets_no_conflict_however_long_it_is() {
+    let fake = Fake::start(|_, seen| panic!("{}", seen.target)).await;
+    for on_conflict in [OnConflict::Error, OnConflict::Rename] {
+        for length in [5, 2 * MIB, 9 * MIB] {
+            let options = UploadOptions { on_conflict, ..UploadOptions::default() };
+            let target = Target::version(node_id());
+            let error = fake.client().files().upload(pattern(length), target, &options).await.unwrap_err();
+            assert!(error.kind() == ErrorKind::Invalid && error.message().contains("on_conflict"), "{error}");
+        }
+    }
+    assert!(fake.seen().is_empty());
 }
 
 /// Returns the list of a content's chunks.

@@ -11,6 +11,7 @@ use longshore_core::{Code, Digest, VersionId, WorkspaceId};
 use tokio::sync::mpsc;
 
 use super::lines::{Lines, Piece};
+use super::note_failure;
 use crate::api::files::Content;
 use crate::client::{Client, Lane, parse};
 use crate::error::{Error, Result};
@@ -103,7 +104,7 @@ pub(crate) async fn download(
         let before = pending.len();
         let mut run = Run { client, workspace, control, replace, pending: &mut pending, again: None };
         if let Err(error) = run.once(&mut tell).await {
-            run.again.get_or_insert(error);
+            note_failure(&mut run.again, error);
         }
         let again = run.again.take();
         pending.retain(Option::is_some);
@@ -192,7 +193,7 @@ impl Run<'_> {
         let writing = tokio::task::spawn_blocking(move || write_files(behind, &written, replace));
         let receiving = self.receive(answer, &places, &steps, &mut outcomes, tell);
         let received = control.guard(receiving).await;
-        slot.ended(received.as_ref().err());
+        slot.ended(received.as_ref().err().or(self.again.as_ref()));
         // That no more comes lets the thread end; what it has whole still gets its place.
         drop(steps);
         while let Some((place, result)) = outcomes.recv().await {
@@ -263,7 +264,7 @@ impl Run<'_> {
         if let Some(problem) = head.problem {
             let error = Error::of_problem(problem);
             if error.is_retryable() {
-                self.again.get_or_insert(error);
+                note_failure(&mut self.again, error);
             } else {
                 self.end(place, Err(error), tell);
             }

@@ -10,6 +10,7 @@ use longshore_core::wire::{BATCH_MEDIA_TYPE, BatchItem, BatchResult, Node};
 use longshore_core::{Code, Digest, WorkspaceId};
 
 use super::lines::{Lines, Piece};
+use super::note_failure;
 use crate::api::files::{IfMatch, Place};
 use crate::client::{Client, LOCK_TOKEN, Lane, parse};
 use crate::error::{Error, Result};
@@ -172,7 +173,7 @@ pub(crate) async fn upload(
         let mut run = Run { client, workspace, terms, locks, control, pending, done, shared, again: None };
         if let Err(error) = control.guard(run.once(&mut tell)).await {
             // What was told before that stands.
-            run.again.get_or_insert(error);
+            note_failure(&mut run.again, error);
         }
         let error = run.settle(&mut tell);
         pending = run.pending;
@@ -218,7 +219,8 @@ impl Run<'_> {
         self.control.pass().await?;
         let slot = self.client.slots().acquire().await;
         let sent = self.exchange(tell).await;
-        slot.ended(sent.as_ref().err());
+        // What is said of an item is said as well as of all.
+        slot.ended(sent.as_ref().err().or(self.again.as_ref()));
         sent
     }
 
@@ -280,7 +282,7 @@ impl Run<'_> {
         let item = &self.pending[place];
         let outcome = match (refusal, result.node) {
             (Some(error), _) if error.is_retryable() && !error.is_storage_full() => {
-                self.again.get_or_insert(error);
+                note_failure(&mut self.again, error);
                 return Ok(());
             }
             (Some(error), _) => Err(error),
