@@ -66,7 +66,8 @@ pub struct UploadOptions {
     pub delta: Delta,
     /// A folder for what is known of large files under way, so that a program which died can go on with them in its next
     /// run: a file of 8 MiB or more, by its path, is taken up where it stopped if it has not changed and the server still
-    /// has what was sent. What is kept there goes once the file is uploaded. Left out, nothing is kept.
+    /// has what was sent. What is kept there goes once the file is uploaded, or can never be as it is; it stays where
+    /// another run may do better, because of a lock, a premise or a fault. Left out, nothing is kept, here or at the server.
     pub resume: Option<PathBuf>,
     /// The caller's hand on the upload.
     pub control: Option<Control>,

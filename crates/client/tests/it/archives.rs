@@ -41,8 +41,7 @@ async fn an_archive_lands_whole() {
 
 #[tokio::test]
 async fn an_archive_that_waits_to_be_asked_for_again_is_cancelled_at_once() {
-    let fake =
-        Fake::start(|_, _| Reply::Answer(problem(503, "overloaded", &[("retry-after", "50")]))).await;
+    let fake = Fake::start(|_, _| Reply::Answer(problem(503, "overloaded", &[("retry-after", "50")]))).await;
     let folder = tempfile::tempdir().unwrap();
     let (path, files) = (folder.path().join("out.zip"), fake.client().files());
     let control = Control::new();
