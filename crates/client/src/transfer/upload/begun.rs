@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use crate::transfer::staged::protocol::Tus;
 
 /// How long a failure, or a caller who cancelled, waits for the server to remove them: what stays goes when its time is over.
-const REMOVING: Duration = Duration::from_secs(5);
+const REMOVING: Duration = Duration::from_secs(3);
 
 /// Where they are. They are noted as they are begun, so that they can be removed when what began them was dropped.
 #[derive(Debug, Default)]
