@@ -7,6 +7,7 @@ use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use longshore_core::{Clock, SystemClock, Timestamp};
@@ -69,6 +70,8 @@ pub(super) struct State {
     file: File,
     path: PathBuf,
     begin: String,
+    /// Held by who adds a line: parts are begun beside each other.
+    adding: Mutex<()>,
 }
 
 /// Where each part is, as far as it was noted.
@@ -91,7 +94,7 @@ impl State {
         prune(folder, SystemClock.now());
         let path = folder.join(key.name());
         let file = open_locked(CWD, &path, MODE).ok()?;
-        let state = Self { file, path, begin: key.line() };
+        let state = Self { file, path, begin: key.line(), adding: Mutex::default() };
         let places = match state.read(key.plan.0) {
             Some(places) => places,
             None => {
@@ -126,6 +129,7 @@ impl State {
     }
 
     fn append(&self, line: &str) -> io::Result<()> {
+        let _alone = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         // In one write, so that what is torn is at the end.
         let end = self.file.metadata()?.len();
         self.file.write_all_at(line.as_bytes(), end)
@@ -213,6 +217,26 @@ mod tests {
         assert_eq!(others, [None, None]);
         state.remove();
         assert_eq!(fs::read_dir(&within).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn parts_that_are_begun_at_once_are_all_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let many = || UploadKey { plan: (400, 5), ..subject(1) };
+        let (state, _) = State::open(folder.path(), &many()).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let state = &state;
+                scope.spawn(move || {
+                    for part in (thread..400).step_by(4) {
+                        state.note(part, &format!("/v1/uploads/{part}")).unwrap();
+                    }
+                });
+            }
+        });
+        drop(state);
+        let (_, places) = State::open(folder.path(), &many()).unwrap();
+        assert!(places.iter().enumerate().all(|(part, place)| *place == Some(format!("/v1/uploads/{part}"))));
     }
 
     #[test]
