@@ -14,7 +14,7 @@ use longshore_core::wire::{Me, Status, Workspace};
 use longshore_core::{LockToken, NodeId, WorkspaceId};
 use longshore_flow::{Budget, Gate, RetryPolicy, Tasks};
 use serde::de::DeserializeOwned;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
 pub(crate) use self::call::{Call, Lane};
@@ -80,6 +80,8 @@ struct Inner {
     idle_limit: Duration,
     slots: Slots,
     line: Line,
+    /// Room for one list of chunks.
+    comparing: Semaphore,
 }
 
 impl Client {
@@ -98,6 +100,7 @@ impl Client {
             idle_limit: settings.timeouts.idle,
             slots: Slots::new(settings.concurrency),
             line: Line::new(settings.limit_rate),
+            comparing: Semaphore::new(1),
         };
         Self { inner: Arc::new(inner), under: Arc::default(), own_key: None }
     }
@@ -288,6 +291,11 @@ impl Client {
         &self.inner.line
     }
 
+    /// Returns the room for comparing a file with a list of chunks, which all of the client's uploads share.
+    pub(crate) fn comparing(&self) -> &Semaphore {
+        &self.inner.comparing
+    }
+
     pub(crate) fn concurrency(&self) -> usize {
         self.inner.concurrency
     }
@@ -347,6 +355,18 @@ impl Client {
         Ok(request)
     }
 
+    /// Waits out the pause that the server asked the whole client for; fails where that is longer than is waited here.
+    async fn keep_pause(&self) -> Result<()> {
+        // It may become longer while this sleeps.
+        while let Some(rest) = self.inner.gate.closed_for() {
+            if rest > self.inner.retry.retry_after_cap {
+                return Err(Error::left_alone(rest));
+            }
+            tokio::time::sleep(rest).await;
+        }
+        Ok(())
+    }
+
     /// Sends a request once, and makes an error of an answer that refuses it.
     pub(crate) async fn send(
         &self,
@@ -355,7 +375,7 @@ impl Client {
         lane: Lane,
     ) -> Result<Answer> {
         if !matches!(lane, Lane::Urgent(_)) {
-            self.inner.gate.pass().await;
+            self.keep_pause().await?;
         }
         let mut answer = self.inner.pool.send(request, sending).await?;
         self.inner.reachable.open();
@@ -367,7 +387,7 @@ impl Client {
         let body = answer.collect(MAX_PROBLEM).await.unwrap_or_default();
         let error = Error::refused(&answer.head, &body);
         if let Some(pause) = lane.pause_of_all(&error) {
-            self.inner.gate.close_for(pause.min(self.inner.retry.retry_after_cap));
+            self.inner.gate.close_for(pause);
         }
         Err(error)
     }

@@ -192,6 +192,14 @@ impl Error {
         Self::new(ErrorKind::Internal, Origin::Local, message).caused_by(source)
     }
 
+    /// Makes the error of a request that was not sent because the server wants to be left alone for so long.
+    pub(crate) fn left_alone(rest: Duration) -> Self {
+        let message = format!("the server asked to be left alone for another {} s", rest.as_secs() + 1);
+        let mut error = Self::new(ErrorKind::RateLimited, Origin::Server, message);
+        error.0.retry_after = Some(rest);
+        error
+    }
+
     /// Makes the error of a transfer that the caller cancelled.
     pub(crate) fn cancelled() -> Self {
         Self::new(ErrorKind::Invalid, Origin::Control, "the transfer was cancelled")

@@ -20,7 +20,8 @@ pub const CHUNK_BYTES: usize = 4 + NAME_BYTES;
 /// The smallest content of which there is a list, in bytes.
 pub const LEAST_CONTENT: u64 = 1024 * 1024;
 
-const SHORTEST: usize = 4 * 1024;
+/// How many bytes every chunk has at least, but the last of a content.
+pub const SHORTEST: usize = 4 * 1024;
 /// What the rule aims at; noise is cut into some 20 KiB.
 const MEAN: usize = 16 * 1024;
 const LONGEST: usize = 64 * 1024;

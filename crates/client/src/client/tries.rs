@@ -41,7 +41,8 @@ impl<'a> Tries<'a> {
     ///
     /// When one verb has used up its attempts without a connection, the others of this client try but once for
     /// a while: ten thousand uploads to a server that is gone are to fail in seconds, not each with patience. All verbs of
-    /// a client pay for what they repeat out of one [`longshore_flow::Budget`].
+    /// a client pay for what they repeat out of one [`longshore_flow::Budget`]. A server that wants to be left alone for
+    /// longer than is waited here is not asked again: the error says for how long.
     pub(crate) async fn again(&mut self, error: Error) -> Result<Retried> {
         // Who was given a place in a queue goes on with that, which is another request.
         if !error.is_retryable() || error.facts().queue.is_some() {
@@ -51,25 +52,28 @@ impl<'a> Tries<'a> {
         if unconnected && self.client.reachable.closed_for().is_some() {
             return Err(error);
         }
+        // An attempt inside the time that a server wants to be left alone is one that it asked not to get.
+        let is_patient =
+            self.until.is_some() || error.retry_after() <= Some(self.client.retry.retry_after_cap);
+        if !is_patient {
+            return Err(error);
+        }
+        let delay = self.client.retry.delay(self.failed + 1, random::unit(), error.retry_after());
+        let Some(delay) = delay else {
+            if unconnected {
+                self.client.reachable.close_for(GONE);
+            }
+            return Err(error);
+        };
         if !self.pay(&error) {
             return Err(error);
         }
         self.failed += 1;
-        match self.client.retry.delay(self.failed, random::unit(), error.retry_after()) {
-            Some(delay) => {
-                // Once it is over, haste helps nobody.
-                let half = self.until.map(half_left).filter(|half| !half.is_zero());
-                let delay = half.map_or(delay, |half| delay.min(half));
-                tokio::time::sleep(delay).await;
-                Ok(Retried { attempt: self.failed + 1, delay, error })
-            }
-            None => {
-                if unconnected {
-                    self.client.reachable.close_for(GONE);
-                }
-                Err(error)
-            }
-        }
+        // Once it is over, haste helps nobody.
+        let half = self.until.map(half_left).filter(|half| !half.is_zero());
+        let delay = half.map_or(delay, |half| delay.min(half));
+        tokio::time::sleep(delay).await;
+        Ok(Retried { attempt: self.failed + 1, delay, error })
     }
 
     /// Counts an attempt that follows without a pause, because the request is another one now.

@@ -66,7 +66,7 @@ pub(crate) async fn to_file(
             Ok((bytes, digest)) => {
                 break Ok(Downloaded { bytes, digest, version: None, reused: 0, skipped: false });
             }
-            Err(error) => match tries.again(error).await {
+            Err(error) => match control.guard(tries.again(error)).await {
                 Ok(retried) => report.retried(&retried, moved.into_inner()),
                 Err(error) => break Err(error),
             },

@@ -24,7 +24,8 @@ enum Mode {
 /// A pause lets no request start and reads no more of those that run: what waits is held back by the network, not in
 /// memory. A server that gives up on one meanwhile is asked again afterwards. What was held keeps its room among the
 /// client's requests, so pause all that a client moves, or give the rest another client. Cancelling ends all soon, with an error
-/// that [`Error::is_cancelled`] knows; large downloads keep what they have for the next time, as their options say.
+/// that [`Error::is_cancelled`] knows; large transfers keep what they have for the next time, as their options say, and
+/// what an upload has sent that nobody will go on with is removed from the server, in at most some seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Control(Arc<watch::Sender<Mode>>);
 

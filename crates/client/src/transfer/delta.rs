@@ -16,18 +16,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use http::Method;
-use longshore_core::wire::{Node, NodeKind, OnConflict};
+use longshore_core::wire::{Node, NodeKind};
 use longshore_core::{Algorithm, Code, VersionId};
 use longshore_flow::Cancel;
 
-use self::read::Subject;
+use self::read::Compared;
 use self::recipe::{Known, Listing};
 use super::control::Control;
+use super::plan::shows_itself;
 use super::progress::Report;
 use super::source::{Known as Standing, Target};
 use super::staged::is_gone;
 use super::staged::protocol::{self, Metadata, Tus};
 use super::threads::blocking;
+use super::upload::begun::Begun;
 use super::upload::{Guard, UploadOptions, find, locks};
 use crate::client::{Client, Lane, Retried, Tries};
 use crate::error::{Error, Result};
@@ -35,7 +37,7 @@ use crate::lock::Named;
 use crate::transport::body::{Body, Sending};
 
 /// How long content is of which only what changed is sent. Below, a list of chunks saves too little; above, what is known
-/// of them takes too much memory: about 4 MiB for each GiB.
+/// of them takes too much memory: about 2 MiB for each GiB of one at a time.
 const LENGTHS: RangeInclusive<u64> = 4 * 1024 * 1024..=16 * 1024 * 1024 * 1024;
 
 /// How often the server may be further, or less far, than was thought, before that is an error.
@@ -57,16 +59,17 @@ pub enum Delta {
 
 /// Uploads a new version by what changed alone; nothing where the file is to be sent whole. `known` is what
 /// stands at the target, where that is known: else the server is asked.
-pub(crate) async fn try_upload(
+pub(super) async fn try_upload(
     client: &Client,
     path: &Path,
     target: &Target,
     known: &Standing,
     options: &UploadOptions,
     report: &Report,
+    begun: &Begun,
 ) -> Result<Option<Node>> {
     let is_stated = options.digest.is_some_and(|digest| digest.algorithm() != Algorithm::Blake3);
-    let makes_a_version = options.on_conflict == OnConflict::Version && !options.if_none_match;
+    let makes_a_version = shows_itself(options.on_conflict, options.if_none_match);
     // A caller's own idempotency key goes with one request, and this takes several.
     if options.delta == Delta::Never || !makes_a_version || is_stated || client.has_own_key() {
         return Ok(None);
@@ -90,22 +93,34 @@ pub(crate) async fn try_upload(
         Standing::Unknown => find(client, target).await.ok(),
     };
     let Some((node, base)) = found.and_then(base) else { return Ok(None) };
-    if pays.is_none() && !probe::pays_after_all(client, path, length, options).await? {
+    if pays.is_none() && !probe::pays_after_all(client, path, length, options, begun).await? {
         return Ok(None);
     }
+    // What is known of a file is held until it was compared, and many at once are to take no more memory than one.
+    let turn = client.comparing().acquire().await.map_err(Error::lost)?;
     let Some(known) = chunks(client, &node, base, &options.hand()).await? else { return Ok(None) };
     let (path, cancel) = (path.to_owned(), Cancel::new());
     let _cancelled_with_this = cancel.clone().on_drop();
     let compared = blocking(move || Ok(read::compare(path, known, &cancel)));
-    let Some(subject) = compared.await? else { return Ok(None) };
-    if options.digest.is_some_and(|digest| digest != subject.digest) {
+    let Some(compared) = compared.await? else { return Ok(None) };
+    drop(turn);
+    if options.digest.is_some_and(|digest| digest != compared.digest) {
         let message = "the content does not have the digest that was stated";
         return Err(Error::mismatch(Code::DigestMismatch, message));
     }
     let locks = locks(client, target, options);
     let control = options.hand();
-    let upload =
-        DeltaUpload { client, target, options, report, control, locks, base, subject: Arc::new(subject) };
+    let upload = DeltaUpload {
+        client,
+        target,
+        options,
+        report,
+        control,
+        locks,
+        base,
+        begun,
+        compared: Arc::new(compared),
+    };
     upload.run().await
 }
 
@@ -160,7 +175,8 @@ struct DeltaUpload<'a> {
     control: Control,
     locks: Named,
     base: VersionId,
-    subject: Arc<Subject>,
+    begun: &'a Begun,
+    compared: Arc<Compared>,
 }
 
 /// How far an upload is.
@@ -195,16 +211,21 @@ impl DeltaUpload<'_> {
 
     async fn run(mut self) -> Result<Option<Node>> {
         let Some(upload) = self.begin().await? else { return Ok(None) };
-        let node = match self.send(&upload).await {
+        let shared = self.compared.length().saturating_sub(self.compared.recipe.bytes(0));
+        self.report.started(Some(self.compared.length()));
+        self.report.reused(shared);
+        let mut state = State::default();
+        let node = match self.send(&upload, &mut state).await {
             Ok(node) => node,
-            Err(error) => {
-                if !error.is_network() {
-                    self.tus().remove(&upload).await;
-                }
-                return if asks_for_all(&error) { Ok(None) } else { Err(error) };
+            Err(error) if asks_for_all(&error) => {
+                self.begun.remove(&self.tus(), &upload).await;
+                // All of it moves, and is told, again.
+                self.report.retried(&self.client.tries().at_once(error), shared + state.told);
+                return Ok(None);
             }
+            Err(error) => return Err(error),
         };
-        if node.digest == Some(self.subject.digest) {
+        if node.digest == Some(self.compared.digest) {
             return Ok(Some(node));
         }
         let message = format!("the server stored other content than was sent to {}", self.target);
@@ -214,12 +235,15 @@ impl DeltaUpload<'_> {
     /// Begins the upload; nothing where the server knows none.
     async fn begin(&mut self) -> Result<Option<String>> {
         let workspace = protocol::workspace(self.client, self.target).await?;
-        let metadata = Metadata::of(self.target, workspace, self.options).with_digest(self.subject.digest);
+        let metadata = Metadata::of(self.target, workspace, self.options).with_digest(self.compared.digest);
         let mut tries = self.client.tries();
         loop {
             self.control.pass().await?;
-            match self.tus().begin(&metadata, &self.locks, self.subject.length).await {
-                Ok(upload) => return Ok(Some(upload)),
+            match self.tus().begin(&metadata, &self.locks, self.compared.length()).await {
+                Ok(upload) => {
+                    self.begun.note(&upload);
+                    return Ok(Some(upload));
+                }
                 Err(error) if self.locks.leave_out(&error) => {}
                 Err(error) if error.is(Code::RouteNotFound) => return Ok(None),
                 Err(error) if error.is_storage_full() => return Err(error),
@@ -230,15 +254,11 @@ impl DeltaUpload<'_> {
     }
 
     /// Sends the instructions, and goes on where the server stopped; returns what the upload became.
-    async fn send(&mut self, upload: &str) -> Result<Node> {
-        let length = self.subject.length;
-        self.report.started(Some(length));
-        self.report.reused(length.saturating_sub(self.subject.recipe.bytes(0)));
+    async fn send(&mut self, upload: &str, state: &mut State) -> Result<Node> {
         let (mut tries, mut failed) = (self.client.tries(), None);
-        let mut state = State::default();
         loop {
             self.control.pass().await?;
-            let error = match self.attempt(upload, failed, &mut tries, &mut state).await {
+            let error = match self.attempt(upload, failed, &mut tries, state).await {
                 Ok(node) => return Ok(node),
                 Err(error) => error,
             };
@@ -270,18 +290,19 @@ impl DeltaUpload<'_> {
             self.catch_up(upload, &failed, tries, state).await?;
         }
         if !state.is_written {
-            let Subject { length, recipe, .. } = &*self.subject;
-            let range = state.durable..*length;
+            let recipe = &self.compared.recipe;
+            let range = state.durable..self.compared.length();
             let sending = Sending::new(self.report.clone());
             let guard = Guard(Arc::clone(&sending));
+            // First, so that no thread is kept that only waits.
+            let slot = self.client.slots().acquire().await;
             // Where all is there the file may be written as well, and the base gone: then this asks for nothing but that.
             let (base, body) = if range.is_empty() {
                 (None, Body::Empty)
             } else {
-                let chunks = self.control.hold(read::read_ahead(Arc::clone(&self.subject), range.start));
+                let chunks = self.control.hold(read::read_ahead(Arc::clone(&self.compared), range.start));
                 (Some(self.base), Body::Chunks(chunks, Some(recipe.bytes(range.start)), Arc::clone(&sending)))
             };
-            let slot = self.client.slots().acquire().await;
             let sent = self.tus().append(upload, range, base, &self.locks, body).await;
             slot.ended(sent.as_ref().err());
             drop(guard);
@@ -301,15 +322,15 @@ impl DeltaUpload<'_> {
         tries: &mut Tries<'_>,
         state: &mut State,
     ) -> Result<()> {
-        let Subject { length, recipe, .. } = &*self.subject;
-        let found = match self.tus().offset(upload, *length, &self.locks).await {
+        let (length, recipe) = (self.compared.length(), &self.compared.recipe);
+        let found = match self.tus().offset(upload, length, &self.locks).await {
             // All is there and was refused: why is told to who sends, and not to who looks.
             Err(error) if !error.is_retryable() && !is_gone(&error) => {
                 self.tus().show(upload).await.map(|shown| shown.offset)
             }
             found => found,
         };
-        let now = found.as_ref().map_or(state.durable, |offset| (*offset).min(*length));
+        let now = found.as_ref().map_or(state.durable, |offset| (*offset).min(length));
         let kept = recipe.bytes(0).saturating_sub(recipe.bytes(now));
         let discarded = state.told.saturating_sub(kept);
         state.told -= discarded;

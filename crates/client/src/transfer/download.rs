@@ -78,7 +78,8 @@ pub struct DownloadOptions {
     /// Whether a download of 32 MiB or more that fails, is cancelled or dies with its program leaves what has come
     /// beside its place, for the next one to the same place to go on with; so it is unless this is false. What was
     /// left is taken up if it is of the version that then stands, and read again before it counts. It is in
-    /// `.<name>.<mark>.part` and `.<name>.<mark>.state`, which go once a download to that place is done.
+    /// `.<name>.<mark>.part` and `.<name>.<mark>.state`, which go once a download to that place is done. No download goes to
+    /// a name of that kind itself.
     pub resume: bool,
     /// Whether a local file of the same length and digest is left as it is, and nothing is fetched. It is read for
     /// that; it must be a regular file.

@@ -16,13 +16,20 @@ pub(crate) fn open_locked(folder: BorrowedFd<'_>, path: &Path, mode: u32) -> Res
         let file = open_own(folder, path, OFlags::empty(), mode)?;
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         // Who held the lock before may have put the file in its place, or removed it.
-        let (own, there) =
-            (rustix::fs::fstat(&file)?, rustix::fs::statat(folder, path, AtFlags::SYMLINK_NOFOLLOW));
-        if there.is_ok_and(|there| (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)) {
+        if is_at(&file, folder, path) {
             return Ok(file);
         }
     }
     Err(Errno::WOULDBLOCK)
+}
+
+/// Tells whether it is this file that stands at a path: somebody may have removed it, or put another there.
+pub(crate) fn is_at(file: &File, folder: BorrowedFd<'_>, path: &Path) -> bool {
+    let there = rustix::fs::statat(folder, path, AtFlags::SYMLINK_NOFOLLOW);
+    let own = rustix::fs::fstat(file);
+    there
+        .and_then(|there| Ok((there, own?)))
+        .is_ok_and(|(there, own)| (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino))
 }
 
 /// Opens a file for reading and writing that is of the user's own and has no other name: the names of parts can be

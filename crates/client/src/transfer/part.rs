@@ -15,6 +15,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 use self::leftover::Leftover;
 use super::destination::Destination;
+use super::own::is_at;
 use crate::error::{Error, Result};
 
 mod leftover;
@@ -23,6 +24,12 @@ mod tests;
 
 /// The most bytes of a file's name that its part's name repeats; most file systems allow 255 in all.
 const MAX_STEM: usize = 200;
+/// How many digits the mark in a part's name has.
+const MARK: usize = 16;
+/// What the names of a part and of its state end with.
+const ENDINGS: [&str; 2] = [PART, STATE];
+const PART: &str = "part";
+const STATE: &str = "state";
 
 /// A file being written as `.<name>.<random>.part` beside its place; dropping it removes it. All of it blocks.
 ///
@@ -43,7 +50,11 @@ impl Part {
     pub(crate) fn create(destination: &Destination) -> Result<Self> {
         let (folder, target) = place(destination);
         let cannot_write = |error| Error::local("cannot write", &target, error);
-        let path = part_path(&target, random_mark(), "part")
+        if target.file_name().is_some_and(is_of_a_part) {
+            let message = "a name like this is for what a download leaves that is not whole";
+            return Err(cannot_write(io::Error::new(io::ErrorKind::InvalidFilename, message)));
+        }
+        let path = part_path(&target, random_mark(), PART)
             // More than a name could lead out of the folder that was opened to be safe from that.
             .filter(|_| folder.is_none() || is_name(&target))
             .ok_or_else(|| cannot_write(io::Error::from(io::ErrorKind::InvalidFilename)))?;
@@ -90,10 +101,14 @@ impl Part {
     /// Puts the file in its place; what stands there is replaced, or else refuses it.
     pub(crate) fn keep(&self, replace: bool) -> Result<()> {
         let folder = at(self.folder.as_ref());
+        if !is_at(&self.file, folder, &self.path) {
+            let message = "what was written was removed, or replaced, before it was whole";
+            return Err(self.cannot_write(io::Error::new(io::ErrorKind::NotFound, message)));
+        }
         if let Some(leftover) = &self.leftover {
             // While the part has its name, and so its lock, the state is ours: afterwards it may be another's.
             leftover.give_up();
-            let _left_behind = rustix::fs::unlinkat(folder, leftover.path(), AtFlags::empty());
+            leftover.remove(folder);
         }
         let landed = if replace {
             rustix::fs::renameat(folder, &self.path, folder, &self.target).map(|()| true)
@@ -162,6 +177,16 @@ fn random_mark() -> u64 {
     u64::from_le_bytes(random)
 }
 
+/// Tells whether a name is one that [`part_path`] gives. A file of that name would take the place of what another download
+/// is writing, and be written to, or removed, by one that comes after.
+fn is_of_a_part(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending.as_bytes())?.strip_suffix(b"."));
+    let Some((rest, mark)) = stem.and_then(|stem| stem.split_last_chunk::<MARK>()) else { return false };
+    let is_mark = mark.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_mark && rest.starts_with(b".") && rest.ends_with(b".") && rest.len() > 2
+}
+
 /// Returns `.<name>.<mark>.<ending>` beside a file.
 fn part_path(target: &Path, mark: u64, ending: &str) -> Option<PathBuf> {
     let name: &OsStr = target.file_name()?;
@@ -173,7 +198,7 @@ fn part_path(target: &Path, mark: u64, ending: &str) -> Option<PathBuf> {
         let text = name.to_string_lossy();
         part.push(&text[..text.floor_char_boundary(MAX_STEM)]);
     }
-    part.push(format!(".{mark:016x}.{ending}"));
+    part.push(format!(".{mark:0MARK$x}.{ending}"));
     Some(target.with_file_name(part))
 }
 
@@ -186,8 +211,13 @@ impl Drop for Part {
         // Removing is all that can be tried; the error that led here is the one to tell. The state goes first, while the
         // part has its name, and so its lock.
         let folder = at(self.folder.as_ref());
-        for path in self.leftover.as_ref().map(Leftover::path).into_iter().chain([self.path.as_path()]) {
-            let _left_behind = rustix::fs::unlinkat(folder, path, AtFlags::empty());
+        if !is_at(&self.file, folder, &self.path) {
+            // Whoever has the name now has the state too.
+            return;
         }
+        if let Some(leftover) = &self.leftover {
+            leftover.remove(folder);
+        }
+        let _left_behind = rustix::fs::unlinkat(folder, &self.path, AtFlags::empty());
     }
 }

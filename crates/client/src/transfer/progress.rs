@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::error::Error;
@@ -85,11 +86,13 @@ impl fmt::Debug for ProgressSink {
 pub(crate) struct Report {
     sink: Option<ProgressSink>,
     index: usize,
+    /// Whether the start was told: a file begins once, however often it is tried, and in whatever way.
+    started: Arc<AtomicBool>,
 }
 
 impl Report {
     pub(crate) fn new(sink: Option<ProgressSink>, index: usize) -> Self {
-        Self { sink, index }
+        Self { sink, index, started: Arc::default() }
     }
 
     fn tell(&self, progress: impl FnOnce(usize) -> Progress<'static>) {
@@ -99,7 +102,9 @@ impl Report {
     }
 
     pub(crate) fn started(&self, length: Option<u64>) {
-        self.tell(|index| Progress::Started { index, length });
+        if !self.started.swap(true, Ordering::Relaxed) {
+            self.tell(|index| Progress::Started { index, length });
+        }
     }
 
     pub(crate) fn bytes(&self, count: u64) {

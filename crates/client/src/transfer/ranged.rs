@@ -16,13 +16,14 @@ use longshore_core::{Code, Digest};
 use longshore_flow::fan_out;
 use tokio::sync::mpsc;
 
-use self::writer::write_part;
+use self::writer::Writer;
 use super::control::Control;
 use super::part::Part;
 use super::plan::{PARTS_AT_ONCE, parts};
 use super::progress::Report;
 use super::slots::Slot;
 use super::state::{Cells, Subject};
+use super::threads::blocking;
 use crate::client::{Client, Lane};
 use crate::error::{Error, Result};
 use crate::transport::answer::Answer;
@@ -60,13 +61,6 @@ impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         Self::Ended(error)
     }
-}
-
-/// What the writing thread is told.
-enum Step {
-    Chunk(Bytes),
-    /// All of the part has come.
-    End,
 }
 
 /// What the threads that write know of the file.
@@ -121,47 +115,23 @@ impl Fetch<'_> {
         }
     }
 
-    /// Fetches a run of cells.
+    /// Fetches a run of cells, asking again from where it broke.
     async fn fetch(
         &self,
         whole: Arc<Whole>,
         cells: Range<u64>,
-        first: Option<(Answer, Slot)>,
+        mut first: Option<(Answer, Slot)>,
         ended: &Control,
     ) -> Result<(), Failed> {
         ended.pass().await?;
         let start = self.subject.cell.range(cells.start, self.subject.length).start;
         let end = self.subject.cell.range(cells.end - 1, self.subject.length).end;
-        let (sender, steps) = mpsc::channel(WRITE_BEHIND);
-        let writing = async {
-            let written = tokio::task::spawn_blocking(move || write_part(&whole, cells.start, start, steps));
-            written.await.map_err(Error::lost)?
-        };
-        let receiving = async {
-            // Its end lets the thread see that no more will come.
-            let sender = sender;
-            self.receive(start..end, first, &sender, ended).await
-        };
-        let (received, written) = futures_util::join!(receiving, writing);
-        received?;
-        // A disk that failed says so here.
-        written.map_err(Failed::Ended)
-    }
-
-    /// Receives a range, asking again from where it broke.
-    async fn receive(
-        &self,
-        mut range: Range<u64>,
-        mut first: Option<(Answer, Slot)>,
-        sender: &mpsc::Sender<Step>,
-        ended: &Control,
-    ) -> Result<(), Failed> {
+        let (mut range, mut writer) = (start..end, Writer::new(whole, cells.start, start));
         let mut tries = self.client.tries();
         loop {
             let begun = range.start;
-            let attempt = Box::pin(self.attempt(&mut range, first.take(), sender));
-            let attempt = ended.guard(self.control.guard(async { Ok(attempt.await) }));
-            let error = match attempt.await? {
+            let (received, back) = self.attempt(&mut range, first.take(), writer, ended).await?;
+            let error = match received {
                 Ok(()) => return Ok(()),
                 Err(Failed::Ended(error)) => error,
                 Err(failed) => return Err(failed),
@@ -172,36 +142,58 @@ impl Fetch<'_> {
             }
             let retried = ended.guard(self.control.guard(tries.again(error))).await?;
             self.report.retried(&retried, 0);
+            writer = back;
         }
     }
 
-    /// Receives what it can of a range over one answer, and moves the range's start along.
+    /// Receives what it can of a range over one answer, moves the range's start along, and gives the writer back; fails where
+    /// that, or the caller's hand, ended it.
+    ///
+    /// A thread writes only while there is a slot: one that waited for more would keep the threads from those that could
+    /// go on, once there are more parts than threads.
     async fn attempt(
         &self,
         range: &mut Range<u64>,
         first: Option<(Answer, Slot)>,
-        sender: &mpsc::Sender<Step>,
-    ) -> Result<(), Failed> {
-        self.control.pass().await?;
-        let (received, slot) = match first {
-            Some((answer, slot)) => (self.read(range, answer, 0, sender).await, slot),
-            None => {
-                let mut slot = self.client.slots().acquire().await;
-                let received = match self.ask(range.clone()).await {
-                    Ok((answer, skip)) => {
-                        slot.answered();
-                        self.read(range, answer, skip, sender).await
-                    }
-                    Err(failed) => Err(failed),
-                };
-                (received, slot)
+        writer: Writer,
+        ended: &Control,
+    ) -> Result<(Result<(), Failed>, Writer), Failed> {
+        let guarded = async {
+            self.control.pass().await?;
+            match first {
+                Some((answer, slot)) => Ok((Some(answer), slot)),
+                None => Ok((None, self.client.slots().acquire().await)),
             }
         };
+        let (answer, mut slot) = ended.guard(self.control.guard(guarded)).await?;
+        let (sender, steps) = mpsc::channel(WRITE_BEHIND);
+        let writing = blocking(move || Ok(writer.write(steps)));
+        let receiving = async {
+            // Its end lets the thread see that no more will come.
+            let sender = sender;
+            let receiving = async {
+                Ok(match answer {
+                    Some(answer) => self.read(range, answer, 0, &sender).await,
+                    None => match self.ask(range.clone()).await {
+                        Ok((answer, skip)) => {
+                            slot.answered();
+                            self.read(range, answer, skip, &sender).await
+                        }
+                        Err(failed) => Err(failed),
+                    },
+                })
+            };
+            ended.guard(self.control.guard(Box::pin(receiving))).await
+        };
+        let (received, written) = futures_util::join!(receiving, writing);
         match &received {
-            Err(Failed::Ended(error)) => slot.ended(Some(error)),
-            _ => slot.ended(None),
+            Err(error) | Ok(Err(Failed::Ended(error))) => slot.ended(Some(error)),
+            Ok(Ok(()) | Err(_)) => slot.ended(None),
         }
-        received
+        let (writer, written) = written?;
+        // A disk that failed says so here.
+        written?;
+        Ok((received?, writer))
     }
 
     /// Hands what comes of a range over an answer to the writing thread, after the bytes that lie before it.
@@ -210,7 +202,7 @@ impl Fetch<'_> {
         range: &mut Range<u64>,
         mut answer: Answer,
         mut skip: u64,
-        sender: &mpsc::Sender<Step>,
+        sender: &mpsc::Sender<Bytes>,
     ) -> Result<(), Failed> {
         while range.start < range.end {
             self.control.pass().await?;
@@ -228,7 +220,7 @@ impl Fetch<'_> {
                 continue;
             }
             // The thread stops listening only when it has failed, and then says why itself.
-            if sender.send(Step::Chunk(chunk)).await.is_err() {
+            if sender.send(chunk).await.is_err() {
                 return Ok(());
             }
             range.start += wanted;
@@ -237,7 +229,6 @@ impl Fetch<'_> {
         }
         // Polled to its end, the answer gives its connection back.
         let _end = answer.chunk().await;
-        let _stopped = sender.send(Step::End).await;
         Ok(())
     }
 

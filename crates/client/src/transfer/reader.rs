@@ -15,10 +15,10 @@ use futures_util::stream::StreamExt;
 use longshore_core::{Algorithm, Code, Digest};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
-use tokio::sync::mpsc;
 
 use super::plan::{is_whole, next_chunk};
 use super::source::ByteStream;
+use super::threads::{self, Reading};
 use crate::error::{Error, Result};
 use crate::transport::body::{Chunks, Sending};
 
@@ -124,23 +124,10 @@ pub(crate) fn length_changed(path: &Path, announced: u64) -> Error {
 ///
 /// The thread ends when the chunks are dropped.
 pub(crate) fn read_ahead(file: File, length: u64, path: PathBuf, sending: Arc<Sending>) -> Chunks {
-    let (sender, mut receiver) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = read_chunks(file, length, &path, &sending, &sender) {
-            // Nobody waits any more when this cannot be sent either.
-            let _unwanted = sender.blocking_send(Err(error));
-        }
-    });
-    Box::pin(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx)))
+    threads::read_ahead(move |reading| read_chunks(file, length, &path, &sending, reading))
 }
 
-fn read_chunks(
-    mut file: File,
-    length: u64,
-    path: &Path,
-    sending: &Sending,
-    sender: &mpsc::Sender<Result<Bytes>>,
-) -> Result<()> {
+fn read_chunks(mut file: File, length: u64, path: &Path, sending: &Sending, reading: &Reading) -> Result<()> {
     let cannot_read = |error| Error::local("cannot read", path, error);
     let before = Stamp::of(&file.metadata().map_err(cannot_read)?);
     let mut hasher = Hasher::new();
@@ -164,7 +151,7 @@ fn read_chunks(
             }
             sending.set_digest(finish(&hasher));
         }
-        if sender.blocking_send(Ok(chunk.into())).is_err() {
+        if !reading.give(chunk.into()) {
             return Ok(());
         }
     }

@@ -15,16 +15,17 @@ use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use longshore_core::digest_tree::CellSize;
 use longshore_core::wire::Node;
-use longshore_core::{Code, Digest, ErrorKind, WorkspaceId};
+use longshore_core::{Clock, Code, Digest, ErrorKind, SystemClock, WorkspaceId};
 
 use self::content::{Content, ShareHash, digest, locked};
 use self::protocol::{Metadata, Tus};
-use self::state::{Places, State, Subject};
+use self::state::{Places, State, UploadKey};
 use super::control::Control;
 use super::plan::{STAGED, cell_size, shares};
 use super::progress::Report;
 use super::source::{Source, Target};
 use super::threads::blocking;
+use super::upload::begun::Begun;
 use super::upload::{Guard, UploadOptions, locks};
 use crate::client::{Client, Retried, Tries};
 use crate::error::{Error, Result};
@@ -64,6 +65,8 @@ pub(super) struct Staged<'a> {
     cell: CellSize,
     workspace: Option<WorkspaceId>,
     locks: Named,
+    /// What no later run goes on with.
+    begun: &'a Begun,
 }
 
 /// Opens content that is to be staged; gives the source back where another way is for it. Blocks.
@@ -87,6 +90,7 @@ impl<'a> Staged<'a> {
         target: &'a Target,
         options: &'a UploadOptions,
         report: &'a Report,
+        begun: &'a Begun,
     ) -> Result<Result<Self, Source>> {
         let is_for_this = match &source {
             Source::Path(_) => true,
@@ -105,7 +109,7 @@ impl<'a> Staged<'a> {
         let workspace = protocol::workspace(client, target).await?;
         let (control, locks) = (options.hand(), locks(client, target, options));
         let (cell, content) = (cell_size(content.length()), Arc::new(content));
-        Ok(Ok(Self { client, target, options, control, report, content, cell, workspace, locks }))
+        Ok(Ok(Self { client, target, options, control, report, content, cell, workspace, locks, begun }))
     }
 
     fn tus(&self) -> Tus<'_> {
@@ -122,33 +126,29 @@ impl<'a> Staged<'a> {
         });
         let mut parts: Vec<_> = shares.collect();
         let sent = self.send(&mut parts, state.as_ref()).await;
-        // What may do better another time is kept for that; who cancels drops this and keeps it too.
-        let is_over = sent.as_ref().err().is_none_or(|error| !error.is_retryable() && !error.is_cancelled());
-        match state {
-            Some(state) if is_over => {
-                blocking(move || {
-                    state.remove();
-                    Ok(())
-                })
-                .await?;
-            }
-            Some(_) => return sent,
-            None => {}
+        let Some(state) = state else { return sent };
+        if sent.as_ref().is_err_and(|error| !ends_it(error)) {
+            // For the next run; who cancels drops this and keeps it too.
+            return sent;
         }
-        if let Err(error) = &sent
-            && !error.is_network()
-        {
-            for place in parts.iter().filter_map(|share| share.place.as_deref()) {
-                self.tus().remove(place).await;
-            }
+        if sent.is_err() {
+            parts.iter().filter_map(|share| share.place.as_deref()).for_each(|place| self.begun.note(place));
         }
+        blocking(move || {
+            state.remove();
+            Ok(())
+        })
+        .await?;
         sent
     }
 
     /// Tells whether an earlier run has begun this very upload, and left a state to go on with.
     pub(super) async fn is_begun(&self) -> Result<bool> {
         let ranges = self.shares();
-        Ok(self.of_state(&ranges, State::is_there).await?.unwrap_or(false))
+        Ok(self
+            .of_state(&ranges, |folder, key| State::is_there(folder, key, SystemClock.now()))
+            .await?
+            .unwrap_or(false))
     }
 
     fn shares(&self) -> Vec<Range<u64>> {
@@ -167,7 +167,7 @@ impl<'a> Staged<'a> {
     async fn of_state<T: Send + 'static>(
         &self,
         ranges: &[Range<u64>],
-        ask: impl FnOnce(&Path, &Subject<'_>) -> T + Send + 'static,
+        ask: impl FnOnce(&Path, &UploadKey<'_>) -> T + Send + 'static,
     ) -> Result<Option<T>> {
         let (Some(folder), Some((path, stamp))) = (&self.options.resume, self.content.file()) else {
             return Ok(None);
@@ -180,7 +180,7 @@ impl<'a> Staged<'a> {
         let plan = (ranges.len(), ranges.first().map_or(0, |range| range.end));
         blocking(move || {
             let source = std::path::absolute(&path).ok();
-            Ok(source.map(|source| ask(&folder, &Subject { server, target, source: &source, stamp, plan })))
+            Ok(source.map(|source| ask(&folder, &UploadKey { server, target, source: &source, stamp, plan })))
         })
         .await
     }
@@ -239,12 +239,16 @@ impl<'a> Staged<'a> {
     /// Sends a share, going on where it breaks.
     async fn send_share(&self, share: &mut Share, state: Option<&Arc<State>>) -> Result<()> {
         let mut tries = self.client.tries();
-        let (mut lost, mut retried) = (0, None);
+        let (mut lost, mut furthest, mut retried) = (0, 0, None);
         loop {
             self.control.pass().await?;
             let slot = self.client.slots().acquire().await;
             let sent = self.attempt(share, state, &mut tries, retried.take()).await;
             slot.ended(sent.as_ref().err());
+            if share.durable > furthest {
+                // Further than ever: what is lost again and again brings it no further.
+                (lost, furthest) = (0, share.durable);
+            }
             let Err(error) = sent else { return Ok(()) };
             if error.is_storage_full() {
                 return Err(error);
@@ -295,7 +299,10 @@ impl<'a> Staged<'a> {
             Some(place) => place,
             None => {
                 let place = tus.begin_part(share.range.start, share.length()).await?;
-                self.note(state, share.number, &place).await?;
+                match state {
+                    Some(state) => note(state, share.number, &place).await?,
+                    None => self.begun.note(&place),
+                }
                 share.place.insert(place).clone()
             }
         };
@@ -316,17 +323,6 @@ impl<'a> Staged<'a> {
         sent.map_err(|error| sending.take_failure().unwrap_or(error))
     }
 
-    async fn note(&self, state: Option<&Arc<State>>, number: usize, place: &str) -> Result<()> {
-        let Some(state) = state.cloned() else { return Ok(()) };
-        let place = place.to_owned();
-        blocking(move || {
-            // Without it the next run sends the part again, and this one is not hurt.
-            let _kept = state.note(number, &place);
-            Ok(())
-        })
-        .await
-    }
-
     /// Hashes what an earlier run has sent of a share.
     async fn hash_to(&self, share: &Share, to: u64) -> Result<()> {
         if locked(&share.hash).at() < to {
@@ -342,10 +338,15 @@ impl<'a> Staged<'a> {
     async fn rehearse(&self, metadata: &Metadata) -> Result<()> {
         let mut locks = self.locks.clone();
         loop {
-            match self.tus().rehearse(metadata, &locks, self.content.length()).await {
+            match self.tus().begin(metadata, &locks, self.content.length()).await {
+                Ok(place) => {
+                    self.begun.note(&place);
+                    self.begun.remove(&self.tus(), &place).await;
+                    return Ok(());
+                }
                 Err(error) if locks.leave_out(&error) => {}
                 Err(error) if error.is_storage_full() || !error.is_retryable() => return Err(error),
-                _ => return Ok(()),
+                Err(_) => return Ok(()),
             }
         }
     }
@@ -398,6 +399,25 @@ impl<'a> Staged<'a> {
             _ => Ok(digest),
         }
     }
+}
+
+/// Notes for a later run where a share is.
+async fn note(state: &Arc<State>, number: usize, place: &str) -> Result<()> {
+    let (state, place) = (Arc::clone(state), place.to_owned());
+    blocking(move || {
+        // Without it the next run sends the part again, and this one is not hurt.
+        let _kept = state.note(number, &place);
+        Ok(())
+    })
+    .await
+}
+
+/// Tells whether a failure makes what was sent of no use to any later run: the file is another, or the server says that it
+/// will never take this. All else may pass: a lock is given back, a key renewed, a disk mended.
+fn ends_it(error: &Error) -> bool {
+    let is_refused =
+        matches!(error.kind(), ErrorKind::Invalid | ErrorKind::TooLarge) && !error.is_cancelled();
+    is_refused && !error.is_local() || error.is(Code::UploadNotAppendable)
 }
 
 /// Tells whether the server does not have an upload any more.

@@ -1,5 +1,6 @@
 //! One upload: what is there already is not sent, and the way of what is follows from its length.
 
+pub(super) mod begun;
 mod once;
 pub(crate) mod same;
 
@@ -10,15 +11,17 @@ use http::header::HeaderName;
 use longshore_core::wire::{Node, OnConflict};
 use longshore_core::{Digest, LockToken};
 
+use self::begun::Begun;
 use self::once::Upload;
 use super::control::Control;
 use super::delta::{self, Delta};
 use super::progress::{ProgressSink, Report};
 use super::source::{Known, Source, Target, UploadItem};
 use super::staged::Staged;
+use super::staged::protocol::Tus;
 use crate::api::files::IfMatch;
 use crate::client::{Call, Client};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lock::Named;
 use crate::transport::body::Sending;
 
@@ -66,7 +69,8 @@ pub struct UploadOptions {
     pub delta: Delta,
     /// A folder for what is known of large files under way, so that a program which died can go on with them in its next
     /// run: a file of 8 MiB or more, by its path, is taken up where it stopped if it has not changed and the server still
-    /// has what was sent. What is kept there goes once the file is uploaded. Left out, nothing is kept.
+    /// has what was sent. What is kept there goes once the file is uploaded, or can never be as it is; it stays where
+    /// another run may do better, because of a lock, a premise or a fault. Left out, nothing is kept, here or at the server.
     pub resume: Option<PathBuf>,
     /// The caller's hand on the upload.
     pub control: Option<Control>,
@@ -125,12 +129,16 @@ pub(crate) async fn upload(
     options: &UploadOptions,
     report: Report,
 ) -> Result<Node> {
+    let begun = Begun::default();
     let uploading = async {
+        if matches!(target, Target::Version { .. }) && options.on_conflict != OnConflict::Version {
+            return Err(Error::invalid("`on_conflict` says nothing about a new version of a known file"));
+        }
         let path = match &source {
             Source::Path(path) => Some(path.clone()),
             Source::Bytes(_) | Source::Stream { .. } => None,
         };
-        let staged = Staged::prepare(client, source, target, options, &report).await?;
+        let staged = Staged::prepare(client, source, target, options, &report, &begun).await?;
         let is_begun = match &staged {
             Ok(staged) => staged.is_begun().await?,
             Err(_) => false,
@@ -138,7 +146,8 @@ pub(crate) async fn upload(
         // What was begun is gone on with: it may be whole at the server by now, and would be a second version otherwise.
         if !is_begun
             && let Some(path) = &path
-            && let Some(node) = delta::try_upload(client, path, target, known, options, &report).await?
+            && let Some(node) =
+                delta::try_upload(client, path, target, known, options, &report, &begun).await?
         {
             return Ok(node);
         }
@@ -148,6 +157,10 @@ pub(crate) async fn upload(
         }
     };
     let result = options.hand().guard(Box::pin(uploading)).await;
+    // Not under the hand that may have ended it. Who cannot be reached is not asked again.
+    if result.as_ref().is_err_and(|error| !error.is_network()) {
+        begun.remove_all(&Tus { client, options }).await;
+    }
     report.ended(result, |node| node.size)
 }
 

@@ -1,11 +1,12 @@
 //! Links and archives: whole URLs, and files that are whole or not there.
 
 use std::fs;
+use std::time::Duration;
 
 use http::Response;
-use longshore::{CreateLink, DownloadOptions, Link};
+use longshore::{Control, CreateLink, DownloadOptions, Link};
 
-use crate::fake::{Fake, NOW, Reply, json, node_id, version, workspace_id};
+use crate::fake::{Fake, NOW, Reply, json, node_id, problem, version, workspace_id};
 
 #[tokio::test]
 async fn a_link_is_a_url_of_the_clients_server() {
@@ -36,4 +37,25 @@ async fn an_archive_lands_whole() {
     let mut stream = files.archive(ws, vec!["/a".to_owned()]).await.unwrap();
     assert_eq!(stream.chunk().await.unwrap().unwrap(), "a zip");
     assert!(stream.chunk().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_archive_that_waits_to_be_asked_for_again_is_cancelled_at_once() {
+    let fake = Fake::start(|_, _| Reply::Answer(problem(503, "overloaded", &[("retry-after", "50")]))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, files) = (folder.path().join("out.zip"), fake.client().files());
+    let control = Control::new();
+    let options = DownloadOptions { control: Some(control.clone()), ..DownloadOptions::default() };
+    let landing = files.archive_to(Some(workspace_id()), vec!["/a".to_owned()], &path, &options);
+    let cancelling = async {
+        while fake.seen().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // Nothing shows when the answer has come. Cancelled before it has, it ends as well.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        control.cancel();
+    };
+    let ending = tokio::time::timeout(Duration::from_secs(20), landing);
+    let (ended, ()) = tokio::join!(ending, cancelling);
+    assert!(ended.expect("it waits").unwrap_err().is_cancelled());
 }

@@ -1,14 +1,15 @@
 //! Many files in one request: what breaks is sent, or asked for, again, and nothing else is.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
 use longshore::core::wire::{BatchContent, BatchItem, BatchResult, Problem};
-use longshore::{Code, DownloadItem, ManyOptions, Node, NodeId, Path, Timestamp, UploadOutcome};
+use longshore::{Code, DownloadItem, ManyOptions, Node, NodeId, Path, Target, Timestamp, UploadOutcome};
 
-use crate::fake::{Fake, Reply, Seen, digest, node, node_id, problem, version};
+use crate::fake::{Fake, Reply, Seen, digest, json, node, node_id, problem, version};
 
 /// Takes a request apart.
 pub(crate) fn items(seen: &Seen) -> Vec<(BatchItem, Bytes)> {
@@ -155,6 +156,55 @@ async fn what_ends_a_batch_is_told_of_each_item_that_is_left() {
     let fake = Fake::start(|_, _| Reply::Answer(lines(&[]))).await;
     assert!(upload(&fake, 2).await.iter().all(|outcome| outcome.result.is_err()));
     assert_eq!(sent(&fake).len(), 5);
+}
+
+#[tokio::test]
+async fn what_ends_a_batch_is_told_though_an_item_may_do_better() {
+    let end = BatchResult { index: None, ..told(0, Err(refused(400, "invalid_body"))) };
+    let fake = Fake::start(move |_, _| {
+        Reply::Answer(lines(&[told(0, Err(refused(503, "overloaded"))), end.clone()]))
+    })
+    .await;
+    let outcomes = upload(&fake, 2).await;
+    assert!(outcomes.iter().all(|outcome| outcome.result.as_ref().unwrap_err().is(Code::InvalidBody)));
+    assert_eq!(sent(&fake).len(), 1);
+    let fake = Fake::start(|_, _| {
+        let mut answer = contents(&[(b"", Some(refused(503, "overloaded")))]).into_body().to_vec();
+        answer.extend_from_slice(b"this is no line\n");
+        Reply::Answer(Response::new(answer.into()))
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let outcomes = fake.client().files().download_many(wanted(2, folder.path()), ManyOptions::default());
+    for outcome in outcomes.collect_all().await {
+        assert!(!outcome.result.unwrap_err().is_retryable());
+    }
+    assert_eq!(sent(&fake).len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_an_item_gets_fewer_requests() {
+    let refusing = AtomicUsize::new(0);
+    let fake = Fake::start(move |_, seen| {
+        if !seen.target.contains("/batch") {
+            return Reply::Later(Duration::from_millis(50), json(201, &node("/stored", &seen.body)));
+        }
+        let items = items(seen);
+        match refusing.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::Answer(lines(&[stored(0, &items[0]), told(1, Err(refused(429, "rate_limited")))])),
+            _ => Reply::Answer(lines(&[stored(0, &items[0])])),
+        }
+    })
+    .await;
+    let client = fake.builder().concurrency(4).build().unwrap();
+    let batch = client.files().upload_many(files(2), ManyOptions::default()).collect_all().await;
+    assert!(batch.iter().all(|outcome| outcome.result.is_ok()), "{batch:?}");
+    // By folder and name each goes by itself.
+    let items = ["1", "2", "3"]
+        .map(|name| (name.as_bytes().to_vec(), Target::child(node_id(), name.parse().unwrap())));
+    let outcomes = client.files().upload_many(items, ManyOptions::default()).collect_all().await;
+    assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()), "{outcomes:?}");
+    assert_eq!(fake.most_at_once(), 2);
 }
 
 #[tokio::test]

@@ -1,11 +1,17 @@
 //! What is sent of a new version, to servers that cannot take a delta.
 
 use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use longshore::core::chunks;
-use longshore::{Delta, Node, Target, UploadOptions};
+use longshore::{Delta, ManyOptions, Node, Target, UploadOptions};
+use tokio::time::Instant;
 
 use crate::fake::{Fake, Reply, digest, json, node, problem, stored};
+
+/// How long a server takes to list chunks.
+const LISTING: Duration = Duration::from_millis(30);
 
 const SIZE: usize = 5 * 1024 * 1024;
 
@@ -56,4 +62,32 @@ async fn a_server_that_lists_nothing_gets_all_of_it() {
     assert_eq!(upload(refused, &never).await, ["stored"]);
     let only_new = UploadOptions { if_none_match: true, ..UploadOptions::default() };
     assert_eq!(upload(refused, &only_new).await, ["stored"]);
+}
+
+#[tokio::test]
+async fn one_list_is_held_at_a_time() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let times = Arc::clone(&asked);
+    let fake = Fake::start(move |_, seen| match seen.method.as_str() {
+        "GET" if seen.target.ends_with("/chunks") => {
+            times.lock().unwrap().push(Instant::now());
+            Reply::Later(LISTING, http::Response::new(format!("{}\n", chunks::ALGORITHM).into()))
+        }
+        "GET" => Reply::Answer(json(200, &old())),
+        _ => stored(seen),
+    })
+    .await;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&vec![7; SIZE]).unwrap();
+    let items: Vec<_> = (0..4)
+        .map(|place| (file.path().to_owned(), Target::path(&format!("/stored{place}")).unwrap()))
+        .collect();
+    let upload = UploadOptions { delta: Delta::Always, ..UploadOptions::default() };
+    let options = ManyOptions { upload, ..ManyOptions::default() };
+    let outcomes = fake.client().files().upload_many(items, options).collect_all().await;
+    assert!(outcomes.iter().all(|outcome| outcome.result.is_ok()), "{outcomes:?}");
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked.len(), 4);
+    // Each is asked for only once the one before has come.
+    assert!(asked.windows(2).all(|pair| pair[1] - pair[0] >= LISTING), "{asked:?}");
 }

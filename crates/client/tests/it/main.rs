@@ -23,6 +23,7 @@ mod requests;
 mod resume;
 mod retries;
 mod same;
+mod staged;
 mod tls;
 mod uploads;
 mod waits;

@@ -1,8 +1,11 @@
 //! Large content: several parts at once, of one version, verified as a whole.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use longshore::{Code, DownloadOptions, ErrorKind};
@@ -189,4 +192,33 @@ async fn a_part_that_is_refused_now_and_then_is_asked_for_again() {
     let path = folder.path().join("f");
     fake.client().files().download_to(node_id(), &path, &whole()).await.unwrap();
     assert!(fs::read(&path).unwrap() == bytes);
+}
+
+#[test]
+fn parts_that_wait_for_room_keep_no_thread_from_those_that_have_it() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).max_blocking_threads(2).enable_all().build().unwrap();
+    let bytes = pattern(33 * MIB);
+    let served = Served::new(bytes.clone());
+    let torn = Mutex::new(HashSet::new());
+    runtime.block_on(async {
+        // Each part breaks once, and then waits for room again.
+        let fake = Fake::start(move |_, seen| match seen.range() {
+            Some(range) if torn.lock().unwrap().insert(range.start) && range.start % (8 * MIB) == 0 => {
+                let (head, body) = served.answer(seen).into_parts();
+                let whole = body.len() as u64;
+                Reply::Torn(http::Response::from_parts(head, body.slice(..body.len() / 2)), whole)
+            }
+            _ => served.reply(seen),
+        })
+        .await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let client = fake.builder().concurrency(1).build().unwrap();
+        let (files, whole) = (client.files(), whole());
+        let downloading = files.download_to(node_id(), &path, &whole);
+        let done = tokio::time::timeout(Duration::from_secs(20), downloading).await;
+        done.expect("parts wait for each other").unwrap();
+        assert!(fs::read(&path).unwrap() == bytes);
+    });
 }

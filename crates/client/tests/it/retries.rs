@@ -72,6 +72,34 @@ async fn a_pause_holds_all_tasks_of_the_client() {
 }
 
 #[tokio::test]
+async fn a_server_that_wants_to_be_left_alone_for_long_is() {
+    let fake =
+        Fake::start(|_, _| Reply::Answer(problem(429, "rate_limited", &[("retry-after", "120")]))).await;
+    let client = fake.client();
+    let error = client.files().get(node_id()).await.unwrap_err();
+    assert_eq!((error.status(), error.retry_after()), (Some(429), Some(Duration::from_secs(120))));
+    // All of the client keeps to it, and is told at once.
+    let error = client.files().trash(node_id(), None).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::RateLimited && !error.may_have_happened(), "{error}");
+    assert!(error.retry_after().unwrap() > Duration::from_secs(60), "{error}");
+    let error = client.files().upload(new(), target(), &UploadOptions::default()).await.unwrap_err();
+    assert!(error.to_string().contains("left alone"), "{error}");
+    assert_eq!(fake.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn only_a_retry_is_paid_for() {
+    let fake = Fake::start(|_, _| Reply::Answer(problem(503, "overloaded", &[]))).await;
+    let retry = RetryPolicy { base: Duration::from_millis(1), max_attempts: 2, ..RetryPolicy::default() };
+    let client = fake.builder().retry(retry).build().unwrap();
+    // There are a hundred retries to spend.
+    for _ in 0..90 {
+        client.files().get(node_id()).await.unwrap_err();
+    }
+    assert_eq!(fake.seen().len(), 180);
+}
+
+#[tokio::test]
 async fn attempts_end_and_the_last_error_is_told() {
     let fake = Fake::start(|_, _| Reply::Answer(problem(503, "overloaded", &[]))).await;
     let retry = RetryPolicy { base: Duration::from_millis(1), max_attempts: 3, ..RetryPolicy::default() };

@@ -9,6 +9,7 @@ use longshore_core::{Code, Digest, NodeId, VersionId, WorkspaceId};
 use tokio::sync::mpsc;
 
 use super::lines::{Lines, Piece};
+use super::note_failure;
 use crate::api::files::Content;
 use crate::client::{Client, Lane, parse};
 use crate::error::{Error, Result};
@@ -102,7 +103,7 @@ pub(crate) async fn download(
         let before = pending.len();
         let mut run = Run { client, workspace, control, pending: &mut pending, again: None };
         if let Err(error) = run.once(&mut tell).await {
-            run.again.get_or_insert(error);
+            note_failure(&mut run.again, error);
         }
         let again = run.again.take();
         pending.retain(Option::is_some);
@@ -167,7 +168,7 @@ impl Run<'_> {
         let writing = tokio::task::spawn_blocking(move || write_files(behind, &written));
         let receiving = self.receive(answer, &places, &steps, &mut outcomes, tell);
         let received = control.guard(receiving).await;
-        slot.ended(received.as_ref().err());
+        slot.ended(received.as_ref().err().or(self.again.as_ref()));
         // That no more comes lets the thread end; what it has whole still gets its place.
         drop(steps);
         while let Some((place, result)) = outcomes.recv().await {
@@ -238,7 +239,7 @@ impl Run<'_> {
         if let Some(problem) = head.problem {
             let error = Error::of_problem(problem);
             if error.is_retryable() {
-                self.again.get_or_insert(error);
+                note_failure(&mut self.again, error);
             } else {
                 self.end(place, Err(error), tell);
             }

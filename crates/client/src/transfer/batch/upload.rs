@@ -8,9 +8,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 use longshore_core::wire::{BATCH_MEDIA_TYPE, BatchItem, BatchResult, Node};
 use longshore_core::{Code, Digest, WorkspaceId};
-use tokio::sync::mpsc;
 
 use super::lines::{Lines, Piece};
+use super::note_failure;
 use crate::api::files::{IfMatch, Place};
 use crate::client::{Client, LOCK_TOKEN, Lane, parse};
 use crate::error::{Error, Result};
@@ -20,6 +20,7 @@ use crate::transfer::many::{ManyOptions, UploadOutcome};
 use crate::transfer::progress::Report;
 use crate::transfer::reader::{self, Opened};
 use crate::transfer::source::Source;
+use crate::transfer::threads::read_ahead;
 use crate::transfer::upload::Guard;
 use crate::transport::answer::Answer;
 use crate::transport::body::{Body, Chunks, Sending};
@@ -171,7 +172,7 @@ pub(crate) async fn upload(
         let mut run = Run { client, workspace, terms, locks, control, pending, done, shared, again: None };
         if let Err(error) = control.guard(run.once(&mut tell)).await {
             // What was told before that stands.
-            run.again.get_or_insert(error);
+            note_failure(&mut run.again, error);
         }
         let error = run.settle(&mut tell);
         pending = run.pending;
@@ -217,7 +218,8 @@ impl Run<'_> {
         self.control.pass().await?;
         let slot = self.client.slots().acquire().await;
         let sent = self.exchange(tell).await;
-        slot.ended(sent.as_ref().err());
+        // What is said of an item is said as well as of all.
+        slot.ended(sent.as_ref().err().or(self.again.as_ref()));
         sent
     }
 
@@ -279,7 +281,7 @@ impl Run<'_> {
         let item = &self.pending[place];
         let outcome = match (refusal, result.node) {
             (Some(error), _) if error.is_retryable() && !error.is_storage_full() => {
-                self.again.get_or_insert(error);
+                note_failure(&mut self.again, error);
                 return Ok(());
             }
             (Some(error), _) => Err(error),
@@ -315,8 +317,7 @@ impl Run<'_> {
 /// Reads, hashes and frames items on a thread of its own, one chunk ahead of who sends them. It ends when the chunks are
 /// dropped.
 fn read_items(items: Vec<Pending>, terms: Arc<Terms>, shared: Shared) -> Chunks {
-    let (sender, mut receiver) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
+    read_ahead(move |reading| {
         let mut chunk = Vec::with_capacity(CHUNK);
         for (place, item) in items.iter().enumerate() {
             let framed = read_item(item).and_then(|(content, digest)| {
@@ -332,17 +333,17 @@ fn read_items(items: Vec<Pending>, terms: Arc<Terms>, shared: Shared) -> Chunks 
             }
             if chunk.len() >= CHUNK {
                 let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
-                if sender.blocking_send(Ok(full.into())).is_err() {
-                    return;
+                if !reading.give(full.into()) {
+                    return Ok(());
                 }
             }
         }
         if !chunk.is_empty() {
             // Where nobody takes it any more, nobody waits for what it tells either.
-            let _unwanted = sender.blocking_send(Ok(chunk.into()));
+            reading.give(chunk.into());
         }
-    });
-    Box::pin(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx)))
+        Ok(())
+    })
 }
 
 fn read_item(item: &Pending) -> Result<(Bytes, Digest)> {

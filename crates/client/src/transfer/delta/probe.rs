@@ -19,6 +19,7 @@ use crate::transfer::progress::Report;
 use crate::transfer::reader::open_file;
 use crate::transfer::staged::protocol::Tus;
 use crate::transfer::threads::blocking;
+use crate::transfer::upload::begun::Begun;
 use crate::transfer::upload::{Guard, UploadOptions};
 use crate::transport::body::{Body, Sending};
 
@@ -46,6 +47,7 @@ pub(super) async fn pays_after_all(
     path: &Path,
     length: u64,
     options: &UploadOptions,
+    begun: &Begun,
 ) -> Result<bool> {
     if length < PROBED {
         return Ok(true);
@@ -53,7 +55,7 @@ pub(super) async fn pays_after_all(
     // What is wrong with the file is told by who sends it.
     let read = path.to_owned();
     if let Some(piece) = blocking(move || Ok(read_piece(&read))).await? {
-        let _no_matter = send(client, piece, options).await;
+        let _no_matter = send(client, piece, options, begun).await;
     }
     Ok(pays(client, path).await?.unwrap_or(true))
 }
@@ -84,13 +86,14 @@ fn read_piece(path: &Path) -> Option<Bytes> {
 }
 
 /// Sends a piece, and has the server forget it.
-async fn send(client: &Client, piece: Bytes, options: &UploadOptions) -> Result<()> {
+async fn send(client: &Client, piece: Bytes, options: &UploadOptions, begun: &Begun) -> Result<()> {
     let tus = Tus { client, options };
     let upload = tus.begin_part(0, piece.len() as u64).await?;
+    begun.note(&upload);
     let slot = client.slots().acquire().await;
     let sent = measure_sending(client, &tus, &upload, piece).await;
     slot.ended(sent.as_ref().err());
-    tus.remove(&upload).await;
+    begun.remove(&tus, &upload).await;
     sent
 }
 

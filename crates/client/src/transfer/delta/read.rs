@@ -2,7 +2,8 @@
 //! blocks, on threads of its own.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,23 +11,46 @@ use blake3::Hasher;
 use longshore_core::chunks::Chunker;
 use longshore_core::{Digest, delta};
 use longshore_flow::Cancel;
-use tokio::sync::mpsc;
 
 use super::recipe::{Composer, Instruction, Known, Recipe};
 use crate::error::{Error, Result};
 use crate::transfer::plan::CHUNK;
-use crate::transfer::reader::{finish, length_changed, open_file};
+use crate::transfer::reader::{Stamp, changed, finish, open_file};
+use crate::transfer::threads::{self, Reading};
 use crate::transport::body::Chunks;
 
 /// How many bytes tell what is compressed.
 const HEAD: usize = 12;
 
-/// A file as it was when what it shares was found.
-pub(super) struct Subject {
-    pub(super) path: PathBuf,
-    pub(super) length: u64,
+/// A file that was compared with what is known, as it was then.
+pub(super) struct Compared {
+    file: File,
+    path: PathBuf,
+    stamp: Stamp,
     pub(super) digest: Digest,
     pub(super) recipe: Recipe,
+}
+
+impl Compared {
+    pub(super) fn length(&self) -> u64 {
+        self.stamp.length
+    }
+
+    /// Tells whether the file was not written to since it was opened. Blocks.
+    fn is_unchanged(&self) -> bool {
+        self.file.metadata().is_ok_and(|now| Stamp::of(&now) == self.stamp)
+    }
+
+    /// Adds bytes of the file to a piece. Blocks.
+    fn read_at(&self, at: u64, length: u32, piece: &mut Vec<u8>) -> Result<()> {
+        let begun = piece.len();
+        piece.resize(begun + length as usize, 0);
+        match self.file.read_exact_at(&mut piece[begun..], at) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(changed(&self.path)),
+            Err(error) => Err(Error::local("cannot read", &self.path, error)),
+        }
+    }
 }
 
 /// Tells by its first bytes whether content is compressed as one stream: after the first change all of it is another.
@@ -61,10 +85,11 @@ pub(super) fn is_worth_a_look(path: &Path, lengths: std::ops::RangeInclusive<u64
     (lengths.contains(&length) && !is_compressed(&head)).then_some(length)
 }
 
-/// Finds what a file shares with what is known; nothing where sending it whole is better.
-pub(super) fn compare(path: PathBuf, known: Known, cancel: &Cancel) -> Option<Subject> {
+/// Finds what a file shares with what is known; nothing where sending it whole is better, or tells better what is wrong.
+pub(super) fn compare(path: PathBuf, known: Known, cancel: &Cancel) -> Option<Compared> {
     let (mut file, metadata) = open_file(&path).ok()?;
-    let length = metadata.len();
+    let stamp = Stamp::of(&metadata);
+    let length = stamp.length;
     let (mut hasher, mut chunker, mut composer) = (Hasher::new(), Chunker::default(), Composer::new(known));
     let (mut bite, mut read) = (vec![0; CHUNK], 0_u64);
     loop {
@@ -81,51 +106,37 @@ pub(super) fn compare(path: PathBuf, known: Known, cancel: &Cancel) -> Option<Su
     }
     chunker.finish(|chunk| composer.take(chunk));
     let recipe = composer.finish();
-    (read == length && recipe.pays(length)).then(|| Subject { path, length, digest: finish(&hasher), recipe })
+    let pays = read == length && recipe.pays(length);
+    let compared = Compared { file, path, stamp, digest: finish(&hasher), recipe };
+    // Of one that was written to meanwhile some bytes are old and some new, and the digest is of both.
+    (pays && compared.is_unchanged()).then_some(compared)
 }
 
 /// Reads the instructions that make the content from a byte of it on, one piece ahead of who sends them.
-pub(super) fn read_ahead(subject: Arc<Subject>, from: u64) -> Chunks {
-    let (sender, mut receiver) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = send(&subject, from, &sender) {
-            // Nobody waits any more when this cannot be sent either.
-            let _unwanted = sender.blocking_send(Err(error));
-        }
-    });
-    Box::pin(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx)))
+pub(super) fn read_ahead(compared: Arc<Compared>, from: u64) -> Chunks {
+    threads::read_ahead(move |reading| read(&compared, from, reading))
 }
 
-fn send(subject: &Subject, from: u64, sender: &mpsc::Sender<Result<bytes::Bytes>>) -> Result<()> {
-    let (mut file, _) = open_file(&subject.path)?;
+fn read(compared: &Compared, from: u64, reading: &Reading) -> Result<()> {
     let mut piece = Vec::new();
-    for instruction in subject.recipe.instructions(from) {
+    let mut instructions = compared.recipe.instructions(from).peekable();
+    while let Some(instruction) = instructions.next() {
         match instruction {
             Instruction::Copy(range) => piece.extend(delta::copy(range)),
             Instruction::Data(at, length) => {
                 piece.extend(delta::data(length));
-                read(&mut file, at, length, &mut piece, subject)?;
+                compared.read_at(at, length, &mut piece)?;
             }
         }
-        if piece.len() >= CHUNK && sender.blocking_send(Ok(std::mem::take(&mut piece).into())).is_err() {
-            return Ok(());
+        let is_last = instructions.peek().is_none();
+        // Looked for before the last piece leaves: after it, the server has all it was told of. What is copied is not
+        // read again, and would be as it was before.
+        if is_last && !compared.is_unchanged() {
+            return Err(changed(&compared.path));
         }
-    }
-    if !piece.is_empty() {
-        // Whoever does not wait any more needs no last piece.
-        let _unwanted = sender.blocking_send(Ok(piece.into()));
-    }
-    Ok(())
-}
-
-/// Adds bytes of the file to a piece. Others of the same length are found by the digest, which the server verifies.
-fn read(file: &mut File, at: u64, length: u32, piece: &mut Vec<u8>, subject: &Subject) -> Result<()> {
-    let path = &subject.path;
-    let cannot_read = |error| Error::local("cannot read", path, error);
-    file.seek(SeekFrom::Start(at)).map_err(cannot_read)?;
-    let read = file.take(length.into()).read_to_end(piece).map_err(cannot_read)?;
-    if read < length as usize {
-        return Err(length_changed(path, subject.length));
+        if (is_last || piece.len() >= CHUNK) && !reading.give(std::mem::take(&mut piece).into()) {
+            break;
+        }
     }
     Ok(())
 }

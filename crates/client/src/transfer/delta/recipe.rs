@@ -1,9 +1,8 @@
 //! What a new content shares with an old one, and how it is composed of that. Pure.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
-use longshore_core::chunks::{ALGORITHM, CHUNK_BYTES, Chunk, ChunkName};
+use longshore_core::chunks::{ALGORITHM, CHUNK_BYTES, Chunk, ChunkName, SHORTEST};
 use longshore_core::delta::{COPY_BYTES, DATA_BYTES};
 
 use crate::transfer::plan::CHUNK;
@@ -14,21 +13,33 @@ mod tests;
 /// The most ranges that a content is composed of: an upload has at most 10,000 pieces, and a cut makes one more.
 const MOST_STEPS: usize = 9_000;
 
-/// The chunks of the old content, by what they are known by.
+/// The chunks of the old content, by what they are known by: 28 bytes for each.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// In the order of the content: their names, and where they begin.
     chunks: Vec<(ChunkName, u64)>,
-    /// The first of each name.
-    places: HashMap<ChunkName, usize>,
+    /// The numbers of the chunks, in the order of their names and then of the content.
+    by_name: Vec<u32>,
     length: u64,
 }
 
 impl Known {
     fn push(&mut self, chunk: Chunk) {
-        self.places.entry(chunk.name).or_insert(self.chunks.len());
         self.chunks.push((chunk.name, self.length));
         self.length += u64::from(chunk.length);
+    }
+
+    /// Makes it known where each name is, once all chunks are there.
+    fn sorted(mut self) -> Self {
+        self.chunks.shrink_to_fit();
+        // A list of more chunks than this can number is longer than any that is asked for.
+        let mut by_name: Vec<_> = (0..u32::try_from(self.chunks.len()).unwrap_or(u32::MAX)).collect();
+        by_name.sort_unstable_by_key(|number| (self.name(*number), *number));
+        Self { by_name, ..self }
+    }
+
+    fn name(&self, number: u32) -> Option<ChunkName> {
+        self.chunks.get(number as usize).map(|(name, _)| *name)
     }
 
     fn range(&self, number: usize) -> Option<Range<u64>> {
@@ -40,7 +51,12 @@ impl Known {
     /// Returns the number of a chunk like this one: that which is `next`, or the first.
     fn find(&self, chunk: Chunk, next: usize) -> Option<usize> {
         let is_next = self.chunks.get(next).is_some_and(|(name, _)| *name == chunk.name);
-        if is_next { Some(next) } else { self.places.get(&chunk.name).copied() }
+        if is_next {
+            return Some(next);
+        }
+        let first = self.by_name.partition_point(|number| self.name(*number) < Some(chunk.name));
+        let number = *self.by_name.get(first)?;
+        (self.name(number) == Some(chunk.name)).then_some(number as usize)
     }
 }
 
@@ -49,6 +65,8 @@ impl Known {
 pub(super) struct Listing {
     begun: Vec<u8>,
     has_rule: bool,
+    /// Whether the last chunk that came is one that no other follows.
+    is_over: bool,
     known: Known,
 }
 
@@ -70,8 +88,11 @@ impl Listing {
         }
         let (entries, rest) = self.begun.as_chunks::<CHUNK_BYTES>();
         for entry in entries {
-            self.known.push(Chunk::from_bytes(entry).ok_or(Unusable)?);
-            if self.known.length > length {
+            let chunk = Chunk::from_bytes(entry).ok_or(Unusable)?;
+            let is_after_last = std::mem::replace(&mut self.is_over, (chunk.length as usize) < SHORTEST);
+            self.known.push(chunk);
+            // What is held of a content is bounded by its length only because its chunks are not as short as they like.
+            if is_after_last || self.known.length > length {
                 return Err(Unusable);
             }
         }
@@ -82,7 +103,7 @@ impl Listing {
     /// Returns what is known of a content of `length` bytes, all of whose list has come.
     pub(super) fn finish(self, length: u64) -> Result<Known, Unusable> {
         let is_whole = self.has_rule && self.begun.is_empty() && self.known.length == length;
-        is_whole.then_some(self.known).ok_or(Unusable)
+        is_whole.then(|| self.known.sorted()).ok_or(Unusable)
     }
 }
 

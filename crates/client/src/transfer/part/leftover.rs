@@ -12,10 +12,10 @@ use longshore_core::digest_tree::{CellHasher, Chaining};
 use rustix::fs::{AtFlags, CWD, OFlags};
 use rustix::io::Errno;
 
-use super::{Part, at, is_name, make_folders, part_path, place};
+use super::{PART, Part, STATE, at, is_name, is_of_a_part, make_folders, part_path, place};
 use crate::error::Result;
 use crate::transfer::destination::Destination;
-use crate::transfer::own::{open_locked, open_own};
+use crate::transfer::own::{is_at, open_locked, open_own};
 use crate::transfer::state::{self, Cells, Subject};
 
 /// Whose a part and its state are: what files are by default, less what the process's mask takes away.
@@ -33,8 +33,11 @@ pub(super) struct Leftover {
 }
 
 impl Leftover {
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Removes it, unless another stands there by now.
+    pub(super) fn remove(&self, folder: BorrowedFd<'_>) {
+        if is_at(&self.file, folder, &self.path) {
+            let _left_behind = rustix::fs::unlinkat(folder, &self.path, AtFlags::empty());
+        }
     }
 
     pub(super) fn is_of_use(&self) -> bool {
@@ -58,13 +61,14 @@ impl Part {
         stop: impl Fn() -> bool,
     ) -> Option<(Self, Cells)> {
         let (folder, target) = place(destination);
-        if folder.is_some() && !is_name(&target) {
+        let name = target.file_name()?;
+        if folder.is_some() && !is_name(&target) || is_of_a_part(name) {
             return None;
         }
-        let mark = blake3::hash(target.file_name()?.as_bytes());
+        let mark = blake3::hash(name.as_bytes());
         let mark = u64::from_le_bytes(mark.as_bytes().first_chunk().copied()?);
-        let path = part_path(&target, mark, "part")?;
-        let state = part_path(&target, mark, "state")?;
+        let path = part_path(&target, mark, PART)?;
+        let state = part_path(&target, mark, STATE)?;
         let within = at(folder.as_ref());
         let mut file = open_locked(within, &path, MODE);
         if matches!(file, Err(Errno::NOENT)) && folder.is_none() {

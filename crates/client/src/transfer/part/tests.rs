@@ -178,3 +178,46 @@ fn what_others_put_at_its_name_is_left_alone() {
     }
     assert_eq!(present(&resume(&folder, "v1").unwrap().1), [0]);
 }
+
+#[test]
+fn what_somebody_else_has_put_at_its_name_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for resumed in [false, true] {
+        for keeps in [false, true] {
+            let own = if resumed { resume(&folder, "a").unwrap().0 } else { part(&folder, "f", "own") };
+            let paths: Vec<_> = names(&folder).iter().map(|name| folder.path().join(name)).collect();
+            assert_eq!(paths.len(), 1 + usize::from(resumed));
+            for path in &paths {
+                fs::remove_file(path).unwrap();
+                fs::write(path, "another's").unwrap();
+            }
+            if keeps {
+                let error = own.keep(true).unwrap_err();
+                assert!(error.is_local() && error.to_string().contains("replaced"), "{error}");
+            }
+            drop(own);
+            assert!(paths.iter().all(|path| fs::read(path).unwrap() == b"another's"));
+            paths.iter().for_each(|path| fs::remove_file(path).unwrap());
+            assert!(names(&folder).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_name_that_parts_have_is_no_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let (left, _) = resume(&folder, "a").unwrap();
+    for name in names(&folder) {
+        let destination = Destination::from(folder.path().join(&name));
+        let error = Part::create(&destination).err().unwrap();
+        assert!(error.is_local() && error.to_string().contains(&name), "{error}");
+        assert!(Part::resume(&destination, &subject("a"), || false).is_none());
+    }
+    drop(left);
+    for name in
+        [".f.part", ".f.0123456789abcdeF.part", "f.0123456789abcdef.part", ".f.0123456789abcdef.parts"]
+    {
+        part(&folder, name, "").keep(true).unwrap();
+    }
+    assert_eq!(names(&folder).len(), 4);
+}

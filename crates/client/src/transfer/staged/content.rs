@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use longshore_core::Digest;
 use longshore_core::digest_tree::{CellHasher, CellSize, Chaining};
-use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
 use crate::transfer::plan::next_chunk;
 use crate::transfer::reader::{self, Stamp, changed};
+use crate::transfer::threads::read_ahead;
 use crate::transport::body::Chunks;
 
 /// Content to be sent.
@@ -132,29 +132,20 @@ pub(super) fn locked(hash: &Mutex<ShareHash>) -> MutexGuard<'_, ShareHash> {
 /// Reads a share on a thread of its own, one chunk ahead of who sends it, and hashes what was not hashed before; what lies
 /// before `from` is hashed and not handed out. The thread ends when the chunks are dropped.
 pub(super) fn read(content: Arc<Content>, hash: Arc<Mutex<ShareHash>>, from: u64, to: u64) -> Chunks {
-    let (sender, mut receiver) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
+    read_ahead(move |reading| {
         let mut at = from.min(locked(&hash).at());
-        while at < to && !sender.is_closed() {
+        while at < to && reading.is_wanted() {
             let end = if at < from { from } else { to };
-            match content.read_at(at, next_chunk(end - at)) {
-                Ok(chunk) => {
-                    locked(&hash).take(at, &chunk);
-                    let is_wanted = at >= from;
-                    at += chunk.len() as u64;
-                    if is_wanted && sender.blocking_send(Ok(chunk)).is_err() {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    // Nobody waits any more when this cannot be sent either.
-                    let _unwanted = sender.blocking_send(Err(error));
-                    return;
-                }
+            let chunk = content.read_at(at, next_chunk(end - at))?;
+            locked(&hash).take(at, &chunk);
+            let is_wanted = at >= from;
+            at += chunk.len() as u64;
+            if is_wanted && !reading.give(chunk) {
+                break;
             }
         }
-    });
-    Box::pin(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx)))
+        Ok(())
+    })
 }
 
 #[cfg(test)]

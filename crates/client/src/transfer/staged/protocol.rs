@@ -149,18 +149,6 @@ impl Tus<'_> {
         location(&self.send(Method::POST, ROUTE, headers).await?)
     }
 
-    /// Has the server say now what it would refuse at the end.
-    pub(in crate::transfer) async fn rehearse(
-        &self,
-        metadata: &Metadata,
-        locks: &Named,
-        length: u64,
-    ) -> Result<()> {
-        let begun = self.begin(metadata, locks, length).await?;
-        self.remove(&begun).await;
-        Ok(())
-    }
-
     /// Makes the file of its parts; returns where that upload is.
     pub(in crate::transfer) async fn join(
         &self,

@@ -7,6 +7,7 @@ use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use longshore_core::{Clock, SystemClock, Timestamp};
@@ -21,6 +22,8 @@ const MAGIC: &str = "longshore-upload 1";
 const ENDING: &str = "upload";
 /// How long a state stays that nobody goes on with: the server has removed the parts long before.
 const KEPT: Duration = Duration::from_hours(7 * 24);
+/// How long the server keeps an upload to which no more bytes come. Where it does so for less, it says that it is gone.
+const SERVER_KEEPS: Duration = Duration::from_hours(24);
 /// How many files of the folder are looked at for that.
 const PRUNED: usize = 1_000;
 /// The most bytes of a state that are read: far more than its few lines have.
@@ -31,7 +34,7 @@ const FOLDER_MODE: u32 = 0o700;
 
 /// Which upload a state is of.
 #[derive(Clone, Debug)]
-pub(super) struct Subject<'a> {
+pub(super) struct UploadKey<'a> {
     /// The server, by its name and the path before its routes.
     pub(super) server: String,
     /// Where the file goes.
@@ -43,7 +46,7 @@ pub(super) struct Subject<'a> {
     pub(super) plan: (usize, u64),
 }
 
-impl Subject<'_> {
+impl UploadKey<'_> {
     /// Returns the state's name: the same for the same file as long as it does not change.
     fn name(&self) -> String {
         let mut hasher = blake3::Hasher::new();
@@ -67,30 +70,36 @@ pub(super) struct State {
     file: File,
     path: PathBuf,
     begin: String,
+    /// Held by who adds a line: parts are begun beside each other.
+    adding: Mutex<()>,
 }
 
 /// Where each part is, as far as it was noted.
 pub(super) type Places = Vec<Option<String>>;
 
 impl State {
-    /// Tells whether an upload was begun and not ended.
-    pub(super) fn is_there(folder: &Path, subject: &Subject<'_>) -> bool {
-        folder.join(subject.name()).is_file()
+    /// Tells whether an upload was begun, so that the server has something of it, and not ended.
+    pub(super) fn is_there(folder: &Path, key: &UploadKey<'_>, now: Timestamp) -> bool {
+        let Ok(file) = File::open(folder.join(key.name())) else { return false };
+        let is_young = file.metadata().is_ok_and(|found| written(&found).plus(SERVER_KEEPS) > now);
+        let (mut text, begin) = (String::new(), key.line());
+        let lines = file.take(MOST).read_to_string(&mut text).ok().and_then(|_| text.strip_prefix(&begin));
+        is_young && lines.is_some_and(|lines| parse(lines, key.plan.0).1 > 0)
     }
 
     /// Opens the state of an upload, or begins it. Nothing where another process has it in hand, or none can be kept: the
     /// upload goes on without.
-    pub(super) fn open(folder: &Path, subject: &Subject<'_>) -> Option<(Self, Places)> {
+    pub(super) fn open(folder: &Path, key: &UploadKey<'_>) -> Option<(Self, Places)> {
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).ok()?;
         prune(folder, SystemClock.now());
-        let path = folder.join(subject.name());
+        let path = folder.join(key.name());
         let file = open_locked(CWD, &path, MODE).ok()?;
-        let state = Self { file, path, begin: subject.line() };
-        let places = match state.read(subject.plan.0) {
+        let state = Self { file, path, begin: key.line(), adding: Mutex::default() };
+        let places = match state.read(key.plan.0) {
             Some(places) => places,
             None => {
                 state.restart().ok()?;
-                vec![None; subject.plan.0]
+                vec![None; key.plan.0]
             }
         };
         Some((state, places))
@@ -100,8 +109,11 @@ impl State {
         let mut text = String::new();
         (&self.file).take(MOST).read_to_string(&mut text).ok()?;
         let (places, sound) = parse(text.strip_prefix(&self.begin)?, count);
-        // What was torn goes, so that the next line is one.
-        self.file.set_len((self.begin.len() + sound) as u64).ok()?;
+        let sound = self.begin.len() + sound;
+        if sound < text.len() {
+            // What was torn goes, so that the next line is one. Else the file is as old as its last line.
+            self.file.set_len(sound as u64).ok()?;
+        }
         Some(places)
     }
 
@@ -117,6 +129,7 @@ impl State {
     }
 
     fn append(&self, line: &str) -> io::Result<()> {
+        let _alone = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         // In one write, so that what is torn is at the end.
         let end = self.file.metadata()?.len();
         self.file.write_all_at(line.as_bytes(), end)
@@ -129,15 +142,17 @@ impl State {
     }
 }
 
+/// Returns when a file was last written to.
+fn written(found: &Metadata) -> Timestamp {
+    Timestamp::from_micros(found.mtime().saturating_mul(1_000_000))
+}
+
 /// Removes what earlier runs have left and none went on with: of a file that changed since, its name comes never again.
 fn prune(folder: &Path, now: Timestamp) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten().take(PRUNED) {
         let path = entry.path();
-        let is_old = |found: &Metadata| {
-            let written = Timestamp::from_micros(found.mtime().saturating_mul(1_000_000));
-            found.is_file() && written.plus(KEPT) < now
-        };
+        let is_old = |found: &Metadata| found.is_file() && written(found).plus(KEPT) < now;
         if path.extension().is_some_and(|ending| ending == ENDING)
             && entry.metadata().is_ok_and(|found| is_old(&found))
             && let Ok(_locked) = open_locked(CWD, &path, MODE)
@@ -173,10 +188,10 @@ mod tests {
 
     use longshore_core::{Clock, SystemClock};
 
-    use super::{KEPT, Stamp, State, Subject, parse, prune};
+    use super::{KEPT, SERVER_KEEPS, Stamp, State, UploadKey, parse, prune};
 
-    fn subject(nanos: i64) -> Subject<'static> {
-        Subject {
+    fn subject(nanos: i64) -> UploadKey<'static> {
+        UploadKey {
             server: "host".to_owned(),
             target: "/a".to_owned(),
             source: Path::new("/local/a"),
@@ -205,6 +220,26 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_are_begun_at_once_are_all_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let many = || UploadKey { plan: (400, 5), ..subject(1) };
+        let (state, _) = State::open(folder.path(), &many()).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let state = &state;
+                scope.spawn(move || {
+                    for part in (thread..400).step_by(4) {
+                        state.note(part, &format!("/v1/uploads/{part}")).unwrap();
+                    }
+                });
+            }
+        });
+        drop(state);
+        let (_, places) = State::open(folder.path(), &many()).unwrap();
+        assert!(places.iter().enumerate().all(|(part, place)| *place == Some(format!("/v1/uploads/{part}"))));
+    }
+
+    #[test]
     fn a_torn_line_counts_for_nothing_and_is_written_over() {
         let folder = tempfile::tempdir().unwrap();
         let (state, _) = State::open(folder.path(), &subject(1)).unwrap();
@@ -220,6 +255,33 @@ mod tests {
         state.restart().unwrap();
         drop(state);
         assert_eq!(State::open(folder.path(), &subject(1)).unwrap().1, [None, None]);
+    }
+
+    #[test]
+    fn only_what_the_server_may_still_have_was_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_there = |number, now| State::is_there(folder.path(), &subject(number), now);
+        let now = SystemClock.now();
+        assert!(!is_there(1, now));
+        let (state, _) = State::open(folder.path(), &subject(1)).unwrap();
+        assert!(!is_there(1, now), "no part was begun");
+        state.append("0 /v1/upl").unwrap();
+        assert!(!is_there(1, now), "nor is a torn line one");
+        drop(state);
+        let (state, _) = State::open(folder.path(), &subject(1)).unwrap();
+        state.note(0, "/v1/uploads/a").unwrap();
+        assert!(is_there(1, now) && !is_there(2, now), "in hand or not");
+        assert!(!is_there(1, now.plus(SERVER_KEEPS).plus(SERVER_KEEPS)), "the server has removed it");
+        let before = fs::metadata(&state.path).unwrap().modified().unwrap();
+        drop(state);
+        let (state, _) = State::open(folder.path(), &subject(1)).unwrap();
+        assert_eq!(
+            fs::metadata(&state.path).unwrap().modified().unwrap(),
+            before,
+            "a look makes it no younger"
+        );
+        state.restart().unwrap();
+        assert!(!is_there(1, now));
     }
 
     #[test]

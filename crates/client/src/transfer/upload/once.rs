@@ -307,13 +307,7 @@ async fn route(client: &Client, target: &Target, on_conflict: OnConflict) -> Res
             }
             Ok((Method::POST, route))
         }
-        Target::Version { node } => {
-            if on_conflict != OnConflict::Version {
-                let message = "`on_conflict` says nothing about a new version of a known file";
-                return Err(Error::invalid(message));
-            }
-            Ok((Method::PUT, format!("/v1/files/{node}/content")))
-        }
+        Target::Version { node } => Ok((Method::PUT, format!("/v1/files/{node}/content"))),
     }
 }
 

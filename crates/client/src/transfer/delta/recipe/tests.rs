@@ -58,6 +58,14 @@ fn only_a_whole_list_by_our_rule_is_used() {
     assert!(read(&good[..good.len() - 1], 300_000, 7).is_err(), "cut");
     assert!(read(&good[..good.len() - CHUNK_BYTES], 300_000, 7).is_err());
     assert!(read(&good[..5], 0, 7).is_err());
+    let short = |lengths: &[u32]| {
+        let entries =
+            lengths.iter().flat_map(|length| Chunk { length: *length, ..chunks(&content)[0] }.to_bytes());
+        let list: Vec<_> = ALGORITHM.bytes().chain([b'\n']).chain(entries).collect();
+        read(&list, lengths.iter().map(|length| u64::from(*length)).sum(), 1_000)
+    };
+    assert!(short(&[4_096, 9_000, 1]).is_ok(), "the last may be short");
+    assert!(short(&[4_096, 4_095, 4_096]).is_err());
     let mut other = good;
     other[8] ^= 1;
     assert!(read(&other, 300_000, 7).is_err(), "another rule");
@@ -68,6 +76,28 @@ fn what_repeats_is_copied_as_it_stood() {
     let content = vec![0; 3_000_000];
     let recipe = compose(&content, &content);
     assert_eq!(recipe.instructions(0).collect::<Vec<_>>(), [Instruction::Copy(0..3_000_000)]);
+}
+
+#[test]
+fn of_chunks_that_are_alike_the_next_is_taken_or_else_the_first() {
+    // One that stands twice, each time before another.
+    let (twice, one, two) = (noise(65_536, 4), noise(65_536, 5), noise(65_536, 6));
+    let named = |bytes: &[u8]| {
+        let name = chunks(bytes)[0].name;
+        Chunk { length: 65_536, name }
+    };
+    let old = [named(&twice), named(&one), named(&twice), named(&two)];
+    let entries = old.iter().flat_map(|chunk| chunk.to_bytes());
+    let list: Vec<_> = ALGORITHM.bytes().chain([b'\n']).chain(entries).collect();
+    let compose = |new: &[Chunk]| {
+        let mut composer = Composer::new(read(&list, 4 * 65_536, 1_000).unwrap());
+        new.iter().for_each(|chunk| composer.take(*chunk));
+        composer.finish().instructions(0).collect::<Vec<_>>()
+    };
+    assert_eq!(compose(&old[1..]), [Instruction::Copy(65_536..4 * 65_536)]);
+    assert_eq!(compose(&old[2..3]), [Instruction::Copy(0..65_536)]);
+    let other = named(&noise(65_536, 7));
+    assert_eq!(compose(&[other]), [Instruction::Data(0, 65_536)]);
 }
 
 #[test]
