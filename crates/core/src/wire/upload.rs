@@ -18,7 +18,8 @@ pub enum UploadState {
     Receiving,
     /// A part is whole: an upload that is made of parts can take it.
     Complete,
-    /// All bytes came, and the file could not be written: an empty `PATCH` at the end tries it again.
+    /// All bytes came, and the file could not be written: `HEAD`, or an empty `PATCH` at the end, tries it again; of parts,
+    /// naming them again does.
     Refused,
     /// The file is written.
     Finished,
