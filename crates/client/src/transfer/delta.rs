@@ -200,6 +200,8 @@ fn asks_for_all(error: &Error) -> bool {
         Code::NodeNotFound,
         Code::InTrash,
         Code::InvalidDelta,
+        // It repeats what is in the old version more often than a delta may.
+        Code::BodyTooLarge,
     ];
     is_gone(error) || codes.into_iter().any(|code| error.is(code))
 }

@@ -150,6 +150,19 @@ async fn where_it_does_not_pay_all_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_repeats_the_old_version_too_often_is_sent_whole() {
+    let mut line = Line::new().await;
+    let old = noise(4 * MIB, 14);
+    let (node, _) = line.upload(&old).await;
+    // All of it is there, nine times over: a delta would be short, and is refused as one that could have no end.
+    let content = old.repeat(9);
+    let (made, moved) = line.upload(&content).await;
+    assert_eq!(made.digest, Some(digest(&content)));
+    assert!(moved > content.len() as u64, "{moved}");
+    assert_eq!(line.versions(&node).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_slow_line_little_is_sent_to_find_out_that_a_delta_pays() {
     const LENGTH: usize = 128 * MIB;
     let rate = Some(2 * MIB as u64);
