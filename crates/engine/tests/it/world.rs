@@ -14,8 +14,8 @@ use longshore_store::Store;
 
 use crate::postgres;
 
-/// How many uploads of one principal may be unfinished here.
-pub(crate) const OPEN_UPLOADS: u32 = 40;
+/// How many uploads of one principal may be unfinished here: a thousand parts are joined, and few more.
+pub(crate) const OPEN_UPLOADS: u32 = 1_005;
 
 pub(crate) struct World {
     pub(crate) engine: Engine,
