@@ -98,7 +98,7 @@ class RustusPeer(CargoPeer):
         lines: list[str] = []
         for name in work.names():
             lines += ["next"] if lines else []
-            lines += [f'url = "{server.url}/files/"', "request = POST", f'upload-file = "{source / name}"']
+            lines += [f'url = "{server.url}/files"', "request = POST", f'upload-file = "{source / name}"']
             lines += [
                 f'header = "{header}"'
                 for header in (
