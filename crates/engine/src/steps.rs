@@ -13,14 +13,14 @@ impl Engine {
     pub(crate) async fn remove_by_steps(
         &self,
         step: u32,
-        removal: impl for<'t> Fn(&'t mut Tx, Timestamp) -> Working<'t, u64> + Copy + Send + Sync + 'static,
+        removal: impl for<'t> Fn(&'t mut Tx, Timestamp) -> Working<'t, u64> + Clone + Send + Sync + 'static,
         said: impl Fn(u64),
     ) -> Result<u64> {
         let mut removed = 0;
         loop {
-            let clock = self.clock();
+            let (clock, removal) = (self.clock(), removal.clone());
             let part = self.db().write(move |tx| {
-                let clock = clock.clone();
+                let (clock, removal) = (clock.clone(), removal.clone());
                 Box::pin(async move {
                     let now = tx.now(clock.as_ref()).await?;
                     removal(tx, now).await

@@ -3,13 +3,10 @@
 //! The old blob is an orphan from then on and has its grace, so who reads from it, or copied a version that lies in it
 //! while it was written anew, loses nothing.
 
-use futures_util::TryStreamExt;
-
 use super::STEP;
 use crate::blob::{BlobId, Piece};
 use crate::db;
-use crate::download::read_piece;
-use crate::engine::{Engine, store_failed};
+use crate::engine::Engine;
 use crate::error::Result;
 
 impl Engine {
@@ -42,17 +39,16 @@ impl Engine {
         if left.is_empty() {
             return Ok(());
         }
-        let (blob, mut start, mut moves) = (BlobId::new(self.now()), 0, Vec::with_capacity(left.len()));
-        let mut writer = self.open_blob(blob).await?;
-        for piece in left {
-            let mut bytes = read_piece(self.store(), piece, 0..piece.length).await?;
-            while let Some(bite) = bytes.try_next().await? {
-                writer.write(bite).await.map_err(store_failed)?;
-            }
-            moves.push((piece, Piece { blob, blob_size, start, length: piece.length }));
-            start += piece.length;
-        }
-        writer.finish().await.map_err(store_failed)?;
+        let blob = self.rewrite(left.clone().into(), blob_size).await?;
+        let mut start = 0;
+        let moves: Vec<_> = left
+            .into_iter()
+            .map(|from| {
+                let to = Piece { blob, blob_size, start, length: from.length };
+                start += from.length;
+                (from, to)
+            })
+            .collect();
         let moved = self.db().write(move |tx| {
             let moves = moves.clone();
             Box::pin(async move {

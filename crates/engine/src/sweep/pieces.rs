@@ -22,16 +22,15 @@ impl Engine {
             let found = found.await?;
             let Some(last) = found.last().cloned() else { return Ok(()) };
             for owner in found {
-                loop {
-                    let owner = owner.clone();
-                    let removed = self.db().write(move |tx| {
+                self.remove_by_steps(
+                    REMOVED,
+                    move |tx, _| {
                         let owner = owner.clone();
                         Box::pin(async move { db::pieces::delete_loose(tx, &owner, REMOVED).await })
-                    });
-                    if removed.await? < u64::from(REMOVED) {
-                        break;
-                    }
-                }
+                    },
+                    |_| {},
+                )
+                .await?;
             }
             after = last;
         }

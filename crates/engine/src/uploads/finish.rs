@@ -309,8 +309,8 @@ impl Engine {
         Ok(Digest::new(Algorithm::Sha256, hash.finalize().into()))
     }
 
-    /// Writes many small pieces as one blob.
-    async fn rewrite(&self, pieces: Arc<[Piece]>, size: u64) -> Result<BlobId> {
+    /// Writes pieces anew as one blob.
+    pub(crate) async fn rewrite(&self, pieces: Arc<[Piece]>, size: u64) -> Result<BlobId> {
         let id = BlobId::new(self.now());
         let mut writer = self.open_blob(id).await?;
         let mut bytes = self.read_whole(&pieces, 0..size);
