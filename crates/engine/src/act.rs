@@ -66,9 +66,7 @@ impl Preconditions {
             },
         }
     }
-}
 
-impl Preconditions {
     /// Checks what is asked of a node that is to change, and that something is, where the workspace takes no other change of
     /// a file.
     pub(crate) fn check_change(&self, found: Option<&NodeRow>, rules: &WorkspaceSettings) -> Result<()> {

@@ -10,8 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Act, Acting, Preconditions};
 use crate::actor::Actor;
-use crate::db::Part;
-use crate::db::events::{ActBegun, Log};
+use crate::db::events::Log;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::idempotency::{self, Idempotency, Turn};
@@ -80,10 +79,7 @@ impl Engine {
                     // Each mostly has one event, and the first place is there.
                     let more = members.len().saturating_sub(1) as u64;
                     act.log.reserve(act.tx, more).await?;
-                    let outcomes = match run_together(&mut act, members, &held, run).await? {
-                        Some(outcomes) => outcomes,
-                        None => run_apart(&mut act, members, &held, run).await?,
-                    };
+                    let outcomes = run_members(&mut act, members, &held, run).await?;
                     let Act { tx, log, .. } = act;
                     hooks::announce(tx, &log).await?;
                     // A lock that was told as lost stays lost when the clock steps back: the time is committed.
@@ -95,38 +91,9 @@ impl Engine {
     }
 }
 
-/// Runs acts as one part of the transaction, or does nothing where any of them is refused: a part for each costs as much
-/// as its act, and few groups have a refusal.
-async fn run_together<I, T, F>(
-    act: &mut Act<'_>,
-    members: &[Member<I>],
-    held: &Result<()>,
-    run: F,
-) -> Result<Option<Outcomes<T>>>
-where
-    I: Clone,
-    T: Serialize + DeserializeOwned,
-    F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T> + Copy,
-{
-    let trial = Trial::begin(act).await?;
-    let mut outcomes = Vec::with_capacity(members.len());
-    for member in members {
-        act.log.begin_act();
-        match attempt(act, member, held, run).await {
-            Ok(done) => outcomes.push(Ok(done)),
-            Err(refused) if refused.is_refusal() => {
-                trial.take_back(act).await?;
-                return Ok(None);
-            }
-            Err(fault) => return Err(fault),
-        }
-    }
-    trial.end(act).await?;
-    Ok(Some(outcomes))
-}
-
-/// Runs acts each as a part of the transaction. An error of this function is one of the whole transaction.
-async fn run_apart<I, T, F>(
+/// Runs acts as one part of the transaction, or each as one where any is refused: a part for each costs as much as its
+/// act, and few groups have a refusal. An error of this function is one of the whole transaction.
+async fn run_members<I, T, F>(
     act: &mut Act<'_>,
     members: &[Member<I>],
     held: &Result<()>,
@@ -137,47 +104,53 @@ where
     T: Serialize + DeserializeOwned,
     F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T> + Copy,
 {
+    match run_part(act, members, held, run).await? {
+        Ok(done) => return Ok(done.into_iter().map(Ok).collect()),
+        Err(refused) if members.len() == 1 => return Ok(vec![Err(refused)]),
+        Err(_) => {}
+    }
     let mut outcomes = Vec::with_capacity(members.len());
-    for member in members {
-        let trial = Trial::begin(act).await?;
-        match attempt(act, member, held, run).await {
-            Ok(done) => {
-                trial.end(act).await?;
-                outcomes.push(Ok(done));
-            }
-            Err(refused) if refused.is_refusal() => {
-                trial.take_back(act).await?;
-                outcomes.push(Err(refused));
-            }
-            Err(fault) => return Err(fault),
+    for member in members.chunks(1) {
+        match run_part(act, member, held, run).await? {
+            Ok(done) => outcomes.extend(done.into_iter().map(Ok)),
+            Err(refused) => outcomes.push(Err(refused)),
         }
     }
     Ok(outcomes)
 }
 
-/// What is done and may be taken back.
-struct Trial {
-    part: Part,
-    begun: ActBegun,
-}
-
-impl Trial {
-    async fn begin(act: &mut Act<'_>) -> Result<Self> {
-        let part = act.tx.begin_part().await?;
-        Ok(Self { part, begun: act.log.begin_act() })
+/// Runs acts as a part of the transaction, which the first that is refused takes back. An error of this function is one
+/// of the whole transaction.
+async fn run_part<I, T, F>(
+    act: &mut Act<'_>,
+    members: &[Member<I>],
+    held: &Result<()>,
+    run: F,
+) -> Result<Result<Vec<(T, bool)>>>
+where
+    I: Clone,
+    T: Serialize + DeserializeOwned,
+    F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T> + Copy,
+{
+    let part = act.tx.begin_part().await?;
+    let begun = act.log.begin_act();
+    let mut done = Vec::with_capacity(members.len());
+    for member in members {
+        act.log.begin_act();
+        match attempt(act, member, held, run).await {
+            Ok(answer) => done.push(answer),
+            Err(refused) if refused.is_refusal() => {
+                act.tx.take_back(part).await?;
+                act.log.take_back(begun);
+                // It may have been made by what was just taken back.
+                act.folder = None;
+                return Ok(Err(refused));
+            }
+            Err(fault) => return Err(fault),
+        }
     }
-
-    async fn end(self, act: &mut Act<'_>) -> Result<()> {
-        act.tx.end_part(self.part).await
-    }
-
-    async fn take_back(self, act: &mut Act<'_>) -> Result<()> {
-        act.tx.take_back(self.part).await?;
-        act.log.take_back(self.begun);
-        // It may have been made by what was just taken back.
-        act.folder = None;
-        Ok(())
-    }
+    act.tx.end_part(part).await?;
+    Ok(Ok(done))
 }
 
 async fn attempt<I, T, F>(
