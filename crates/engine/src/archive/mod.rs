@@ -335,7 +335,12 @@ async fn open_all(
         // One more than may be: where there is one, it is seen.
         let limit = u32::try_from((LOOKED_AT_WHOLE + 1).saturating_sub(found.len())).unwrap_or(1);
         let stride = Stride { depth: Depth::All, limit, looks: limit };
-        for node in walk(tx, &mut frames, stride, &mut clock.clone(), |_| true).await? {
+        let nodes = walk(tx, &mut frames, stride, &mut clock.clone(), |_| true).await?;
+        // Seen before any content is looked up in vain.
+        if found.len() + nodes.len() > LOOKED_AT_WHOLE || pause(below.folder, frames).is_some() {
+            return Ok(None);
+        }
+        for node in nodes {
             let Listed { name, node } = below.named(node);
             let content = match node.kind {
                 NodeKind::Folder => None,
@@ -345,9 +350,6 @@ async fn open_all(
                 },
             };
             found.push(Opened { name, node, content });
-        }
-        if found.len() > LOOKED_AT_WHOLE || pause(below.folder, frames).is_some() {
-            return Ok(None);
         }
     }
     Ok((found.len() <= LOOKED_AT_WHOLE).then_some(found))
