@@ -3,6 +3,8 @@
 //! A group of items is made ready (hashed, and durable in the store where it is not to lie in the database) and then
 //! committed as one transaction, in which each item is an act of its own: one that is refused hurts no other.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use longshore_core::wire::{BATCH_ITEM_BYTES, Role, SHORTEST_LEASE};
 use longshore_core::{
@@ -46,11 +48,7 @@ pub struct Batch {
 
 /// Items whose content is durable or small, and those that are refused already, in their order.
 #[derive(Debug)]
-pub struct BatchReady {
-    items: Vec<Result<(Input, Received)>>,
-    /// The blob that several of them share.
-    pack: Option<BlobId>,
-}
+pub struct BatchReady(Vec<Result<(Input, Received)>>);
 
 impl Engine {
     /// Begins to write many files. The locks hold for all of them: once one is lost nothing more is written, but none
@@ -88,8 +86,7 @@ impl Batch {
     /// Verifies content and makes durable what is not to lie in the database: all of that as one blob, for a file and its
     /// flushes cost more than the bytes of a small content do.
     pub async fn prepare(&self, items: Vec<BatchWrite>) -> BatchReady {
-        let mut ready = BatchReady { items: Vec::with_capacity(items.len()), pack: None };
-        let mut rest = Vec::new();
+        let (mut ready, mut rest) = (Vec::with_capacity(items.len()), Vec::new());
         for (place, item) in items.into_iter().enumerate() {
             let received = self.receive(item);
             if let Ok((_, Received { blob: Blob::Inline(content), .. })) = &received
@@ -97,10 +94,10 @@ impl Batch {
             {
                 rest.push((place, content.clone()));
             }
-            ready.items.push(received);
+            ready.push(received);
         }
         if rest.is_empty() {
-            return ready;
+            return BatchReady(ready);
         }
         let blob = BlobId::new(self.engine.now());
         let written = self.write_blob(blob, rest.iter().map(|(_, content)| content.clone())).await;
@@ -110,17 +107,14 @@ impl Batch {
             let length = content.len() as u64;
             let piece = Piece { blob, blob_size, start, length };
             start += length;
-            match (&mut ready.items[place], &written) {
+            match (&mut ready[place], &written) {
                 (item, Err(error)) => *item = Err(error.clone()),
                 (Ok((_, received)), Ok(())) if piece.is_whole() => received.blob = Blob::Stored(blob),
-                (Ok((_, received)), Ok(())) => {
-                    received.blob = Blob::Packed(piece);
-                    ready.pack = Some(blob);
-                }
+                (Ok((_, received)), Ok(())) => received.blob = Blob::Packed(piece),
                 (Err(_), Ok(())) => {}
             }
         }
-        ready
+        BatchReady(ready)
     }
 
     /// Hashes and verifies an item, which lies in memory until then.
@@ -149,14 +143,13 @@ impl Batch {
 
     /// Commits what is ready, in order, and tells what became of each item; also whether that was told before.
     pub async fn commit(&self, ready: BatchReady) -> Vec<Result<(Written, bool)>> {
-        let BatchReady { items, pack } = ready;
-        let mut outcomes: Vec<_> = Vec::with_capacity(items.len());
+        let mut outcomes: Vec<_> = Vec::with_capacity(ready.0.len());
         let (mut places, mut members, mut blobs) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, item) in items.into_iter().enumerate() {
+        for (place, item) in ready.0.into_iter().enumerate() {
             match item {
                 Ok((input, received)) => {
                     places.push(place);
-                    blobs.push((received.stored(), matches!(received.blob, Blob::Packed(_))));
+                    blobs.push(received.blob.lies_in());
                     members.push(member(input, received));
                     outcomes.push(None);
                 }
@@ -164,14 +157,16 @@ impl Batch {
             }
         }
         let committed = self.commit_members(members).await;
-        let mut is_of_use = false;
-        for ((place, (own, is_packed)), outcome) in places.into_iter().zip(blobs).zip(committed) {
-            self.engine.clean_up(own, &outcome).await;
-            is_of_use |= is_packed && !came_for_nothing(&outcome);
+        // A blob that several share is of use to all as long as it is to one.
+        let mut useless = HashMap::new();
+        for ((place, blob), outcome) in places.into_iter().zip(blobs).zip(committed) {
+            if let Some(blob) = blob {
+                *useless.entry(blob).or_insert(true) &= came_for_nothing(&outcome);
+            }
             outcomes[place] = Some(outcome);
         }
-        if let Some(pack) = pack.filter(|_| !is_of_use) {
-            self.engine.discard(pack).await;
+        for (blob, _) in useless.into_iter().filter(|(_, is_useless)| *is_useless) {
+            self.engine.discard(blob).await;
         }
         let lost = || Err(Error::new(Code::Internal, "an item of a batch has no outcome"));
         outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()

@@ -136,6 +136,16 @@ pub(crate) enum Blob {
     Composed(ComposedId),
 }
 
+impl Blob {
+    /// Returns the one blob that the content lies in, or shares.
+    pub(crate) const fn lies_in(&self) -> Option<BlobId> {
+        match self {
+            Self::Stored(id) | Self::Packed(Piece { blob: id, .. }) => Some(*id),
+            Self::Inline(_) | Self::Composed(_) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use longshore_core::Timestamp;

@@ -171,7 +171,7 @@ pub(crate) async fn content_of(
             Stored::Blob(Piece { blob, blob_size, start, length })
         }
         Blob::Packed(piece) => Stored::Blob(piece),
-        Blob::Composed(id) => Stored::Pieces(id, db::pieces::composed(tx, id).await?.into()),
+        Blob::Composed(id) => Stored::Pieces(id, db::pieces::of(tx, id.to_string()).await?.into()),
     };
     Ok((clock.node(tx, row, place).await?, version, bytes))
 }

@@ -129,16 +129,6 @@ pub(crate) struct Received {
     pub(crate) sha256: Option<Digest>,
 }
 
-impl Received {
-    /// Returns the blob that was written for this content alone.
-    pub(crate) const fn stored(&self) -> Option<BlobId> {
-        match &self.blob {
-            Blob::Stored(id) => Some(*id),
-            Blob::Inline(_) | Blob::Packed(_) | Blob::Composed(_) => None,
-        }
-    }
-}
-
 /// Refuses content that has not the digests that are wanted of it.
 pub(crate) fn check_digests(wanted: &[Digest], digest: Digest, sha256: Option<Digest>) -> Result<()> {
     for wanted in wanted {

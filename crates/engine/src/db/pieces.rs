@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use longshore_core::UploadId;
 
-use super::{Row, Tx};
+use super::{Row, Tx, Value};
 use crate::blob::{BlobId, ComposedId, Piece};
 use crate::error::Result;
 
@@ -61,20 +61,9 @@ pub(crate) async fn hashed(tx: &mut Tx, owner: UploadId, from: u64, limit: u32) 
     rows.iter().map(read).collect()
 }
 
-/// Lists the pieces of a composed content in their order.
-pub(crate) async fn composed(tx: &mut Tx, owner: ComposedId) -> Result<Vec<Piece>> {
+/// Lists the pieces of an upload, or of a composed content, in their order.
+pub(crate) async fn of(tx: &mut Tx, owner: impl Into<Value>) -> Result<Vec<Piece>> {
     // No content has more than an upload may have: that many rows are the bound.
-    let rows = tx
-        .query(
-            "SELECT blob_id, blob_size, start, length FROM pieces WHERE owner = $1 ORDER BY seq",
-            &[owner.to_string().into()],
-        )
-        .await?;
-    rows.iter().map(read_piece).collect()
-}
-
-/// Lists the pieces of an upload in their order.
-pub(crate) async fn of_upload(tx: &mut Tx, owner: UploadId) -> Result<Vec<Piece>> {
     let rows = tx
         .query(
             "SELECT blob_id, blob_size, start, length FROM pieces WHERE owner = $1 ORDER BY seq",

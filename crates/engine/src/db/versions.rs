@@ -4,7 +4,7 @@ use bytes::Bytes;
 use longshore_core::wire::Version;
 use longshore_core::{NodeId, Timestamp, VersionId, WorkspaceId};
 
-use super::{Row, Tx, Value, pieces};
+use super::{Row, Tx, pieces};
 use crate::blob::{Blob, BlobId, Piece, Stored};
 use crate::error::{Error, Result};
 
@@ -39,13 +39,14 @@ fn read_blob(row: &Row, length: u64) -> Result<Blob> {
 }
 
 pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Result<()> {
-    let stored = match blob {
-        Blob::Stored(id) | Blob::Packed(Piece { blob: id, .. }) => Some(id.to_string()),
-        Blob::Composed(id) => Some(id.to_string()),
-        Blob::Inline(_) => None,
+    let (stored, inline, range) = match blob {
+        Blob::Stored(id) => (Some(id.to_string()), None, None),
+        Blob::Packed(Piece { blob, blob_size, start, .. }) => {
+            (Some(blob.to_string()), None, Some((*start, *blob_size)))
+        }
+        Blob::Composed(id) => (Some(id.to_string()), None, None),
+        Blob::Inline(content) => (None, Some(Bytes::clone(content)), None),
     };
-    let inline = if let Blob::Inline(content) = blob { Bytes::clone(content).into() } else { Value::Null };
-    let range = if let Blob::Packed(piece) = blob { Some((piece.start, piece.blob_size)) } else { None };
     tx.execute(
         "INSERT INTO versions (id, node_id, number, size, media_type, stated_media_type, digest, sha256,
                                created_at, created_by, blob_id, content, fence, label, blob_start, blob_size)
@@ -62,7 +63,7 @@ pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Resul
             version.created_at.into(),
             version.created_by.into(),
             stored.into(),
-            inline,
+            inline.into(),
             version.fence.into(),
             version.label.as_deref().into(),
             range.map(|(start, _)| start).into(),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Input, Received, Written, live_file};
 use crate::act::{Act, Ask};
-use crate::blob::{Blob, BlobId, Piece};
+use crate::blob::BlobId;
 use crate::db::events::Change;
 use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
@@ -149,9 +149,9 @@ pub(crate) async fn commit(act: &mut Act<'_>, input: Input, received: Received) 
         }
     };
     db::versions::insert(act.tx, &version, &received.blob).await?;
-    if let Blob::Stored(id) | Blob::Packed(Piece { blob: id, .. }) = &received.blob {
+    if let Some(id) = received.blob.lies_in() {
         // A sweep may have come between content and version: what it noted is none of a later purge's grace.
-        db::orphans::forget(act.tx, *id).await?;
+        db::orphans::forget(act.tx, id).await?;
     }
     if described {
         change = change.with("metadata", json!(row.metadata));
@@ -163,7 +163,7 @@ pub(crate) async fn commit(act: &mut Act<'_>, input: Input, received: Received) 
 
 impl Engine {
     pub(super) async fn commit_upload(&self, mut input: Input, received: Received) -> Result<Written> {
-        let blob = received.stored();
+        let blob = received.blob.lies_in();
         let premises = input.take_premises(&received);
         let scope = input.scope();
         let actor = input.actor.clone();
@@ -173,13 +173,15 @@ impl Engine {
                 Box::pin(commit(act, input, received))
             })
             .await;
-        self.clean_up(blob, &written).await;
+        if let Some(id) = blob.filter(|_| came_for_nothing(&written)) {
+            self.discard(id).await;
+        }
         Ok(written?.0)
     }
 
-    /// Removes the blob that was written for an act alone, if that left no use for it.
-    pub(crate) async fn clean_up(&self, blob: Option<BlobId>, outcome: &Result<(Written, bool)>) {
-        if let Some(id) = blob.filter(|_| came_for_nothing(outcome)) {
+    /// Removes the blob that was written for what was refused.
+    pub(crate) async fn discard_refused<T>(&self, blob: Option<BlobId>, outcome: &Result<T>) {
+        if let Some(id) = blob.filter(|_| outcome.as_ref().is_err_and(Error::is_refusal)) {
             self.discard(id).await;
         }
     }

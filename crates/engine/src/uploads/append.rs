@@ -10,7 +10,7 @@ use super::base::{Base, Copied};
 use super::plan::Plan;
 use super::running::Hold;
 use super::tail::{Durable, Tail};
-use super::{Next, PIECES, Staged, not_found, taken_over, torn_down};
+use super::{Next, PIECES, Staged, not_found, overtaken, taken_over, torn_down};
 use crate::act::Premises;
 use crate::actor::Actor;
 use crate::blob::Piece;
@@ -380,8 +380,7 @@ impl Append {
             Box::pin(async move {
                 let expires_at = tx.now(clock.as_ref()).await?.plus(kept);
                 if !db::uploads::advance(tx, &before, added, expires_at).await? {
-                    let found = db::uploads::get(tx, before.id).await?;
-                    return Err(found.map_or_else(|| not_found(before.id), |_| taken_over()));
+                    return Err(overtaken(tx, before.id).await?);
                 }
                 // While it is there its blobs are no orphans, and from then on the pieces keep them.
                 if let Some(base) = base
@@ -397,17 +396,9 @@ impl Append {
                 db::uploads::get(tx, before.id).await?.ok_or_else(|| not_found(before.id))
             })
         });
-        match counted.await {
-            Ok(row) => {
-                self.row = row;
-                Ok(())
-            }
-            Err(error) => {
-                if let Some(blob) = blob.filter(|_| error.is_refusal()) {
-                    self.engine.discard(blob).await;
-                }
-                Err(error)
-            }
-        }
+        let counted = counted.await;
+        self.engine.discard_refused(blob, &counted).await;
+        self.row = counted?;
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use longshore_core::Code;
 
 use super::tail::{Durable, Tail};
-use super::{not_found, taken_over};
+use super::{not_found, overtaken};
 use crate::blob::Piece;
 use crate::db;
 use crate::db::uploads::UploadRow;
@@ -37,7 +37,7 @@ impl Engine {
     /// this request is the newest. Dropping it leaves all as it was.
     pub(super) async fn merge_pieces(&self, row: &UploadRow, at: u64) -> Result<UploadRow> {
         let id = row.id;
-        let pieces = self.db().read(move |tx| Box::pin(db::pieces::of_upload(tx, id))).await?;
+        let pieces = self.db().read(move |tx| Box::pin(db::pieces::of(tx, id))).await?;
         let (first, before) = lightest(&pieces, MERGED)
             .ok_or_else(|| Error::corrupt(format_args!("{id} has {} pieces alone", pieces.len())))?;
         let small: Arc<[Piece]> = pieces[first..first + MERGED].into();
@@ -56,8 +56,7 @@ impl Engine {
             let (seen, piece) = (seen.clone(), piece.clone());
             Box::pin(async move {
                 if !db::uploads::merge(tx, &seen, MERGED as u64 - 1).await? {
-                    let found = db::uploads::get(tx, seen.id).await?;
-                    return Err(found.map_or_else(|| not_found(seen.id), |_| taken_over()));
+                    return Err(overtaken(tx, seen.id).await?);
                 }
                 db::pieces::replace(tx, seen.id, first as u64..(first + MERGED) as u64, &piece).await?;
                 // A sweep may have come between blob and row.
@@ -66,11 +65,7 @@ impl Engine {
             })
         });
         let counted = counted.await;
-        if let (Err(error), Some(blob)) = (&counted, blob)
-            && error.is_refusal()
-        {
-            self.discard(blob).await;
-        }
+        self.discard_refused(blob, &counted).await;
         counted
     }
 }

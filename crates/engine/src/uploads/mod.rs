@@ -135,6 +135,12 @@ fn taken_over() -> Error {
     Error::new(Code::UploadTakenOver, "a later request for the upload took over: ask for its offset")
 }
 
+/// Returns why an upload is not as a request has seen it any more.
+async fn overtaken(tx: &mut Tx, id: UploadId) -> Result<Error> {
+    let found = db::uploads::get(tx, id).await?;
+    Ok(found.map_or_else(|| not_found(id), |_| taken_over()))
+}
+
 /// Lets an upload be seen by who made it alone, while its time is not over.
 fn seen(row: Option<UploadRow>, id: UploadId, actor: &Actor, now: Timestamp) -> Result<UploadRow> {
     let own = |row: &UploadRow| {
