@@ -10,7 +10,7 @@ mod upload;
 use longshore_core::wire::BATCH_ITEM_BYTES;
 
 pub(crate) use self::download::{Fetch, download};
-pub(crate) use self::upload::{Held, Put, upload};
+pub(crate) use self::upload::{Put, upload};
 use super::plan::{SMALL, WHOLE};
 use crate::error::Error;
 

@@ -38,6 +38,32 @@ impl Source {
     {
         Self::Stream { len, stream: stream.boxed() }
     }
+
+    /// Returns the file that it is.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Bytes(_) | Self::Stream { .. } => None,
+        }
+    }
+}
+
+/// Content that can be read again.
+#[derive(Clone, Debug)]
+pub(crate) enum Held {
+    File(PathBuf),
+    Memory(Bytes),
+}
+
+impl Held {
+    /// Returns content that is no stream.
+    pub(crate) fn of(source: &Source) -> Option<Self> {
+        match source {
+            Source::Path(path) => Some(Self::File(path.clone())),
+            Source::Bytes(bytes) => Some(Self::Memory(bytes.clone())),
+            Source::Stream { .. } => None,
+        }
+    }
 }
 
 impl Debug for Source {

@@ -134,10 +134,7 @@ pub(crate) async fn upload(
         if matches!(target, Target::Version { .. }) && options.on_conflict != OnConflict::Version {
             return Err(Error::invalid("`on_conflict` says nothing about a new version of a known file"));
         }
-        let path = match &source {
-            Source::Path(path) => Some(path.clone()),
-            Source::Bytes(_) | Source::Stream { .. } => None,
-        };
+        let path = source.path().map(PathBuf::from);
         let staged = Staged::prepare(client, source, target, options, &report, &begun).await?;
         let is_begun = match &staged {
             Ok(staged) => staged.is_begun().await?,

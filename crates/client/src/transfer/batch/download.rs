@@ -43,7 +43,6 @@ pub(crate) struct Fetch {
 struct Pending {
     fetch: Fetch,
     report: Report,
-    started: bool,
 }
 
 impl Pending {
@@ -85,7 +84,7 @@ pub(crate) async fn download(
         .into_iter()
         .map(|fetch| {
             let report = Report::new(options.progress.clone(), fetch.index);
-            Some(Pending { fetch, report, started: false })
+            Some(Pending { fetch, report })
         })
         .collect();
     let control = options.download.control.clone().unwrap_or_default();
@@ -246,9 +245,7 @@ impl Run<'_> {
             return None;
         }
         let item = self.pending[place].as_mut()?;
-        if !std::mem::replace(&mut item.started, true) {
-            item.report.started(Some(head.size));
-        }
+        item.report.started(Some(head.size));
         let Fetch { destination, replace, .. } = &item.fetch;
         let (target, replace) = (destination.clone(), *replace);
         batch.push(Step::Begin { place, target, replace, stated: head.digest, version: head.version_id });

@@ -1,6 +1,5 @@
 //! Many small files to the server.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -19,7 +18,7 @@ use crate::transfer::control::Control;
 use crate::transfer::many::{ManyOptions, UploadOutcome};
 use crate::transfer::progress::Report;
 use crate::transfer::reader::{self, Opened};
-use crate::transfer::source::Source;
+use crate::transfer::source::Held;
 use crate::transfer::threads::read_ahead;
 use crate::transfer::upload::Guard;
 use crate::transport::answer::Answer;
@@ -41,24 +40,6 @@ pub(crate) struct Put {
     pub(crate) if_match: Option<IfMatch>,
 }
 
-/// Content that can be read again.
-#[derive(Clone, Debug)]
-pub(crate) enum Held {
-    File(PathBuf),
-    Memory(Bytes),
-}
-
-impl Held {
-    /// Returns content that is no stream.
-    pub(crate) fn of(source: &Source) -> Option<Self> {
-        match source {
-            Source::Path(path) => Some(Self::File(path.clone())),
-            Source::Bytes(bytes) => Some(Self::Memory(bytes.clone())),
-            Source::Stream { .. } => None,
-        }
-    }
-}
-
 /// A file that has no outcome yet.
 #[derive(Clone, Debug)]
 struct Pending {
@@ -67,8 +48,6 @@ struct Pending {
     place: Place,
     if_match: Option<IfMatch>,
     report: Report,
-    /// Whether it was told as begun.
-    started: bool,
 }
 
 impl Pending {
@@ -152,7 +131,7 @@ pub(crate) async fn upload(
     };
     let begin = |Put { index, held, place, if_match }| {
         let report = Report::new(options.progress.clone(), index);
-        Pending { index, held, place, if_match, report, started: false }
+        Pending { index, held, place, if_match, report }
     };
     let mut pending: Vec<_> = files.into_iter().map(begin).collect();
     let (workspace, terms) = match control.guard(started).await {
@@ -224,13 +203,11 @@ impl Run<'_> {
     }
 
     async fn exchange(&mut self, tell: &mut impl FnMut(UploadOutcome)) -> Result<()> {
-        for item in &mut self.pending {
-            if !std::mem::replace(&mut item.started, true) {
-                item.report.started(match &item.held {
-                    Held::File(_) => None,
-                    Held::Memory(bytes) => Some(bytes.len() as u64),
-                });
-            }
+        for item in &self.pending {
+            item.report.started(match &item.held {
+                Held::File(_) => None,
+                Held::Memory(bytes) => Some(bytes.len() as u64),
+            });
         }
         let sending = Sending::new(Report::new(None, 0));
         let chunks = read_items(self.pending.clone(), Arc::clone(self.terms), Arc::clone(&self.shared));

@@ -13,11 +13,11 @@ use super::schedule::{Grouping, Work};
 use super::{ManyOptions, UploadOutcome};
 use crate::client::Client;
 use crate::error::Result;
-use crate::transfer::batch::{self, Held, Put};
+use crate::transfer::batch::{self, Put};
 use crate::transfer::control::Control;
 use crate::transfer::plan::is_small;
 use crate::transfer::progress::Report;
-use crate::transfer::source::{Source, Target, UploadItem};
+use crate::transfer::source::{Held, Source, Target, UploadItem};
 use crate::transfer::upload::{self, same};
 
 pub(super) struct Uploads {
@@ -49,13 +49,6 @@ impl Uploads {
 
     fn report(&self, index: usize) -> Report {
         Report::new(self.options.progress.clone(), index)
-    }
-}
-
-fn path(source: &Source) -> Option<PathBuf> {
-    match source {
-        Source::Path(path) => Some(path.clone()),
-        Source::Bytes(_) | Source::Stream { .. } => None,
     }
 }
 
@@ -97,7 +90,7 @@ impl Work for Uploads {
             };
             let result = same::told(&report, found);
             let skipped = result.is_ok();
-            let source = path(&given.source);
+            let source = given.source.path().map(Into::into);
             Ok(UploadOutcome { skipped, ..outcome(index, source, given.target, result) })
         }
         .boxed()
@@ -113,7 +106,7 @@ impl Work for Uploads {
     fn alone(self: Arc<Self>, item: Item) -> BoxFuture<'static, UploadOutcome> {
         async move {
             let Item { index, given, .. } = item;
-            let source = path(&given.source);
+            let source = given.source.path().map(Into::into);
             let mut options = self.options.upload.clone();
             options.if_match = given.if_match.or(options.if_match);
             let report = self.report(index);

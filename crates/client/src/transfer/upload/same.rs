@@ -7,11 +7,10 @@ use super::{UploadOptions, find};
 use crate::api::files::IfMatch;
 use crate::client::Client;
 use crate::error::Result;
-use crate::transfer::batch::Held;
 use crate::transfer::plan::shows_itself;
 use crate::transfer::progress::Report;
 use crate::transfer::reader;
-use crate::transfer::source::{Known, Source, UploadItem};
+use crate::transfer::source::{Held, Known, Source, UploadItem};
 use crate::transfer::threads::blocking;
 
 /// Tells whether the options ask for a look before something is sent.
