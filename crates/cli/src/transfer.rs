@@ -10,6 +10,7 @@ use longshore::Delta;
 
 use crate::failure::Failure;
 
+pub(crate) mod apart;
 pub(crate) mod clash;
 pub(crate) mod drive;
 pub(crate) mod landing;

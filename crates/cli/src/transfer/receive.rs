@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::Either;
 use futures_util::stream::{self, Stream, StreamExt};
 use longshore::{Client, DownloadItem, DownloadOptions, DownloadOutcome, ManyOptions, Node, Path};
-use tokio::sync::mpsc;
 
+use super::apart::apart;
 use super::landing::Spot;
 use super::progress::Counters;
 use super::summary::Outcome;
@@ -50,19 +51,9 @@ impl Receiver {
             download: options,
             ..ManyOptions::default()
         };
-        let (aside, mut done) = mpsc::channel(at_once);
-        let gets = jobs.filter_map(move |job| {
-            let aside = aside.clone();
-            async move {
-                match job {
-                    Job::File(get) => Some(get),
-                    Job::Done(outcome) => {
-                        // Who drops the outcomes drops this too; nobody else stops listening.
-                        drop(aside.send(outcome).await);
-                        None
-                    }
-                }
-            }
+        let (gets, done) = apart(jobs, at_once, |job| match job {
+            Job::File(get) => Either::Left(get),
+            Job::Done(outcome) => Either::Right(outcome),
         });
         let under_way = UnderWay::default();
         let begun = Arc::clone(&under_way);
@@ -74,7 +65,7 @@ impl Receiver {
         });
         let downloads = client.files().download_many_from(items, options);
         let downloads = downloads.map(move |outcome| downloaded(outcome, &under_way));
-        stream::select(downloads, stream::poll_fn(move |cx| done.poll_recv(cx)))
+        stream::select(downloads, done)
     }
 }
 

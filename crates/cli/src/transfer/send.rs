@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::Either;
 use futures_util::future::ready;
 use futures_util::stream::{self, Stream, StreamExt};
 use longshore::{
     Client, Code, IfMatch, Known, ManyOptions, Node, Path, Place, UpdateNode, UploadItem, UploadOptions,
     UploadOutcome, WorkspaceId,
 };
-use tokio::sync::mpsc;
 
+use super::apart::apart;
 use super::progress::Counters;
 use super::summary::Outcome;
 
@@ -59,25 +60,14 @@ impl Sender {
             ..ManyOptions::default()
         };
         let sender = Arc::new(self);
-        let (aside, mut others) = mpsc::channel(at_once);
-        let loads = jobs.filter_map(move |job| {
-            let aside = aside.clone();
-            async move {
-                match job {
-                    Job::File(load) => Some(load),
-                    other => {
-                        // Who drops the outcomes drops this too; nobody else stops listening.
-                        drop(aside.send(other).await);
-                        None
-                    }
-                }
-            }
+        let (loads, others) = apart(jobs, at_once, |job| match job {
+            Job::File(load) => Either::Left(load),
+            other => Either::Right(other),
         });
         let files = sender.client.files();
         let items = Arc::clone(&sender);
         let items = loads.enumerate().map(move |(index, load)| items.item(index, load));
         let uploads = files.upload_many_from(items, options);
-        let others = stream::poll_fn(move |cx| others.poll_recv(cx));
         let doing = Arc::clone(&sender);
         let uploads = uploads.map(move |outcome| Arc::clone(&sender).uploaded(outcome));
         let others = others.map(move |job| Arc::clone(&doing).beside(job));
