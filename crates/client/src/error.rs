@@ -74,6 +74,8 @@ struct Inner {
     status: Option<u16>,
     request_id: Option<String>,
     retry_after: Option<Duration>,
+    /// Where what was refused has come to be all the same.
+    location: Option<String>,
     facts: Facts,
     /// Whether the server may have carried out what was asked although it did not say so.
     ambiguous: bool,
@@ -92,6 +94,7 @@ impl Error {
             status: None,
             request_id: None,
             retry_after: None,
+            location: None,
             facts: Facts::default(),
             ambiguous: false,
             stalled: false,
@@ -244,6 +247,7 @@ impl Error {
         let inner = &mut *error.0;
         inner.status = Some(status);
         inner.retry_after = retry_after;
+        inner.location = header("location").map(str::to_owned);
         inner.code = code;
         // A fault, or a gateway that lost the server's answer, knows no more than a broken connection does.
         inner.ambiguous = status >= 500 && status != 503 && kind != ErrorKind::Unavailable
@@ -256,7 +260,7 @@ impl Error {
                 inner.request_id = request_id.or(Some(problem.request_id).filter(|id| !id.is_empty()));
             }
             None => {
-                inner.message = match header("location") {
+                inner.message = match &inner.location {
                     Some(place) => format!("the server answered {} to {place}", head.status),
                     None => format!("the server answered {}", head.status),
                 };
@@ -295,11 +299,17 @@ impl Error {
             status: inner.status,
             request_id: inner.request_id.clone(),
             retry_after: inner.retry_after,
+            location: inner.location.clone(),
             facts: inner.facts.clone(),
             ambiguous: inner.ambiguous,
             stalled: inner.stalled,
             source: None,
         }))
+    }
+
+    /// Returns where a refusing answer says that what was asked for is.
+    pub(crate) fn location(&self) -> Option<&str> {
+        self.0.location.as_deref()
     }
 
     /// Returns what kind of thing went wrong, by what the caller must do about it.

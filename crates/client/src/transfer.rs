@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod batch;
+mod content;
 pub(crate) mod control;
 pub(crate) mod delta;
 pub(crate) mod destination;
@@ -15,6 +16,7 @@ pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod ranged;
 pub(crate) mod reader;
+mod single;
 pub(crate) mod slots;
 pub(crate) mod source;
 pub(crate) mod staged;

@@ -24,9 +24,11 @@ const MIB: u64 = 1024 * 1024;
 const SEEDS: u64 = 200;
 /// How many connections of one upload are cut at most.
 const MOST: u64 = 8;
-/// Content below this length goes in one request, which is sent again as a whole.
+/// Content up to this length goes in one request, which is sent again as a whole.
+const WHOLE: u64 = MIB;
+/// Content from this length on goes in shares.
 const STAGED: u64 = 8 * MIB;
-/// What a cut may cost a staged upload: what had crossed the link, and was dropped with the sockets' buffers before the
+/// What a cut may cost an upload that goes on: what had crossed the link, and was dropped with the sockets' buffers before the
 /// server read it. It is the same for any length.
 const BUFFERS: u64 = MIB;
 /// What each request has beside its content.
@@ -72,13 +74,13 @@ async fn is_the_only_version(direct: &Client, node: &Node, seed: u64) {
     assert_eq!(count, 1, "seed {seed}: stored more than once");
 }
 
-/// Draws a length: one in ten is sent in shares, two in one, the others at once.
+/// Draws a length: one in ten is sent in shares, two in one, three as one upload that goes on, the others at once.
 fn length(seed: u64, dice: &mut Dice) -> u64 {
     match seed % 10 {
         0 => dice.within(&(32 * MIB..40 * MIB)),
         1 | 2 => dice.within(&(STAGED..14 * MIB)),
         3 => [0, 1, MIB, MIB + 1][(dice.roll() % 4) as usize],
-        4 | 5 => dice.within(&(MIB..4 * MIB)),
+        4..=6 => dice.within(&(MIB..STAGED)),
         _ => dice.within(&(0..MIB)),
     }
 }
@@ -104,7 +106,7 @@ async fn one(server: &Server, direct: &Client, seed: u64) -> (u64, u64) {
     is_the_only_version(direct, &node, seed).await;
     let counts = link.counts();
     let tries = 1 + counts.cuts;
-    let most = if length < STAGED {
+    let most = if length <= WHOLE {
         (length + HEADS) * tries
     } else {
         length + length / 10 + BUFFERS * tries + HEADS * 8

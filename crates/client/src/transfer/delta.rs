@@ -13,35 +13,29 @@ mod recipe;
 
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::Arc;
 
 use http::Method;
 use longshore_core::wire::{Node, NodeKind};
 use longshore_core::{Algorithm, Code, VersionId};
 use longshore_flow::Cancel;
 
-use self::read::Compared;
 use self::recipe::{Known, Listing};
 use super::control::Control;
 use super::plan::shows_itself;
 use super::progress::Report;
+use super::single::Single;
 use super::source::{Known as Standing, Target};
 use super::staged::is_gone;
-use super::staged::protocol::{self, Metadata, Tus};
 use super::threads::blocking;
 use super::upload::begun::Begun;
-use super::upload::{Guard, UploadOptions, find, locks};
-use crate::client::{Client, Lane, Retried, Tries};
+use super::upload::{UploadOptions, find};
+use crate::client::{Client, Lane};
 use crate::error::{Error, Result};
-use crate::lock::Named;
-use crate::transport::body::{Body, Sending};
+use crate::transport::body::Body;
 
 /// How long content is of which only what changed is sent. Below, a list of chunks saves too little; above, what is known
 /// of them takes too much memory: about 2 MiB for each GiB of one at a time.
 const LENGTHS: RangeInclusive<u64> = 4 * 1024 * 1024..=16 * 1024 * 1024 * 1024;
-
-/// How often the server may be further, or less far, than was thought, before that is an error.
-const BEHIND: u32 = 10;
 
 /// Whether only what changed of a file is sent. It is where a file of 4 MiB or more, by its path, is written where the server
 /// has a version of it.
@@ -101,27 +95,18 @@ pub(super) async fn try_upload(
     let Some(known) = chunks(client, &node, base, &options.hand()).await? else { return Ok(None) };
     let (path, cancel) = (path.to_owned(), Cancel::new());
     let _cancelled_with_this = cancel.clone().on_drop();
-    let compared = blocking(move || Ok(read::compare(path, known, &cancel)));
+    let compared = blocking(move || Ok(read::compare(&path, base, known, &cancel)));
     let Some(compared) = compared.await? else { return Ok(None) };
     drop(turn);
-    if options.digest.is_some_and(|digest| digest != compared.digest) {
-        let message = "the content does not have the digest that was stated";
-        return Err(Error::mismatch(Code::DigestMismatch, message));
+    let mut single = Single::new(client, target, options, report, begun, compared).await?;
+    match single.run().await {
+        // All of it moves, and is told, again.
+        Err(error) if asks_for_all(&error) => {
+            single.give_up(error).await;
+            Ok(None)
+        }
+        ended => ended.map(Some),
     }
-    let locks = locks(client, target, options);
-    let control = options.hand();
-    let upload = DeltaUpload {
-        client,
-        target,
-        options,
-        report,
-        control,
-        locks,
-        base,
-        begun,
-        compared: Arc::new(compared),
-    };
-    upload.run().await
 }
 
 /// Returns a file whose version something may be shared with, and that version.
@@ -167,32 +152,10 @@ async fn list(client: &Client, route: &str, length: u64) -> Result<Option<Known>
     Ok(listing.finish(length).ok())
 }
 
-struct DeltaUpload<'a> {
-    client: &'a Client,
-    target: &'a Target,
-    options: &'a UploadOptions,
-    report: &'a Report,
-    control: Control,
-    locks: Named,
-    base: VersionId,
-    begun: &'a Begun,
-    compared: Arc<Compared>,
-}
-
-/// How far an upload is.
-#[derive(Debug, Default)]
-struct State {
-    /// How many bytes of the content are durable.
-    durable: u64,
-    /// How many bytes of instructions the report was told of.
-    told: u64,
-    /// Whether the server said that the file is written.
-    is_written: bool,
-}
-
 /// Tells whether a refusal says that the file must be sent whole.
 fn asks_for_all(error: &Error) -> bool {
     let codes = [
+        Code::RouteNotFound,
         Code::MediaTypeUnsupported,
         Code::UploadNotAppendable,
         Code::TooManyPieces,
@@ -204,143 +167,4 @@ fn asks_for_all(error: &Error) -> bool {
         Code::BodyTooLarge,
     ];
     is_gone(error) || codes.into_iter().any(|code| error.is(code))
-}
-
-impl DeltaUpload<'_> {
-    fn tus(&self) -> Tus<'_> {
-        Tus { client: self.client, options: self.options }
-    }
-
-    async fn run(mut self) -> Result<Option<Node>> {
-        let Some(upload) = self.begin().await? else { return Ok(None) };
-        let shared = self.compared.length().saturating_sub(self.compared.recipe.bytes(0));
-        self.report.started(Some(self.compared.length()));
-        self.report.reused(shared);
-        let mut state = State::default();
-        let node = match self.send(&upload, &mut state).await {
-            Ok(node) => node,
-            Err(error) if asks_for_all(&error) => {
-                self.begun.remove(&self.tus(), &upload).await;
-                // All of it moves, and is told, again.
-                self.report.retried(&self.client.tries().at_once(error), shared + state.told);
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        if node.digest == Some(self.compared.digest) {
-            return Ok(Some(node));
-        }
-        let message = format!("the server stored other content than was sent to {}", self.target);
-        Err(Error::mismatch(Code::DigestMismatch, message))
-    }
-
-    /// Begins the upload; nothing where the server knows none.
-    async fn begin(&mut self) -> Result<Option<String>> {
-        let workspace = protocol::workspace(self.client, self.target).await?;
-        let metadata = Metadata::of(self.target, workspace, self.options).with_digest(self.compared.digest);
-        let mut tries = self.client.tries();
-        loop {
-            self.control.pass().await?;
-            match self.tus().begin(&metadata, &self.locks, self.compared.length()).await {
-                Ok(upload) => {
-                    self.begun.note(&upload);
-                    return Ok(Some(upload));
-                }
-                Err(error) if self.locks.leave_out(&error) => {}
-                Err(error) if error.is(Code::RouteNotFound) => return Ok(None),
-                Err(error) if error.is_storage_full() => return Err(error),
-                // A second one that nobody uses expires.
-                Err(error) => drop(tries.again(error).await?),
-            }
-        }
-    }
-
-    /// Sends the instructions, and goes on where the server stopped; returns what the upload became.
-    async fn send(&mut self, upload: &str, state: &mut State) -> Result<Node> {
-        let (mut tries, mut failed) = (self.client.tries(), None);
-        loop {
-            self.control.pass().await?;
-            let error = match self.attempt(upload, failed, &mut tries, state).await {
-                Ok(node) => return Ok(node),
-                Err(error) => error,
-            };
-            if self.locks.leave_out(&error) {
-                failed = Some(tries.at_once(error));
-            } else if error.is(Code::OffsetMismatch) || error.is(Code::UploadTakenOver) {
-                // A request of ours that was thought dead had not ended.
-                let retried = tries.at_once(error);
-                if retried.attempt > BEHIND {
-                    return Err(retried.error);
-                }
-                failed = Some(retried);
-            } else if error.is_storage_full() {
-                return Err(error);
-            } else {
-                failed = Some(tries.again(error).await?);
-            }
-        }
-    }
-
-    async fn attempt(
-        &self,
-        upload: &str,
-        failed: Option<Retried>,
-        tries: &mut Tries<'_>,
-        state: &mut State,
-    ) -> Result<Node> {
-        if let Some(failed) = failed {
-            self.catch_up(upload, &failed, tries, state).await?;
-        }
-        if !state.is_written {
-            let recipe = &self.compared.recipe;
-            let range = state.durable..self.compared.length();
-            let sending = Sending::new(self.report.clone());
-            let guard = Guard(Arc::clone(&sending));
-            // First, so that no thread is kept that only waits.
-            let slot = self.client.slots().acquire().await;
-            // Where all is there the file may be written as well, and the base gone: then this asks for nothing but that.
-            let (base, body) = if range.is_empty() {
-                (None, Body::Empty)
-            } else {
-                let chunks = self.control.hold(read::read_ahead(Arc::clone(&self.compared), range.start));
-                (Some(self.base), Body::Chunks(chunks, Some(recipe.bytes(range.start)), Arc::clone(&sending)))
-            };
-            let sent = self.tus().append(upload, range, base, &self.locks, body).await;
-            slot.ended(sent.as_ref().err());
-            drop(guard);
-            state.told += sending.bytes();
-            sent.map_err(|error| sending.take_failure().unwrap_or(error))?;
-            state.is_written = true;
-        }
-        let node = self.tus().show(upload).await?.node;
-        node.ok_or_else(|| Error::unreadable("the upload is whole and no file", 200))
-    }
-
-    /// Finds out where to go on after a failure.
-    async fn catch_up(
-        &self,
-        upload: &str,
-        failed: &Retried,
-        tries: &mut Tries<'_>,
-        state: &mut State,
-    ) -> Result<()> {
-        let (length, recipe) = (self.compared.length(), &self.compared.recipe);
-        let found = match self.tus().offset(upload, length, &self.locks).await {
-            // All is there and was refused: why is told to who sends, and not to who looks.
-            Err(error) if !error.is_retryable() && !is_gone(&error) => {
-                self.tus().show(upload).await.map(|shown| shown.offset)
-            }
-            found => found,
-        };
-        let now = found.as_ref().map_or(state.durable, |offset| (*offset).min(length));
-        let kept = recipe.bytes(0).saturating_sub(recipe.bytes(now));
-        let discarded = state.told.saturating_sub(kept);
-        state.told -= discarded;
-        self.report.retried(failed, discarded);
-        if now > state.durable {
-            tries.moved();
-            state.durable = now;
-        }
-        found.map(drop)
-    }
 }

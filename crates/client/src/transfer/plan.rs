@@ -15,6 +15,9 @@ pub(crate) const WHOLE: u64 = 1024 * 1024;
 /// Longer content moves in chunks of this size, one being sent while the next is read.
 pub(crate) const CHUNK: usize = 512 * 1024;
 
+/// How much of a file is read at once to be hashed.
+pub(crate) const BITE: usize = 256 * 1024;
+
 /// Downloads from this length on come in parts, several at once, and can be resumed by a later run. Below it the first
 /// request brings it all sooner than a second round trip would pay.
 pub(crate) const LARGE: u64 = 32 * 1024 * 1024;
@@ -33,8 +36,8 @@ const CELL: u64 = 1024 * 1024;
 /// The most cells that one download keeps count of, so that its memory is bounded whatever its length.
 const MOST_CELLS: u64 = 16 * 1024;
 
-/// Uploads from this length on are staged: what has come stays at the server when a connection breaks, and only the rest is
-/// sent again. Below it a second round trip costs more than a break does, and a break costs at most this.
+/// Uploads from this length on are sent in shares, and can be gone on with by a later run. Below it one request brings all of
+/// it, and what has come stays at the server when the connection breaks, for this run to go on with.
 pub(crate) const STAGED: u64 = 8 * 1024 * 1024;
 
 /// Content up to this length moves with others in one request. A request of its own costs the two ends about as much as

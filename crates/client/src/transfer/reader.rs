@@ -16,14 +16,11 @@ use longshore_core::{Algorithm, Code, Digest};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::plan::{is_whole, next_chunk};
+use super::plan::{BITE, is_whole, next_chunk};
 use super::source::ByteStream;
 use super::threads::{self, Reading};
 use crate::error::{Error, Result};
 use crate::transport::body::{Chunks, Sending};
-
-/// How much of a file is read at once to be hashed.
-const BITE: usize = 256 * 1024;
 
 /// Returns the digest of what was hashed.
 pub(crate) fn finish(hasher: &Hasher) -> Digest {

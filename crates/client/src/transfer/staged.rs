@@ -3,7 +3,7 @@
 //! Each share is an upload of its own at the server, of which only what is durable counts. Nothing is seen of the file before
 //! they are joined, which the server does under the digest of the whole; joined twice, they are one file.
 
-mod content;
+mod hash;
 pub(super) mod protocol;
 mod state;
 
@@ -15,18 +15,19 @@ use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use longshore_core::digest_tree::CellSize;
 use longshore_core::wire::Node;
-use longshore_core::{Clock, Code, Digest, ErrorKind, SystemClock, WorkspaceId};
+use longshore_core::{Clock, Code, ErrorKind, SystemClock, WorkspaceId};
 
-use self::content::{Content, ShareHash, digest, locked};
-use self::protocol::{Metadata, Tus};
+use self::hash::{ShareHash, digest, locked};
+use self::protocol::{Created, Creation, Metadata, Tus};
 use self::state::{Places, State, UploadKey};
+use super::content::Content;
 use super::control::Control;
-use super::plan::{STAGED, cell_size, shares};
+use super::plan::{cell_size, shares};
 use super::progress::Report;
-use super::source::{Source, Target};
+use super::source::Target;
 use super::threads::blocking;
 use super::upload::begun::Begun;
-use super::upload::{Guard, UploadOptions, locks};
+use super::upload::{Guard, UploadOptions, locks, to_verify};
 use crate::client::{Client, Retried, Tries};
 use crate::error::{Error, Result};
 use crate::lock::Named;
@@ -69,47 +70,19 @@ pub(super) struct Staged<'a> {
     begun: &'a Begun,
 }
 
-/// Opens content that is to be staged; gives the source back where another way is for it. Blocks.
-fn open(source: Source) -> Result<Result<Content, Source>> {
-    match source {
-        // Most are small, and are opened once.
-        Source::Path(path) if path.metadata().is_ok_and(|found| found.is_file() && found.len() >= STAGED) => {
-            let content = Content::open(&path)?;
-            Ok(if content.length() >= STAGED { Ok(content) } else { Err(Source::Path(path)) })
-        }
-        Source::Bytes(bytes) if bytes.len() as u64 >= STAGED => Ok(Ok(Content::Memory(bytes))),
-        source => Ok(Err(source)),
-    }
-}
-
 impl<'a> Staged<'a> {
-    /// Makes an upload of a source that is long enough; gives it back where another way is for it.
-    pub(super) async fn prepare(
+    pub(super) async fn new(
         client: &'a Client,
-        source: Source,
+        content: Content,
         target: &'a Target,
         options: &'a UploadOptions,
         report: &'a Report,
         begun: &'a Begun,
-    ) -> Result<Result<Self, Source>> {
-        let is_for_this = match &source {
-            Source::Path(_) => true,
-            Source::Bytes(bytes) => bytes.len() as u64 >= STAGED,
-            Source::Stream { .. } => false,
-        };
-        // A key of the caller's goes with one request.
-        if !is_for_this || client.has_own_key() || target.is_root() {
-            return Ok(Err(source));
-        }
-        let opened = blocking(move || open(source)).await?;
-        let content = match opened {
-            Ok(content) => content,
-            Err(source) => return Ok(Err(source)),
-        };
+    ) -> Result<Self> {
         let workspace = protocol::workspace(client, target).await?;
         let (control, locks) = (options.hand(), locks(client, target, options));
         let (cell, content) = (cell_size(content.length()), Arc::new(content));
-        Ok(Ok(Self { client, target, options, control, report, content, cell, workspace, locks, begun }))
+        Ok(Self { client, target, options, control, report, content, cell, workspace, locks, begun })
     }
 
     fn tus(&self) -> Tus<'_> {
@@ -315,7 +288,7 @@ impl<'a> Staged<'a> {
         let sending = Sending::new(self.report.clone());
         let guard = Guard(Arc::clone(&sending));
         let watched = self.client.line().watch(&sending);
-        let chunks = content::read(Arc::clone(&self.content), Arc::clone(&share.hash), from, to);
+        let chunks = hash::read(Arc::clone(&self.content), Arc::clone(&share.hash), from, to);
         let body = Body::Chunks(self.control.hold(chunks), Some(to - from), Arc::clone(&sending));
         let sent = tus.append(&place, offset..share.length(), None, &self.locks, body).await;
         drop((guard, watched));
@@ -326,7 +299,7 @@ impl<'a> Staged<'a> {
     /// Hashes what an earlier run has sent of a share.
     async fn hash_to(&self, share: &Share, to: u64) -> Result<()> {
         if locked(&share.hash).at() < to {
-            let mut chunks = content::read(Arc::clone(&self.content), Arc::clone(&share.hash), to, to);
+            let mut chunks = hash::read(Arc::clone(&self.content), Arc::clone(&share.hash), to, to);
             while let Some(chunk) = chunks.next().await {
                 chunk?;
             }
@@ -336,15 +309,17 @@ impl<'a> Staged<'a> {
 
     /// Has the server say early what it would refuse at the end. Whether it can be reached is for others to find out.
     async fn rehearse(&self, metadata: &Metadata) -> Result<()> {
-        let mut locks = self.locks.clone();
+        let (metadata, locks) = (metadata.clone(), self.locks.clone());
+        let mut creation = Creation { metadata, locks, length: self.content.length(), key: None };
+        let tus = self.tus();
         loop {
-            match self.tus().begin(metadata, &locks, self.content.length()).await {
-                Ok(place) => {
+            match tus.create(&creation, Body::Empty).await {
+                Ok(Created { place, .. }) => {
                     self.begun.note(&place);
-                    self.begun.remove(&self.tus(), &place).await;
+                    self.begun.remove(&tus, &place).await;
                     return Ok(());
                 }
-                Err(error) if locks.leave_out(&error) => {}
+                Err(error) if creation.locks.leave_out(&error) => {}
                 Err(error) if error.is_storage_full() || !error.is_retryable() => return Err(error),
                 Err(_) => return Ok(()),
             }
@@ -355,10 +330,9 @@ impl<'a> Staged<'a> {
     async fn join(&self, parts: &[Share], metadata: Metadata) -> Result<Node> {
         let content = Arc::clone(&self.content);
         blocking(move || content.ensure_unchanged()).await?;
-        let digest = self.digest(parts)?;
-        // The server compares one; ours is compared here in any case.
-        let stated = self.options.digest.filter(|stated| stated.algorithm() != digest.algorithm());
-        let metadata = metadata.with_digest(stated.unwrap_or(digest));
+        let hashes: Vec<_> = parts.iter().map(|share| Arc::clone(&share.hash)).collect();
+        let digest = digest(&hashes).ok_or_else(|| Error::lost("a share was not read to its end"))?;
+        let metadata = metadata.with_digest(to_verify(self.options, digest)?);
         let places: Vec<_> = parts.iter().filter_map(|share| share.place.clone()).collect();
         let (mut tries, mut locks) = (self.client.tries(), self.locks.clone());
         let (tus, mut joined) = (self.tus(), None);
@@ -385,19 +359,6 @@ impl<'a> Staged<'a> {
         }
         let message = format!("the server stored other content than was sent to {}", self.target);
         Err(Error::mismatch(Code::DigestMismatch, message))
-    }
-
-    /// Returns the digest of what was sent, which is the one that was stated if one was.
-    fn digest(&self, parts: &[Share]) -> Result<Digest> {
-        let hashes: Vec<_> = parts.iter().map(|share| Arc::clone(&share.hash)).collect();
-        let digest = digest(&hashes).ok_or_else(|| Error::lost("a share was not read to its end"))?;
-        match self.options.digest {
-            Some(stated) if stated.algorithm() == digest.algorithm() && stated != digest => {
-                let message = "the content does not have the digest that was stated";
-                Err(Error::mismatch(Code::DigestMismatch, message))
-            }
-            _ => Ok(digest),
-        }
     }
 }
 

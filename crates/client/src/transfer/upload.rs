@@ -9,16 +9,20 @@ use std::sync::Arc;
 
 use http::header::HeaderName;
 use longshore_core::wire::{Node, OnConflict};
-use longshore_core::{Digest, LockToken};
+use longshore_core::{Code, Digest, LockToken};
 
 use self::begun::Begun;
 use self::once::Upload;
+use super::content::Content;
 use super::control::Control;
 use super::delta::{self, Delta};
+use super::plan::STAGED;
 use super::progress::{ProgressSink, Report};
+use super::single::{Single, Whole};
 use super::source::{Known, Source, Target, UploadItem};
 use super::staged::Staged;
 use super::staged::protocol::Tus;
+use super::threads::blocking;
 use crate::api::files::IfMatch;
 use crate::client::{Call, Client};
 use crate::error::{Error, Result};
@@ -36,7 +40,7 @@ const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// which the server knows it: what had been stored the first time is then the answer, and not stored twice. A full
 /// disk (507) is told at once.
 ///
-/// Of content of 8 MiB or more, which is no stream, the server keeps what has come when a connection breaks, and only the
+/// Of content of more than 1 MiB, which is no stream, the server keeps what has come when a connection breaks, and only the
 /// rest is sent again; from 32 MiB on it goes in up to four parts beside each other. A file that is written to meanwhile is
 /// an error, and nothing of it appears.
 ///
@@ -120,6 +124,40 @@ pub(crate) async fn upload_or_skip(
     upload(client, item.source, &item.target, &item.known, &options, report).await
 }
 
+/// How content goes to the server.
+enum Way<'a> {
+    /// In shares, which a later run can go on with.
+    Staged(Staged<'a>),
+    /// In one upload that is gone on with where it broke.
+    Single(Content),
+    /// In one request that is sent again as a whole.
+    Once(Source),
+}
+
+impl<'a> Way<'a> {
+    /// Decides by length and kind.
+    async fn of(
+        client: &'a Client,
+        source: Source,
+        target: &'a Target,
+        options: &'a UploadOptions,
+        report: &'a Report,
+        begun: &'a Begun,
+    ) -> Result<Self> {
+        // A key of the caller's goes with one request.
+        if matches!(source, Source::Stream { .. }) || client.has_own_key() || target.is_root() {
+            return Ok(Self::Once(source));
+        }
+        Ok(match blocking(move || Content::of(source)).await? {
+            Ok(content) if content.length() >= STAGED => {
+                Self::Staged(Staged::new(client, content, target, options, report, begun).await?)
+            }
+            Ok(content) => Self::Single(content),
+            Err(source) => Self::Once(source),
+        })
+    }
+}
+
 /// Uploads one file.
 pub(crate) async fn upload(
     client: &Client,
@@ -135,10 +173,10 @@ pub(crate) async fn upload(
             return Err(Error::invalid("`on_conflict` says nothing about a new version of a known file"));
         }
         let path = source.path().map(PathBuf::from);
-        let staged = Staged::prepare(client, source, target, options, &report, &begun).await?;
-        let is_begun = match &staged {
-            Ok(staged) => staged.is_begun().await?,
-            Err(_) => false,
+        let way = Way::of(client, source, target, options, &report, &begun).await?;
+        let is_begun = match &way {
+            Way::Staged(staged) => staged.is_begun().await?,
+            Way::Single(_) | Way::Once(_) => false,
         };
         // What was begun is gone on with: it may be whole at the server by now, and would be a second version otherwise.
         if !is_begun
@@ -148,9 +186,13 @@ pub(crate) async fn upload(
         {
             return Ok(node);
         }
-        match staged {
-            Ok(staged) => staged.run().await,
-            Err(source) => Upload::prepare(client, source, target, options, &report).await?.run().await,
+        match way {
+            Way::Staged(staged) => staged.run().await,
+            Way::Single(content) => {
+                let whole = Whole::new(content).await?;
+                Single::new(client, target, options, &report, &begun, whole).await?.run().await
+            }
+            Way::Once(source) => Upload::prepare(client, source, target, options, &report).await?.run().await,
         }
     };
     let result = options.hand().guard(Box::pin(uploading)).await;
@@ -159,6 +201,18 @@ pub(crate) async fn upload(
         begun.remove_all(&Tus { client, options }).await;
     }
     report.ended(result, |node| node.size)
+}
+
+/// Returns the digest that the server is to verify: the one that was stated, where ours is of another kind.
+pub(super) fn to_verify(options: &UploadOptions, own: Digest) -> Result<Digest> {
+    match options.digest {
+        Some(stated) if stated.algorithm() != own.algorithm() => Ok(stated),
+        Some(stated) if stated != own => {
+            let message = "the content does not have the digest that was stated";
+            Err(Error::mismatch(Code::DigestMismatch, message))
+        }
+        _ => Ok(own),
+    }
 }
 
 /// Returns the locks that a write to a target names.

@@ -34,6 +34,16 @@ pub(crate) enum Body {
     Chunks(Chunks, Option<u64>, Arc<Sending>),
 }
 
+impl Body {
+    /// Returns how its sending goes, where that can be seen.
+    pub(crate) fn sending(&self) -> Option<Arc<Sending>> {
+        match self {
+            Self::Chunks(_, _, sending) | Self::Pieces(_, sending) => Some(Arc::clone(sending)),
+            Self::Empty | Self::Whole(_) => None,
+        }
+    }
+}
+
 /// How the sending of one body goes; shared by the body, its source and who waits for the answer.
 #[derive(Debug)]
 pub(crate) struct Sending {

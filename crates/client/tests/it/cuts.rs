@@ -107,7 +107,9 @@ async fn a_server_that_is_away_for_a_while_is_waited_for() {
         let bytes = pattern(length);
         let served = Served::new(bytes.clone());
         let fake = Fake::start(move |_, seen| served.reply(seen)).await;
-        let link = std::sync::Arc::new(Link::start(fake.address(), Conditions::default()).await.unwrap());
+        // Else all of it may have come before the fourth piece is seen.
+        let conditions = Conditions { rate: Some(64 * MIB as u64), ..Conditions::default() };
+        let link = std::sync::Arc::new(Link::start(fake.address(), conditions).await.unwrap());
         let far = link.clone();
         let gone = std::sync::atomic::AtomicU32::new(0);
         let sink = ProgressSink::new(move |progress| match progress {

@@ -315,7 +315,31 @@ pub(crate) fn stored(seen: &Seen) -> Reply {
     if seen.target.ends_with("/batch") {
         return Reply::Answer(crate::batches::stored_all(seen));
     }
-    Reply::Answer(json(201, &node("/stored", &seen.body)))
+    let node = node("/stored", &seen.body);
+    Reply::Answer(if seen.target == "/v1/uploads" {
+        begun("/v1/uploads/upl_1", seen.body.len(), Some(&node))
+    } else {
+        json(201, &node)
+    })
+}
+
+/// Answers that an upload is begun, of which so much has come; and what it became.
+pub(crate) fn begun(upload: &str, offset: usize, node: Option<&Node>) -> Response<Bytes> {
+    let mut answer = node.map_or_else(|| json(201, &()), |node| shown(201, node));
+    answer.headers_mut().insert("location", upload.parse().unwrap());
+    answer.headers_mut().insert("upload-offset", offset.to_string().parse().unwrap());
+    answer
+}
+
+/// Shows what an upload became.
+pub(crate) fn shown(status: u16, node: &Node) -> Response<Bytes> {
+    json(
+        status,
+        &serde_json::json!({
+            "id": "upl_01k9x3m7q2e8rj5v4n6t0p1s2d", "state": "finished", "offset": node.size, "length": node.size,
+            "expires_at": node.created_at, "metadata": {}, "node": node,
+        }),
+    )
 }
 
 pub(crate) fn job_id() -> JobId {

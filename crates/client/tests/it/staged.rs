@@ -12,7 +12,7 @@ use longshore::{
     Code, Control, Delta, ErrorKind, Node, OnConflict, Progress, ProgressSink, Target, UploadOptions,
 };
 
-use crate::fake::{Fake, Reply, Seen, digest, json, node, node_id, problem};
+use crate::fake::{Fake, Reply, Seen, begun, digest, json, node, node_id, problem, shown};
 use crate::parts::{MIB, pattern};
 
 /// What a server has of uploads that end in parts, as far as it holds to what it is told.
@@ -24,6 +24,8 @@ struct State {
     begun: usize,
     /// By their routes: what has come, and how much there will be.
     uploads: BTreeMap<String, (BytesMut, usize)>,
+    /// By the keys that they were begun under.
+    keys: BTreeMap<String, String>,
     /// What was made of those that are whole.
     nodes: BTreeMap<String, Node>,
 }
@@ -51,7 +53,7 @@ impl Uploads {
         match seen.method.as_str() {
             "POST" => state.begin(seen),
             "GET" => match state.nodes.get(&seen.target) {
-                Some(node) => shown(node),
+                Some(node) => shown(200, node),
                 None => gone(),
             },
             "HEAD" => match state.uploads.get(&seen.target) {
@@ -102,11 +104,24 @@ impl State {
                 whole.extend_from_slice(&come);
             }
             self.nodes.insert(upload.clone(), node("/stored", &whole));
-        } else {
-            let length = seen.header("upload-length").unwrap().parse().unwrap();
-            self.uploads.insert(upload.clone(), (BytesMut::new(), length));
+            return begun(&upload, whole.len(), None);
         }
-        answer(201, &[("location", upload)])
+        let length = seen.header("upload-length").unwrap().parse().unwrap();
+        if let Some(key) = seen.header("idempotency-key")
+            && let Some(upload) = self.keys.insert(key.to_owned(), upload.clone())
+        {
+            self.keys.insert(key.to_owned(), upload.clone());
+            return match self.uploads.get(&upload) {
+                Some((come, _)) => begun(&upload, come.len(), None),
+                None => gone(),
+            };
+        }
+        let come = BytesMut::from(&*seen.body);
+        let offset = come.len();
+        let node = (offset == length).then(|| node("/stored", &come));
+        self.nodes.extend(node.clone().map(|node| (upload.clone(), node)));
+        self.uploads.insert(upload.clone(), (come, length));
+        if seen.whole { begun(&upload, offset, node.as_ref()) } else { gone() }
     }
 
     fn append(&mut self, seen: &Seen, most: usize) -> Response<Bytes> {
@@ -114,19 +129,12 @@ impl State {
         assert_eq!(seen.header("upload-offset"), Some(come.len().to_string().as_str()));
         come.extend_from_slice(&seen.body[..seen.body.len().min(most)]);
         assert!(come.len() <= *length);
+        if come.len() == *length {
+            // Of a part nobody asks.
+            self.nodes.entry(seen.target.clone()).or_insert_with(|| node("/stored", come));
+        }
         answer(204, &[("upload-offset", come.len().to_string())])
     }
-}
-
-/// Shows what an upload became.
-fn shown(node: &Node) -> Response<Bytes> {
-    json(
-        200,
-        &serde_json::json!({
-            "id": "upl_01k9x3m7q2e8rj5v4n6t0p1s2d", "state": "finished", "offset": node.size, "length": node.size,
-            "expires_at": node.created_at, "metadata": {}, "node": node,
-        }),
-    )
 }
 
 fn is_join(seen: &Seen) -> bool {
@@ -267,6 +275,87 @@ async fn a_new_version_of_a_known_file_meets_no_conflict_however_long_it_is() {
         }
     }
     assert!(fake.seen().is_empty());
+}
+
+#[tokio::test]
+async fn what_came_of_one_request_is_not_sent_again() {
+    // Whether some of it, all of it or nothing had come when the connection broke.
+    for come in [0, MIB, 3 * MIB] {
+        let uploads = Uploads::default();
+        let shared = uploads.clone();
+        let fake = Fake::start(move |_, seen| {
+            if seen.method != "POST" || seen.body.is_empty() {
+                return shared.reply(seen);
+            }
+            let torn = Seen { body: seen.body.slice(..come), ..seen.clone() };
+            shared.answer(&torn);
+            Reply::Close
+        })
+        .await;
+        let bytes = pattern(3 * MIB);
+        let meter = longshore::Meter::new();
+        let options = UploadOptions { progress: Some(meter.sink()), ..UploadOptions::default() };
+        let node = fake.client().files().upload(bytes.clone(), target(), &options).await.unwrap();
+        assert_eq!(node.digest, Some(digest(&bytes)));
+        let asked: Vec<_> = fake.seen().into_iter().filter(|seen| seen.target.contains("uploads")).collect();
+        let keys: Vec<_> = asked.iter().filter_map(|seen| seen.header("idempotency-key")).collect();
+        assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
+        assert_eq!(sent(&fake), bytes.len() - come);
+        let read = meter.read();
+        assert_eq!((read.started, read.done, read.bytes), (1, 1, bytes.len() as u64), "{read:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_request_is_all_where_nothing_breaks() {
+    let uploads = Uploads::default();
+    let shared = uploads.clone();
+    let fake = Fake::start(move |_, seen| shared.reply(seen)).await;
+    for length in [MIB + 1, 8 * MIB - 1] {
+        let node =
+            fake.client().files().upload(pattern(length), target(), &UploadOptions::default()).await.unwrap();
+        assert_eq!(node.size, length as u64);
+    }
+    assert_eq!(fake.asked(), ["POST /v1/uploads", "POST /v1/uploads"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_is_cancelled_before_it_is_known_where_it_is_is_found_and_removed() {
+    let (uploads, control) = (Uploads::default(), Control::new());
+    let (shared, hand) = (uploads.clone(), control.clone());
+    let fake = Fake::start(move |_, seen| {
+        let reply = shared.reply(seen);
+        if seen.body.is_empty() {
+            return reply;
+        }
+        hand.cancel();
+        Reply::Hang
+    })
+    .await;
+    let options = UploadOptions { control: Some(control), ..UploadOptions::default() };
+    let error = fake.client().files().upload(pattern(2 * MIB), target(), &options).await.unwrap_err();
+    assert!(error.is_cancelled(), "{error}");
+    assert_eq!(fake.asked(), ["POST /v1/uploads", "POST /v1/uploads", "DELETE /v1/uploads/upl_1"]);
+    assert_eq!(uploads.count(), 0);
+}
+
+#[tokio::test]
+async fn what_came_of_a_file_that_is_refused_at_its_end_is_removed() {
+    let uploads = Uploads::default();
+    let shared = uploads.clone();
+    let fake = Fake::start(move |_, seen| {
+        if seen.method != "POST" {
+            return shared.reply(seen);
+        }
+        shared.answer(&Seen { body: seen.body.slice(..MIB), ..seen.clone() });
+        Reply::Answer(problem(412, "precondition_failed", &[("location", "/v1/uploads/upl_1")]))
+    })
+    .await;
+    let options = UploadOptions::default();
+    let error = fake.client().files().upload(pattern(2 * MIB), target(), &options).await.unwrap_err();
+    assert!(error.is(Code::PreconditionFailed), "{error}");
+    assert_eq!(fake.asked(), ["POST /v1/uploads", "DELETE /v1/uploads/upl_1"]);
+    assert_eq!(uploads.count(), 0);
 }
 
 /// Returns the list of a content's chunks.

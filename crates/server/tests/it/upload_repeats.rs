@@ -1,7 +1,8 @@
-//! Creations of uploads that come again, and digests of what comes with them.
+//! Creations of uploads: what they tell, which come again, and digests of what comes with them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use longshore_core::wire::{StagedUpload, UploadState};
 use longshore_core::{Algorithm, Digest};
 
 use crate::uploads::{content, create, head, metadata, patch, told};
@@ -13,6 +14,26 @@ fn named(world: &World, name: &str) -> String {
 
 async fn seq(world: &World) -> u64 {
     world.engine.workspace(&world.owner, world.id()).await.unwrap().seq
+}
+
+#[tokio::test]
+async fn a_creation_tells_what_became_of_it_where_that_is_preferred() {
+    let world = World::new().await;
+    let name = named(&world, "a");
+    for preference in ["return=representation", "wait=3, Return=Representation; x=y"] {
+        let headers = [("upload-length", "3"), told(&name), ("prefer", preference)];
+        let answer = create(&world, &headers, "all").await;
+        assert_eq!((answer.outcome().as_str(), answer.header("upload-offset")), ("201", "3"));
+        assert_eq!(answer.header("content-type"), "application/json");
+        let shown: StagedUpload = answer.read();
+        assert!(answer.header("location").ends_with(&shown.id.to_string()));
+        assert_eq!((shown.state, shown.offset), (UploadState::Finished, 3));
+        assert_eq!(shown.node.unwrap().path.to_string(), "/a");
+        let begun: StagedUpload = create(&world, &headers, "").await.read();
+        assert_eq!((begun.state, begun.node), (UploadState::Receiving, None));
+    }
+    let minimal = [("upload-length", "3"), told(&name), ("prefer", "return=minimal")];
+    assert!(create(&world, &minimal, "all").await.body.is_empty());
 }
 
 #[tokio::test]

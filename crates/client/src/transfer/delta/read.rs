@@ -1,55 +1,75 @@
 //! The local file of a delta, read twice: to find what it shares with the old content, and to send the rest. All of it
 //! blocks, on threads of its own.
 
-use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use blake3::Hasher;
 use longshore_core::chunks::Chunker;
-use longshore_core::{Digest, delta};
+use longshore_core::{Digest, VersionId, delta};
 use longshore_flow::Cancel;
 
 use super::recipe::{Composer, Instruction, Known, Recipe};
-use crate::error::{Error, Result};
-use crate::transfer::plan::CHUNK;
-use crate::transfer::reader::{Stamp, changed, finish, open_file};
-use crate::transfer::threads::{self, Reading};
-use crate::transport::body::Chunks;
+use crate::error::Result;
+use crate::transfer::content::Content;
+use crate::transfer::plan::{CHUNK, next_chunk};
+use crate::transfer::reader::{finish, open_file};
+use crate::transfer::single::Cargo;
+use crate::transfer::threads::Reading;
 
 /// How many bytes tell what is compressed.
 const HEAD: usize = 12;
 
 /// A file that was compared with what is known, as it was then.
 pub(super) struct Compared {
-    file: File,
-    path: PathBuf,
-    stamp: Stamp,
-    pub(super) digest: Digest,
-    pub(super) recipe: Recipe,
+    content: Content,
+    digest: Digest,
+    recipe: Recipe,
+    /// Of what it was compared with.
+    base: VersionId,
 }
 
-impl Compared {
-    pub(super) fn length(&self) -> u64 {
-        self.stamp.length
+impl Cargo for Compared {
+    fn length(&self) -> u64 {
+        self.content.length()
     }
 
-    /// Tells whether the file was not written to since it was opened. Blocks.
-    fn is_unchanged(&self) -> bool {
-        self.file.metadata().is_ok_and(|now| Stamp::of(&now) == self.stamp)
+    fn digest(&self) -> Digest {
+        self.digest
     }
 
-    /// Adds bytes of the file to a piece. Blocks.
-    fn read_at(&self, at: u64, length: u32, piece: &mut Vec<u8>) -> Result<()> {
-        let begun = piece.len();
-        piece.resize(begun + length as usize, 0);
-        match self.file.read_exact_at(&mut piece[begun..], at) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(changed(&self.path)),
-            Err(error) => Err(Error::local("cannot read", &self.path, error)),
+    fn base(&self) -> Option<VersionId> {
+        Some(self.base)
+    }
+
+    fn bytes(&self, from: u64) -> u64 {
+        self.recipe.bytes(from)
+    }
+
+    fn read(&self, from: u64, reading: &Reading) -> Result<()> {
+        let mut piece = Vec::new();
+        let mut instructions = self.recipe.instructions(from).peekable();
+        while let Some(instruction) = instructions.next() {
+            match instruction {
+                Instruction::Copy(range) => piece.extend(delta::copy(range)),
+                Instruction::Data(at, length) => {
+                    piece.extend(delta::data(length));
+                    let begun = piece.len();
+                    piece.resize(begun + length as usize, 0);
+                    self.content.read_into(at, &mut piece[begun..])?;
+                }
+            }
+            let is_last = instructions.peek().is_none();
+            // Looked for before the last piece leaves: after it, the server has all it was told of. What is copied is not
+            // read again, and would be as it was before.
+            if is_last {
+                self.content.ensure_unchanged()?;
+            }
+            if (is_last || piece.len() >= CHUNK) && !reading.give(std::mem::take(&mut piece).into()) {
+                break;
+            }
         }
+        Ok(())
     }
 }
 
@@ -85,60 +105,27 @@ pub(super) fn is_worth_a_look(path: &Path, lengths: std::ops::RangeInclusive<u64
     (lengths.contains(&length) && !is_compressed(&head)).then_some(length)
 }
 
-/// Finds what a file shares with what is known; nothing where sending it whole is better, or tells better what is wrong.
-pub(super) fn compare(path: PathBuf, known: Known, cancel: &Cancel) -> Option<Compared> {
-    let (mut file, metadata) = open_file(&path).ok()?;
-    let stamp = Stamp::of(&metadata);
-    let length = stamp.length;
+/// Finds what a file shares with what is known of a version; nothing where sending it whole is better, or tells better what
+/// is wrong.
+pub(super) fn compare(path: &Path, base: VersionId, known: Known, cancel: &Cancel) -> Option<Compared> {
+    let content = Content::open(path).ok()?;
+    let length = content.length();
     let (mut hasher, mut chunker, mut composer) = (Hasher::new(), Chunker::default(), Composer::new(known));
-    let (mut bite, mut read) = (vec![0; CHUNK], 0_u64);
-    loop {
-        let count = file.read(&mut bite).ok()?;
-        if count == 0 {
-            break;
-        }
-        read += count as u64;
-        hasher.update(&bite[..count]);
-        chunker.update(&bite[..count], |chunk| composer.take(chunk));
-        if cancel.is_cancelled() || read > length || !composer.may_pay(length) {
+    let mut bite = vec![0; CHUNK];
+    while hasher.count() < length {
+        let size = next_chunk(length - hasher.count());
+        content.read_into(hasher.count(), &mut bite[..size]).ok()?;
+        hasher.update(&bite[..size]);
+        chunker.update(&bite[..size], |chunk| composer.take(chunk));
+        if cancel.is_cancelled() || !composer.may_pay(length) {
             return None;
         }
     }
     chunker.finish(|chunk| composer.take(chunk));
     let recipe = composer.finish();
-    let pays = read == length && recipe.pays(length);
-    let compared = Compared { file, path, stamp, digest: finish(&hasher), recipe };
     // Of one that was written to meanwhile some bytes are old and some new, and the digest is of both.
-    (pays && compared.is_unchanged()).then_some(compared)
-}
-
-/// Reads the instructions that make the content from a byte of it on, one piece ahead of who sends them.
-pub(super) fn read_ahead(compared: Arc<Compared>, from: u64) -> Chunks {
-    threads::read_ahead(move |reading| read(&compared, from, reading))
-}
-
-fn read(compared: &Compared, from: u64, reading: &Reading) -> Result<()> {
-    let mut piece = Vec::new();
-    let mut instructions = compared.recipe.instructions(from).peekable();
-    while let Some(instruction) = instructions.next() {
-        match instruction {
-            Instruction::Copy(range) => piece.extend(delta::copy(range)),
-            Instruction::Data(at, length) => {
-                piece.extend(delta::data(length));
-                compared.read_at(at, length, &mut piece)?;
-            }
-        }
-        let is_last = instructions.peek().is_none();
-        // Looked for before the last piece leaves: after it, the server has all it was told of. What is copied is not
-        // read again, and would be as it was before.
-        if is_last && !compared.is_unchanged() {
-            return Err(changed(&compared.path));
-        }
-        if (is_last || piece.len() >= CHUNK) && !reading.give(std::mem::take(&mut piece).into()) {
-            break;
-        }
-    }
-    Ok(())
+    let pays = recipe.pays(length) && content.ensure_unchanged().is_ok();
+    pays.then(|| Compared { content, digest: finish(&hasher), recipe, base })
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method};
-use longshore_core::wire::{OnConflict, StagedUpload};
+use longshore_core::wire::{Node, OnConflict, StagedUpload};
 use longshore_core::{Digest, VersionId, WorkspaceId, delta};
 
 use crate::api::files::Folder;
-use crate::client::{Client, LOCK_TOKEN, Lane, read};
+use crate::client::{Client, IDEMPOTENCY_KEY, LOCK_TOKEN, Lane, read};
 use crate::error::{Error, Result};
 use crate::lock::Named;
 use crate::transfer::source::Target;
@@ -23,6 +23,10 @@ const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-concat");
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+/// Of RFC 7240.
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+/// The media type of an upload's bytes.
+const BYTES: &str = "application/offset+octet-stream";
 
 /// What is said of an upload's file: keys with values in base64.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +111,25 @@ fn premises(headers: &mut HeaderMap, options: &UploadOptions, locks: &Named) -> 
     Ok(())
 }
 
+/// What is said of an upload when it is begun.
+#[derive(Clone, Debug)]
+pub(in crate::transfer) struct Creation {
+    pub(in crate::transfer) metadata: Metadata,
+    pub(in crate::transfer) locks: Named,
+    pub(in crate::transfer) length: u64,
+    /// By which the server finds it again.
+    pub(in crate::transfer) key: Option<HeaderValue>,
+}
+
+/// An upload that was begun.
+pub(in crate::transfer) struct Created {
+    pub(in crate::transfer) place: String,
+    /// How many of its bytes are durable.
+    pub(in crate::transfer) offset: u64,
+    /// The file that it became, where that was told.
+    pub(in crate::transfer) node: Option<Node>,
+}
+
 /// One request of tus, with what all have.
 pub(in crate::transfer) struct Tus<'a> {
     pub(in crate::transfer) client: &'a Client,
@@ -135,18 +158,31 @@ impl Tus<'_> {
         location(&self.send(Method::POST, ROUTE, headers).await?)
     }
 
-    /// Begins an upload of a file; returns where it is.
-    pub(in crate::transfer) async fn begin(
-        &self,
-        metadata: &Metadata,
-        locks: &Named,
-        length: u64,
-    ) -> Result<String> {
-        let mut headers = HeaderMap::new();
+    /// Begins an upload of a file, with its bytes where there are any to send along. Under a key that was used, it finds the
+    /// one that was begun, and takes it over from requests that are still under way.
+    pub(in crate::transfer) async fn create(&self, creation: &Creation, body: Body) -> Result<Created> {
+        let length = creation.length;
+        let sending = body.sending();
+        let mut request = self.client.request(Method::POST, ROUTE, body)?;
+        let headers = request.headers_mut();
+        headers.insert(TUS_RESUMABLE, HeaderValue::from_static("1.0.0"));
         headers.insert(UPLOAD_LENGTH, HeaderValue::from(length));
-        headers.insert(UPLOAD_METADATA, metadata.header()?);
-        premises(&mut headers, self.options, locks)?;
-        location(&self.send(Method::POST, ROUTE, headers).await?)
+        headers.insert(UPLOAD_METADATA, creation.metadata.header()?);
+        if let Some(key) = &creation.key {
+            headers.insert(IDEMPOTENCY_KEY, key.clone());
+        }
+        if sending.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(BYTES));
+            headers.insert(PREFER, HeaderValue::from_static("return=representation"));
+        }
+        premises(headers, self.options, &creation.locks)?;
+        let mut answer = self.client.send(request, sending, Lane::Common).await?;
+        let place = location(&answer)?;
+        let offset = stated_offset(&answer).filter(|offset| *offset <= length);
+        let offset = offset.ok_or_else(|| wrong("the upload has no offset that can be true", &answer))?;
+        // Who tells nothing of the upload is asked for it.
+        let node = read::<StagedUpload>(&mut answer).await.ok().and_then(|shown| shown.node);
+        Ok(Created { place, offset, node })
     }
 
     /// Makes the file of its parts; returns where that upload is.
@@ -184,14 +220,11 @@ impl Tus<'_> {
         locks: &Named,
         body: Body,
     ) -> Result<()> {
-        let sending = match &body {
-            Body::Chunks(_, _, sending) | Body::Pieces(_, sending) => Some(sending.clone()),
-            Body::Empty | Body::Whole(_) => None,
-        };
+        let sending = body.sending();
         let mut request = self.client.request(Method::PATCH, upload, body)?;
         let headers = request.headers_mut();
         headers.insert(TUS_RESUMABLE, HeaderValue::from_static("1.0.0"));
-        let media_type = base.map_or("application/offset+octet-stream", |_| delta::MEDIA_TYPE);
+        let media_type = base.map_or(BYTES, |_| delta::MEDIA_TYPE);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         if let Some(base) = base {
             headers.insert(LONGSHORE_BASE, value(&base.to_string())?);
@@ -224,15 +257,15 @@ fn stated_offset(answer: &Answer) -> Option<u64> {
     answer.header(UPLOAD_OFFSET.as_str())?.parse().ok()
 }
 
-/// Returns the route of an upload that an answer names: whoever stands between may have made a URL of it.
+/// Returns the route of the upload that an answer says it has begun.
 fn location(answer: &Answer) -> Result<String> {
-    let id = answer.header(LOCATION.as_str()).and_then(|place| place.rsplit_once("/uploads/"));
-    match id {
-        Some((_, id))
-            if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') =>
-        {
-            Ok(format!("{ROUTE}/{id}"))
-        }
-        _ => Err(wrong("the server does not say where the upload is", answer)),
-    }
+    let place = answer.header(LOCATION.as_str()).and_then(route);
+    place.ok_or_else(|| wrong("the server does not say where the upload is", answer))
+}
+
+/// Returns the route of an upload that a `Location` names: whoever stands between may have made a URL of it.
+pub(in crate::transfer) fn route(location: &str) -> Option<String> {
+    let (_, id) = location.rsplit_once("/uploads/")?;
+    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_id.then(|| format!("{ROUTE}/{id}"))
 }

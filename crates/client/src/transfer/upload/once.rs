@@ -10,7 +10,7 @@ use longshore_core::path::encode_segment;
 use longshore_core::wire::{Node, OnConflict};
 use longshore_core::{Algorithm, Code, Digest, ErrorKind};
 
-use super::{CONTENT_DIGEST, Guard, UploadOptions, locks};
+use super::{CONTENT_DIGEST, Guard, UploadOptions, locks, to_verify};
 use crate::api::files::{IfMatch, file_route};
 use crate::client::{Client, IDEMPOTENCY_KEY, LOCK_TOKEN, Lane, read};
 use crate::error::{Error, Result};
@@ -225,7 +225,7 @@ impl<'a> Upload<'a> {
         if self.options.if_none_match {
             headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
         }
-        if let Some(field) = digest_field(digest, self.options.digest)? {
+        if let Some(field) = digest_field(digest, self.options)? {
             headers.insert(CONTENT_DIGEST, field);
         }
         Ok(request)
@@ -312,21 +312,16 @@ async fn route(client: &Client, target: &Target, on_conflict: OnConflict) -> Res
 }
 
 /// Makes the `Content-Digest` of what was computed and what the caller stated.
-fn digest_field(computed: Option<Digest>, stated: Option<Digest>) -> Result<Option<HeaderValue>> {
-    let text = match (computed, stated) {
-        (None, None) => return Ok(None),
-        (Some(computed), Some(stated)) if computed.algorithm() == stated.algorithm() => {
-            if computed != stated {
-                let message = "the content does not have the digest that was stated";
-                return Err(Error::mismatch(Code::DigestMismatch, message));
-            }
-            computed.to_content_digest()
-        }
-        (Some(computed), Some(stated)) => {
-            format!("{}, {}", computed.to_content_digest(), stated.to_content_digest())
-        }
-        (Some(digest), None) | (None, Some(digest)) => digest.to_content_digest(),
-    };
+fn digest_field(computed: Option<Digest>, options: &UploadOptions) -> Result<Option<HeaderValue>> {
     debug_assert!(computed.is_none_or(|digest| digest.algorithm() == Algorithm::Blake3));
-    HeaderValue::from_str(&text).map(Some).map_err(|_| Error::invalid("the digest makes no header"))
+    let to_verify = computed.map(|computed| to_verify(options, computed)).transpose()?.or(options.digest);
+    let others = computed.filter(|computed| Some(*computed) != to_verify);
+    let fields: Vec<_> =
+        others.into_iter().chain(to_verify).map(|digest| digest.to_content_digest()).collect();
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    HeaderValue::from_str(&fields.join(", "))
+        .map(Some)
+        .map_err(|_| Error::invalid("the digest makes no header"))
 }

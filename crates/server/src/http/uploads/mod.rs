@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{options, post};
 use longshore_core::wire::{OpenUpload, Page, StagedUpload, UploadState};
 use longshore_core::{Code, UploadId};
-use longshore_engine::{AppendOptions, Made, NewUpload};
+use longshore_engine::{AppendOptions, Made, NewUpload, Staged};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -131,6 +131,9 @@ struct CreationHeaders {
     /// The same key with the same headers within 24 h goes on with the upload that was begun first.
     #[param(rename = "Idempotency-Key")]
     idempotency_key: Option<String>,
+    /// `return=representation` (RFC 7240): the answer's body is what `GET` shows of the upload.
+    #[param(rename = "Prefer")]
+    prefer: Option<String>,
 }
 
 /// Begins a resumable upload; with its first bytes, or of parts that are whole.
@@ -138,7 +141,7 @@ struct CreationHeaders {
     request_body(content = inline(Option<Octets>), content_type = "application/offset+octet-stream"),
     params(CreationHeaders),
     responses(
-        (status = 201, description = "The upload; the file too, where all its bytes came.",
+        (status = 201, description = "The upload; the file too, where all its bytes came.", body = Option<StagedUpload>,
             headers(("Location" = String), ("Upload-Offset" = u64), ("Upload-Expires" = String))),
         UploadProblems))]
 async fn create(State(app): State<App>, request: Request) -> Result<Response, Failure> {
@@ -206,6 +209,13 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Fa
     };
     let mut response = protocol::progress(StatusCode::CREATED, &staged);
     response.headers_mut().insert(LOCATION, location(staged.id));
+    if !protocol::prefers_representation(headers) {
+        return Ok(response);
+    }
+    let (head, _) = response.into_parts();
+    let mut response = Answer(shown(staged)?).into_response();
+    *response.status_mut() = head.status;
+    response.headers_mut().extend(head.headers);
     Ok(response)
 }
 
@@ -220,8 +230,12 @@ fn location(id: UploadId) -> HeaderValue {
 async fn get(State(app): State<App>, request: Request) -> Result<Answer<StagedUpload>, Failure> {
     let mut head = Head::of(request.into_parts().0, &app).await?;
     let id = head.upload(&app).await?;
-    let staged = app.engine().staged_upload(&head.caller, id).await?;
-    Ok(Answer(StagedUpload {
+    Ok(Answer(shown(app.engine().staged_upload(&head.caller, id).await?)?))
+}
+
+/// Returns what is shown of an upload.
+fn shown(staged: Staged) -> Result<StagedUpload, Failure> {
+    Ok(StagedUpload {
         id: staged.id,
         state: staged.state,
         offset: staged.offset,
@@ -229,7 +243,7 @@ async fn get(State(app): State<App>, request: Request) -> Result<Answer<StagedUp
         expires_at: staged.expires_at,
         metadata: Metadata::parse(&staged.metadata)?.into_map(),
         node: staged.written.map(|written| written.node),
-    }))
+    })
 }
 
 /// Tells where to go on, and takes the upload over from a request that still adds to it. One that is whole and was not

@@ -136,6 +136,14 @@ pub(super) fn identify(mut key: Idempotency, headers: &HeaderMap) -> Idempotency
     key
 }
 
+/// Tells whether the answer is to have what was made for its body (RFC 7240).
+pub(super) fn prefers_representation(headers: &HeaderMap) -> bool {
+    let values = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
+    let preferences = values.flat_map(|value| value.split(','));
+    let mut preferences = preferences.map(|one| one.split(';').next().unwrap_or_default());
+    preferences.any(|one| one.trim().eq_ignore_ascii_case("return=representation"))
+}
+
 pub(super) fn metadata(headers: &HeaderMap) -> Result<String, Failure> {
     let text = once(headers, &UPLOAD_METADATA)?.unwrap_or_default();
     if text.len() > METADATA_BYTES {

@@ -1,73 +1,14 @@
-//! Content that is read in several places at once, hashed in cells as it is read, and held to what it was at first.
+//! Shares of content, read beside each other and hashed in cells as they are read.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use longshore_core::Digest;
 use longshore_core::digest_tree::{CellHasher, CellSize, Chaining};
 
-use crate::error::{Error, Result};
+use crate::transfer::content::Content;
 use crate::transfer::plan::next_chunk;
-use crate::transfer::reader::{self, Stamp, changed};
 use crate::transfer::threads::read_ahead;
 use crate::transport::body::Chunks;
-
-/// Content to be sent.
-pub(super) enum Content {
-    File { file: File, path: PathBuf, stamp: Stamp },
-    Memory(Bytes),
-}
-
-impl Content {
-    /// Opens a file. Blocks.
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let (file, metadata) = reader::open_file(path)?;
-        Ok(Self::File { file, path: path.to_owned(), stamp: Stamp::of(&metadata) })
-    }
-
-    pub(super) fn length(&self) -> u64 {
-        match self {
-            Self::File { stamp, .. } => stamp.length,
-            Self::Memory(bytes) => bytes.len() as u64,
-        }
-    }
-
-    /// Returns the file and what it was at first, where it is one.
-    pub(super) fn file(&self) -> Option<(&Path, Stamp)> {
-        match self {
-            Self::File { path, stamp, .. } => Some((path, *stamp)),
-            Self::Memory(_) => None,
-        }
-    }
-
-    /// Fails where the file was written to since it was opened. Blocks.
-    pub(super) fn ensure_unchanged(&self) -> Result<()> {
-        let Self::File { file, path, stamp } = self else { return Ok(()) };
-        let metadata = file.metadata().map_err(|error| Error::local("cannot read", path, error))?;
-        if Stamp::of(&metadata) == *stamp { Ok(()) } else { Err(changed(path)) }
-    }
-
-    /// Reads some of the content. Blocks.
-    fn read_at(&self, offset: u64, size: usize) -> Result<Bytes> {
-        match self {
-            Self::File { file, path, .. } => {
-                let mut chunk = vec![0; size];
-                match file.read_exact_at(&mut chunk, offset) {
-                    Ok(()) => Ok(chunk.into()),
-                    Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(changed(path)),
-                    Err(error) => Err(Error::local("cannot read", path, error)),
-                }
-            }
-            Self::Memory(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-                Ok(bytes.slice(start..start.saturating_add(size).min(bytes.len())))
-            }
-        }
-    }
-}
 
 /// The hash of a share, as far as it was read. Bytes count once, however often they are sent.
 #[derive(Debug)]
@@ -157,7 +98,8 @@ mod tests {
     use longshore_core::digest_tree::CellSize;
     use proptest::prelude::*;
 
-    use super::{Content, ShareHash, digest, read};
+    use super::{ShareHash, digest, read};
+    use crate::transfer::content::Content;
     use crate::transfer::reader;
 
     const CELL: CellSize = CellSize::mebibytes(1);
