@@ -7,7 +7,7 @@ from peers.base import Bench, Peer
 from peers.copy import CopyPeer, WritePeer
 from peers.hyper import HyperPeer
 from peers.longshore import LongshorePeer
-from peers.nginx import NginxPeer
+from peers.nginx import NginxHttp2Peer, NginxPeer
 from peers.python import PythonPeer
 from peers.rust import DufsPeer, RustusPeer
 from peers.s3 import ObstorePeer, RclonePeer, S5cmdPeer
@@ -15,8 +15,8 @@ from peers.s3 import ObstorePeer, RclonePeer, S5cmdPeer
 PEERS: dict[str, type[Peer]] = {
     peer.name: peer
     for peer in (
-        *(LongshorePeer, NginxPeer, HyperPeer, PythonPeer, AiohttpPeer, DufsPeer, RustusPeer),
-        *(S5cmdPeer, RclonePeer, ObstorePeer, CopyPeer, WritePeer),
+        *(LongshorePeer, NginxPeer, NginxHttp2Peer, HyperPeer, PythonPeer, AiohttpPeer, DufsPeer),
+        *(RustusPeer, S5cmdPeer, RclonePeer, ObstorePeer, CopyPeer, WritePeer),
     )
 }
 

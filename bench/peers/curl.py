@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 class CurlPeer(Peer):
     """A server whose client is curl with a list of transfers made beforehand."""
 
+    options: tuple[str, ...] = ()
+    """What curl is told beside that."""
+
     def missing(self) -> str | None:
         """Find curl."""
         curl = shutil.which("curl")
@@ -31,7 +34,7 @@ class CurlPeer(Peer):
         listed = self.dir / "curl.conf"
         listed.write_text("\n".join(lines))
         argv = [self.curl, "--parallel", "--parallel-max", "20", "--no-progress-meter", "--fail"]
-        return Command([*argv, "--create-dirs", "-H", "Expect:", "-K", str(listed)])
+        return Command([*argv, *self.options, "--create-dirs", "-H", "Expect:", "-K", str(listed)])
 
     def up(self, server: Server | None, work: Work, source: Path) -> Command:
         """Write curl's list of transfers, and PUT them."""

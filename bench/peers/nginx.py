@@ -30,7 +30,7 @@ http {{
     client_body_temp_path {data}/.temp;
 {temp_paths}
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{http2};
         location / {{
             root {data};
             dav_methods PUT;
@@ -47,6 +47,8 @@ class NginxPeer(CurlPeer):
     name = "nginx"
     what = "nginx DAV PUT, 2 workers, sendfile; curl --parallel-max 20"
     durable = "no"
+    http2 = ""
+    """What nginx's `listen` has at its end."""
 
     def missing(self) -> str | None:
         """Find the programs; nginx is where ordinary users' PATH does not look."""
@@ -72,9 +74,19 @@ class NginxPeer(CurlPeer):
             if f"--without-http_{module}_module" not in self.built
         )
         user = "user root;" if os.geteuid() == 0 else ""
-        config.write_text(CONFIG.format(user=user, dir=self.dir, data=data, port=port, temp_paths=temp_paths))
+        settings = {"user": user, "dir": self.dir, "data": data, "port": port, "temp_paths": temp_paths}
+        config.write_text(CONFIG.format(**settings, http2=self.http2))
         argv = [self.nginx, "-p", str(self.dir), "-e", str(self.dir / "error.log"), "-c", str(config)]
         server = Server.start(argv, self.dir, data)
         server.wait_until(lambda: server.listening(port))
         server.url = f"http://127.0.0.1:{port}"
         return server
+
+
+class NginxHttp2Peer(NginxPeer):
+    """The same over HTTP/2 without TLS: all transfers in the streams of one connection."""
+
+    name = "nginx-h2"
+    what = "the same over HTTP/2, all transfers on one connection"
+    http2 = " http2"
+    options = ("--http2-prior-knowledge",)

@@ -27,6 +27,7 @@ mod transfer;
 mod web;
 
 fn main() -> ExitCode {
+    keep_heap_small();
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(refusal) => return output::usage(&refusal).into(),
@@ -35,5 +36,13 @@ fn main() -> ExitCode {
     match commands::run(&cli, &output) {
         Ok(exit) => exit.into(),
         Err(error) => failure::report(&error, &output).into(),
+    }
+}
+
+/// Keeps the heap small, unless the user has set how it is kept.
+fn keep_heap_small() {
+    if ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES"].iter().all(|name| profiles::variable(name).is_none()) {
+        // Where that cannot be, all goes on with a larger one.
+        let _is_kept = longshore_heap::keep_in_two_arenas();
     }
 }

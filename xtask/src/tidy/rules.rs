@@ -37,6 +37,7 @@ pub const CRATES: &[CrateRule] = &[
         ],
     },
     CrateRule { name: "longshore-flow", normal: &[], tests: &[], build: &[], never: &[] },
+    CrateRule { name: "longshore-heap", normal: &[], tests: &[], build: &[], never: &["tokio"] },
     // A bad network for tests and benchmarks: nothing that is shipped names it.
     CrateRule { name: "longshore-link", normal: &["longshore-flow"], tests: &[], build: &[], never: &[] },
     CrateRule { name: "longshore-trust", normal: &[], tests: &[], build: &[], never: &["tokio"] },
@@ -94,6 +95,7 @@ pub const CRATES: &[CrateRule] = &[
             "longshore-store",
             "longshore-flow",
             "longshore-trust",
+            "longshore-heap",
             "longshore-core",
         ],
         tests: &[ANY],
@@ -110,6 +112,9 @@ pub const CRATES: &[CrateRule] = &[
     CrateRule { name: "xtask", normal: &[], tests: &[], build: &[], never: &[] },
     CrateRule { name: "hyper-pair", normal: &[], tests: &[], build: &[], never: &[] },
 ];
+
+/// Crates that do not have the workspace's lints: those that have unsafe code, which these forbid.
+pub const OWN_LINTS: &[&str] = &["longshore-heap"];
 
 /// Features of ours that only tests may switch on.
 pub const TEST_FEATURES: &[&str] = &["testing"];
@@ -184,6 +189,12 @@ pub const DOORS: &[Door] = &[
         owners: &["longshore-store"],
         in_tests: &[],
         why: "storage libraries stay behind longshore_store::Store",
+    },
+    Door {
+        names: &["libc"],
+        owners: &["longshore-heap"],
+        in_tests: &[],
+        why: "unsafe code is in one crate; rustix has safe calls",
     },
     Door {
         names: &["anstream", "clap", "clap_complete", "clap_mangen", "comfy-table", "dialoguer", "indicatif"],
