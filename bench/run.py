@@ -221,6 +221,8 @@ def main() -> int:
             for work, peer in in_turn(works, pairs, number):
                 say(f"round {number}/{asked.rounds}: {work.name} {peer.name}")
                 run_one(peer, work, sources[work.name], number, results, asked.limit)
+    except (KeyboardInterrupt, SystemExit):
+        print("ended early: what follows is of the rounds that were run", file=sys.stderr, flush=True)
     finally:
         empty(space)
     say("")
