@@ -13,6 +13,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -133,7 +134,8 @@ def run_one(peer: Peer, work: Work, source: Path, number: int, results: Results,
                         raise BenchError(fault)
                 series.samples[number] = sample
     except (BenchError, OSError, ValueError, KeyError) as error:
-        message = f"round {number}: {error}"
+        # A program that moves thousands of files says thousands of times what is wrong.
+        message = f"round {number}: {textwrap.shorten(str(error), 200)}"
         results[work.name, direction, peer.name].faults.append(message)
         print(f"{peer.name} {work.name} {direction}: {message}", file=sys.stderr)
     finally:
