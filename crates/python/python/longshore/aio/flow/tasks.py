@@ -1,0 +1,60 @@
+"""How tasks and blocking calls end: whoever starts them waits for them, whatever happens to itself."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    Clock = Callable[[], float]
+    """Seconds on a clock that never goes back, as `time.monotonic`."""
+    Sleep = Callable[[float], Awaitable[object]]
+    """Waits for seconds, as `asyncio.sleep`."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def end_tasks(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancel tasks and wait until they have ended, however often this is cancelled meanwhile.
+
+    What they return or raise is dropped. A cancellation of the caller is passed on to them again, and to the
+    caller when they are gone.
+    """
+    left = {task for task in tasks if not task.done()}
+    was_cancelled = False
+    for task in left:
+        task.cancel()
+    while left:
+        try:
+            _, left = await asyncio.wait(left)
+        except asyncio.CancelledError:
+            was_cancelled = True
+            left = {task for task in left if not task.done()}
+            for task in left:
+                task.cancel()
+    if was_cancelled:
+        raise asyncio.CancelledError
+
+
+async def run_blocking(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a call that blocks on a thread of the loop's pool.
+
+    A thread cannot be cancelled: a cancellation is raised when the call has returned, so that what it uses
+    may be closed.
+    """
+    loop = asyncio.get_running_loop()
+    future = loop.run_in_executor(None, functools.partial(call, *args, **kwargs))
+    was_cancelled = False
+    while not future.done():
+        try:
+            await asyncio.wait({future})
+        except asyncio.CancelledError:
+            was_cancelled = True
+    if was_cancelled:
+        future.exception()  # seen, so that the loop does not report it as lost
+        raise asyncio.CancelledError
+    return future.result()
