@@ -20,12 +20,12 @@ else:
 
 @pytest.fixture(params=LOOPS)
 def run(request: pytest.FixtureRequest) -> Run:
-    """Run a coroutine as `asyncio.run` does, on each kind of loop, and fail if a task outlives it or a fault goes unseen."""
+    """Run a coroutine on each kind of loop, and fail if a task outlives it or the loop hears of a fault nobody saw."""
 
-    def run(coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
+    def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
         faults: list[dict[str, Any]] = []
 
-        async def main() -> Any:  # noqa: ANN401
+        async def main() -> Any:
             asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
             result = await coroutine
             assert asyncio.all_tasks() == {asyncio.current_task()}, "tasks were left running"
@@ -33,12 +33,10 @@ def run(request: pytest.FixtureRequest) -> Run:
 
         loop = asyncio.new_event_loop() if request.param == "asyncio" else uvloop.new_event_loop()
         try:
-            asyncio.set_event_loop(loop)
             result = loop.run_until_complete(main())
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
         finally:
-            asyncio.set_event_loop(None)
             loop.close()
         assert faults == []
         return result

@@ -1,4 +1,4 @@
-"""What the tests share: a server of HTTP on the loopback, time that nobody waits for, and a look at what is left running."""
+"""What the tests share: a server on the loopback, time that nobody waits for, a look at what is left."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ async def enrich_csv(
         results = await run_blocking(Results, output, rows, repr((url_template, key)))
         try:
             run = _Run(rows, results, EnrichSummary(0, 0, 0, 0, output, failures))
-            with failures.open("wb", buffering=0) as failed:
+            with await run_blocking(_open_anew, failures) as failed:
                 async with aclosing(bounded(asker.ask, run.left(failed), workers)) as outcomes:
                     async for outcome in outcomes:
                         run.write(outcome.unwrap(), failed)
@@ -185,6 +185,10 @@ class _Run:
             failed=old.failed + failed,
             skipped=old.skipped + skipped,
         )
+
+
+def _open_anew(path: Path) -> IO[bytes]:
+    return path.open("wb", buffering=0)
 
 
 def _is_same(one: Path, other: Path) -> bool:
