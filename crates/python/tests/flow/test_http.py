@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
-from longshore.aio.flow import WebError
+from longshore.aio.flow import WebError, fetch_bulk
 from longshore.aio.flow._http import StreamEngine, fetch, stream
 
-from .loopback import Run, Server, left_running, reply, serve, settle
+from .loopback import FakeTime, Run, Server, left_running, reply, serve, settle
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -267,5 +272,85 @@ def test_cancelling_a_fetch_leaves_nothing(run: Run) -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+
+    run(main())
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a key and a certificate for the loopback that nobody trusts yet."""
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    names = ["-subj", "/CN=flow", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", *kind, *names, "-keyout", path, "-out", path.with_suffix(".crt")]
+    subprocess.run(command, check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
+    return path
+
+
+@contextlib.asynccontextmanager
+async def serve_tls(certificate: Path, answer: bytes) -> AsyncIterator[str]:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    finally:
+        server.close()
+        await settle()
+
+
+def test_tls_with_a_certificate_that_is_trusted(run: Run, certificate: Path) -> None:
+    async def main() -> None:
+        engine = StreamEngine(tls=ssl.create_default_context(cafile=certificate))
+        async with serve_tls(certificate, reply(b"x" * 200_000)) as url:
+            assert (await engine.fetch(url))[2] == b"x" * 200_000
+
+    run(main())
+
+
+def test_a_certificate_that_is_not_trusted_is_refused_once(run: Run, certificate: Path) -> None:
+    async def main() -> None:
+        async with serve_tls(certificate, reply()) as url:
+            (result,) = await fetch_bulk([url], sleep=FakeTime().sleep)
+        assert isinstance(result.error, ssl.SSLCertVerificationError)
+
+    run(main())
+
+
+def test_no_redirect_leads_from_https_to_http(run: Run, certificate: Path) -> None:
+    async def main() -> None:
+        engine = StreamEngine(tls=ssl.create_default_context(cafile=certificate))
+        async with serve(lambda _target, _headers: reply()) as plain:
+            async with serve_tls(certificate, reply(status=302, location=plain.url("/"))) as url:
+                with pytest.raises(WebError) as caught:
+                    await engine.fetch(url)
+            assert (caught.value.code, plain.requests) == ("web_redirect", [])
+
+    run(main())
+
+
+def test_a_server_that_never_shakes_hands_is_a_time_out(run: Run) -> None:
+    async def main() -> None:
+        async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                await reader.read()
+            writer.transport.abort()
+
+        server = await asyncio.start_server(hold, "127.0.0.1", 0)
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(TimeoutError, match="no connection"):
+            await StreamEngine(connect_timeout=0.05).fetch(url)
+        server.close()
+        while left_running():
+            await asyncio.sleep(0)
 
     run(main())

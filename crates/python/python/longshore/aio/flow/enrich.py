@@ -18,7 +18,7 @@ from .adaptive import AdaptiveLimit
 from .fan_out import bounded
 from .rate import Gate, Limiter
 from .retry import Backoff
-from .tasks import run_blocking
+from .tasks import open_blocking, run_blocking
 from .web import WebError, code_of
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ async def enrich_csv(
         OSError: A file cannot be read or written.
 
     """
+    if max_attempts < 1:
+        raise ValueError(f"max_attempts must be 1 or more, not {max_attempts}")
     sent = dict(headers or {})
     if token is not None:
         if not token.isascii() or not token.isprintable() or " " in token:
@@ -129,10 +131,10 @@ async def enrich_csv(
             rate=rate if isinstance(rate, Limiter) else Limiter(rate, clock=clock, sleep=sleep),
             sleep=sleep,
         )
-        results = await run_blocking(Results, output, rows, repr((url_template, key)))
+        results = await open_blocking(Results, output, rows, repr((url_template, key)))
         try:
             run = _Run(rows, results, EnrichSummary(0, 0, 0, 0, output, failures))
-            with await run_blocking(_open_anew, failures) as failed:
+            with await open_blocking(_open_anew, failures) as failed:
                 async with aclosing(bounded(asker.ask, run.left(failed), workers)) as outcomes:
                     async for outcome in outcomes:
                         run.write(outcome.unwrap(), failed)
