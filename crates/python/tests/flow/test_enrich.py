@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -265,6 +269,38 @@ def test_cancelling_keeps_what_is_written_and_leaves_nothing_running(run: Run, t
     assert [line["id"] for line in sorted(lines(output), key=lambda line: int(line["id"]))] == rows[1:]
 
 
+KILLED = """
+import asyncio, os, signal, sys
+from longshore.aio.flow import enrich_csv
+
+asked = 0
+
+async def fetch(url, headers):
+    global asked
+    await asyncio.sleep(0)
+    asked += 1
+    if asked == 40:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 200, {}, b'{"score": 1}'
+
+asyncio.run(enrich_csv(sys.argv[1], "http://x/{id}", sys.argv[2], fetch=fetch))
+"""
+
+
+def test_after_a_kill_the_same_call_goes_on(run: Run, tmp_path: Path) -> None:
+    table, output, api = tmp_path / "rows.csv", tmp_path / "out.jsonl", Api()
+    table.write_text("id\n" + "".join(f"{number}\n" for number in range(100)))
+    # The package is where this process found it.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", KILLED, str(table), str(output)]
+    assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
+    before = len(lines(output))
+    assert 0 < before < 40
+    summary = run(enrich_csv(table, "http://x/{id}", output, fetch=api.fetch))
+    assert (summary.rows, summary.skipped, summary.done) == (100, before, 100 - before)
+    assert sorted(int(line["id"]) for line in lines(output)) == list(range(100))
+
+
 @pytest.mark.parametrize("content", ["a diary\n", '{"other": 1}\n', "[1]\n", '{"id": 1, "name": "x"}\n'])
 def test_a_file_of_something_else_is_refused_and_left(
     run: Run, people: Path, tmp_path: Path, content: str
@@ -367,7 +403,8 @@ def test_rows_that_are_none_fail_alone(run: Run, tmp_path: Path) -> None:
 
 def test_files_of_each_kind_are_read_and_stay_open(run: Run, tmp_path: Path) -> None:
     data = "\ufeff" + PEOPLE
-    for number, file in enumerate((io.BytesIO(data.encode()), io.StringIO(data), iter(data.splitlines()))):
+    files: list[Any] = [io.BytesIO(data.encode()), io.StringIO(data), iter(data.splitlines())]
+    for number, file in enumerate(files):
         api = Api()
         summary = run(enrich_csv(file, "http://x/{id}", tmp_path / f"o{number}", fetch=api.fetch))
         assert (summary.done, sorted(api.asked)) == (3, ["http://x/1", "http://x/2", "http://x/3"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 
@@ -173,6 +174,23 @@ def test_a_closed_generator_leaves_nothing_running(run: Run) -> None:
 
     watch = run(main())
     assert watch.begun == watch.cancelled > 0
+
+
+def test_a_generator_that_nobody_keeps_leaves_nothing_running(run: Run) -> None:
+    async def main() -> None:
+        watch = Watch()
+
+        async def work(item: int) -> int:
+            return item if item == 0 else await watch.hang(item)
+
+        async for _ in bounded(work, range(100), 5):
+            break
+        gc.collect()
+        await settle()
+        assert left_running() == 0
+        assert watch.begun == watch.cancelled > 0
+
+    run(main())
 
 
 @pytest.mark.parametrize("is_async", [False, True])

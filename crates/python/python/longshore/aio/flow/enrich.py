@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from . import _http
-from ._asker import MAX_PAUSE, Asker, Fetch, Reply
+from ._asker import Asker, Fetch, Reply
 from ._results import EnrichError, Results, merge, write_line
 from ._rows import Row, RowError, Rows, UrlTemplate, open_table
 from .adaptive import AdaptiveLimit
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
     from .tasks import Clock, Sleep
+
+MAX_PAUSE = 600.0
+"""The most seconds that a `Retry-After` closes the way to the server for, by default."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ async def enrich_csv(
     ```
 
     Args:
-        source: The table, with a header: a path, a file (text, or bytes of UTF-8; it stays open), or lines.
+        source: The table, with a header: a path, a file (text, or bytes of UTF-8; it stays open), or lines. Rows
+            are read as they are needed, on the loop's thread.
         url_template: `{column}` becomes the row's value, percent-encoded; none may choose the host.
         output: The file of JSON lines, in the order of the answers. Columns always keep their values: a field
             of the answer that has a column's name is put under `answer.<name>`, and an answer that is no JSON
@@ -88,10 +92,10 @@ async def enrich_csv(
         max_attempts: How often a row is tried in all: again after 429, 408, 425, 5xx (but for 501 and 505)
             and faults of the network. A `Retry-After` closes the way for all rows together, up to ten
             minutes.
-        backoff: The pauses between attempts.
+        backoff: The pauses between attempts; its `retry_after_cap` is ten minutes unless given.
         delimiter: What stands between cells.
         fetch: What sends a request: `fetch(url, headers) -> (status, headers, body)`.
-        on_progress: Called after each row. What it raises ends the run; what is written stays.
+        on_progress: Called after each row that was asked about. What it raises ends the run; what is written stays.
         clock: Seconds, for the pauses.
         sleep: How to wait.
 
@@ -125,7 +129,7 @@ async def enrich_csv(
             headers=sent,
             fetch=fetch,
             max_attempts=max_attempts,
-            backoff=replace(backoff or Backoff(), retry_after_cap=MAX_PAUSE),
+            backoff=backoff or Backoff(retry_after_cap=MAX_PAUSE),
             limit=AdaptiveLimit(1, workers, start=workers),
             gate=Gate(clock=clock, sleep=sleep),
             rate=rate if isinstance(rate, Limiter) else Limiter(rate, clock=clock, sleep=sleep),
