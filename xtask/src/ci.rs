@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use cargo_metadata::MetadataCommand;
 
 use crate::generated::{self, Group, Longshore, Mode};
-use crate::{python, tidy};
+use crate::{package, python, tidy};
 
 /// Crates whose documentation holds examples to run.
 const DOCTESTED: &[&str] = &["longshore-core", "longshore-flow", "longshore-store", "longshore"];
@@ -31,6 +31,7 @@ pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
         |gate| gate.cargo("build", &["build", "--workspace", "--locked"], &[]),
         |gate| gate.generated(),
         |gate| gate.foreign_webhooks(),
+        |gate| gate.package(),
         |gate| gate.doctests(),
         |gate| {
             // Libraries: the binary's pages would land on those of the SDK, which has its name.
@@ -52,6 +53,11 @@ pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
 /// Has libraries of others verify what the built binary delivers. False when one does not.
 pub fn webhooks(root: &Path, out: &mut dyn Write) -> Result<bool> {
     Gate { root, out, times: Vec::new() }.foreign_webhooks()
+}
+
+/// Builds the Python package, and tests what is installed of it. False when something was found.
+pub fn package(root: &Path, out: &mut dyn Write) -> Result<bool> {
+    Gate { root, out, times: Vec::new() }.package()
 }
 
 /// Runs the store's suite against real servers, with further arguments for its program. False when a trial failed.
@@ -124,6 +130,12 @@ impl Gate<'_> {
     fn foreign_webhooks(&mut self) -> Result<bool> {
         self.step("webhooks verified by others", |root, out| {
             python::foreign_webhooks(root, &built(root)?, &target(root)?.join("webhook-tools"), out)
+        })
+    }
+
+    fn package(&mut self) -> Result<bool> {
+        self.step("Python package", |root, out| {
+            package::check(root, &target(root)?.join("python-package"), &built(root)?, out)
         })
     }
 

@@ -4,5 +4,6 @@
 
 pub mod ci;
 pub mod generated;
+pub mod package;
 pub mod python;
 pub mod tidy;

@@ -1,5 +1,5 @@
 //! `cargo xtask`: the gate (`ci`), the house rules (`tidy`), the generated files (`openapi`, `docs`) and parts
-//! of the gate alone (`servers`, `webhooks`).
+//! of the gate alone (`servers`, `webhooks`, `package`).
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -17,6 +17,7 @@ cargo xtask COMMAND
   docs [--check]      writes the other generated documents, or compares them
   servers [ARGS]      the store's suite against real servers; ARGS go to its program (a filter, --list)
   webhooks            has libraries of others verify what the built binary delivers
+  package             builds, installs and tests the Python package with the built binary
 ";
 
 fn main() -> ExitCode {
@@ -54,6 +55,7 @@ fn run(args: &[String]) -> Result<bool> {
         }
         ["servers", arguments @ ..] => ci::servers(&tidy::workspace_root()?, arguments, &mut out),
         ["webhooks"] => ci::webhooks(&tidy::workspace_root()?, &mut out),
+        ["package"] => ci::package(&tidy::workspace_root()?, &mut out),
         [] | ["help" | "--help" | "-h"] => {
             out.write_all(HELP.as_bytes()).context("cannot print the help")?;
             Ok(!args.is_empty())

@@ -80,8 +80,16 @@ fn install_npm(packages: &str, tools: &Path, out: &mut dyn Write) -> Result<Path
     Ok(modules)
 }
 
+/// Makes an empty virtual environment.
+pub(crate) fn make_environment(place: &Path) -> Result<()> {
+    if succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(place))? {
+        return Ok(());
+    }
+    bail!("python3 makes no virtual environment (Debian: apt-get install python3-venv)");
+}
+
 /// Makes the virtual environment, unless it holds these very requirements.
-fn install(root: &Path, requirements: &str, tools: &Path, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn install(root: &Path, requirements: &str, tools: &Path, out: &mut dyn Write) -> Result<()> {
     let wanted = fs::read_to_string(root.join(requirements)).with_context(|| requirements.to_owned())?;
     let installed = tools.join("installed.txt");
     if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
@@ -89,10 +97,7 @@ fn install(root: &Path, requirements: &str, tools: &Path, out: &mut dyn Write) -
     }
     writeln!(out, "   installing {requirements}")?;
     out.flush()?;
-    let made = succeeds(Command::new("python3").args(["-m", "venv", "--clear"]).arg(tools))?;
-    if !made {
-        bail!("python3 makes no virtual environment (Debian: apt-get install python3-venv)");
-    }
+    make_environment(tools)?;
     let mut pip = Command::new(tools.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement", requirements]);
     if !succeeds(pip.current_dir(root))? {
@@ -101,7 +106,7 @@ fn install(root: &Path, requirements: &str, tools: &Path, out: &mut dyn Write) -
     fs::write(&installed, wanted).context("cannot note what is installed")
 }
 
-fn succeeds(command: &mut Command) -> Result<bool> {
+pub(crate) fn succeeds(command: &mut Command) -> Result<bool> {
     let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
     Ok(status.success())
 }

@@ -1,0 +1,40 @@
+"""Longshore: the file workspace that agents and people share.
+
+`Client` is for threads, `longshore.aio.AsyncClient` has the same verbs for event loops.
+
+    import longshore
+
+    with longshore.Client() as client:  # LONGSHORE_URL, LONGSHORE_API_KEY
+        report = client.files.upload(path="q1.csv")
+        print(report.path, client.files.download(report.id)[:80])
+"""
+
+from __future__ import annotations
+
+from longshore import exceptions, models, webhooks
+from longshore._client import Client
+from longshore._files import Files
+from longshore._locks import LockHandle, Locks
+from longshore._longshore import Hand, __version__
+from longshore._outcomes import Downloaded, Outcome
+from longshore._streams import Content, Listing
+from longshore._watch import Progress
+from longshore.exceptions import LongshoreError
+
+__all__ = [
+    "Client",
+    "Content",
+    "Downloaded",
+    "Files",
+    "Hand",
+    "Listing",
+    "LockHandle",
+    "Locks",
+    "LongshoreError",
+    "Outcome",
+    "Progress",
+    "__version__",
+    "exceptions",
+    "models",
+    "webhooks",
+]

@@ -1,0 +1,114 @@
+"""What comes bit by bit: listings, bytes, outcomes. Written by generate.py from its twin in aio: do not edit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from longshore._run import run
+
+if TYPE_CHECKING:
+    from longshore._longshore import Pending, Stream
+
+__all__ = ["Content", "Listing"]
+
+T = TypeVar("T")
+
+
+class Listing(Generic[T]):
+    """Items as they come, page after page. Iterate over it once, or ask for `all`."""
+
+    def __init__(self, stream: Stream, read: Callable[[Any], T]) -> None:
+        """Take batches of Rust's, and what reads one item."""
+        self._stream, self._read = stream, read
+        self._batch: list[Any] = []
+
+    def __iter__(self) -> Iterator[T]:
+        """Iterate over the items that are left."""
+        return self
+
+    def __next__(self) -> T:
+        """Return the next item."""
+        if not self._batch:
+            batch = run(self._stream.next())
+            if batch is None:
+                raise StopIteration
+            self._batch = batch
+            self._batch.reverse()
+        return self._read(self._batch.pop())
+
+    def all(self) -> list[T]:
+        """Return all items that are left."""
+        return [item for item in self]
+
+    def first(self) -> T | None:
+        """Return the next item, or None where there is none."""
+        for item in self:
+            return item
+        return None
+
+    def close(self) -> None:
+        """Let go of what is under way."""
+        run(self._stream.close())
+
+
+class Content:
+    """A content's bytes as they come: at most about 1 MiB at a time, verified at the end where all of it comes.
+
+    It is opened when the first bytes are asked for, or by `open`, or where it is used in a `with`; what is known of it
+    is None until then.
+
+    Attributes:
+        length: how many bytes there will be; None where the server did not say.
+        version_id: the version the content is of.
+        digest: the content's digest; None of a part of it.
+        media_type: what kind of content it is.
+    """
+
+    def __init__(self, opening: Pending) -> None:
+        """Take what opens it."""
+        self._opening: Pending | None = opening
+        self._stream: Stream | None = None
+        self.length: int | None = None
+        self.version_id: str | None = None
+        self.digest: str | None = None
+        self.media_type: str | None = None
+
+    def open(self) -> Content:
+        """Ask for the content, unless that was done."""
+        if self._opening is not None:
+            opening, self._opening = self._opening, None
+            known, self._stream = run(opening)
+            self.length, self.version_id = known["length"], known["version_id"]
+            self.digest, self.media_type = known["digest"], known["media_type"]
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Iterate over the bytes that are left."""
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next bytes."""
+        self.open()
+        chunk: bytes | None = None if self._stream is None else run(self._stream.next())
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def read(self) -> bytes:
+        """Return all bytes that are left."""
+        return b"".join([chunk for chunk in self])
+
+    def close(self) -> None:
+        """End the download."""
+        self._opening = None
+        if self._stream is not None:
+            run(self._stream.close())
+
+    def __enter__(self) -> Content:
+        """Open it, for a while."""
+        return self.open()
+
+    def __exit__(self, *_: object) -> None:
+        """End the download."""
+        self.close()

@@ -1,0 +1,228 @@
+"""Workspaces, events, jobs, keys, notes and webhooks. Written by generate.py from its twin in aio: do not edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from longshore import models
+from longshore._said import NodeRef, given, ref
+from longshore._run import run
+from longshore._streams import Listing
+
+if TYPE_CHECKING:
+    from longshore._client import Client
+
+__all__ = ["Events", "Hooks", "Jobs", "Keys", "Notes", "Workspaces"]
+
+
+class _Verbs:
+    def __init__(self, client: Client) -> None:
+        """Belong to a client."""
+        self._client = client
+
+    def _call(self, verb: str, *args: Any) -> Any:
+        return run(self._client._core.call(verb, *args))
+
+    def _list(self, verb: str, *args: Any) -> Any:
+        return self._client._core.list(verb, *args)
+
+
+class Workspaces(_Verbs):
+    """Workspaces."""
+
+    def get_current(self) -> models.Workspace:
+        """Return the key's own, or only, workspace."""
+        return models.Workspace._read(self._call("workspaces.current"))
+
+    current = get_current
+
+    def get(self, workspace_id: str) -> models.Workspace:
+        """Return a workspace."""
+        return models.Workspace._read(self._call("workspaces.get", workspace_id))
+
+    def create(self, name: str) -> models.Workspace:
+        """Make a workspace."""
+        return models.Workspace._read(self._call("workspaces.create", name))
+
+    def update(
+        self, workspace_id: str, *, name: str | None = None, settings: Mapping[str, Any] | None = None
+    ) -> models.Workspace:
+        """Rename a workspace, or change some of its settings."""
+        change = given(name=name, settings=None if settings is None else dict(settings))
+        return models.Workspace._read(self._call("workspaces.update", workspace_id, change))
+
+    def list(self) -> Listing[models.Workspace]:
+        """List the workspaces that the key reaches."""
+        return Listing(self._list("workspaces.list"), models.Workspace._read)
+
+
+class Events(_Verbs):
+    """The log of a workspace: all that has changed, and by whom."""
+
+    def list(
+        self,
+        *,
+        after: int | None = None,
+        types: Sequence[str] = (),
+        path: str | None = None,
+        actor: str | None = None,
+        workspace_id: str | None = None,
+    ) -> Listing[models.Event]:
+        """List the events there are, oldest first, after a place in the log (`seq`)."""
+        said = given(after=after, types=list(types), path=path, actor=actor, workspace=workspace_id)
+        return Listing(self._list("events.list", said), models.Event._read)
+
+    def follow(
+        self,
+        *,
+        after: int | None = None,
+        from_now: bool = False,
+        types: Sequence[str] = (),
+        path: str | None = None,
+        actor: str | None = None,
+        workspace_id: str | None = None,
+    ) -> Listing[models.Event]:
+        """Give the events that there are and then those that come, without an end; `file.*` is a type too."""
+        said = given(
+            after=after,
+            from_now=from_now or None,
+            types=list(types),
+            path=path,
+            actor=actor,
+            workspace=workspace_id,
+        )
+        return Listing(self._list("events.follow", said), models.Event._read)
+
+    def wait(
+        self,
+        timeout: float,
+        *,
+        after: int | None = None,
+        types: Sequence[str] = (),
+        path: str | None = None,
+        actor: str | None = None,
+        workspace_id: str | None = None,
+    ) -> models.EventPage:
+        """Return the next events, having waited up to `timeout` seconds for the first of them."""
+        said = given(after=after, types=list(types), path=path, actor=actor, workspace=workspace_id)
+        return models.EventPage._read(self._call("events.wait", said, timeout))
+
+
+class Jobs(_Verbs):
+    """Durable background work."""
+
+    def get(self, job_id: str) -> models.Job:
+        """Return a job as it stands."""
+        return models.Job._read(self._call("jobs.get", job_id))
+
+    def wait(self, job_id: str, timeout: float | None = None) -> models.Job:
+        """Return a job once it is over, or after `timeout` seconds as it stands then."""
+        return models.Job._read(self._call("jobs.wait", job_id, timeout))
+
+    def cancel(self, job_id: str) -> models.Job:
+        """Ask that a job stops."""
+        return models.Job._read(self._call("jobs.cancel", job_id))
+
+    def retry(self, job_id: str) -> models.Job:
+        """Have a job that failed run again."""
+        return models.Job._read(self._call("jobs.retry", job_id))
+
+    def list(
+        self, *, state: str | None = None, kind: str | None = None, workspace_id: str | None = None
+    ) -> Listing[models.Job]:
+        """List jobs, newest first."""
+        return Listing(self._list("jobs.list", workspace_id, state, kind), models.Job._read)
+
+
+class Keys(_Verbs):
+    """API keys."""
+
+    def create(self, **said: Any) -> models.NewKey:
+        """Make a key; its secret is in the answer, and nowhere else ever again."""
+        return models.NewKey._read(self._call("keys.create", given(**said)))
+
+    def revoke(self, key_id: str) -> None:
+        """End a key."""
+        self._call("keys.revoke", key_id)
+
+    def list(self) -> Listing[models.Key]:
+        """List keys."""
+        return Listing(self._list("keys.list"), models.Key._read)
+
+
+class Notes(_Verbs):
+    """Notes on files and folders."""
+
+    def create(self, file_id: NodeRef, text: str, **said: Any) -> models.Note:
+        """Write a note."""
+        return models.Note._read(self._call("notes.create", ref(file_id), given(text=text, **said)))
+
+    def update(self, note_id: str, text: str) -> models.Note:
+        """Write a note anew."""
+        return models.Note._read(self._call("notes.update", note_id, text))
+
+    def delete(self, note_id: str) -> None:
+        """Remove a note."""
+        self._call("notes.delete", note_id)
+
+    def list(self, file_id: NodeRef) -> Listing[models.Note]:
+        """List the notes of a node."""
+        return Listing(self._list("notes.list", ref(file_id)), models.Note._read)
+
+
+class Hooks(_Verbs):
+    """Webhooks: events to URLs, signed. `longshore.webhooks.verify` is for who receives them."""
+
+    def create(self, url: str, *, workspace_id: str | None = None, **said: Any) -> models.NewHook:
+        """Make a hook; its secret is in the answer, and nowhere else ever again."""
+        return models.NewHook._read(self._call("hooks.create", workspace_id, given(url=url, **said)))
+
+    def get(self, hook_id: str, *, workspace_id: str | None = None) -> models.Hook:
+        """Return a hook."""
+        return models.Hook._read(self._call("hooks.get", workspace_id, hook_id))
+
+    def update(self, hook_id: str, *, workspace_id: str | None = None, **change: Any) -> models.Hook:
+        """Change a hook."""
+        return models.Hook._read(self._call("hooks.update", workspace_id, hook_id, change))
+
+    def delete(self, hook_id: str, *, workspace_id: str | None = None) -> None:
+        """Remove a hook."""
+        self._call("hooks.delete", workspace_id, hook_id)
+
+    def rotate(
+        self, hook_id: str, overlap_hours: int | None = None, *, workspace_id: str | None = None
+    ) -> models.NewHook:
+        """Give a hook a new secret; the old one signs too for so many hours."""
+        return models.NewHook._read(self._call("hooks.rotate", workspace_id, hook_id, overlap_hours))
+
+    def test(self, hook_id: str, *, workspace_id: str | None = None) -> models.Delivery:
+        """Deliver an event that is only a test."""
+        return models.Delivery._read(self._call("hooks.test", workspace_id, hook_id))
+
+    def list(self, *, workspace_id: str | None = None) -> Listing[models.Hook]:
+        """List the hooks of a workspace."""
+        return Listing(self._list("hooks.list", workspace_id), models.Hook._read)
+
+    def deliveries(
+        self, hook_id: str, *, state: str | None = None, workspace_id: str | None = None
+    ) -> Listing[models.Delivery]:
+        """List a hook's deliveries, newest first."""
+        return Listing(
+            self._list("hooks.deliveries", workspace_id, hook_id, state), models.Delivery._read
+        )
+
+    def delivery(
+        self, hook_id: str, delivery_id: str, *, workspace_id: str | None = None
+    ) -> models.Delivery:
+        """Return one delivery with its attempts."""
+        return models.Delivery._read(self._call("hooks.delivery", workspace_id, hook_id, delivery_id))
+
+    def redeliver(
+        self, hook_id: str, delivery_id: str | None = None, *, workspace_id: str | None = None, **what: Any
+    ) -> models.Delivery | models.Job:
+        """Deliver one again, or, by a job, all that the filter in `what` names."""
+        if delivery_id is not None:
+            said = self._call("hooks.redeliver_one", workspace_id, hook_id, delivery_id)
+            return models.Delivery._read(said)
+        return models.Job._read(self._call("hooks.redeliver", workspace_id, hook_id, given(**what)))

@@ -1,0 +1,21 @@
+"""Longshore in an event loop: `AsyncClient`, and `longshore.aio.flow` for many things at once."""
+
+from __future__ import annotations
+
+from longshore._longshore import Hand
+from longshore.aio._client import AsyncClient
+from longshore.aio._files import AsyncFiles
+from longshore.aio._locks import AsyncLockHandle, AsyncLocks
+from longshore.aio._streams import AsyncContent, AsyncListing
+from longshore.aio._watch import Progress
+
+__all__ = [
+    "AsyncClient",
+    "AsyncContent",
+    "AsyncFiles",
+    "AsyncListing",
+    "AsyncLockHandle",
+    "AsyncLocks",
+    "Hand",
+    "Progress",
+]

@@ -1,0 +1,209 @@
+"""What can go wrong. Every exception of Longshore is a `LongshoreError`, and says what the caller must do about it.
+
+try:
+    await client.files.upload_version(file_id, data=report)
+except LockedError as error:
+    print("held by", error.facts["lock"]["owner_label"])
+except RateLimitError as error:
+    await asyncio.sleep(error.retry_after or 1)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "AlreadyExistsError",
+    "AuthenticationError",
+    "CancelledTransferError",
+    "ClosedError",
+    "ConflictError",
+    "IntegrityError",
+    "InternalError",
+    "InvalidError",
+    "LocalFileError",
+    "LockLostError",
+    "LockedError",
+    "LongshoreError",
+    "NetworkError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "PreconditionFailedError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "TooLargeError",
+    "UnavailableError",
+]
+
+
+class LongshoreError(Exception):
+    """Anything that Longshore says went wrong.
+
+    Attributes:
+        code: the stable code of the public table, such as `locked`; None where there is none.
+        status: the HTTP status of the answer; None where none came.
+        request_id: what the server's log knows the request by.
+        retry_after: for how many seconds the server asked to be left alone; None where it did not.
+        facts: what the code is about, such as `current_version` or `lock`, as the API names it.
+    """
+
+    code: str | None = None
+    status: int | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+
+    def __init__(self, message: str = "") -> None:
+        """Make one with the text that people see."""
+        super().__init__(message)
+        self.message = message
+        self.facts: dict[str, Any] = {}
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same call may succeed later: nothing happened, or it is safe to repeat."""
+        return isinstance(self, (RateLimitError, UnavailableError))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the answer that callers act on: `Retry-After`, in whole seconds, and `X-Request-Id`."""
+        found: dict[str, str] = {}
+        if self.retry_after is not None:
+            found["Retry-After"] = str(-(-self.retry_after // 1)).removesuffix(".0")
+        if self.request_id is not None:
+            found["X-Request-Id"] = self.request_id
+        return found
+
+    @property
+    def current_version(self) -> str | None:
+        """The version that stands there, where the error is about another one."""
+        return self.facts.get("current_version")
+
+
+class InvalidError(LongshoreError, ValueError):
+    """An argument, a setting or a request that cannot be used."""
+
+
+class AuthenticationError(LongshoreError):
+    """No key, or one that is not good."""
+
+
+class PermissionDeniedError(LongshoreError, PermissionError):
+    """The key may not do this."""
+
+
+class NotFoundError(LongshoreError, FileNotFoundError):
+    """What was asked for is not there."""
+
+
+class ConflictError(LongshoreError):
+    """Something else stands in the way."""
+
+
+class AlreadyExistsError(ConflictError, FileExistsError):
+    """The name is taken."""
+
+
+class PreconditionFailedError(LongshoreError):
+    """What was to be so is not: another version stands there (`current_version`)."""
+
+
+class LockedError(LongshoreError):
+    """Somebody else holds the lock; `facts["lock"]` says who, and `facts["queue"]` the place in the queue."""
+
+
+class LockLostError(PreconditionFailedError):
+    """A lock that was held is held no longer; `facts["reason"]` says why."""
+
+
+class TooLargeError(LongshoreError):
+    """More than there is room for."""
+
+
+class QuotaExceededError(TooLargeError):
+    """More than was granted."""
+
+
+class RateLimitError(LongshoreError):
+    """Too many requests: nothing happened. `retry_after` and `headers["Retry-After"]` say when to come back."""
+
+
+class UnavailableError(LongshoreError):
+    """The server cannot answer now."""
+
+
+class NetworkError(UnavailableError, ConnectionError):
+    """The server could not be reached, or the connection broke."""
+
+
+class IntegrityError(LongshoreError):
+    """Bytes are not what they should be: a digest or a length is wrong."""
+
+
+class LocalFileError(LongshoreError, OSError):
+    """A file of this machine could not be read or written; `errno` says why."""
+
+
+class CancelledTransferError(LongshoreError):
+    """The caller's hand ended the transfer."""
+
+
+class InternalError(LongshoreError):
+    """Something broke that should not: a fault of Longshore or of the server."""
+
+
+class ClosedError(LongshoreError, RuntimeError):
+    """The client or the store is closed."""
+
+
+_BY_CODE: dict[str, type[LongshoreError]] = {
+    "locked": LockedError,
+    "lock_lost": LockLostError,
+    "digest_mismatch": IntegrityError,
+    "length_mismatch": IntegrityError,
+    "name_taken": AlreadyExistsError,
+    "quota_exceeded": QuotaExceededError,
+}
+
+_BY_KIND: dict[str, type[LongshoreError]] = {
+    "Invalid": InvalidError,
+    "Unauthenticated": AuthenticationError,
+    "Denied": PermissionDeniedError,
+    "NotFound": NotFoundError,
+    "Conflict": ConflictError,
+    "Precondition": PreconditionFailedError,
+    "Locked": LockedError,
+    "TooLarge": TooLargeError,
+    "RateLimited": RateLimitError,
+    "Unavailable": UnavailableError,
+    "Internal": InternalError,
+}
+
+
+def _of_client(
+    message: str,
+    *,
+    kind: str,
+    code: str | None,
+    status: int | None,
+    request_id: str | None,
+    retry_after: float | None,
+    is_network: bool,
+    is_local: bool,
+    is_cancelled: bool,
+    os_error: int | None,
+    facts: dict[str, Any],
+) -> LongshoreError:
+    """Make the exception of an error of the Rust client."""
+    found = _BY_CODE.get(code or "") or _BY_KIND.get(kind, LongshoreError)
+    if is_cancelled:
+        found = CancelledTransferError
+    elif is_network:
+        found = NetworkError
+    elif is_local and code is None and os_error is not None and not issubclass(found, OSError):
+        found = LocalFileError
+    error = found(message)
+    error.code, error.status, error.request_id, error.retry_after = code, status, request_id, retry_after
+    error.facts = {name: value for name, value in facts.items() if value not in (None, [], {})}
+    if isinstance(error, OSError):
+        error.errno = os_error
+    return error

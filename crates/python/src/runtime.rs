@@ -1,0 +1,33 @@
+//! The one runtime of a process, on which all that waits runs.
+
+use std::sync::OnceLock;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use tokio::runtime::{Builder, Runtime};
+
+/// A runtime and the process that made it.
+struct Owned {
+    process: u32,
+    runtime: Runtime,
+}
+
+static RUNTIME: OnceLock<std::io::Result<Owned>> = OnceLock::new();
+
+/// Returns the process's runtime, which is begun with the first that asks for it.
+///
+/// A process that was forked has its memory and none of its threads: whoever waited there would wait for ever.
+pub(crate) fn runtime() -> PyResult<&'static Runtime> {
+    let begun = RUNTIME.get_or_init(|| {
+        let runtime = Builder::new_multi_thread().enable_all().thread_name("longshore").build()?;
+        Ok(Owned { process: std::process::id(), runtime })
+    });
+    match begun {
+        Ok(owned) if owned.process == std::process::id() => Ok(&owned.runtime),
+        Ok(_) => Err(PyRuntimeError::new_err(
+            "longshore was used before this process was forked, and does not work in the child: use the `spawn` or \
+             `forkserver` start method of multiprocessing, or make clients and stores after the fork alone",
+        )),
+        Err(error) => Err(PyRuntimeError::new_err(format!("no thread could be started: {error}"))),
+    }
+}

@@ -1,0 +1,184 @@
+//! What comes bit by bit, crossing to Python in batches.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{BoxStream, StreamExt};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use crate::failure::exception;
+use crate::pending::Pending;
+
+/// The most items that cross together.
+const BATCH: usize = 256;
+/// How many bytes cross together, where so many are there.
+const BYTES: usize = 1024 * 1024;
+
+/// What makes a Python object of one batch.
+type Batch = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+/// Items that come in batches; `next` gives none at the end.
+#[pyclass(module = "longshore._longshore", frozen)]
+pub(crate) struct Stream(Arc<Mutex<Option<BoxStream<'static, Batch>>>>);
+
+impl Stream {
+    fn of(batches: BoxStream<'static, Batch>) -> Self {
+        Self(Arc::new(Mutex::new(Some(batches))))
+    }
+
+    /// Gives items as lists; a failure is raised after what came before it.
+    pub(crate) fn items<T, S>(items: S) -> Self
+    where
+        T: Serialize + Send + 'static,
+        S: futures_util::Stream<Item = longshore::Result<T>> + Send + 'static,
+    {
+        let batches = items.ready_chunks(BATCH).flat_map(|batch| {
+            let mut good = Vec::with_capacity(batch.len());
+            let mut failed = None;
+            for item in batch {
+                match item {
+                    Ok(item) => good.push(item),
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                }
+            }
+            let good = (!good.is_empty()).then(|| -> Batch {
+                Box::new(move |py| {
+                    let items = good.iter().map(|item| pythonize::pythonize(py, item));
+                    let items = items.collect::<Result<Vec<_>, _>>()?;
+                    Ok(PyList::new(py, items)?.into_any().unbind())
+                })
+            });
+            let failed = failed.map(|error| -> Batch { Box::new(move |py| Err(exception(py, &error))) });
+            futures_util::stream::iter(good.into_iter().chain(failed))
+        });
+        Self::of(batches.boxed())
+    }
+
+    /// Gives Python objects, made one by one.
+    pub(crate) fn objects<T, S>(
+        items: S,
+        convert: impl Fn(Python<'_>, T) -> PyResult<Py<PyAny>> + Clone + Send + 'static,
+    ) -> Self
+    where
+        T: Send + 'static,
+        S: futures_util::Stream<Item = T> + Send + 'static,
+    {
+        let batches = items.ready_chunks(BATCH).map(move |batch| -> Batch {
+            let convert = convert.clone();
+            Box::new(move |py| {
+                let items = batch.into_iter().map(|item| convert(py, item)).collect::<PyResult<Vec<_>>>()?;
+                Ok(PyList::new(py, items)?.into_any().unbind())
+            })
+        });
+        Self::of(batches.boxed())
+    }
+
+    /// Gives bytes, joined up to 1 MiB where so many are there already.
+    pub(crate) fn bytes<S>(chunks: S) -> Self
+    where
+        S: futures_util::Stream<Item = longshore::Result<Bytes>> + Send + 'static,
+    {
+        let joined =
+            futures_util::stream::unfold((chunks.boxed(), None), |(mut chunks, failed)| async move {
+                if let Some(error) = failed {
+                    return Some((Err(error), (futures_util::stream::empty().boxed(), None)));
+                }
+                let first = match chunks.next().await? {
+                    Ok(first) => first,
+                    Err(error) => return Some((Err(error), (futures_util::stream::empty().boxed(), None))),
+                };
+                let mut all = Joined::One(first);
+                let mut failed = None;
+                while all.len() < BYTES {
+                    let more = std::future::poll_fn(|cx| {
+                        std::task::Poll::Ready(match chunks.as_mut().poll_next(cx) {
+                            std::task::Poll::Ready(more) => more,
+                            std::task::Poll::Pending => None,
+                        })
+                    });
+                    match more.await {
+                        Some(Ok(more)) => all = all.and(&more),
+                        Some(Err(error)) => {
+                            failed = Some(error);
+                            break;
+                        }
+                        None => break,
+                    }
+                }
+                Some((Ok(all.into_bytes()), (chunks, failed)))
+            });
+        let batches = joined.map(|chunk| -> Batch {
+            Box::new(move |py| match chunk {
+                Ok(chunk) => Ok(PyBytes::new(py, &chunk).into_any().unbind()),
+                Err(error) => Err(exception(py, &error)),
+            })
+        });
+        Self::of(batches.boxed())
+    }
+}
+
+/// Bytes that are copied only where there is more than one piece of them.
+enum Joined {
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Joined {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(bytes) => bytes.len(),
+            Self::Many(bytes) => bytes.len(),
+        }
+    }
+
+    fn and(self, more: &Bytes) -> Self {
+        let mut many = match self {
+            Self::One(bytes) => BytesMut::from(bytes),
+            Self::Many(bytes) => bytes,
+        };
+        many.extend_from_slice(more);
+        Self::Many(many)
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::One(bytes) => bytes,
+            Self::Many(bytes) => bytes.freeze(),
+        }
+    }
+}
+
+#[pymethods]
+impl Stream {
+    /// Waits for the next batch: a list of items, or bytes; `None` once all have come.
+    fn next(&self) -> Pending {
+        let stream = Arc::clone(&self.0);
+        let next = async move {
+            let mut stream = stream.lock().await;
+            let next = match stream.as_mut() {
+                Some(batches) => batches.next().await,
+                None => None,
+            };
+            if next.is_none() {
+                *stream = None;
+            }
+            next
+        };
+        Pending::new(next, |py, batch| match batch {
+            Some(batch) => batch(py),
+            None => Ok(py.None()),
+        })
+    }
+
+    /// Lets go of all that the stream holds: what is under way ends.
+    fn close(&self) -> Pending {
+        let stream = Arc::clone(&self.0);
+        Pending::new(async move { drop(stream.lock().await.take()) }, |py, ()| Ok(py.None()))
+    }
+}

@@ -1,0 +1,94 @@
+"""A real server for the tests, and a look at what they leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of this machine with its own folder."""
+
+    url: str
+    key: str
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start `longshore serve`: the program that LONGSHORE_BIN names, or the one that was installed with the wheel."""
+    program = os.environ.get("LONGSHORE_BIN") or shutil.which("longshore")
+    assert program, "no longshore: install the wheel, or set LONGSHORE_BIN"
+    home = tmp_path_factory.mktemp("server")
+    log = home / "log"
+    environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")}
+    with log.open("wb") as out:
+        argv = [program, "serve", "--listen", "127.0.0.1:0", "--data", str(home / "data")]
+        process = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, env=environment)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            text = log.read_text()
+            url, key = re.search(r"http://127\.0\.0\.1:\d+", text), re.search(r"lsk_\w+", text)
+            if url and key:
+                break
+            assert process.poll() is None and time.monotonic() < deadline, text
+            time.sleep(0.05)
+        yield Server(url[0], key[0])
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def descriptors() -> set[str]:
+    """Return what this process has open."""
+    found = set()
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            found.add(f"{entry} {os.readlink(f'/proc/self/fd/{entry}')}")
+        except OSError:
+            continue
+    return found
+
+
+Run = Callable[[Callable[[], Coroutine[Any, Any, Any]]], Any]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Run a coroutine function in a new loop of either kind; no task of its may be left."""
+
+    def running(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        async def checked() -> Any:
+            result = await main()
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not left, left
+            return result
+
+        if request.param == "uvloop":
+            return pytest.importorskip("uvloop").run(checked())
+        return asyncio.run(checked())
+
+    return running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return an empty folder."""
+    return tmp_path
+
+
+def threads() -> set[str]:
+    """Return the names of Python's threads."""
+    return {thread.name for thread in threading.enumerate()}
