@@ -329,9 +329,11 @@ def test_tls_with_a_certificate_that_is_trusted(run: Run, certificate: Path) -> 
 
 def test_a_certificate_that_is_not_trusted_is_refused_once(run: Run, certificate: Path) -> None:
     async def main() -> None:
+        time = FakeTime()
         async with serve_tls(certificate, reply()) as url:
-            (result,) = await fetch_bulk([url], sleep=FakeTime().sleep)
+            (result,) = await fetch_bulk([url], sleep=time.sleep)
         assert isinstance(result.error, ssl.SSLCertVerificationError)
+        assert time.slept == []
 
     run(main())
 

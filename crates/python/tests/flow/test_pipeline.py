@@ -23,7 +23,9 @@ from .loopback import Run, left_running, settle
 
 
 async def parse(row: str) -> int:
-    await asyncio.sleep(0)
+    # The later of some are done first.
+    for _ in range(-int(row) % 5 if row.isdigit() else 0):
+        await asyncio.sleep(0)
     return int(row)
 
 
