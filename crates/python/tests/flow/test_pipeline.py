@@ -138,6 +138,24 @@ def test_a_stream_that_is_left_leaves_no_task(run: Run) -> None:
     run(main())
 
 
+def test_a_stream_that_nobody_keeps_leaves_no_task(run: Run) -> None:
+    async def main() -> None:
+        async for _ in stream_pipeline(
+            [AsyncStep("double", double, 4), AsyncStep("again", double, 2)], range(1000)
+        ):
+            break
+        await settle()
+        assert left_running() == 0
+
+    run(main())
+
+
+def test_sizes_that_are_none_are_refused() -> None:
+    for step in (AsyncStep("double", double, 0), AsyncStep("double", double, 1, buffer=0)):
+        with pytest.raises(ValueError, match="must be 1"):
+            stream_pipeline([step], [])
+
+
 def test_a_source_that_raises_ends_the_run_after_what_it_gave(run: Run) -> None:
     def source() -> Iterator[str]:
         yield from "123"
