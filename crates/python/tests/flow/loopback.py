@@ -95,6 +95,17 @@ class FakeTime:
         await asyncio.sleep(0)
 
 
+class LazyTime(FakeTime):
+    """A clock that sleeping moves when everything else has come to a stop."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        until = self.now + seconds
+        for _ in range(100):
+            await asyncio.sleep(0)
+        self.now = max(self.now, until)
+
+
 def left_running() -> int:
     """Return how many tasks there are besides the one that asks."""
     return len(asyncio.all_tasks()) - 1

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from longshore.aio.flow import Backoff, EnrichError, EnrichSummary, enrich_csv
 
-from .loopback import FakeTime, Run, left_running, reply, serve, settle
+from .loopback import FakeTime, LazyTime, Run, left_running, reply, serve, settle
 
 PEOPLE = "id,name\n1,Ada\n2,Zoë & Co/?\n3,Grace\n"
 NO_PAUSE = Backoff(base=0)
@@ -130,7 +130,7 @@ def test_a_busy_server_is_met_after_the_pause_it_names(run: Run, tmp_path: Path)
 
 def test_a_pause_that_one_row_is_told_is_kept_by_all(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
-        time = FakeTime()
+        time = LazyTime()
         moments: dict[str, list[float]] = {}
         under_way = asyncio.Event()
 
@@ -145,11 +145,41 @@ def test_a_pause_that_one_row_is_told_is_kept_by_all(run: Run, tmp_path: Path) -
         rows = ["id", *map(str, range(1, 7))]
         out = tmp_path / "out.jsonl"
         await enrich_csv(
-            rows, "http://x/{id}", out, 2, fetch=fetch, clock=time.clock, sleep=time.sleep, backoff=NO_PAUSE
+            rows, "http://x/{id}", out, 4, fetch=fetch, clock=time.clock, sleep=time.sleep, backoff=NO_PAUSE
         )
         assert moments["1"] == [0, 60]
         assert moments["2"] == [0]  # was under way
-        assert all(moments[key] >= [60] for key in "3456")
+        assert [moments[key] for key in "56"] == [[60]] * 2
+
+    run(main())
+
+
+def test_a_server_that_refuses_gets_half_as_many_at_once(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        all_are_in = asyncio.Event()
+        asked = now = 0
+        later: list[int] = []
+
+        async def fetch(_url: str, _headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+            nonlocal asked, now
+            asked, now = asked + 1, now + 1
+            try:
+                if asked <= 8:
+                    if asked == 8:
+                        all_are_in.set()
+                    await all_are_in.wait()
+                    return 503, {}, b""
+                later.append(now)
+                await settle()
+                return 200, {}, b"{}"
+            finally:
+                now -= 1
+
+        rows, out = ["id", *map(str, range(8))], tmp_path / "o"
+        await enrich_csv(rows, "http://x/{id}", out, 8, fetch=fetch, sleep=LazyTime().sleep, backoff=NO_PAUSE)
+        assert len(later) == 8
+        assert max(later[:4]) == 4
+        assert max(later) <= 5
 
     run(main())
 
@@ -217,7 +247,7 @@ def test_a_torn_output_goes_on_from_its_last_whole_line(run: Run, people: Path, 
     run(enrich_csv(people, "http://x/{id}", output, fetch=api.fetch, workers=1))
     whole = output.read_bytes()
     first, second, third = whole.splitlines(keepends=True)
-    output.write_bytes(first + second + third[:-1])
+    output.write_bytes(first + second + third[:-3] + b"x" * 1000)
     api.asked.clear()
     summary = run(enrich_csv(people, "http://x/{id}", output, fetch=api.fetch))
     assert (summary.done, summary.skipped, api.asked) == (1, 2, ["http://x/3"])

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from longshore.aio.flow import WebError, fetch_bulk
@@ -329,9 +330,11 @@ def test_tls_with_a_certificate_that_is_trusted(run: Run, certificate: Path) -> 
 
 def test_a_certificate_that_is_not_trusted_is_refused_once(run: Run, certificate: Path) -> None:
     async def main() -> None:
+        time = FakeTime()
         async with serve_tls(certificate, reply()) as url:
-            (result,) = await fetch_bulk([url], sleep=FakeTime().sleep)
+            (result,) = await fetch_bulk([url], sleep=time.sleep)
         assert isinstance(result.error, ssl.SSLCertVerificationError)
+        assert time.slept == []
 
     run(main())
 
@@ -362,5 +365,26 @@ def test_a_server_that_never_shakes_hands_is_a_time_out(run: Run) -> None:
         server.close()
         while left_running():
             await asyncio.sleep(0)
+
+    run(main())
+
+
+def test_a_connection_that_comes_about_with_a_cancellation_is_closed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        opened, aborted = asyncio.Event(), asyncio.Event()
+
+        async def open_connection(*_args: object, **_more: object) -> tuple[None, SimpleNamespace]:
+            opened.set()
+            return None, SimpleNamespace(transport=SimpleNamespace(abort=aborted.set))
+
+        monkeypatch.setattr(asyncio, "open_connection", open_connection)
+        task = asyncio.create_task(StreamEngine().connect(("http", "127.0.0.1", 1)))
+        await opened.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert aborted.is_set()
 
     run(main())

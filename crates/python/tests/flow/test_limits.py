@@ -184,6 +184,27 @@ def test_who_is_cancelled_in_line_for_a_permit_has_taken_nothing(run: Run) -> No
     run(main())
 
 
+def test_two_that_give_up_in_one_moment_give_back_one_place(run: Run) -> None:
+    async def main() -> None:
+        limit = AdaptiveLimit(1, 1)
+
+        async def one() -> None:
+            async with limit.permit():
+                await asyncio.sleep(0)
+
+        async with limit.permit():
+            tasks = [asyncio.create_task(one()) for _ in range(3)]
+            await settle()
+        # The first has the place by now, and the second is next.
+        tasks[0].cancel()
+        tasks[1].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert [task.cancelled() for task in tasks] == [True, True, False]
+        assert limit.in_flight == 0
+
+    run(main())
+
+
 def test_a_failure_keeps_the_limit_from_rising(run: Run) -> None:
     async def main() -> None:
         limit = AdaptiveLimit(1, 8, start=1)

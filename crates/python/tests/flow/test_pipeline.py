@@ -23,7 +23,9 @@ from .loopback import Run, left_running, settle
 
 
 async def parse(row: str) -> int:
-    await asyncio.sleep(0)
+    # The later of some are done first.
+    for _ in range(-int(row) % 5 if row.isdigit() else 0):
+        await asyncio.sleep(0)
     return int(row)
 
 
@@ -134,6 +136,24 @@ def test_a_stream_that_is_left_leaves_no_task(run: Run) -> None:
         assert outcomes.progress.read < 30
 
     run(main())
+
+
+def test_a_stream_that_nobody_keeps_leaves_no_task(run: Run) -> None:
+    async def main() -> None:
+        async for _ in stream_pipeline(
+            [AsyncStep("double", double, 4), AsyncStep("again", double, 2)], range(1000)
+        ):
+            break
+        await settle()
+        assert left_running() == 0
+
+    run(main())
+
+
+def test_sizes_that_are_none_are_refused() -> None:
+    for step in (AsyncStep("double", double, 0), AsyncStep("double", double, 1, buffer=0)):
+        with pytest.raises(ValueError, match="must be 1"):
+            stream_pipeline([step], [])
 
 
 def test_a_source_that_raises_ends_the_run_after_what_it_gave(run: Run) -> None:

@@ -143,26 +143,33 @@ def test_close_takes_what_was_waiting_for_room_and_nothing_later(run: Run) -> No
     run(main())
 
 
-def test_close_does_not_wait_for_a_put_that_gave_up(run: Run) -> None:
+@pytest.mark.parametrize("both", [False, True])
+def test_close_knows_of_puts_that_have_a_place_and_have_not_run_yet(run: Run, both: bool) -> None:
     async def main() -> None:
         gate = asyncio.Event()
+        handled: list[int] = []
 
-        async def work(_: int) -> None:
+        async def work(item: int) -> None:
             await gate.wait()
+            if item == 1:
+                # It has the place that this item had, which goes on to the next, and that hears of it a moment later.
+                puts[0].cancel()
+                if both:
+                    asyncio.get_running_loop().call_soon(puts[1].cancel)
+            handled.append(item)
 
         queue = WorkQueue(work, workers=1, maxsize=1)
         await queue.put(0)
         await queue.put(1)
-        late = asyncio.create_task(queue.put(2))
+        puts = [asyncio.create_task(queue.put(item)) for item in (2, 3)]
         await settle()
         closing = asyncio.create_task(queue.close())
+        await settle()
         gate.set()
-        # It has its place now and has not run yet.
-        while queue.waiting or queue.in_flight > 1:
-            await asyncio.sleep(0)
-        late.cancel()
-        await asyncio.wait_for(closing, 10)
-        await asyncio.gather(late, return_exceptions=True)
+        await closing
+        assert handled == ([0, 1] if both else [0, 1, 3])
+        await asyncio.gather(*puts, return_exceptions=True)
+        assert [put.cancelled() for put in puts] == [True, both]
 
     run(main())
 

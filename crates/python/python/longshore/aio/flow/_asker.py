@@ -38,7 +38,7 @@ class Asker:
     """Sends the requests of one enrichment."""
 
     template: UrlTemplate
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)  # they may hold a token
     fetch: Fetch
     max_attempts: int
     backoff: Backoff
