@@ -57,7 +57,7 @@ def two(*shapes: tuple[int, int]) -> list[Way]:
 
 
 # The first is what the others' ratios are over. What the SDK does: 512 files a request and four requests at
-# once; a large file goes up in one request, and comes down in parts, four at once.
+# once; a large file comes down in parts, four at once.
 SMALL = [one(32), one(8), one(20), one(128), *two((1, 32), (1, 128), (4, 32), (4, 128)), one(4, 512)]
 BIG = [one(1), one(4), *two((1, 1), (1, 4), (4, 4))]
 MIXED = [one(8), *two((1, 8), (4, 8))]
