@@ -1,10 +1,11 @@
-"""Longshore in an event loop: `AsyncClient`, and `longshore.aio.flow` for many things at once."""
+"""Longshore in an event loop: `AsyncClient`, `AsyncStore`, and `longshore.aio.flow` for many things at once."""
 
 from __future__ import annotations
 
 from longshore._longshore import Hand
 from longshore.aio._client import AsyncClient, AsyncFiles
 from longshore.aio._locks import AsyncLockHandle, AsyncLocks
+from longshore.aio._store import AsyncReading, AsyncStore
 from longshore.aio._streams import AsyncContent, AsyncListing
 from longshore.aio._watch import Progress
 
@@ -15,6 +16,8 @@ __all__ = [
     "AsyncListing",
     "AsyncLockHandle",
     "AsyncLocks",
+    "AsyncReading",
+    "AsyncStore",
     "Hand",
     "Progress",
 ]
