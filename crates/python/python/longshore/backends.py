@@ -84,6 +84,14 @@ class Backend:
                 self._core = Core(self._url, self._options, dict(os.environ))
             return self._core
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process opens it by, secrets too."""
+        return {name: value for name, value in vars(self).items() if name not in ("_core", "_opening")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be the same storage, not open yet."""
+        vars(self).update(state, _core=None, _opening=threading.Lock())
+
     def _shown(self) -> str:
         return repr(self._url)
 
@@ -123,6 +131,11 @@ class MemoryBackend(_Literal):
     def __init__(self, **options: Any) -> None:
         """Begin with no file."""
         super().__init__("memory:", options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Refuse: what is in memory goes to no other process."""
+        message = "the files of a MemoryBackend are of this process alone"
+        raise TypeError(message)
 
 
 class LocalBackend(_Literal):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import timedelta
 from pathlib import Path
 
@@ -106,3 +107,14 @@ def test_a_storage_that_is_away_is_told(folder: Path) -> None:
         store.read_bytes("f")
     assert raised.value.is_retryable and raised.value.backend == "s3"
     assert folder.exists()
+
+
+def test_a_backend_goes_to_another_process(folder: Path) -> None:
+    backend = LocalBackend(folder, durability="none")
+    with longshore.Store(backend) as store:
+        store.write("f", b"1")
+    again = pickle.loads(pickle.dumps(backend))
+    with longshore.Store(again) as store:
+        assert store.read_bytes("f") == b"1"
+    with pytest.raises(TypeError, match="of this process"):
+        pickle.dumps(MemoryBackend())

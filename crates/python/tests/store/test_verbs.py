@@ -105,7 +105,7 @@ def test_content_comes_from_anything_that_gives_bytes(backend: Backend, run: Run
         async with AsyncStore(backend) as store:
             with (folder / "source").open("rb") as file:
                 file.seek(7)
-                sources = [
+                sources: list[Any] = [
                     data,
                     bytearray(data),
                     memoryview(data),
