@@ -107,6 +107,15 @@ impl Store {
         Ok(Self { store: Arc::new(store), root: StorePath::ROOT })
     }
 
+    /// Gives a path as every store has it, for the backend of that name.
+    #[staticmethod]
+    fn normal_path(py: Python<'_>, path: &str, backend: &str) -> PyResult<String> {
+        match StorePath::parse(path) {
+            Ok(normal) => Ok(normal.as_str().to_owned()),
+            Err(error) => Err(failure::exception_at(py, &error, path, backend)),
+        }
+    }
+
     /// Gives the store of a folder of this one.
     fn child(&self, py: Python<'_>, path: &str) -> PyResult<Self> {
         let below = StorePath::parse(path).map_err(|error| self.refuse(py, path, &error))?;

@@ -293,19 +293,37 @@ def _of_client(
     return error
 
 
-_OF_STORE: dict[str, tuple[type[StoreError], int | None]] = {
-    "NotFound": (NotFound, errno.ENOENT),
-    "AlreadyExists": (AlreadyExists, errno.EEXIST),
-    "PermissionDenied": (PermissionDenied, errno.EACCES),
-    "InvalidPath": (InvalidPath, None),
-    "InvalidInput": (InvalidInput, None),
-    "InvalidContent": (ContentMismatch, None),
-    "Unsupported": (CapabilityNotSupported, None),
-    "DirectoryNotEmpty": (DirectoryNotEmpty, errno.ENOTEMPTY),
-    "PreconditionFailed": (PreconditionFailed, None),
-    "StorageFull": (StorageFull, errno.ENOSPC),
-    "Unavailable": (BackendUnavailable, None),
+_OF_STORE: dict[str, type[StoreError]] = {
+    "NotFound": NotFound,
+    "AlreadyExists": AlreadyExists,
+    "PermissionDenied": PermissionDenied,
+    "InvalidPath": InvalidPath,
+    "InvalidInput": InvalidInput,
+    "InvalidContent": ContentMismatch,
+    "Unsupported": CapabilityNotSupported,
+    "DirectoryNotEmpty": DirectoryNotEmpty,
+    "PreconditionFailed": PreconditionFailed,
+    "StorageFull": StorageFull,
+    "Unavailable": BackendUnavailable,
 }
+
+_ERRNO: dict[type[StoreError], int] = {
+    NotFound: errno.ENOENT,
+    AlreadyExists: errno.EEXIST,
+    PermissionDenied: errno.EACCES,
+    DirectoryNotEmpty: errno.ENOTEMPTY,
+    StorageFull: errno.ENOSPC,
+}
+
+
+def _locate(error: StoreError, path: str | None, backend: str | None) -> None:
+    """Add the path and the backend, unless they are known already."""
+    error.path = path if error.path is None else error.path
+    error.backend = backend if error.backend is None else error.backend
+    if isinstance(error, OSError):
+        error.filename = error.path
+        if error.errno is None:
+            error.errno = _ERRNO.get(type(error))
 
 
 def _of_store(
@@ -319,11 +337,11 @@ def _of_store(
     os_error: int | None = None,
 ) -> StoreError:
     """Make the exception of an error of a store."""
-    found, usual = _OF_STORE.get(kind, (StoreError, None))
-    error = found(message)
-    error.path, error.backend, error.retry_after = path, backend, retry_after
+    error = _OF_STORE.get(kind, StoreError)(message)
+    error.retry_after = retry_after
     if isinstance(error, OSError):
-        error.errno, error.filename = os_error or usual, path
+        error.errno = os_error
+    _locate(error, path, backend)
     if isinstance(error, CapabilityNotSupported):
         error.capability = capability
     return error

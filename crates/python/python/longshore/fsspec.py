@@ -42,7 +42,7 @@ def _told(entry: FileInfo | FolderEntry) -> dict[str, Any]:
 
 
 class StoreFileSystem(AsyncFileSystem):
-    """A store as fsspec has file systems. A file that is written is there once it is closed, in place of an older one."""
+    """A store as fsspec has file systems. A written file is there once it is closed, in place of an older one."""
 
     protocol = "longshore-store"
     root_marker = ""

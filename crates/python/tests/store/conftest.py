@@ -8,13 +8,26 @@ from pathlib import Path
 import pytest
 from longshore.backends import Backend, LocalBackend, MemoryBackend
 
+from store.attic import Attic
+
+
+def empty(kind: str, folder: Path) -> Backend:
+    """Return an empty backend of a kind."""
+    if kind == "memory":
+        return MemoryBackend()
+    return Attic() if kind == "python" else LocalBackend(folder / "store", durability="none")
+
+
+@pytest.fixture(params=["memory", "local", "python"])
+def backend(request: pytest.FixtureRequest, folder: Path) -> Backend:
+    """Return an empty backend of any kind."""
+    return empty(request.param, folder)
+
 
 @pytest.fixture(params=["memory", "local"])
-def backend(request: pytest.FixtureRequest, folder: Path) -> Backend:
-    """Return an empty backend of either kind."""
-    if request.param == "memory":
-        return MemoryBackend()
-    return LocalBackend(folder / "store", durability="none")
+def native(request: pytest.FixtureRequest, folder: Path) -> Backend:
+    """Return an empty backend of Rust's."""
+    return empty(request.param, folder)
 
 
 def files_below(folder: Path) -> set[str]:

@@ -21,8 +21,8 @@ def file_system(backend: Backend) -> Any:
     return StoreFileSystem(backend=backend)
 
 
-def test_files_and_folders_are_those_of_the_store(backend: Backend, folder: Path) -> None:
-    fs, store = file_system(backend), longshore.Store(backend)
+def test_files_and_folders_are_those_of_the_store(native: Backend, folder: Path) -> None:
+    fs, store = file_system(native), longshore.Store(native)
     fs.pipe({"a/b.txt": b"hello", "a/c/d.csv": b"x"})
     assert store.read_text("a/b.txt") == "hello" and fs.cat("a/b.txt") == b"hello"
     assert fs.cat_file("longshore-store://a/b.txt", start=-2) == b"lo"
@@ -49,8 +49,8 @@ def test_files_and_folders_are_those_of_the_store(backend: Backend, folder: Path
     assert fs.find("") == ["put.txt"]
 
 
-def test_a_file_is_opened(backend: Backend) -> None:
-    fs, store = file_system(backend), longshore.Store(backend)
+def test_a_file_is_opened(native: Backend) -> None:
+    fs, store = file_system(native), longshore.Store(native)
     data = bytes(range(256)) * 20_000
     with fs.open("f", "wb") as file:
         for start in range(0, len(data), 1000):
@@ -71,8 +71,8 @@ def test_a_file_is_opened(backend: Backend) -> None:
         fs.open("f", "ab")
 
 
-def test_what_was_not_closed_well_is_not_there(backend: Backend) -> None:
-    fs, store = file_system(backend), longshore.Store(backend)
+def test_what_was_not_closed_well_is_not_there(native: Backend) -> None:
+    fs, store = file_system(native), longshore.Store(native)
     with pytest.raises(LookupError), fs.open("f", "wb") as file:
         file.write(b"x" * 3_000_000)
         raise LookupError

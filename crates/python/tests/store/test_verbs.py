@@ -18,6 +18,8 @@ from longshore.aio.ext.write import write_with_hash
 from longshore.backends import Backend, LocalBackend, MemoryBackend
 from longshore.ext.write import write_with_hash as write_with_hash_here
 
+from store.attic import Attic
+
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
@@ -249,6 +251,18 @@ def test_spellings_of_one_path_are_one(backend: Backend, run: Run) -> None:
     run(main)
 
 
+def test_metadata_is_short_and_plain(backend: Backend, run: Run) -> None:
+    async def main() -> None:
+        async with AsyncStore(backend) as store:
+            for wrong in ({"Key": "v"}, {"k": "ä"}, {"k": "x" * 3000}):
+                with pytest.raises(ValueError, match="metadata|no key|ASCII") as raised:
+                    await store.write("f", b"", metadata=wrong)
+                assert isinstance(raised.value, exceptions.InvalidInput) and raised.value.path == "f"
+            assert not await store.exists("f")
+
+    run(main)
+
+
 def test_an_error_tells_path_and_backend(run: Run) -> None:
     async def main() -> None:
         async with AsyncStore(MemoryBackend(), "root") as store:
@@ -259,9 +273,6 @@ def test_an_error_tells_path_and_backend(run: Run) -> None:
             assert isinstance(error, exceptions.StoreError) and (error.errno, error.filename) == (2, "a/b")
             assert (error.path, error.backend) == ("a/b", "memory")
             assert str(error) == "not found | path='a/b' | backend='memory'"
-            for wrong in ({"Key": "v"}, {"k": "ä"}, {"k": "x" * 3000}):
-                with pytest.raises(ValueError, match="metadata|no key|ASCII"):
-                    await store.write("f", b"", metadata=wrong)
 
     run(main)
 
@@ -342,12 +353,12 @@ def test_a_digest_comes_with_a_write(backend: Backend, run: Run) -> None:
         ContentDigest("sha256", "xyz")
 
 
-def test_a_thread_has_the_same_verbs(backend: Backend) -> None:
-    with longshore.Store(backend, "d") as store:
+def test_a_thread_has_the_same_verbs(native: Backend) -> None:
+    with longshore.Store(native, "d") as store:
         assert store.write("f", iter([b"he", b"llo"]), metadata={"k": "v"}).metadata == {"k": "v"}
         assert store.read_text("f") == "hello" and b"".join(store.read("f")) == b"hello"
         assert [info.path for info in store.list_files()] == ["f"]
-        assert store.get_file_info("f").size == 5 and store.child("x") == longshore.Store(backend, "d/x")
+        assert store.get_file_info("f").size == 5 and store.child("x") == longshore.Store(native, "d/x")
         store.move("f", "g")
         with pytest.raises(FileNotFoundError):
             store.read_bytes("f")
@@ -357,6 +368,25 @@ def test_a_thread_has_the_same_verbs(backend: Backend) -> None:
         store.delete("g")
     with pytest.raises(exceptions.ClosedError):
         store.exists("g")
+
+
+def test_a_backend_of_python_is_for_loops(run: Run) -> None:
+    store = longshore.Store(Attic(), "d")
+    with pytest.raises(TypeError, match="AsyncStore"):
+        store.read_bytes("f")
+
+    class Broken(Attic):
+        async def stat(self, path: str) -> FileInfo | FolderEntry:
+            raise ConnectionResetError(104, f"reset at {path}")
+
+    async def main() -> None:
+        async with AsyncStore(Broken()) as store:
+            with pytest.raises(exceptions.BackendUnavailable, match="reset") as raised:
+                await store.exists("a")
+            assert (raised.value.path, raised.value.backend) == ("a", "attic")
+            assert isinstance(raised.value.__cause__, ConnectionResetError)
+
+    run(main)
 
 
 async def nothing() -> AsyncIterator[bytes]:

@@ -8,8 +8,10 @@ from longshore.aio._locks import AsyncLockHandle, AsyncLocks
 from longshore.aio._store import AsyncReading, AsyncStore
 from longshore.aio._streams import AsyncContent, AsyncListing
 from longshore.aio._watch import Progress
+from longshore.aio.backend import AsyncBackend
 
 __all__ = [
+    "AsyncBackend",
     "AsyncClient",
     "AsyncContent",
     "AsyncFiles",

@@ -228,10 +228,13 @@ class AsyncStore:
                 raise TypeError(message)
             said = reading(content, None, None)
             source, chunks, done = said.source, said.chunks, said.done
-        fed = Feed() if source is None else None
+        # A backend written in Python takes the chunks themselves.
+        fed = Feed() if source is None and isinstance(core, Core) else None
+        if source is None:
+            source = ("chunks", chunks) if fed is None else ("feed", fed)
         writing = core.write(
             path,
-            source or ("feed", fed),
+            source,
             overwrite=overwrite,
             metadata=dict(metadata) if metadata else None,
             media_type=media_type,
