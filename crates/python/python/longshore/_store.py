@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -223,8 +224,8 @@ class Store:
             source: tuple[Any, ...] | None = ("bytes", content)
             chunks, done = None, None
         else:
-            if isinstance(content, str):
-                message = "content is bytes: write text with write_text"
+            if content is None or isinstance(content, (str, os.PathLike)):
+                message = "content is bytes, an open file or an iterator of bytes; write text with write_text"
                 raise TypeError(message)
             said = reading(content, None, None)
             source, chunks, done = said.source, said.chunks, said.done

@@ -118,3 +118,11 @@ def test_a_backend_goes_to_another_process(folder: Path) -> None:
         assert store.read_bytes("f") == b"1"
     with pytest.raises(TypeError, match="of this process"):
         pickle.dumps(MemoryBackend())
+
+
+def test_what_a_backend_lacks_is_told_before_it_is_asked() -> None:
+    with longshore.Store(SFTPBackend("127.0.0.1", port=1, username="u", accept_any_host_key=True)) as store:
+        with pytest.raises(exceptions.CapabilityNotSupported) as raised:
+            store.write("f", b"", metadata={"k": "v"})
+        assert (raised.value.capability, raised.value.path) == ("metadata", "f")
+        assert raised.value.backend == "sftp" and not store.supports(longshore.Capability("metadata"))

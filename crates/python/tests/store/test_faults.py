@@ -249,3 +249,45 @@ def test_threads_and_loops_share_a_backend() -> None:
         worker.join()
     with longshore.Store(backend) as store:
         assert len(store.list_files(recursive=True).all()) == 250
+
+
+def test_a_forked_child_is_told() -> None:
+    with longshore.Store(MemoryBackend()) as store:
+        store.write("f", b"1")
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                store.read_bytes("f")
+                told = b"nothing"
+            except RuntimeError as error:
+                told = str(error).encode()
+            os.write(writer, told)
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as file:
+            assert b"forked" in file.read()
+        os.waitpid(child, 0)
+
+
+def test_the_interpreter_ends_while_much_is_written(folder: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import asyncio, sys
+        from longshore.aio import AsyncStore
+        from longshore.backends import LocalBackend
+
+        async def main():
+            store = AsyncStore(LocalBackend(sys.argv[1]))
+            writing = [asyncio.ensure_future(store.write(str(number), b"x" * 100_000)) for number in range(200)]
+            await asyncio.sleep(0)
+            assert not all(task.done() for task in writing)
+
+        asyncio.run(main())
+        """
+    )
+    argv = [sys.executable, "-X", "dev", "-c", program, str(folder / "store")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and "panic" not in done.stderr, done.stderr
+    with longshore.Store(local(folder)) as store:
+        assert all(info.size == 100_000 for info in store.list_files())

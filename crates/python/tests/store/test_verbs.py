@@ -121,9 +121,9 @@ def test_content_comes_from_anything_that_gives_bytes(backend: Backend, run: Run
                     assert await store.read_bytes(f"f{place}") == data
                     assert await store.read(f"f{place}").read() == data
                 assert file.read() == b""
-            wrongs: Any = ["text", 5, None, [1, 2], ["text"]]
+            wrongs: Any = ["text", 5, None, [1, 2], ["text"], folder, io.StringIO("text")]
             for wrong in wrongs:
-                with pytest.raises(TypeError):
+                with pytest.raises(TypeError, match="bytes|text"):
                     await store.write("wrong", wrong)
             assert not await store.exists("wrong")
 
