@@ -90,7 +90,9 @@ class RustusPeer(CargoPeer):
     def serve(self, data: Path, port: int) -> list[str]:
         """Serve with the files in one folder and what is known of them in another."""
         places = ["--data-dir", str(data / "files"), "--info-dir", str(data / "info")]
-        return [str(self.program), "--host", "127.0.0.1", "--port", str(port), "--workers", "2", *places]
+        # It takes 256 KiB unless it is told otherwise, and refuses the rest.
+        limits = ["--workers", "2", "--max-body-size", str(4 * 1024**3)]
+        return [str(self.program), "--host", "127.0.0.1", "--port", str(port), *limits, *places]
 
     def up(self, server: Server | None, work: Work, source: Path) -> Command:
         """Write curl's list of transfers, and POST them."""

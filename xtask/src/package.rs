@@ -22,7 +22,8 @@ pub fn check(root: &Path, tools: &Path, longshore: &Path, out: &mut dyn Write) -
     let mut passed = run(bin.join("python"), &["generate.py", "--check"])?;
     passed &= run(bin.join("ruff"), &["check", "--no-cache", "."])?;
     passed &= run(bin.join("ruff"), &["format", "--check", "--no-cache", "."])?;
-    passed &= run(bin.join("mypy"), &["--no-incremental", "python/longshore", "generate.py", "tests"])?;
+    passed &=
+        run(bin.join("mypy"), &["--no-incremental", "python/longshore", "generate.py", "tests", "examples"])?;
     if !passed {
         return Ok(false);
     }

@@ -1,6 +1,6 @@
 //! The native half of the Python package `longshore`: the Rust client, waited for from asyncio and from threads.
 //!
-//! Python sees few, plain things here: [`Pending`](pending::Pending) work, streams of it, and verbs that take and give
+//! Python sees few, plain things here: `Pending` work, streams of it, and verbs that take and give
 //! dictionaries. What people use is written in Python, over these.
 
 mod client;

@@ -88,7 +88,9 @@ def test_waiting_twice_is_an_error(server: Server) -> None:
 def test_an_interrupt_ends_what_waits(server: Server) -> None:
     program = textwrap.dedent(
         """
-        import sys, longshore
+        import signal, sys, longshore
+        # A shell's background job begins with the signal ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         c = longshore.Client(sys.argv[1], sys.argv[2])
         newest = c.workspaces.get_current().seq
         print("waits", flush=True)
@@ -99,13 +101,16 @@ def test_an_interrupt_ends_what_waits(server: Server) -> None:
         """
     )
     argv = [sys.executable, "-c", program, server.key, server.url]
-    child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stdout.readline() == "waits\n"
-    time.sleep(0.3)
-    child.send_signal(signal.SIGINT)
-    assert child.communicate(timeout=20)[0] == "interrupted\n"
-    assert child.returncode == 0
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "waits\n"
+            time.sleep(0.3)
+            child.send_signal(signal.SIGINT)
+            assert child.communicate(timeout=20)[0] == "interrupted\n"
+            assert child.returncode == 0
+        finally:
+            child.kill()
 
 
 def test_a_forked_child_is_told(server: Server) -> None:

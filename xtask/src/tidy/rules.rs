@@ -360,8 +360,14 @@ pub const WARN_LINES: usize = 500;
 pub const FAIL_LINES: usize = 800;
 pub const SIZED: &[&str] = &["rs", "py", "pyi", "sh", "md", "toml", "js", "ts", "css", "html"];
 /// Generated, or growing by nature.
-pub const SIZE_EXEMPT: &[&str] =
-    &["CHANGELOG.md", "docs/cli.md", "docs/error-codes.md", "docs/longshore.toml", "docs/openapi.json"];
+pub const SIZE_EXEMPT: &[&str] = &[
+    "CHANGELOG.md",
+    "crates/python/python/longshore/models.py",
+    "docs/cli.md",
+    "docs/error-codes.md",
+    "docs/longshore.toml",
+    "docs/openapi.json",
+];
 
 /// Folders that are never looked into, wherever they are.
 pub const SKIPPED_FOLDERS: &[&str] =

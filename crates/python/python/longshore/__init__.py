@@ -14,7 +14,8 @@
 from __future__ import annotations
 
 from longshore import backends, exceptions, models, store_models, webhooks
-from longshore._client import Client, Files
+from longshore._client import Client
+from longshore._files import Files
 from longshore._locks import LockHandle, Locks
 from longshore._longshore import Hand, __version__
 from longshore._outcomes import Downloaded, Outcome

@@ -1,4 +1,4 @@
-"""What the tests share: a server of HTTP on the loopback, time that nobody waits for, and a look at what is left running."""
+"""What the tests share: a server on the loopback, time that nobody waits for, a look at what is left."""
 
 from __future__ import annotations
 
@@ -93,6 +93,17 @@ class FakeTime:
         self.slept.append(seconds)
         self.now += seconds
         await asyncio.sleep(0)
+
+
+class LazyTime(FakeTime):
+    """A clock that sleeping moves when everything else has come to a stop."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        until = self.now + seconds
+        for _ in range(100):
+            await asyncio.sleep(0)
+        self.now = max(self.now, until)
 
 
 def left_running() -> int:

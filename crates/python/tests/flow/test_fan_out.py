@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 
@@ -175,6 +176,23 @@ def test_a_closed_generator_leaves_nothing_running(run: Run) -> None:
     assert watch.begun == watch.cancelled > 0
 
 
+def test_a_generator_that_nobody_keeps_leaves_nothing_running(run: Run) -> None:
+    async def main() -> None:
+        watch = Watch()
+
+        async def work(item: int) -> int:
+            return item if item == 0 else await watch.hang(item)
+
+        async for _ in bounded(work, range(100), 5):
+            break
+        gc.collect()
+        await settle()
+        assert left_running() == 0
+        assert watch.begun == watch.cancelled > 0
+
+    run(main())
+
+
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_source_that_raises_in_the_middle_ends_after_what_it_gave(run: Run, is_async: bool) -> None:
     def source() -> Iterator[int]:
@@ -213,13 +231,35 @@ def test_a_source_that_is_not_read_to_its_end_is_closed(run: Run) -> None:
     assert closed == [True]
 
 
-def test_a_slow_reader_slows_the_work(run: Run) -> None:
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_slow_reader_slows_the_work(run: Run, ordered: bool) -> None:
     async def main() -> None:
-        watch = Watch()
-        async with aclosing(bounded(watch.work, range(1000), 4)) as outcomes:
-            await outcomes.__anext__()
+        watch, taken = Watch(), 0
+        async for _ in bounded(watch.work, range(100), 4, ordered=ordered):
+            taken += 1
             await settle()
-            assert watch.begun <= 5
+            assert watch.begun - taken <= 4
+        assert taken == 100
+
+    run(main())
+
+
+def test_in_order_one_that_takes_long_holds_up_what_comes_later(run: Run) -> None:
+    async def main() -> None:
+        watch, gate = Watch(), asyncio.Event()
+
+        async def work(item: int) -> int:
+            if item == 0:
+                await gate.wait()
+            return await watch.work(item)
+
+        outcomes = bounded(work, range(100), 4, ordered=True)
+        first = asyncio.ensure_future(outcomes.__anext__())
+        await settle()
+        assert watch.begun == 3
+        gate.set()
+        assert (await first).value == 0
+        assert [outcome.index async for outcome in outcomes] == list(range(1, 100))
 
     run(main())
 

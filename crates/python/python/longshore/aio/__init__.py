@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from longshore._longshore import Hand
-from longshore.aio._client import AsyncClient, AsyncFiles
+from longshore.aio._client import AsyncClient
+from longshore.aio._files import AsyncFiles
 from longshore.aio._locks import AsyncLockHandle, AsyncLocks
 from longshore.aio._store import AsyncReading, AsyncStore
 from longshore.aio._streams import AsyncContent, AsyncListing

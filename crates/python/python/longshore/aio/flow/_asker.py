@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 Fetch = Callable[[str, Mapping[str, str]], Awaitable[tuple[int, Mapping[str, str], bytes]]]
 """GETs a URL with headers, and returns the answer's status, headers and body."""
 
-MAX_PAUSE = 600.0
-"""The most seconds that a `Retry-After` closes the way to the server for."""
 MAX_ANSWER = 8 << 20
 """The longest answer in bytes; a longer one is a failure of its row."""
 
@@ -40,7 +38,7 @@ class Asker:
     """Sends the requests of one enrichment."""
 
     template: UrlTemplate
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)  # they may hold a token
     fetch: Fetch
     max_attempts: int
     backoff: Backoff
@@ -84,7 +82,7 @@ class Asker:
                 if is_overload(error):
                     permit.throttled()
                 if error.is_retryable and error.retry_after is not None:
-                    self.gate.close_for(min(error.retry_after, MAX_PAUSE))
+                    self.gate.close_for(min(error.retry_after, self.backoff.retry_after_cap))
                 raise
         if len(body) > MAX_ANSWER:
             raise WebError("web_too_large", f"the answer has more than {MAX_ANSWER} bytes", status=status)

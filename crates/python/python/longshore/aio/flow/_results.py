@@ -32,7 +32,9 @@ def merge(columns: dict[str, str], answer: object) -> dict[str, Any]:
         **columns,
         **{name: value for name, value in fields.items() if name not in columns},
     }
-    for name in fields.keys() & columns.keys():
+    for name in fields:
+        if name not in columns:
+            continue
         free = f"answer.{name}"
         while free in merged:
             free = f"answer.{free}"

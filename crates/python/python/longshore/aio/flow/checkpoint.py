@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from .tasks import run_blocking
+from .tasks import open_blocking, run_blocking
 
 if TYPE_CHECKING:
     from .tasks import Clock
@@ -60,7 +60,8 @@ class Checkpoint:
             OSError: It cannot be read or written.
 
         """
-        self._file, self.done = await run_blocking(_open, self.path, pipeline)
+        opened = await open_blocking(_Opened, self.path, pipeline)
+        self._file, self.done = opened.file, frozenset(opened.done)
         self._written = self._clock()
 
     async def add(self, key: str) -> None:
@@ -95,36 +96,47 @@ def _write(file: BinaryIO, data: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def _open(path: Path, pipeline: str) -> tuple[BinaryIO, frozenset[str]]:
-    header = _line({"longshore_pipeline": 1, "name": pipeline})
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666), "r+b")
-    try:
-        _lock(file, path)
-        first = file.readline(len(header))
+class _Opened:
+    """A checkpoint in use: its file, at the end of its last whole line, and the keys that it had."""
+
+    def __init__(self, path: Path, pipeline: str) -> None:
+        self.done: set[str] = set()
+        self.file = os.fdopen(
+            os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666), "r+b"
+        )
+        try:
+            _lock(self.file, path)
+            self._read(path, pipeline)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self.file.close()
+
+    def _read(self, path: Path, pipeline: str) -> None:
+        header = _line({"longshore_pipeline": 1, "name": pipeline})
+        # No further than the header goes, for the first line of another file may be all of it.
+        first = self.file.readline(len(header))
         if first != header:
             # A process may have been killed before it had written the whole header.
             if not header.startswith(first):
                 raise CheckpointError(f"{path} is no checkpoint of the pipeline {pipeline!r}")
-            file.seek(0)
-            file.truncate()
-            _write(file, header)
-            return file, frozenset()
-        done: set[str] = set()
+            self.file.seek(0)
+            self.file.truncate()
+            _write(self.file, header)
+            return
         whole = len(header)
-        for line in file:
+        for line in self.file:
             if not line.endswith(b"\n"):
                 break
             whole += len(line)
             try:
-                done.add(json.loads(line)["key"])
+                self.done.add(json.loads(line)["key"])
             except (ValueError, KeyError, TypeError):
                 continue  # what a disk made of a lost page is the key of nothing
-        file.seek(whole)
-        file.truncate()
-    except BaseException:
-        file.close()
-        raise
-    return file, frozenset(done)
+        self.file.seek(whole)
+        self.file.truncate()
 
 
 def _lock(file: BinaryIO, path: Path) -> None:

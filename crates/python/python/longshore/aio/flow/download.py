@@ -15,7 +15,7 @@ from . import _http
 from .fan_out import gather_bounded
 from .filename import name_of_answer, numbered
 from .retry import Backoff, retry_async
-from .tasks import run_blocking
+from .tasks import open_blocking, run_blocking
 from .web import WebError, check_status, may_retry
 
 if TYPE_CHECKING:
@@ -224,7 +224,10 @@ class _Folder:
         """Write a file, and give it the first name like `name` that no other of this call has."""
         part = self.path / f".longshore-{secrets.token_hex(8)}.part"
         try:
-            file = await _on_disk(_create, part)
+            try:
+                file = await open_blocking(_create, part)
+            except OSError as error:
+                raise _LocalError(error) from error
             try:
                 size = await _write(file, chunks)
             finally:

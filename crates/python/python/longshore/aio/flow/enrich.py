@@ -11,20 +11,23 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from . import _http
-from ._asker import MAX_PAUSE, Asker, Fetch, Reply
+from ._asker import Asker, Fetch, Reply
 from ._results import EnrichError, Results, merge, write_line
 from ._rows import Row, RowError, Rows, UrlTemplate, open_table
 from .adaptive import AdaptiveLimit
 from .fan_out import bounded
 from .rate import Gate, Limiter
 from .retry import Backoff
-from .tasks import run_blocking
+from .tasks import open_blocking, run_blocking
 from .web import WebError, code_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
     from .tasks import Clock, Sleep
+
+MAX_PAUSE = 600.0
+"""The most seconds that a `Retry-After` closes the way to the server for, by default."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ async def enrich_csv(
     ```
 
     Args:
-        source: The table, with a header: a path, a file (text, or bytes of UTF-8; it stays open), or lines.
+        source: The table, with a header: a path, a file (text, or bytes of UTF-8; it stays open), or lines. Rows
+            are read as they are needed, on the loop's thread.
         url_template: `{column}` becomes the row's value, percent-encoded; none may choose the host.
         output: The file of JSON lines, in the order of the answers. Columns always keep their values: a field
             of the answer that has a column's name is put under `answer.<name>`, and an answer that is no JSON
@@ -88,10 +92,10 @@ async def enrich_csv(
         max_attempts: How often a row is tried in all: again after 429, 408, 425, 5xx (but for 501 and 505)
             and faults of the network. A `Retry-After` closes the way for all rows together, up to ten
             minutes.
-        backoff: The pauses between attempts.
+        backoff: The pauses between attempts; its `retry_after_cap` is ten minutes unless given.
         delimiter: What stands between cells.
         fetch: What sends a request: `fetch(url, headers) -> (status, headers, body)`.
-        on_progress: Called after each row. What it raises ends the run; what is written stays.
+        on_progress: Called after each row that was asked about. What it raises ends the run; what is written stays.
         clock: Seconds, for the pauses.
         sleep: How to wait.
 
@@ -108,6 +112,8 @@ async def enrich_csv(
         OSError: A file cannot be read or written.
 
     """
+    if max_attempts < 1:
+        raise ValueError(f"max_attempts must be 1 or more, not {max_attempts}")
     sent = dict(headers or {})
     if token is not None:
         if not token.isascii() or not token.isprintable() or " " in token:
@@ -123,16 +129,16 @@ async def enrich_csv(
             headers=sent,
             fetch=fetch,
             max_attempts=max_attempts,
-            backoff=replace(backoff or Backoff(), retry_after_cap=MAX_PAUSE),
+            backoff=backoff or Backoff(retry_after_cap=MAX_PAUSE),
             limit=AdaptiveLimit(1, workers, start=workers),
             gate=Gate(clock=clock, sleep=sleep),
             rate=rate if isinstance(rate, Limiter) else Limiter(rate, clock=clock, sleep=sleep),
             sleep=sleep,
         )
-        results = await run_blocking(Results, output, rows, repr((url_template, key)))
+        results = await open_blocking(Results, output, rows, repr((url_template, key)))
         try:
             run = _Run(rows, results, EnrichSummary(0, 0, 0, 0, output, failures))
-            with failures.open("wb", buffering=0) as failed:
+            with await open_blocking(_open_anew, failures) as failed:
                 async with aclosing(bounded(asker.ask, run.left(failed), workers)) as outcomes:
                     async for outcome in outcomes:
                         run.write(outcome.unwrap(), failed)
@@ -185,6 +191,10 @@ class _Run:
             failed=old.failed + failed,
             skipped=old.skipped + skipped,
         )
+
+
+def _open_anew(path: Path) -> IO[bytes]:
+    return path.open("wb", buffering=0)
 
 
 def _is_same(one: Path, other: Path) -> bool:

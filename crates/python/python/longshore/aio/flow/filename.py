@@ -43,6 +43,8 @@ def name_of_disposition(field: str) -> str | None:
     pattern = r";\s*([^=;\s]+)\s*(?:=\s*(?:\"((?:\\[\"\\]|[^\"])*)\"?|([^;]*)))?"
     for match in re.finditer(pattern, field):
         name, quoted, token = match[1].lower(), match[2], match[3]
+        if quoted is None and token is None:
+            continue
         value = re.sub(r"\\([\"\\])", r"\1", quoted) if quoted is not None else (token or "").strip()
         if name == "filename*":
             charset, _, encoded = value.partition("'")

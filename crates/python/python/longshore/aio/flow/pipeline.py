@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .checkpoint import Checkpoint
-from .pipeline_run import PipelineRun
+from .pipeline_run import PipelineRun, Work
 from .steps import AsyncStep, PipelineResult, StepFn
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def stream_pipeline(
     opened = (
         checkpoint if checkpoint is None or isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     )
-    return PipelineRun(named, data, name=name, key=key, checkpoint=opened, on_progress=on_progress)
+    work = Work(named, data, name=name, key=key, checkpoint=opened, on_progress=on_progress)
+    return PipelineRun(work)
 
 
 def _name(fn: StepFn) -> str:

@@ -70,29 +70,11 @@ class PipelineRun:
     outcome that was handed out last then counts as not done.
     """
 
-    def __init__(
-        self,
-        steps: Sequence[AsyncStep],
-        data: Iterable[Any] | AsyncIterable[Any],
-        *,
-        name: str,
-        key: Callable[[Any], str] | None,
-        checkpoint: Checkpoint | None,
-        on_progress: Callable[[Progress], object] | None,
-    ) -> None:
-        """Hold what `stream_pipeline` was given."""
-        self.progress = Progress([StepProgress(step.name) for step in steps])
+    def __init__(self, work: Work) -> None:
+        """Hold the work; `stream_pipeline` makes it."""
+        self.progress = work.progress
         """How far the run is; it changes while the run goes on."""
-        self._steps, self._data, self._name, self._key = steps, data, name, key
-        self._checkpoint, self._on_progress = checkpoint, on_progress
-        self._finished: list[str] = []
-        self._fault: BaseException | None = None
-        self._queues = [
-            WorkQueue(self._worker(number), step.concurrency, step.buffer or step.concurrency)
-            for number, step in enumerate(steps)
-        ]
-        self._outlet = _Outlet(Slots(steps[-1].concurrency if steps else 1))
-        self._stream = self._run()
+        self._stream = work.run()
 
     def __aiter__(self) -> AsyncIterator[Done | Failure]:
         """Iterate over the outcomes."""
@@ -130,7 +112,38 @@ class PipelineRun:
         done.sort(key=lambda pair: pair[0])
         return PipelineResult([item for _, item in done], failures, self.progress)
 
-    async def _run(self) -> AsyncGenerator[tuple[tuple[int, ...], Done | Failure], None]:
+
+class Work:
+    """What a run is made of. It does not know its `PipelineRun`, so that one that nobody keeps ends all this."""
+
+    def __init__(
+        self,
+        steps: Sequence[AsyncStep],
+        data: Iterable[Any] | AsyncIterable[Any],
+        *,
+        name: str,
+        key: Callable[[Any], str] | None,
+        checkpoint: Checkpoint | None,
+        on_progress: Callable[[Progress], object] | None,
+    ) -> None:
+        """Hold what `stream_pipeline` was given."""
+        self.progress = Progress([StepProgress(step.name) for step in steps])
+        self._steps, self._data, self._name, self._key = steps, data, name, key
+        self._checkpoint, self._on_progress = checkpoint, on_progress
+        self._finished: list[str] = []
+        self._fault: BaseException | None = None
+        self._queues = [
+            WorkQueue(
+                self._worker(number),
+                step.concurrency,
+                step.concurrency if step.buffer is None else step.buffer,
+            )
+            for number, step in enumerate(steps)
+        ]
+        self._outlet = _Outlet(Slots(steps[-1].concurrency if steps else 1))
+
+    async def run(self) -> AsyncGenerator[tuple[tuple[int, ...], Done | Failure], None]:
+        """Do it all, and yield each outcome with its place; see `PipelineRun`."""
         feeding: list[asyncio.Task[None]] = []
         try:
             if self._checkpoint is not None:

@@ -25,8 +25,8 @@ class Slots:
         return len(self._waiting)
 
     def try_acquire(self) -> bool:
-        """Take a place if one is free and nobody waits for it."""
-        if self._waiting or self.taken >= self.size:
+        """Take a place if one is free; then nobody waits for one."""
+        if self.taken >= self.size:
             return False
         self.taken += 1
         return True
@@ -40,7 +40,8 @@ class Slots:
         try:
             await turn
         except BaseException:
-            if self._waiting.pop(turn, False) is False:
+            self._waiting.pop(turn, None)
+            if turn.done() and not turn.cancelled():
                 self.release()  # it was given in the same moment
             raise
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -18,24 +18,34 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Closable(Protocol):
+    """What has to be closed."""
+
+    def close(self) -> object:
+        """Close it."""
+
+
+C = TypeVar("C", bound=Closable)
+
+
 async def end_tasks(tasks: Iterable[asyncio.Future[Any]]) -> None:
     """Cancel tasks and wait until they have ended, however often this is cancelled meanwhile.
 
     What they return or raise is dropped. A cancellation of the caller is passed on to them again, and to the
     caller when they are gone.
     """
-    left = {task for task in tasks if not task.done()}
+    left = [task for task in tasks if not task.done()]
     was_cancelled = False
     for task in left:
         task.cancel()
     while left:
         try:
-            _, left = await asyncio.wait(left)
+            await asyncio.wait(left)
         except asyncio.CancelledError:
             was_cancelled = True
-            left = {task for task in left if not task.done()}
             for task in left:
                 task.cancel()
+        left = [task for task in left if not task.done()]
     if was_cancelled:
         raise asyncio.CancelledError
 
@@ -58,3 +68,19 @@ async def run_blocking(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) 
         future.exception()  # seen, so that the loop does not report it as lost
         raise asyncio.CancelledError
     return future.result()
+
+
+async def open_blocking(call: Callable[P, C], *args: P.args, **kwargs: P.kwargs) -> C:
+    """Do as `run_blocking` with a call that opens something, and close that where this is cancelled meanwhile."""
+    opened: list[C] = []
+
+    def open_it() -> C:
+        opened.append(call(*args, **kwargs))
+        return opened[0]
+
+    try:
+        return await run_blocking(open_it)
+    except BaseException:
+        for lost in opened:
+            lost.close()
+        raise
