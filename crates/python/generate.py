@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write `longshore/models.py` from docs/openapi.json, and the blocking client from the asynchronous one.
+"""Write `longshore/models.py` from docs/openapi.json, and the blocking face from the asynchronous one.
 
     python crates/python/generate.py          # write them
     python crates/python/generate.py --check  # fail if what stands there is another
@@ -212,7 +212,7 @@ def models() -> str:
     return MODELS.format(names=names, classes="\n".join(made.written.values()).rstrip() + "\n")
 
 
-# What the blocking client has where the asynchronous one has another word; whole words alone.
+# What the blocking face has where the asynchronous one has another word; whole words alone.
 BLOCKING = (
     (r"async def ", "def "),
     (r"async with ", "with "),
@@ -228,6 +228,9 @@ BLOCKING = (
     (r"collections\.abc import AsyncIterator", "collections.abc import Iterator"),
     (r"longshore\.aio\._", "longshore._"),
     (r"longshore\.aio\b", "longshore"),
+    (r", in an event loop\b", ""),
+    (r" in an event loop\b", ""),
+    (r", also an asynchronous one\b", ""),
 )
 
 
@@ -245,6 +248,8 @@ def main() -> int:
     for source in sorted((PACKAGE / "aio").glob("_[a-z]*.py")):
         if source.name not in ("_run.py", "_hold.py"):
             files[PACKAGE / source.name] = blocking(source.read_text())
+    for source in sorted((PACKAGE / "aio" / "ext").glob("[a-z]*.py")):
+        files[PACKAGE / "ext" / source.name] = blocking(source.read_text())
     stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv:
         for path in stale:

@@ -5,6 +5,18 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
+/// An error of Rust that Python sees as an exception.
+pub(crate) trait Raised: Send + 'static {
+    /// Makes the exception.
+    fn raised(&self, py: Python<'_>) -> PyErr;
+}
+
+impl Raised for Error {
+    fn raised(&self, py: Python<'_>) -> PyErr {
+        exception(py, self)
+    }
+}
+
 /// Makes the exception of a client's error.
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     make(py, error).unwrap_or_else(|failed| failed)
@@ -28,8 +40,8 @@ fn make(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
 }
 
 /// Returns the number of the system's error that lies under one.
-fn os_error(error: &Error) -> Option<i32> {
-    let mut cause = std::error::Error::source(error);
+pub(crate) fn os_error(error: &dyn std::error::Error) -> Option<i32> {
+    let mut cause = error.source();
     while let Some(found) = cause {
         if let Some(number) = found.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
             return Some(number);

@@ -1,9 +1,11 @@
 //! Content that Python gives chunk by chunk, on its way into an upload.
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use futures_util::Stream;
 use longshore::Source;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -23,15 +25,30 @@ pub(crate) struct Feed {
     sender: Mutex<Option<Sender>>,
     receiver: Mutex<Option<mpsc::Receiver<io::Result<Bytes>>>>,
     length: Option<u64>,
+    /// Whether all has come; a feed that is only gone has broken off.
+    is_whole: Arc<AtomicBool>,
 }
 
 impl Feed {
     /// Returns what is uploaded, once.
     pub(crate) fn source(&self) -> PyResult<Source> {
+        Ok(Source::stream(self.length, self.chunks()?))
+    }
+
+    /// Returns what is put into it, once. What ends without [`end`](Self::end) is a failure.
+    pub(crate) fn chunks(&self) -> PyResult<impl Stream<Item = io::Result<Bytes>> + Send + 'static> {
         let receiver = locked(&self.receiver).take();
         let mut receiver = receiver.ok_or_else(|| PyRuntimeError::new_err("a feed is for one upload"))?;
-        let chunks = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
-        Ok(Source::stream(self.length, chunks))
+        let is_whole = Arc::clone(&self.is_whole);
+        Ok(futures_util::stream::poll_fn(move |cx| {
+            receiver.poll_recv(cx).map(|chunk| match chunk {
+                // Told once: whoever asks again is at the end.
+                None if !is_whole.swap(true, Ordering::AcqRel) => {
+                    Some(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the content broke off")))
+                }
+                chunk => chunk,
+            })
+        }))
     }
 
     fn sender(&self) -> PyResult<Sender> {
@@ -45,7 +62,12 @@ impl Feed {
     #[pyo3(signature = (length=None))]
     fn new(length: Option<u64>) -> Self {
         let (sender, receiver) = mpsc::channel(AHEAD);
-        Self { sender: Mutex::new(Some(sender)), receiver: Mutex::new(Some(receiver)), length }
+        Self {
+            sender: Mutex::new(Some(sender)),
+            receiver: Mutex::new(Some(receiver)),
+            length,
+            is_whole: Arc::default(),
+        }
     }
 
     /// Waits until there is room for a chunk; tells whether anybody still wants it.
@@ -59,6 +81,7 @@ impl Feed {
 
     /// Ends the content.
     fn end(&self) {
+        self.is_whole.store(true, Ordering::Release);
         locked(&self.sender).take();
     }
 

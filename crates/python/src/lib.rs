@@ -10,6 +10,7 @@ mod pending;
 mod queue;
 mod runtime;
 mod source;
+mod store;
 mod stream;
 mod transfers;
 
@@ -23,6 +24,8 @@ mod _longshore {
     use super::feed::Feed;
     #[pymodule_export]
     use super::pending::Pending;
+    #[pymodule_export]
+    use super::store::Store;
     #[pymodule_export]
     use super::stream::Stream;
     #[pymodule_export]

@@ -1,10 +1,11 @@
 //! Where an upload's content comes from, as Python says it.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use futures_util::Stream;
 use longshore::Source;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -33,13 +34,22 @@ pub(crate) fn source(said: &Bound<'_, PyTuple>) -> PyResult<Source> {
 
 /// Reads a file that Python has open, from a place to its end, without Python.
 fn open_file(descriptor: i32, position: u64) -> PyResult<Source> {
-    // Opened anew, it has a place of its own, and closing Python's meanwhile hurts nothing.
-    let path = PathBuf::from(format!("/proc/self/fd/{descriptor}"));
+    let path = opened_again(descriptor);
     if position == 0 {
         // Read again where a connection breaks, like any file: for as long as Python has it open.
         return Ok(Source::Path(path));
     }
-    let mut file = File::open(path)?;
+    let (length, chunks) = file_chunks(descriptor, position)?;
+    Ok(Source::stream(Some(length), chunks))
+}
+
+/// Reads a file that Python has open, from a place to its end as it is now: its length, and its chunks.
+pub(crate) fn file_chunks(
+    descriptor: i32,
+    position: u64,
+) -> PyResult<(u64, impl Stream<Item = io::Result<Bytes>> + Send + 'static)> {
+    // Opened anew, it has a place of its own, and closing Python's meanwhile hurts nothing.
+    let mut file = File::open(opened_again(descriptor))?;
     let length = file.metadata()?.len().saturating_sub(position);
     file.seek(SeekFrom::Start(position))?;
     let (sender, mut receiver) = mpsc::channel(1);
@@ -57,5 +67,9 @@ fn open_file(descriptor: i32, position: u64) -> PyResult<Source> {
             }
         }
     });
-    Ok(Source::stream(Some(length), futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx))))
+    Ok((length, futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx))))
+}
+
+fn opened_again(descriptor: i32) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{descriptor}"))
 }

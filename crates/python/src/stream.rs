@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyList};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use crate::failure::exception;
+use crate::failure::Raised;
 use crate::pending::Pending;
 
 /// The most items that cross together.
@@ -29,13 +29,27 @@ impl Stream {
         Self(Arc::new(Mutex::new(Some(batches))))
     }
 
-    /// Gives items as lists; a failure is raised after what came before it.
+    /// Gives items as lists of plain objects.
     pub(crate) fn items<T, S>(items: S) -> Self
     where
         T: Serialize + Send + 'static,
         S: futures_util::Stream<Item = longshore::Result<T>> + Send + 'static,
     {
-        let batches = items.ready_chunks(BATCH).flat_map(|batch| {
+        Self::results(items, |py, item| Ok(pythonize::pythonize(py, &item)?.unbind()))
+    }
+
+    /// Gives items as lists, made one by one; a failure is raised after what came before it.
+    pub(crate) fn results<T, E, S>(
+        items: S,
+        convert: impl Fn(Python<'_>, T) -> PyResult<Py<PyAny>> + Clone + Send + 'static,
+    ) -> Self
+    where
+        T: Send + 'static,
+        E: Raised,
+        S: futures_util::Stream<Item = Result<T, E>> + Send + 'static,
+    {
+        let batches = items.ready_chunks(BATCH).flat_map(move |batch| {
+            let convert = convert.clone();
             let mut good = Vec::with_capacity(batch.len());
             let mut failed = None;
             for item in batch {
@@ -49,12 +63,12 @@ impl Stream {
             }
             let good = (!good.is_empty()).then(|| -> Batch {
                 Box::new(move |py| {
-                    let items = good.iter().map(|item| pythonize::pythonize(py, item));
-                    let items = items.collect::<Result<Vec<_>, _>>()?;
+                    let items = good.into_iter().map(|item| convert(py, item));
+                    let items = items.collect::<PyResult<Vec<_>>>()?;
                     Ok(PyList::new(py, items)?.into_any().unbind())
                 })
             });
-            let failed = failed.map(|error| -> Batch { Box::new(move |py| Err(exception(py, &error))) });
+            let failed = failed.map(|error| -> Batch { Box::new(move |py| Err(error.raised(py))) });
             futures_util::stream::iter(good.into_iter().chain(failed))
         });
         Self::of(batches.boxed())
@@ -80,9 +94,10 @@ impl Stream {
     }
 
     /// Gives bytes, joined up to 1 MiB where so many are there already.
-    pub(crate) fn bytes<S>(chunks: S) -> Self
+    pub(crate) fn bytes<E, S>(chunks: S) -> Self
     where
-        S: futures_util::Stream<Item = longshore::Result<Bytes>> + Send + 'static,
+        E: Raised,
+        S: futures_util::Stream<Item = Result<Bytes, E>> + Send + 'static,
     {
         let joined =
             futures_util::stream::unfold((chunks.boxed(), None), |(mut chunks, failed)| async move {
@@ -116,7 +131,7 @@ impl Stream {
         let batches = joined.map(|chunk| -> Batch {
             Box::new(move |py| match chunk {
                 Ok(chunk) => Ok(PyBytes::new(py, &chunk).into_any().unbind()),
-                Err(error) => Err(exception(py, &error)),
+                Err(error) => Err(error.raised(py)),
             })
         });
         Self::of(batches.boxed())

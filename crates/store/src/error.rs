@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
+use crate::capability::Capability;
+
 /// A result of the store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -57,6 +59,7 @@ struct Detail {
     path: Option<String>,
     backend: Option<&'static str>,
     retry_after: Option<Duration>,
+    capability: Option<Capability>,
     source: Option<Source>,
 }
 
@@ -70,8 +73,17 @@ impl Error {
             path: None,
             backend: None,
             retry_after: None,
+            capability: None,
             source: None,
         }))
+    }
+
+    /// Makes the error of a backend that lacks what a verb needs.
+    pub(crate) fn lacking(capability: Capability) -> Self {
+        let message = format!("the backend lacks the capability {capability:?}");
+        let mut error = Self::new(ErrorKind::Unsupported, message);
+        error.0.capability = Some(capability);
+        error
     }
 
     /// Adds the error underneath.
@@ -124,6 +136,12 @@ impl Error {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// Returns the capability that the backend lacks, where the error is of that.
+    #[must_use]
+    pub const fn capability(&self) -> Option<Capability> {
+        self.0.capability
     }
 
     /// Returns whether doing the same again, later, may succeed without anybody mending anything.

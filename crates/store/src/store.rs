@@ -331,8 +331,7 @@ impl Store {
         if self.supports(capability) {
             return Ok(());
         }
-        let message = format!("the backend lacks the capability {capability:?}");
-        Err(Error::new(ErrorKind::Unsupported, message).located(path, self.name()))
+        Err(Error::lacking(capability).located(path, self.name()))
     }
 
     pub(crate) fn target(&self, path: &str, capability: Capability) -> Result<Target> {

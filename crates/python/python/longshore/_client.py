@@ -1,4 +1,4 @@
-"""The client: files, workspaces, locks and all else, in an event loop. Written by generate.py from its twin in aio: do not edit."""
+"""The client: files, workspaces, locks and all else. Written by generate.py from its twin in aio: do not edit."""
 
 from __future__ import annotations
 

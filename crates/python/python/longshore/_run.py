@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from longshore._sources import as_bytes
+
 if TYPE_CHECKING:
     from longshore._longshore import Feed, Pending
 
@@ -20,12 +22,12 @@ def run(pending: Pending) -> Any:
 def feed(feed: Feed, chunks: Iterable[Any] | AsyncIterable[Any], upload: Pending) -> Any:
     """Wait for an upload while its content comes; what the content raises is raised here."""
     if isinstance(chunks, AsyncIterable):
-        message = "an asynchronous iterator needs longshore.aio.AsyncClient"
+        message = "an asynchronous iterator needs AsyncClient or AsyncStore of longshore.aio"
         raise TypeError(message)
     upload = upload.start()
     try:
         for chunk in chunks:
-            if not feed.put(bytes(chunk)).wait():
+            if not feed.put(as_bytes(chunk)).wait():
                 break
         feed.end()
     except BaseException as error:

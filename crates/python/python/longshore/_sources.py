@@ -8,7 +8,7 @@ import stat
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Protocol, Union
 
-__all__ = ["Chunks", "FileStream", "Reading", "reading"]
+__all__ = ["Chunks", "FileStream", "Reading", "as_bytes", "reading"]
 
 CHUNK = 512 * 1024
 
@@ -105,6 +105,16 @@ def _read_all(file: Any) -> Chunks:
     if hasattr(first, "__await__"):
         return _read_async(file, first)
     return _read_sync(file, first)
+
+
+def as_bytes(chunk: Any) -> bytes:
+    """Return a piece of content as bytes; nothing else is taken for some."""
+    if isinstance(chunk, bytes):
+        return chunk
+    if isinstance(chunk, (bytearray, memoryview)):
+        return bytes(chunk)
+    message = f"content comes as bytes, not as {type(chunk).__name__}"
+    raise TypeError(message)
 
 
 def _bytes(chunk: Any) -> Any:

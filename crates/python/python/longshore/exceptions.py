@@ -10,27 +10,40 @@ except RateLimitError as error:
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 __all__ = [
+    "AlreadyExists",
     "AlreadyExistsError",
     "AuthenticationError",
+    "BackendUnavailable",
     "CancelledTransferError",
+    "CapabilityNotSupported",
     "ClosedError",
     "ConflictError",
+    "ContentMismatch",
+    "DirectoryNotEmpty",
     "IntegrityError",
     "InternalError",
     "InvalidError",
+    "InvalidInput",
+    "InvalidPath",
     "LocalFileError",
     "LockLostError",
     "LockedError",
     "LongshoreError",
     "NetworkError",
+    "NotFound",
     "NotFoundError",
+    "PermissionDenied",
     "PermissionDeniedError",
+    "PreconditionFailed",
     "PreconditionFailedError",
     "QuotaExceededError",
     "RateLimitError",
+    "StorageFull",
+    "StoreError",
     "TooLargeError",
     "UnavailableError",
 ]
@@ -155,6 +168,77 @@ class ClosedError(LongshoreError, RuntimeError):
     """The client or the store is closed."""
 
 
+class StoreError(LongshoreError):
+    """Anything that a store says went wrong; of this very class where it is a fault of the storage or of Longshore.
+
+    Attributes:
+        path: the path that the caller named; None where it is about none.
+        backend: the name of the backend, such as `local` or `s3`.
+    """
+
+    path: str | None = None
+    backend: str | None = None
+
+    def __str__(self) -> str:
+        """Return what went wrong, and where."""
+        text = self.message
+        if self.path is not None:
+            text += f" | path={self.path!r}"
+        if self.backend is not None:
+            text += f" | backend={self.backend!r}"
+        return text
+
+
+class NotFound(StoreError, NotFoundError):
+    """There is no such file or folder."""
+
+
+class AlreadyExists(StoreError, AlreadyExistsError):
+    """The file stands already, and overwriting was not asked for."""
+
+
+class PermissionDenied(StoreError, PermissionDeniedError):
+    """The owner of the storage does not allow this."""
+
+
+class InvalidPath(StoreError, InvalidError):
+    """The path breaks a rule, or names a thing of another type."""
+
+
+class InvalidInput(StoreError, InvalidError):
+    """Metadata, a pattern, a URL or an option breaks a rule; nothing was tried."""
+
+
+class ContentMismatch(StoreError, IntegrityError):
+    """The content is not what it should be, or could not be read where it comes from."""
+
+
+class CapabilityNotSupported(StoreError):
+    """The backend cannot do this at all; nothing was tried.
+
+    Attributes:
+        capability: what it lacks, as `Capability` names it; None where it is no capability but a detail.
+    """
+
+    capability: str | None = None
+
+
+class DirectoryNotEmpty(StoreError, ConflictError, OSError):
+    """The folder has content, and deleting that was not asked for."""
+
+
+class PreconditionFailed(StoreError, PreconditionFailedError):
+    """The file is no longer the one that was named (`if_match`)."""
+
+
+class StorageFull(StoreError, TooLargeError, OSError):
+    """The disk or the quota is full, or the file is too large for it; nothing was stored."""
+
+
+class BackendUnavailable(StoreError, UnavailableError):
+    """The storage cannot answer now; `retry_after` says when to come back, where it told."""
+
+
 _BY_CODE: dict[str, type[LongshoreError]] = {
     "locked": LockedError,
     "lock_lost": LockLostError,
@@ -206,4 +290,58 @@ def _of_client(
     error.facts = {name: value for name, value in facts.items() if value not in (None, [], {})}
     if isinstance(error, OSError):
         error.errno = os_error
+    return error
+
+
+_OF_STORE: dict[str, type[StoreError]] = {
+    "NotFound": NotFound,
+    "AlreadyExists": AlreadyExists,
+    "PermissionDenied": PermissionDenied,
+    "InvalidPath": InvalidPath,
+    "InvalidInput": InvalidInput,
+    "InvalidContent": ContentMismatch,
+    "Unsupported": CapabilityNotSupported,
+    "DirectoryNotEmpty": DirectoryNotEmpty,
+    "PreconditionFailed": PreconditionFailed,
+    "StorageFull": StorageFull,
+    "Unavailable": BackendUnavailable,
+}
+
+_ERRNO: dict[type[StoreError], int] = {
+    NotFound: errno.ENOENT,
+    AlreadyExists: errno.EEXIST,
+    PermissionDenied: errno.EACCES,
+    DirectoryNotEmpty: errno.ENOTEMPTY,
+    StorageFull: errno.ENOSPC,
+}
+
+
+def _locate(error: StoreError, path: str | None, backend: str | None) -> None:
+    """Add the path and the backend, unless they are known already."""
+    error.path = path if error.path is None else error.path
+    error.backend = backend if error.backend is None else error.backend
+    if isinstance(error, OSError):
+        error.filename = error.path
+        if error.errno is None:
+            error.errno = _ERRNO.get(type(error))
+
+
+def _of_store(
+    message: str,
+    *,
+    kind: str,
+    path: str | None,
+    backend: str | None,
+    capability: str | None = None,
+    retry_after: float | None = None,
+    os_error: int | None = None,
+) -> StoreError:
+    """Make the exception of an error of a store."""
+    error = _OF_STORE.get(kind, StoreError)(message)
+    error.retry_after = retry_after
+    if isinstance(error, OSError):
+        error.errno = os_error
+    _locate(error, path, backend)
+    if isinstance(error, CapabilityNotSupported):
+        error.capability = capability
     return error

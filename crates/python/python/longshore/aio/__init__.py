@@ -1,4 +1,4 @@
-"""Longshore in an event loop: `AsyncClient`, and `longshore.aio.flow` for many things at once."""
+"""Longshore in an event loop: `AsyncClient`, `AsyncStore`, and `longshore.aio.flow` for many things at once."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from longshore._longshore import Hand
 from longshore.aio._client import AsyncClient
 from longshore.aio._files import AsyncFiles
 from longshore.aio._locks import AsyncLockHandle, AsyncLocks
+from longshore.aio._store import AsyncReading, AsyncStore
 from longshore.aio._streams import AsyncContent, AsyncListing
 from longshore.aio._watch import Progress
+from longshore.aio.backend import AsyncBackend
 
 __all__ = [
+    "AsyncBackend",
     "AsyncClient",
     "AsyncContent",
     "AsyncFiles",
     "AsyncListing",
     "AsyncLockHandle",
     "AsyncLocks",
+    "AsyncReading",
+    "AsyncStore",
     "Hand",
     "Progress",
 ]

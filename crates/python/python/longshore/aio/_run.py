@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from longshore._sources import as_bytes
+
 if TYPE_CHECKING:
     from longshore._longshore import Feed, Pending
 
@@ -18,17 +20,19 @@ async def run(pending: Pending) -> Any:
     return await pending
 
 
-async def _pump(feed: Feed, chunks: Iterable[Any] | AsyncIterable[Any]) -> None:
+async def _pump(feed: Feed, chunks: Iterable[Any] | AsyncIterable[Any], failed: list[BaseException]) -> None:
     try:
         if isinstance(chunks, AsyncIterable):
             async for chunk in chunks:
-                if not await feed.put(bytes(chunk)):
+                if not await feed.put(as_bytes(chunk)):
                     return
         else:
             for chunk in chunks:
-                if not await feed.put(bytes(chunk)):
+                if not await feed.put(as_bytes(chunk)):
                     return
     except BaseException as error:
+        # Before the upload hears of it, and ends.
+        failed.append(error)
         await feed.fail(f"{type(error).__name__}: {error}")
         raise
     feed.end()
@@ -36,12 +40,13 @@ async def _pump(feed: Feed, chunks: Iterable[Any] | AsyncIterable[Any]) -> None:
 
 async def feed(feed: Feed, chunks: Iterable[Any] | AsyncIterable[Any], upload: Pending) -> Any:
     """Wait for an upload while its content comes; what the content raises is raised here."""
-    pump = asyncio.ensure_future(_pump(feed, chunks))
+    failed: list[BaseException] = []
+    pump = asyncio.ensure_future(_pump(feed, chunks, failed))
     try:
         done = await upload
     except Exception:
-        if pump.done() and not pump.cancelled() and (error := pump.exception()):
-            raise error from None
+        if failed:
+            raise failed[0] from None
         raise
     finally:
         if not pump.done():

@@ -1,0 +1,111 @@
+"""A backend written in Python, for `AsyncStore`.
+
+class Attic(AsyncBackend):
+    name = "attic"
+
+    async def stat(self, path): ...
+
+    ...
+
+async with AsyncStore(Attic(), root_path="boxes") as store:
+    await store.write("a/b.txt", b"hello")
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from typing import Union, cast
+
+from longshore._longshore import Store as Core
+from longshore._over_python import OverPython, closing
+from longshore.backends import Backend
+from longshore.store_models import Capability, CapabilitySet, FileInfo, FolderEntry
+
+__all__ = ["AsyncBackend"]
+
+Entry = Union[FileInfo, FolderEntry]
+
+_USUAL = (
+    Capability.READ,
+    Capability.WRITE,
+    Capability.DELETE,
+    Capability.LIST,
+    Capability.COPY,
+    Capability.MOVE,
+)
+
+
+class AsyncBackend(Backend, ABC):
+    """A storage of one's own. Its methods run in the loop that asks; their paths are normal, from the backend's root.
+
+    What they raise of `longshore.exceptions`, or of Python's own kinds such as `FileNotFoundError`, callers see as a
+    store's errors, with path and backend.
+
+    Attributes:
+        name: what errors name it by.
+        capabilities: what it can do; it promises nothing unless this says so.
+    """
+
+    name = "python"
+    capabilities = CapabilitySet(_USUAL)
+
+    def _open(self) -> Core:
+        return cast(Core, OverPython(self, ""))
+
+    def __repr__(self) -> str:
+        """Return what it is."""
+        return f"{type(self).__name__}()"
+
+    @abstractmethod
+    def read(self, path: str, start: int, end: int | None) -> AsyncIterator[bytes]:
+        """Give a file's bytes from `start` up to `end`, or to its end; NotFound where there is none."""
+
+    @abstractmethod
+    async def write(
+        self,
+        path: str,
+        chunks: AsyncIterator[bytes],
+        *,
+        overwrite: bool,
+        metadata: Mapping[str, str],
+        media_type: str | None,
+    ) -> FileInfo:
+        """Write a file, and return what is known of it then. What the chunks raise leaves what stood there before."""
+
+    @abstractmethod
+    async def stat(self, path: str) -> Entry:
+        """Return what stands there; NotFound where nothing does."""
+
+    @abstractmethod
+    def list(self, path: str, max_depth: int | None) -> AsyncIterator[Entry]:
+        """Give what lies in a folder (`""`: the root), so many folders deep (0: in it) or all; or nothing."""
+
+    @abstractmethod
+    async def delete(self, path: str) -> None:
+        """Delete a file; NotFound where there is none."""
+
+    @abstractmethod
+    async def delete_folder(self, path: str, *, recursive: bool) -> None:
+        """Delete a folder; DirectoryNotEmpty where something is in it, unless `recursive`."""
+
+    async def copy(self, src: str, dst: str, *, overwrite: bool) -> None:
+        """Copy a file: here by reading and writing it."""
+        info = await self.stat(src)
+        if isinstance(info, FolderEntry):
+            raise IsADirectoryError(src)
+        async with closing(self.read(src, 0, None)) as chunks:
+            await self.write(
+                dst, chunks, overwrite=overwrite, metadata=info.metadata, media_type=info.content_type
+            )
+
+    async def move(self, src: str, dst: str, *, overwrite: bool) -> None:
+        """Move a file: here by copying and deleting it."""
+        await self.copy(src, dst, overwrite=overwrite)
+        await self.delete(src)
+
+    async def ping(self) -> None:
+        """Try whether the storage answers."""
+
+    async def aclose(self) -> None:
+        """Let go of what a store on it used; others may go on."""

@@ -1,0 +1,1 @@
+"""What goes beyond a store's own verbs, in an event loop."""

@@ -1,0 +1,1 @@
+"""The store, on memory and on a folder of this machine."""
