@@ -88,9 +88,7 @@ def test_waiting_twice_is_an_error(server: Server) -> None:
 def test_an_interrupt_ends_what_waits(server: Server) -> None:
     program = textwrap.dedent(
         """
-        import signal, sys, longshore
-        # A shell's background job begins with the signal ignored.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        import sys, longshore
         c = longshore.Client(sys.argv[1], sys.argv[2])
         newest = c.workspaces.get_current().seq
         print("waits", flush=True)
