@@ -1,0 +1,1 @@
+"""Workspaces and stores as file systems of fsspec."""

@@ -1,0 +1,56 @@
+"""A place of either kind to work in, and one of the kind that is asked for."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from conftest import Server
+from longshore.backends import LocalBackend
+from longshore.fsspec import StoreFileSystem, WorkspaceFileSystem
+
+# What is installed names them; sources that were not built into a wheel have nobody to do it.
+for known in (StoreFileSystem, WorkspaceFileSystem):
+    if known.protocol not in fsspec.available_protocols():
+        fsspec.register_implementation(known.protocol, known)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file system, a folder of it that nobody else has, and what others make such a file system of."""
+
+    fs: Any
+    root: str
+    options: dict[str, Any]
+
+    def path(self, name: str) -> str:
+        """Return the path of something in the folder."""
+        return f"{self.root}/{name}"
+
+    def url(self, name: str) -> str:
+        """Return the URL of something in the folder."""
+        return f"{self.fs.protocol}://{self.root}/{name}"
+
+
+@pytest.fixture
+def workspace(server: Server) -> Place:
+    """Return a folder of a workspace."""
+    options: dict[str, Any] = {"api_key": server.key, "base_url": server.url}
+    return Place(WorkspaceFileSystem(**options), f"default/{uuid.uuid4()}", options)
+
+
+@pytest.fixture(params=["longshore", "longshore-store"])
+def place(request: pytest.FixtureRequest, server: Server, folder: Path) -> Iterator[Place]:
+    """Return a folder of a workspace, and one of a store."""
+    if request.param == "longshore":
+        options: dict[str, Any] = {"api_key": server.key, "base_url": server.url}
+        yield Place(WorkspaceFileSystem(**options), f"default/{uuid.uuid4()}", options)
+    else:
+        backend = LocalBackend(folder / "store", durability="none")
+        options = {"store": f"file://{folder}/store", "options": {"durability": "none"}}
+        yield Place(StoreFileSystem(backend=backend), "root", options)
