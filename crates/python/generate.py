@@ -218,6 +218,8 @@ BLOCKING = (
     (r"async with ", "with "),
     (r"async for ", "for "),
     (r"\bawait ", ""),
+    (r"\bAsyncBackend\b", "BlockingBackend"),
+    (r"\bin the loop that asks\b", "in the thread that asks"),
     (r"\bAsync(?=[A-Z])", ""),
     (r"__aenter__", "__enter__"),
     (r"__aexit__", "__exit__"),
@@ -248,6 +250,7 @@ def main() -> int:
     for source in sorted((PACKAGE / "aio").glob("_[a-z]*.py")):
         if source.name not in ("_run.py", "_hold.py"):
             files[PACKAGE / source.name] = blocking(source.read_text())
+    files[PACKAGE / "backend.py"] = blocking((PACKAGE / "aio" / "backend.py").read_text())
     for source in sorted((PACKAGE / "aio" / "ext").glob("[a-z]*.py")):
         files[PACKAGE / "ext" / source.name] = blocking(source.read_text())
     stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,16 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server whose key reaches one workspace."""
+    with serving(tmp_path_factory.mktemp("server")) as started:
+        yield started
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Server]:
     """Start `longshore serve`: the program that LONGSHORE_BIN names, or the one that was installed with the wheel."""
     program = os.environ.get("LONGSHORE_BIN") or shutil.which("longshore")
     assert program, "no longshore: install the wheel, or set LONGSHORE_BIN"
-    home = tmp_path_factory.mktemp("server")
     log = home / "log"
     environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")}
     with log.open("wb") as out:

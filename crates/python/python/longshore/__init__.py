@@ -22,6 +22,7 @@ from longshore._outcomes import Downloaded, Outcome
 from longshore._store import Reading, Store
 from longshore._streams import Content, Listing
 from longshore._watch import Progress
+from longshore.backend import BlockingBackend
 from longshore.exceptions import LongshoreError
 from longshore.store_models import (
     Capability,
@@ -34,6 +35,7 @@ from longshore.store_models import (
 )
 
 __all__ = [
+    "BlockingBackend",
     "Capability",
     "CapabilitySet",
     "Client",

@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Generator
-from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, cast
 
 from longshore import exceptions
 from longshore._longshore import Store as Core
+from longshore._own_backends import AtOnce, Drive, InOwnLoop, InThreads, closing, done_at_once, pieces_of
 from longshore._sources import CHUNK, as_bytes
 from longshore.store_models import Capability, FileInfo, FolderEntry, _micros
 
 if TYPE_CHECKING:
     from longshore.aio.backend import AsyncBackend
+    from longshore.backend import BlockingBackend
 
-__all__ = ["OverPython", "closing"]
+__all__ = ["OverPython", "opened"]
 
 # Of the errors that Python people raise, what a store's callers wait for.
 _KINDS: tuple[tuple[type[OSError], type[exceptions.StoreError]], ...] = (
@@ -30,37 +31,24 @@ _KINDS: tuple[tuple[type[OSError], type[exceptions.StoreError]], ...] = (
 )
 
 
-@asynccontextmanager
-async def closing(chunks: AsyncIterator[Any]) -> AsyncIterator[AsyncIterator[Any]]:
-    """Use an iterator for a while; one that can be closed is."""
-    try:
-        yield chunks
-    finally:
-        if hasattr(chunks, "aclose"):
-            await chunks.aclose()
-
-
 class _Work:
     """What a verb does, once it is waited for."""
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, Any]], drive: Drive) -> None:
+        self._work, self._drive = work, drive
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._work().__await__()
 
     def wait(self) -> Any:
-        message = "a backend written in Python needs longshore.aio.AsyncStore"
-        raise TypeError(message)
-
-    start = wait
+        return self._drive(self._work())
 
 
 class _Stream:
     """Batches of one item, or bytes."""
 
-    def __init__(self, items: AsyncIterator[Any], wrap: Callable[[Any], Any]) -> None:
-        self._items, self._wrap = items, wrap
+    def __init__(self, items: AsyncIterator[Any], wrap: Callable[[Any], Any], drive: Drive) -> None:
+        self._items, self._wrap, self._drive = items, wrap, drive
 
     def next(self) -> _Work:
         async def step() -> Any:
@@ -68,14 +56,14 @@ class _Stream:
                 return self._wrap(item)
             return None
 
-        return _Work(step)
+        return _Work(step, self._drive)
 
     def close(self) -> _Work:
         async def end() -> None:
             if hasattr(self._items, "aclose"):
                 await self._items.aclose()
 
-        return _Work(end)
+        return _Work(end, self._drive)
 
 
 def _in_list(item: Any) -> Any:
@@ -97,10 +85,10 @@ def _matches(segments: list[str], wanted: list[str]) -> bool:
 
 
 class OverPython:
-    """What `AsyncStore` asks, over a backend written in Python: the same verbs as Rust's, by the same rules."""
+    """What a store asks, over a backend written in Python: the same verbs as Rust's, by the same rules."""
 
-    def __init__(self, backend: AsyncBackend, root: str) -> None:
-        self._backend, self.root = backend, root
+    def __init__(self, backend: AsyncBackend | AtOnce, root: str, drive: Drive, *, in_loop: bool) -> None:
+        self._backend, self.root, self._drive, self._in_loop = backend, root, drive, in_loop
         self.name = backend.name
         # What metadata and patterns may be is said once, in Rust.
         self._rules = Core("memory:", {}, {})
@@ -110,7 +98,7 @@ class OverPython:
         return [capability.value for capability in self._backend.capabilities]
 
     def child(self, path: str) -> OverPython:
-        return OverPython(self._backend, self._at(path))
+        return OverPython(self._backend, self._at(path), self._drive, in_loop=self._in_loop)
 
     def native_path(self, path: str) -> str:
         return self._at(path)
@@ -169,7 +157,7 @@ class OverPython:
                     raise
                 raise seen from error
 
-        return _Work(guarded)
+        return _Work(guarded, self._drive)
 
     async def _guarded(self, path: str, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
         try:
@@ -205,7 +193,9 @@ class OverPython:
 
     def read(self, path: str, start: int | None, end: int | None, if_match: str | None) -> _Stream:
         self._file(path, Capability.READ)
-        return _Stream(self._guarded(path, self._chunks(path, start, end, if_match)), lambda chunk: chunk)
+        return _Stream(
+            self._guarded(path, self._chunks(path, start, end, if_match)), lambda chunk: chunk, self._drive
+        )
 
     def read_bytes(self, path: str, start: int | None, end: int | None, if_match: str | None) -> Any:
         async def work() -> bytes:
@@ -227,13 +217,17 @@ class OverPython:
         if algorithm is not None and algorithm not in hashlib.algorithms_available:
             message = f"{algorithm!r} is no algorithm here"
             raise exceptions.InvalidError(message)
+        if not self._in_loop and isinstance(source[1], AsyncIterable):
+            message = "an asynchronous iterator needs AsyncStore of longshore.aio"
+            raise TypeError(message)
         hasher = hashlib.new(algorithm) if algorithm is not None else None
 
         async def chunks() -> AsyncIterator[bytes]:
-            async for chunk in _content(source):
-                if hasher is not None:
-                    hasher.update(chunk)
-                yield chunk
+            async with closing(_content(source)) as pieces:
+                async for chunk in pieces:
+                    if hasher is not None:
+                        hasher.update(chunk)
+                    yield chunk
 
         async def work() -> tuple[Any, ...]:
             full = self._file(path, Capability.ATOMIC_WRITE if atomic else Capability.WRITE)
@@ -370,13 +364,13 @@ class OverPython:
         return self._guarded(path, entries())
 
     def list_files(self, path: str, max_depth: int | None, pattern: str | None) -> _Stream:
-        return _Stream(self._entries(path, max_depth, pattern, (FileInfo,)), _in_list)
+        return _Stream(self._entries(path, max_depth, pattern, (FileInfo,)), _in_list, self._drive)
 
     def list_folders(self, path: str, max_depth: int | None, pattern: str | None) -> _Stream:
-        return _Stream(self._entries(path, max_depth, pattern, (FolderEntry,)), _in_list)
+        return _Stream(self._entries(path, max_depth, pattern, (FolderEntry,)), _in_list, self._drive)
 
     def iter_children(self, path: str) -> _Stream:
-        return _Stream(self._entries(path, 0, None, (FileInfo, FolderEntry)), _in_list)
+        return _Stream(self._entries(path, 0, None, (FileInfo, FolderEntry)), _in_list, self._drive)
 
     def glob(self, pattern: str) -> _Stream:
         wanted = self._normal(pattern).split("/")
@@ -392,7 +386,7 @@ class OverPython:
                     if _matches(said[0].split("/"), wanted):
                         yield said
 
-        return _Stream(found(), _in_list)
+        return _Stream(found(), _in_list, self._drive)
 
     def folder_info(self, path: str, max_depth: int | None) -> Any:
         async def work() -> tuple[Any, ...]:
@@ -415,6 +409,15 @@ class OverPython:
         return self._work("", self._backend.aclose)
 
 
+def opened(backend: AsyncBackend | BlockingBackend, *, is_blocking: bool, in_loop: bool) -> OverPython:
+    """Return what a store of loops, or one of threads, asks of a backend of one's own."""
+    if not is_blocking:
+        return OverPython(cast("AsyncBackend", backend), "", InOwnLoop.drive, in_loop=in_loop)
+    own = cast("BlockingBackend", backend)
+    asked = InThreads(own) if in_loop else AtOnce(own)
+    return OverPython(asked, "", done_at_once, in_loop=in_loop)
+
+
 async def _content(source: tuple[Any, ...]) -> AsyncIterator[bytes]:
     kind, value, *rest = source
     if kind == "bytes":
@@ -428,5 +431,6 @@ async def _content(source: tuple[Any, ...]) -> AsyncIterator[bytes]:
         async for chunk in value:
             yield as_bytes(chunk)
     else:
-        for chunk in value:
-            yield as_bytes(chunk)
+        async with closing(pieces_of(value)) as pieces:
+            async for chunk in pieces:
+                yield as_bytes(chunk)

@@ -11,7 +11,10 @@ from longshore._sources import as_bytes
 if TYPE_CHECKING:
     from longshore._longshore import Feed, Pending
 
-__all__ = ["feed", "run", "watching"]
+__all__ = ["IN_LOOP", "feed", "run", "watching"]
+
+IN_LOOP = False
+"""Whether those who wait here do so in a loop."""
 
 
 def run(pending: Pending) -> Any:

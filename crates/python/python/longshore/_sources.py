@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import stat
@@ -77,12 +78,27 @@ def _stream(given: Any) -> Reading:
         )
     if (file := _regular(given)) is not None:
         return Reading(("file", *file), done=lambda: given.seek(0, io.SEEK_END))
-    if hasattr(given, "read"):
+    if hasattr(given, "read") and _reads_in_parts(given):
         return Reading(None, _read_all(given))
     if isinstance(given, (AsyncIterable, Iterable)):
         return Reading(None, given)
     message = f"{type(given).__name__} is no file, no bytes and no iterator of bytes"
     raise TypeError(message)
+
+
+def _reads_in_parts(given: Any) -> bool:
+    """Tell whether `read` takes a size; that of content which is iterated over, as a store reads it, does not."""
+    read = given.read
+    if not isinstance(given, (AsyncIterable, Iterable)):
+        return True
+    try:
+        inspect.signature(read).bind(CHUNK)
+    except TypeError:
+        return False
+    except ValueError:
+        # It is written in C, and does not tell.
+        return True
+    return True
 
 
 def _regular(given: Any) -> tuple[int, int] | None:

@@ -78,7 +78,8 @@ class Backend:
         self._core: Core | None = None
         self._opening = threading.Lock()
 
-    def _open(self) -> Core:
+    def _open(self, *, in_loop: bool) -> Core:
+        del in_loop  # Rust's are for both
         with self._opening:
             if self._core is None:
                 self._core = Core(self._url, self._options, dict(os.environ))

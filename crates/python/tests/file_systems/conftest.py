@@ -10,7 +10,7 @@ from typing import Any
 
 import fsspec
 import pytest
-from conftest import Server
+from conftest import Server, serving
 from longshore.backends import LocalBackend
 from longshore.fsspec import StoreFileSystem, WorkspaceFileSystem
 
@@ -35,6 +35,13 @@ class Place:
     def url(self, name: str) -> str:
         """Return the URL of something in the folder."""
         return f"{self.fs.protocol}://{self.root}/{name}"
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server of its own, on which more workspaces are made."""
+    with serving(tmp_path_factory.mktemp("workspaces")) as started:
+        yield started
 
 
 @pytest.fixture

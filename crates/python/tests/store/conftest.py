@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from longshore.aio import AsyncStore
 from longshore.backends import Backend, LocalBackend, MemoryBackend
 
-from store.attic import Attic
+from store.attic import Attic, BlockingAttic
+from store.awaited import AwaitedStore
+
+Opened = Callable[..., Any]
+"""Opens a store of loops, or one of threads with the same verbs."""
 
 
 def empty(kind: str, folder: Path) -> Backend:
     """Return an empty backend of a kind."""
     if kind == "memory":
         return MemoryBackend()
-    return Attic() if kind == "python" else LocalBackend(folder / "store", durability="none")
+    if kind == "python":
+        return Attic()
+    return BlockingAttic() if kind == "blocking" else LocalBackend(folder / "store", durability="none")
 
 
-@pytest.fixture(params=["memory", "local", "python"])
+@pytest.fixture(params=[AsyncStore, AwaitedStore], ids=["loop", "thread"])
+def opened(request: pytest.FixtureRequest) -> Opened:
+    """Return what opens a store of either kind."""
+    found: Opened = request.param
+    return found
+
+
+@pytest.fixture(params=["memory", "local", "python", "blocking"])
 def backend(request: pytest.FixtureRequest, folder: Path) -> Backend:
     """Return an empty backend of any kind."""
     return empty(request.param, folder)

@@ -13,19 +13,19 @@ import longshore
 import pytest
 from conftest import Run
 from longshore import Capability, CapabilitySet, ContentDigest, FileInfo, FolderEntry, exceptions
-from longshore.aio import AsyncStore
 from longshore.aio.ext.write import write_with_hash
 from longshore.backends import Backend, LocalBackend, MemoryBackend
 from longshore.ext.write import write_with_hash as write_with_hash_here
 
-from store.attic import Attic
+from store.attic import Attic, BlockingAttic
+from store.conftest import Opened
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-def test_a_file_is_written_and_read(backend: Backend, run: Run) -> None:
+def test_a_file_is_written_and_read(backend: Backend, run: Run, opened: Opened) -> None:
     async def main() -> None:
-        async with AsyncStore(backend) as store:
+        async with opened(backend) as store:
             result = await store.write(
                 "a/b.txt", b"hello", metadata={"author": "eve"}, media_type="text/plain"
             )
@@ -54,9 +54,9 @@ def test_a_file_is_written_and_read(backend: Backend, run: Run) -> None:
     run(main)
 
 
-def test_a_standing_file_is_replaced_only_when_asked(backend: Backend, run: Run) -> None:
+def test_a_standing_file_is_replaced_only_when_asked(backend: Backend, run: Run, opened: Opened) -> None:
     async def main() -> None:
-        async with AsyncStore(backend) as store:
+        async with opened(backend) as store:
             await store.write("f", b"old")
             with pytest.raises(exceptions.AlreadyExists, match="already exists") as raised:
                 await store.write("f", b"new")
@@ -76,9 +76,9 @@ def test_a_standing_file_is_replaced_only_when_asked(backend: Backend, run: Run)
     run(main)
 
 
-def test_of_many_writers_one_wins(backend: Backend, run: Run) -> None:
+def test_of_many_writers_one_wins(backend: Backend, run: Run, opened: Opened) -> None:
     async def main() -> None:
-        async with AsyncStore(backend) as store:
+        async with opened(backend) as store:
             writes = (store.write("f", str(number).encode()) for number in range(50))
             ended = await asyncio.gather(*writes, return_exceptions=True)
             lost = [one for one in ended if isinstance(one, exceptions.AlreadyExists)]
@@ -89,7 +89,9 @@ def test_of_many_writers_one_wins(backend: Backend, run: Run) -> None:
     run(main)
 
 
-def test_content_comes_from_anything_that_gives_bytes(backend: Backend, run: Run, folder: Path) -> None:
+def test_content_comes_from_anything_that_gives_bytes(
+    backend: Backend, run: Run, opened: Opened, folder: Path
+) -> None:
     data = bytes(range(256)) * 10_000
     (folder / "source").write_bytes(b"skipped" + data)
 
@@ -104,7 +106,7 @@ def test_content_comes_from_anything_that_gives_bytes(backend: Backend, run: Run
         yield data[10:]
 
     async def main() -> None:
-        async with AsyncStore(backend) as store:
+        async with opened(backend) as store:
             with (folder / "source").open("rb") as file:
                 file.seek(7)
                 sources: list[Any] = [
@@ -121,6 +123,9 @@ def test_content_comes_from_anything_that_gives_bytes(backend: Backend, run: Run
                     assert await store.read_bytes(f"f{place}") == data
                     assert await store.read(f"f{place}").read() == data
                 assert file.read() == b""
+            of_its_kind = getattr(store, "here", store)
+            await store.write("again", of_its_kind.read("f0"))
+            assert await store.read_bytes("again") == data
             wrongs: Any = ["text", 5, None, [1, 2], ["text"], folder, io.StringIO("text")]
             for wrong in wrongs:
                 with pytest.raises(TypeError, match="bytes|text"):
@@ -130,9 +135,9 @@ def test_content_comes_from_anything_that_gives_bytes(backend: Backend, run: Run
     run(main)
 
 
-def test_files_and_folders_are_listed(backend: Backend, run: Run) -> None:
+def test_files_and_folders_are_listed(backend: Backend, run: Run, opened: Opened) -> None:
     async def main() -> None:
-        async with AsyncStore(backend) as store:
+        async with opened(backend) as store:
             for path in ("a.csv", "b.txt", "d/c.csv", "d/e/f.csv", "d/e/g/h.txt"):
                 await store.write(path, path.encode())
             assert await paths(store.list_files()) == ["a.csv", "b.txt"]
@@ -171,9 +176,9 @@ async def paths(listing: AsyncIterator[FileInfo] | AsyncIterator[FolderEntry]) -
     return sorted([entry.path async for entry in listing])
 
 
-def test_files_are_looked_at_moved_copied_and_deleted(backend: Backend, run: Run) -> None:
+def test_files_are_looked_at_moved_copied_and_deleted(backend: Backend, run: Run, opened: Opened) -> None:
     async def main() -> None:
-        async with AsyncStore(backend) as store:
+        async with opened(backend) as store:
             await store.write("d/f", b"1")
             looks = [await look("d/f") for look in (store.exists, store.is_file, store.is_folder)]
             assert looks == [True, True, False]
@@ -215,9 +220,9 @@ def test_files_are_looked_at_moved_copied_and_deleted(backend: Backend, run: Run
 
 
 @pytest.mark.parametrize("path", ["../a", "a/../b", "a\0b", "", ".", "/", "./."])
-def test_paths_that_name_no_file_are_refused(backend: Backend, run: Run, path: str) -> None:
+def test_paths_that_name_no_file_are_refused(backend: Backend, run: Run, opened: Opened, path: str) -> None:
     async def main() -> None:
-        async with AsyncStore(backend) as store:
+        async with opened(backend) as store:
             await store.write("f", b"")
             with pytest.raises(exceptions.InvalidPath, match="path") as eager:
                 store.read(path)
@@ -238,22 +243,22 @@ def test_paths_that_name_no_file_are_refused(backend: Backend, run: Run, path: s
     run(main)
 
 
-def test_spellings_of_one_path_are_one(backend: Backend, run: Run) -> None:
+def test_spellings_of_one_path_are_one(backend: Backend, run: Run, opened: Opened) -> None:
     async def main() -> None:
-        async with AsyncStore(backend) as store:
+        async with opened(backend) as store:
             assert (await store.write("/a//./b\\c/", b"x")).path == "a/b/c"
             assert await store.read_bytes("a/b/c") == b"x"
             with pytest.raises(exceptions.InvalidPath):
                 await store.write("a/b/c/below", b"")
             with pytest.raises(TypeError):
-                await store.read_bytes(5)  # type: ignore[arg-type]
+                await store.read_bytes(5)
 
     run(main)
 
 
-def test_metadata_is_short_and_plain(backend: Backend, run: Run) -> None:
+def test_metadata_is_short_and_plain(backend: Backend, run: Run, opened: Opened) -> None:
     async def main() -> None:
-        async with AsyncStore(backend) as store:
+        async with opened(backend) as store:
             for wrong in ({"Key": "v"}, {"k": "ä"}, {"k": "x" * 3000}):
                 with pytest.raises(ValueError, match="metadata|no key|ASCII") as raised:
                     await store.write("f", b"", metadata=wrong)
@@ -263,9 +268,9 @@ def test_metadata_is_short_and_plain(backend: Backend, run: Run) -> None:
     run(main)
 
 
-def test_an_error_tells_path_and_backend(run: Run) -> None:
+def test_an_error_tells_path_and_backend(run: Run, opened: Opened) -> None:
     async def main() -> None:
-        async with AsyncStore(MemoryBackend(), "root") as store:
+        async with opened(MemoryBackend(), "root") as store:
             with pytest.raises(exceptions.NotFoundError) as raised:
                 await store.read_bytes("a/b")
             error = raised.value
@@ -277,20 +282,20 @@ def test_an_error_tells_path_and_backend(run: Run) -> None:
     run(main)
 
 
-def test_a_child_is_a_folder_of_its_store(backend: Backend, run: Run) -> None:
+def test_a_child_is_a_folder_of_its_store(backend: Backend, run: Run, opened: Opened) -> None:
     async def main() -> None:
-        async with AsyncStore(backend, root_path="reports") as store:
+        async with opened(backend, root_path="reports") as store:
             async with store.child("2024/q1") as child:
                 await child.write("f", b"1")
                 assert repr(child).endswith("root_path='reports/2024/q1')")
             assert await store.read_bytes("2024/q1/f") == b"1"
             assert await child.read_bytes("f") == b"1"
-            assert child == store.child("2024").child("q1") == AsyncStore(backend, "/reports/2024/q1/")
+            assert child == store.child("2024").child("q1") == opened(backend, "/reports/2024/q1/")
             assert hash(child) == hash(store.child("2024/q1")) and child != store and child != "child"
             with pytest.raises(exceptions.InvalidPath):
                 store.child("../out")
             with pytest.raises(exceptions.InvalidPath):
-                AsyncStore(backend, "..")
+                opened(backend, "..")
             if isinstance(backend, LocalBackend):
                 native = child.native_path("f")
                 assert native == f"{backend.root}/reports/2024/q1/f" and child.to_key(native) == "f"
@@ -302,10 +307,10 @@ def test_a_child_is_a_folder_of_its_store(backend: Backend, run: Run) -> None:
     run(main)
 
 
-def test_a_closed_store_says_so(backend: Backend, run: Run) -> None:
+def test_a_closed_store_says_so(backend: Backend, run: Run, opened: Opened) -> None:
     async def main() -> None:
-        store = AsyncStore(backend)
-        async with store, AsyncStore(backend) as other:
+        store = opened(backend)
+        async with store, opened(backend) as other:
             await store.write("f", b"")
             await store.aclose()
             await store.aclose()
@@ -319,9 +324,9 @@ def test_a_closed_store_says_so(backend: Backend, run: Run) -> None:
     run(main)
 
 
-def test_a_store_tells_what_it_can_do(backend: Backend, run: Run) -> None:
+def test_a_store_tells_what_it_can_do(backend: Backend, run: Run, opened: Opened) -> None:
     async def main() -> None:
-        async with AsyncStore(backend) as store:
+        async with opened(backend) as store:
             await store.ping()
             known = store.capabilities
             assert isinstance(known, CapabilitySet) and store.supports(Capability.ATOMIC_WRITE)
@@ -334,13 +339,13 @@ def test_a_store_tells_what_it_can_do(backend: Backend, run: Run) -> None:
     run(main)
 
 
-def test_a_digest_comes_with_a_write(backend: Backend, run: Run) -> None:
+def test_a_digest_comes_with_a_write(backend: Backend, run: Run, opened: Opened) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for piece in (b"a", b"b", b"c"):
             yield piece
 
     async def main() -> None:
-        async with AsyncStore(backend) as store:
+        async with opened(backend) as store:
             assert (await write_with_hash(store, "f", b"abc")).digest == ContentDigest("SHA256", ABC.upper())
             assert str((await write_with_hash(store, "g", pieces())).digest) == f"sha256:{ABC}"
             with pytest.raises(ValueError, match="crc32"):
@@ -353,12 +358,12 @@ def test_a_digest_comes_with_a_write(backend: Backend, run: Run) -> None:
         ContentDigest("sha256", "xyz")
 
 
-def test_a_thread_has_the_same_verbs(native: Backend) -> None:
-    with longshore.Store(native, "d") as store:
+def test_a_thread_has_the_same_verbs(backend: Backend) -> None:
+    with longshore.Store(backend, "d") as store:
         assert store.write("f", iter([b"he", b"llo"]), metadata={"k": "v"}).metadata == {"k": "v"}
         assert store.read_text("f") == "hello" and b"".join(store.read("f")) == b"hello"
         assert [info.path for info in store.list_files()] == ["f"]
-        assert store.get_file_info("f").size == 5 and store.child("x") == longshore.Store(native, "d/x")
+        assert store.get_file_info("f").size == 5 and store.child("x") == longshore.Store(backend, "d/x")
         store.move("f", "g")
         with pytest.raises(FileNotFoundError):
             store.read_bytes("f")
@@ -370,21 +375,22 @@ def test_a_thread_has_the_same_verbs(native: Backend) -> None:
         store.exists("g")
 
 
-def test_a_backend_of_python_is_for_loops(run: Run) -> None:
-    store = longshore.Store(Attic(), "d")
-    with pytest.raises(TypeError, match="AsyncStore"):
-        store.read_bytes("f")
-
+def test_what_a_backend_raises_is_an_error_of_the_store(run: Run, opened: Opened) -> None:
     class Broken(Attic):
         async def stat(self, path: str) -> FileInfo | FolderEntry:
             raise ConnectionResetError(104, f"reset at {path}")
 
+    class BrokenToo(BlockingAttic):
+        def stat(self, path: str) -> FileInfo | FolderEntry:
+            raise ConnectionResetError(104, f"reset at {path}")
+
     async def main() -> None:
-        async with AsyncStore(Broken()) as store:
-            with pytest.raises(exceptions.BackendUnavailable, match="reset") as raised:
-                await store.exists("a")
-            assert (raised.value.path, raised.value.backend) == ("a", "attic")
-            assert isinstance(raised.value.__cause__, ConnectionResetError)
+        for backend in (Broken(), BrokenToo()):
+            async with opened(backend) as store:
+                with pytest.raises(exceptions.BackendUnavailable, match="reset") as raised:
+                    await store.exists("a")
+                assert (raised.value.path, raised.value.backend) == ("a", "attic")
+                assert isinstance(raised.value.__cause__, ConnectionResetError)
 
     run(main)
 

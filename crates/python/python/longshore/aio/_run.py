@@ -12,7 +12,10 @@ from longshore._sources import as_bytes
 if TYPE_CHECKING:
     from longshore._longshore import Feed, Pending
 
-__all__ = ["feed", "run", "watching"]
+__all__ = ["IN_LOOP", "feed", "run", "watching"]
+
+IN_LOOP = True
+"""Whether those who wait here do so in a loop."""
 
 
 async def run(pending: Pending) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from longshore._longshore import Feed
 from longshore._longshore import Store as Core
 from longshore._sources import FileStream, reading
-from longshore.aio._run import feed, run
+from longshore.aio._run import IN_LOOP, feed, run
 from longshore.aio._streams import AsyncListing
 from longshore.backends import Backend, UrlBackend
 from longshore.exceptions import ClosedError
@@ -90,7 +90,7 @@ class AsyncStore:
         if not isinstance(backend, Backend):
             message = f"a backend is one of longshore.backends, not {type(backend).__name__}"
             raise TypeError(message)
-        core = backend._open()
+        core = backend._open(in_loop=IN_LOOP)
         self._begin(backend, core.child(root_path) if root_path else core, _Life(), is_child=False)
 
     def _begin(self, backend: Backend, core: Core, life: _Life, *, is_child: bool) -> None:

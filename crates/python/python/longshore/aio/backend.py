@@ -1,15 +1,4 @@
-"""A backend written in Python, for `AsyncStore`.
-
-class Attic(AsyncBackend):
-    name = "attic"
-
-    async def stat(self, path): ...
-
-    ...
-
-async with AsyncStore(Attic(), root_path="boxes") as store:
-    await store.write("a/b.txt", b"hello")
-"""
+"""A backend of one's own, written in Python in an event loop."""
 
 from __future__ import annotations
 
@@ -18,7 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Union, cast
 
 from longshore._longshore import Store as Core
-from longshore._over_python import OverPython, closing
+from longshore._over_python import opened
+from longshore.aio._run import IN_LOOP
 from longshore.backends import Backend
 from longshore.store_models import Capability, CapabilitySet, FileInfo, FolderEntry
 
@@ -39,6 +29,18 @@ _USUAL = (
 class AsyncBackend(Backend, ABC):
     """A storage of one's own. Its methods run in the loop that asks; their paths are normal, from the backend's root.
 
+        class Attic(AsyncBackend):
+            name = "attic"
+
+            async def stat(self, path): ...
+
+            ...
+
+        async with AsyncStore(Attic(), root_path="boxes") as store:
+            await store.write("a/b.txt", b"hello")
+
+    A store for the other kind of callers takes it too: see docs/python.md for where its methods run then.
+
     What they raise of `longshore.exceptions`, or of Python's own kinds such as `FileNotFoundError`, callers see as a
     store's errors, with path and backend.
 
@@ -50,8 +52,8 @@ class AsyncBackend(Backend, ABC):
     name = "python"
     capabilities = CapabilitySet(_USUAL)
 
-    def _open(self) -> Core:
-        return cast(Core, OverPython(self, ""))
+    def _open(self, *, in_loop: bool) -> Core:
+        return cast(Core, opened(self, is_blocking=not IN_LOOP, in_loop=in_loop))
 
     def __repr__(self) -> str:
         """Return what it is."""
@@ -94,10 +96,14 @@ class AsyncBackend(Backend, ABC):
         info = await self.stat(src)
         if isinstance(info, FolderEntry):
             raise IsADirectoryError(src)
-        async with closing(self.read(src, 0, None)) as chunks:
+        chunks = self.read(src, 0, None)
+        try:
             await self.write(
                 dst, chunks, overwrite=overwrite, metadata=info.metadata, media_type=info.content_type
             )
+        finally:
+            if hasattr(chunks, "aclose"):
+                await chunks.aclose()
 
     async def move(self, src: str, dst: str, *, overwrite: bool) -> None:
         """Move a file: here by copying and deleting it."""

@@ -66,6 +66,8 @@ class LongshoreFileSystem(AsyncFileSystem):
     """Files as fsspec has them. A written file is there once it is closed, in place of an older one."""
 
     root_marker = ""
+    # Whether a write goes on beside the one who writes.
+    _streams = True
     # Of the options, those that may have secrets in them.
     _secret: tuple[str, ...] = ()
 
@@ -271,7 +273,8 @@ class LongshoreFileSystem(AsyncFileSystem):
         if mode in ("wb", "xb"):
             if mode == "xb" and self.exists(path):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-            return Writing(self._begin(path, mode == "wb"), lambda: naming(path), commits=autocommit)
+            begin = self._begin(path, mode == "wb")
+            return Writing(begin, lambda: naming(path), commits=autocommit, streams=self._streams)
         if mode != "rb":
             message = f"a file is not opened as {mode!r}: there are rb, wb and xb"
             raise ValueError(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tempfile
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -53,12 +54,14 @@ class _Whole(io.IOBase):
 class Writing(_Whole, io.BufferedIOBase):
     """A file in the making: it is there once it is closed, and never where an exception left its `with`.
 
-    What is no longer than a chunk goes at once in the end; of more, two chunks wait in memory at most.
+    What is no longer than a chunk goes at once in the end; of more, two chunks wait in memory at most. Where the write
+    cannot run beside (`streams`), all waits in a nameless file.
     """
 
-    def __init__(self, begin: Begin, told: Callable[[], Any], *, commits: bool = True) -> None:
+    def __init__(self, begin: Begin, told: Callable[[], Any], *, commits: bool, streams: bool) -> None:
         """Take what begins the write, a context for its errors, and whether closing is what makes it seen."""
         self._begin, self._told, self._commits = begin, told, commits
+        self._spool = None if streams else tempfile.TemporaryFile()  # noqa: SIM115 (until it is closed)
         self._feed: Feed | None = None
         self._writing: Pending | None = None
         self._gathered = bytearray()
@@ -87,6 +90,9 @@ class Writing(_Whole, io.BufferedIOBase):
 
     def _send(self) -> None:
         piece, self._gathered = bytes(self._gathered), bytearray()
+        if self._spool is not None:
+            self._spool.write(piece)
+            return
         if self._feed is None:
             feed = Feed()
             self._writing, self._feed = self._begin(("feed", feed)).start(), feed
@@ -107,6 +113,12 @@ class Writing(_Whole, io.BufferedIOBase):
             return
         self._is_over = True
         piece, self._gathered = bytes(self._gathered), bytearray()
+        if self._spool is not None:
+            with self._told(), self._spool as spool:
+                spool.write(piece)
+                spool.flush()
+                self._begin(("file", spool.fileno(), 0)).wait()
+            return
         if self._feed is None:
             with self._told():
                 self._begin(("bytes", piece)).wait()
@@ -119,6 +131,8 @@ class Writing(_Whole, io.BufferedIOBase):
         """Leave what stood there before."""
         self._is_over = True
         self._gathered.clear()
+        if self._spool is not None:
+            self._spool.close()
         if self._feed is not None:
             self._feed.fail("it was given up").wait()
             # It ends because of that; what it says of it is of no interest.

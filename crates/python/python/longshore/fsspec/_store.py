@@ -14,6 +14,7 @@ from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.spec import make_instance
 
 from longshore._longshore import Pending
+from longshore._longshore import Store as Core
 from longshore._store import Store
 from longshore.aio._store import AsyncStore
 from longshore.backends import Backend, UrlBackend
@@ -67,6 +68,7 @@ class StoreFileSystem(LongshoreFileSystem):
             raise TypeError(message)
         self._again = {**fsspec_options, "backend": backend, "root_path": root_path}
         self._store, self._here = AsyncStore(backend, root_path), Store(backend, root_path)
+        self._streams = isinstance(self._here._core, Core)
 
     def __reduce__(self) -> Any:
         """Go to another process by the backend, secrets too."""

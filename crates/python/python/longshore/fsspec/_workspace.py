@@ -248,8 +248,7 @@ class WorkspaceFileSystem(LongshoreFileSystem):
                 return
         # A new version, or another workspace: the server copies none of these by itself.
         async with self._client.files.stream(node.id, version_id=node.version_id) as content:
-            pieces = (piece async for piece in content)
-            await self._upload(target, "overwrite", file_stream=pieces, media_type=node.media_type)
+            await self._upload(target, "overwrite", file_stream=content, media_type=node.media_type)
 
     async def _mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
         path = self._strip_protocol(path)
