@@ -92,7 +92,9 @@ class AtOnce:
         return self._own.capabilities
 
     async def _ask(self, call: Callable[[], Any]) -> Any:
-        found = call()
+        return self._plain(call())
+
+    def _plain(self, found: Any) -> Any:
         if inspect.isawaitable(found):
             if inspect.iscoroutine(found):
                 found.close()
@@ -103,14 +105,23 @@ class AtOnce:
         return found
 
     async def _items(self, begin: Callable[[], Iterable[Any]], at_once: int) -> AsyncIterator[Any]:
-        items = iter(await self._ask(begin))
+        begun: list[Iterator[Any]] = []
+
+        def some() -> list[Any]:
+            if not begun:
+                begun.append(iter(self._plain(begin())))
+            return list(islice(begun[0], at_once))
+
+        is_over = False
         try:
-            while some := await self._ask(lambda: list(islice(items, at_once))):
-                for item in some:
+            while not is_over:
+                found = await self._ask(some)
+                is_over = len(found) < at_once
+                for item in found:
                     yield item
         finally:
-            if hasattr(items, "close"):
-                await self._ask(items.close)
+            if begun and not is_over and hasattr(begun[0], "close"):
+                await self._ask(begun[0].close)
 
     def read(self, path: str, start: int, end: int | None) -> AsyncIterator[bytes]:
         """Give a file's bytes."""

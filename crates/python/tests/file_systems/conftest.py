@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import Any
 
 import fsspec
 import pytest
-from conftest import Server, serving
+from conftest import Server, descriptors, serving
 from longshore.backends import LocalBackend
 from longshore.fsspec import StoreFileSystem, WorkspaceFileSystem
 
@@ -39,9 +41,24 @@ class Place:
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Return a server of its own, on which more workspaces are made."""
+    """Return a server of its own, on which more workspaces are made; leave no connection of file systems to it."""
     with serving(tmp_path_factory.mktemp("workspaces")) as started:
         yield started
+        for known in (StoreFileSystem, WorkspaceFileSystem):
+            known.clear_instance_cache()
+        gc.collect()
+    deadline = time.monotonic() + 20
+    while left := connections(started):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
+
+
+def connections(server: Server) -> set[str]:
+    """Return the descriptors of this process that are connections to a server."""
+    port = f":{int(server.url.rpartition(':')[2]):04X}"
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[2].endswith(port)}
+    return {told for told in descriptors() if told.partition(" ")[2] in sockets}
 
 
 @pytest.fixture
