@@ -6,6 +6,8 @@ import asyncio
 import io
 import os
 import pickle
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -173,6 +175,10 @@ def test_it_goes_to_another_process(place: Place) -> None:
     again = pickle.loads(pickle.dumps(fs))
     assert again.cat(place.path("f")) == b"hello"
     assert (again is fs) == fs.cachable
+    program = "import pickle, sys; fs, path = pickle.load(sys.stdin.buffer); print(fs.cat(path))"
+    given = pickle.dumps((fs, place.path("f")))
+    done = subprocess.run([sys.executable, "-c", program], input=given, capture_output=True, check=False)
+    assert done.stdout == b"b'hello'\n", done.stderr
     with pickle.loads(pickle.dumps(fsspec.open(place.url("f"), **place.options))) as file:
         assert file.read() == b"hello"
 

@@ -171,6 +171,15 @@ def test_a_client_of_ones_own_brings_its_locks(server: Server, workspace: Place)
     assert asynchronous.cat(workspace.path("f")) == b"2"
 
 
+def test_a_writer_may_take_its_time(workspace: Place) -> None:
+    # What is not closed has sent nothing that a server would have to wait for.
+    with longshore.Client(**workspace.options) as c, workspace.fs.open(workspace.path("f"), "wb") as file:
+        file.write(b"x" * 3_000_000)
+        assert c.open_uploads().all() == []
+        file.write(b"y" * 3_000_000)
+    assert workspace.fs.cat_file(workspace.path("f"), 2_999_999, 3_000_001) == b"xy"
+
+
 def test_a_broken_download_leaves_no_file(workspace: Place, folder: Path) -> None:
     (folder / "there").write_bytes(b"old")
     with pytest.raises(FileNotFoundError):

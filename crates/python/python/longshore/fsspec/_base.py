@@ -66,7 +66,7 @@ class LongshoreFileSystem(AsyncFileSystem):
     """Files as fsspec has them. A written file is there once it is closed, in place of an older one."""
 
     root_marker = ""
-    # Whether a write goes on beside the one who writes.
+    # Whether a file's bytes leave while it is written; else they wait until it is closed.
     _streams = True
     # Of the options, those that may have secrets in them.
     _secret: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ import io
 import tempfile
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from fsspec.spec import AbstractBufferedFile
 
@@ -54,14 +54,15 @@ class _Whole(io.IOBase):
 class Writing(_Whole, io.BufferedIOBase):
     """A file in the making: it is there once it is closed, and never where an exception left its `with`.
 
-    What is no longer than a chunk goes at once in the end; of more, two chunks wait in memory at most. Where the write
-    cannot run beside (`streams`), all waits in a nameless file.
+    What is no longer than a chunk goes at once in the end. Of more, two chunks wait in memory at most where it
+    `streams`; else all waits in a nameless file of this machine, as long as its writer likes.
     """
 
     def __init__(self, begin: Begin, told: Callable[[], Any], *, commits: bool, streams: bool) -> None:
         """Take what begins the write, a context for its errors, and whether closing is what makes it seen."""
         self._begin, self._told, self._commits = begin, told, commits
-        self._spool = None if streams else tempfile.TemporaryFile()  # noqa: SIM115 (until it is closed)
+        self._streams = streams
+        self._spool: IO[bytes] | None = None
         self._feed: Feed | None = None
         self._writing: Pending | None = None
         self._gathered = bytearray()
@@ -90,7 +91,9 @@ class Writing(_Whole, io.BufferedIOBase):
 
     def _send(self) -> None:
         piece, self._gathered = bytes(self._gathered), bytearray()
-        if self._spool is not None:
+        if not self._streams:
+            if self._spool is None:
+                self._spool = tempfile.TemporaryFile()  # noqa: SIM115 (until it is closed)
             self._spool.write(piece)
             return
         if self._feed is None:

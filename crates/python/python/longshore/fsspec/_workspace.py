@@ -56,6 +56,8 @@ class WorkspaceFileSystem(LongshoreFileSystem):
     """
 
     protocol = "longshore"
+    # A server waits for no writer that pauses, and only what is there as a whole goes on where a connection broke.
+    _streams = False
     _secret = ("api_key", "client")
 
     def __init__(
