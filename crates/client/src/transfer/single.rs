@@ -196,13 +196,11 @@ impl<'a, C: Cargo> Single<'a, C> {
     }
 
     async fn attempt(&mut self, failed: Option<Retried>, tries: &mut Tries<'_>) -> Result<Node> {
-        let may_begin = failed.is_none() && self.cargo.base().is_none();
-        if let Some(failed) = failed {
-            self.catch_up(&failed, tries).await?;
-        }
-        if self.place.is_none() && !may_begin {
+        match failed {
+            Some(failed) => self.catch_up(&failed, tries).await?,
             // Instructions are for an upload that is there.
-            self.find().await?;
+            None if self.cargo.base().is_some() => drop(self.find().await?),
+            None => {}
         }
         if !self.is_written
             && let Some(node) = self.transmit().await?

@@ -22,7 +22,6 @@ use super::single::{Single, Whole};
 use super::source::{Known, Source, Target, UploadItem};
 use super::staged::Staged;
 use super::staged::protocol::Tus;
-use super::threads::blocking;
 use crate::api::files::IfMatch;
 use crate::client::{Call, Client};
 use crate::error::{Error, Result};
@@ -148,7 +147,7 @@ impl<'a> Way<'a> {
         if matches!(source, Source::Stream { .. }) || client.has_own_key() || target.is_root() {
             return Ok(Self::Once(source));
         }
-        Ok(match blocking(move || Content::of(source)).await? {
+        Ok(match Content::of(source).await? {
             Ok(content) if content.length() >= STAGED => {
                 Self::Staged(Staged::new(client, content, target, options, report, begun).await?)
             }
