@@ -225,7 +225,9 @@ class Files:
         wanted, watch = content(file_id, version_id, path, workspace_id), Watch(progress, hand)
         options = given(replace=replace, resume=resume, skip_same=skip_same)
         try:
-            done = run(self._client._core.download_to(wanted, os.fsdecode(local_path), options, watch.said()))
+            done = run(
+                self._client._core.download_to(wanted, os.fsdecode(local_path), options, watch.said())
+            )
         except Exception:
             watch.check()
             raise
