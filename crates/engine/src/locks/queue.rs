@@ -188,6 +188,30 @@ fn refused(lock: Option<&NodeLock>, place: QueuePlace, at: Timestamp, node: Node
     }
 }
 
+/// A place in a queue of which only the request knows that has it: when who asked goes away nobody can come for it any
+/// more, and it is given up.
+struct Untold<'a> {
+    engine: &'a Engine,
+    /// The place, and the node whose lock it waits for.
+    place: Option<(WaitTicket, NodeId)>,
+}
+
+impl Drop for Untold<'_> {
+    fn drop(&mut self) {
+        let Some((ticket, watched)) = self.place.take() else { return };
+        let engine = self.engine.clone();
+        self.engine.lock_tasks().spawn(async move {
+            let given_up = engine.db().write(move |tx| {
+                Box::pin(async move { db::waiters::delete(tx, ticket).await })
+            });
+            if let Err(error) = given_up.await {
+                tracing::debug!(%error, "a waiter who is gone keeps its place for as long as any who does not ask");
+            }
+            engine.lock_signals().raise(watched);
+        });
+    }
+}
+
 /// The error of who waits in a process that is about to end.
 fn closed(place: QueuePlace) -> Error {
     let detail = "the server is about to stop: ask again with the ticket, which keeps your place for 10 s";
@@ -206,6 +230,8 @@ impl Engine {
     ) -> Result<(LockGrant, bool)> {
         let deadline = Instant::now() + wait;
         let mut closing = pin!(closing);
+        let knows_its_place = request.ticket.is_some();
+        let mut untold = Untold { engine: self, place: None };
         loop {
             let begun = Instant::now();
             let (node, premises) = (request.node, premises.clone());
@@ -213,16 +239,25 @@ impl Engine {
             let run =
                 self.act_or_replay(ask, request.clone(), |act, request| Box::pin(attempt(act, request)));
             let (lock, place, at) = match run.await? {
-                (Attempt::Granted(granted), is_replay) => return Ok((*granted, is_replay)),
+                (Attempt::Granted(granted), is_replay) => {
+                    untold.place = None;
+                    return Ok((*granted, is_replay));
+                }
                 (Attempt::Queued { lock, place, at }, _) => (lock, place, at),
             };
             request.ticket = place.ticket;
+            let watched = lock.as_ref().map_or(node, |lock| lock.node_id);
+            untold.place = place.ticket.filter(|_| !knows_its_place).map(|ticket| (ticket, watched));
             if Instant::now() >= deadline {
+                untold.place = None;
                 return Err(refused(lock.as_ref(), place, at, node));
             }
             tokio::select! {
                 biased;
-                () = &mut closing => return Err(closed(place)),
+                () = &mut closing => {
+                    untold.place = None;
+                    return Err(closed(place));
+                }
                 free = self.sleep_until_free(node, lock.as_ref(), place, deadline) => free?,
             }
             // Where clocks disagree on whether a lease is over, this is all that keeps attempts apart.
