@@ -75,6 +75,17 @@ install_packages() {
     hash -r
 }
 
+# Python with virtual environments, for which Debian has a package of its own.
+need_python() {
+    has python3 || packages+=(python3)
+    python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+}
+
+need_python_now() {
+    python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+        problems+=("Python 3.10 or newer with venv (Debian: apt-get install python3 python3-venv)")
+}
+
 need_compiler() {
     has cc || problems+=("a C compiler (Debian: apt-get install gcc libc6-dev)")
 }

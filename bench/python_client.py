@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -30,16 +31,29 @@ PROGRAM = BENCH / "peers" / "programs" / "python_client.py"
 CLIENTS = ("longshore", "longshore many", "httpx", "aiohttp")
 
 
-def build_wheel(target: Path) -> Path:
+def build_wheel(target: Path, program: Path) -> Path:
     """Build the package for release, with the tools that the gate has installed."""
-    tools = target / "python-package" / "bin" / "maturin"
-    if not tools.exists():
+    tools = target / "python-package" / "bin"
+    if not (tools / "maturin").exists():
         msg = "maturin is not there: run `cargo xtask package` once, or give --wheel"
         raise BenchError(msg)
     out = target / "python-package" / "release-wheels"
     shutil.rmtree(out, ignore_errors=True)
-    argv = [str(tools), "build", "--release", "--locked", "--quiet", "--out", str(out)]
-    subprocess.run(argv, cwd=BENCH.parent / "crates" / "python", check=True)
+    argv = [
+        str(tools / "pip"),
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(out),
+    ]
+    environment = {
+        **os.environ,
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "LONGSHORE_COMMAND": str(program),
+    }
+    subprocess.run([*argv, str(BENCH.parent / "crates" / "python")], env=environment, check=True)
     return next(out.glob("*.whl"))
 
 
@@ -64,7 +78,7 @@ def main() -> int:
     work_dir: Path = asked.work_dir.resolve()
     work_dir.mkdir(parents=True, exist_ok=True)
     program = asked.longshore or cargo_build("longshore-cli", "longshore")
-    wheel = asked.wheel or build_wheel(Path(program).resolve().parents[1])
+    wheel = asked.wheel or build_wheel(Path(program).resolve().parents[1], Path(program).resolve())
     python = environment(work_dir, wheel.resolve())
     work = WORKS["medium"]
     source = work.make(work_dir / "works")

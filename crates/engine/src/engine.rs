@@ -7,6 +7,7 @@ use bytes::Bytes;
 use longshore_core::wire::Status;
 use longshore_core::{Clock, Code, DatabaseId, SteadyClock, Timestamp};
 use longshore_egress::Guard;
+use longshore_flow::Tasks;
 use longshore_store::{Capability, Store, WriteOptions};
 
 use crate::access::KeyCache;
@@ -101,6 +102,8 @@ struct Inner {
     feeds: Feeds,
     jobs: Arc<JobsState>,
     lock_signals: Signals,
+    /// What takes waiters who are gone out of their queues.
+    lock_tasks: Tasks,
     appends: Appends,
     chunk_lists: Arc<ChunkLists>,
     guard: Guard,
@@ -140,6 +143,7 @@ impl Engine {
                 guard,
                 jobs,
                 lock_signals: Signals::default(),
+                lock_tasks: Tasks::new(),
                 appends: Appends::default(),
                 chunk_lists: Arc::default(),
                 started_at,
@@ -171,6 +175,7 @@ impl Engine {
     /// Finishes the writes under way, closes the database, and lets the store take back what was broken off.
     pub async fn close(&self) {
         self.inner.appends.close().await;
+        self.inner.lock_tasks.close().await;
         self.db().close().await;
         match tokio::time::timeout(STORE_CLOSE, self.store().close()).await {
             Ok(Ok(())) => {}
@@ -220,6 +225,10 @@ impl Engine {
 
     pub(crate) fn jobs(&self) -> Arc<JobsState> {
         Arc::clone(&self.inner.jobs)
+    }
+
+    pub(crate) fn lock_tasks(&self) -> &Tasks {
+        &self.inner.lock_tasks
     }
 
     pub(crate) fn lock_signals(&self) -> &Signals {

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{exception, invalid};
-use crate::pending::Pending;
+use crate::pending::{Pending, bytes};
 use crate::runtime::runtime;
 use crate::source::source;
 use crate::stream::Stream;
@@ -55,10 +55,11 @@ fn seconds(py: Python<'_>, said: f64) -> PyResult<Duration> {
 fn value<T: Serialize + Send + 'static>(
     verb: impl Future<Output = longshore::Result<T>> + Send + 'static,
 ) -> Pending {
-    Pending::new(verb, |py, result| match result {
-        Ok(value) => Ok(pythonize(py, &value)?.unbind()),
-        Err(error) => Err(exception(py, &error)),
-    })
+    Pending::verb(verb, plain)
+}
+
+fn plain<T: Serialize>(py: Python<'_>, value: T) -> PyResult<Py<PyAny>> {
+    Ok(pythonize(py, &value)?.unbind())
 }
 
 /// A file's place, as Python says it.
@@ -210,7 +211,7 @@ impl Client {
         watched: Watched,
     ) -> PyResult<Pending> {
         let target = read::<TargetSaid>(target)?.target(py)?;
-        let options = watched.upload(py, read::<UploadSaid>(options)?.options()?);
+        let options = watched.upload(py, read::<UploadSaid>(options)?.options(py)?);
         let (files, source) = (self.0.files(), source(from_)?);
         Ok(value(async move { files.upload(source, target, &options).await }))
     }
@@ -229,23 +230,20 @@ impl Client {
         });
         let items = items.collect::<PyResult<Vec<_>>>()?;
         let mut many = watched.many(py, concurrency);
-        many.upload = read::<UploadSaid>(options)?.options()?;
+        many.upload = read::<UploadSaid>(options)?.options(py)?;
         let outcomes = self.0.files().upload_many(items, many);
         Ok(Stream::objects(outcomes, |py, outcome| {
             let told = PyDict::new(py);
             told.set_item("index", outcome.index)?;
             told.set_item("skipped", outcome.skipped)?;
-            ended(py, &told, outcome.result.as_ref())?;
+            ended(py, &told, outcome.result, plain)?;
             Ok(told.into_any().unbind())
         }))
     }
 
     fn download(&self, py: Python<'_>, content: &Bound<'_, PyAny>) -> PyResult<Pending> {
         let (files, content) = (self.0.files(), read::<ContentSaid>(content)?.content(py)?);
-        Ok(Pending::new(async move { files.download(content).await }, |py, result| match result {
-            Ok(bytes) => Ok(pyo3::types::PyBytes::new(py, &bytes).into_any().unbind()),
-            Err(error) => Err(exception(py, &error)),
-        }))
+        Ok(Pending::verb(async move { files.download(content).await }, bytes))
     }
 
     /// Opens content; gives what is known of it, and a stream of its bytes.
@@ -257,14 +255,14 @@ impl Client {
     ) -> PyResult<Pending> {
         let (files, content) = (self.0.files(), read::<ContentSaid>(content)?.content(py)?);
         let options = read::<DownloadSaid>(options)?.options();
-        Ok(Pending::new(async move { files.stream(content, &options).await }, opened))
+        Ok(Pending::verb(async move { files.stream(content, &options).await }, opened))
     }
 
     /// Opens folders and files as one zip.
     fn archive(&self, workspace: Option<String>, items: Vec<String>, py: Python<'_>) -> PyResult<Pending> {
         let workspace = workspace.map(|id| id.parse()).transpose().map_err(|error| invalid(py, error))?;
         let files = self.0.files();
-        Ok(Pending::new(async move { files.archive(workspace, items).await }, opened))
+        Ok(Pending::verb(async move { files.archive(workspace, items).await }, opened))
     }
 
     fn download_to(
@@ -277,12 +275,7 @@ impl Client {
     ) -> PyResult<Pending> {
         let (files, content) = (self.0.files(), read::<ContentSaid>(content)?.content(py)?);
         let options = watched.download(py, read::<DownloadSaid>(options)?.options());
-        Ok(Pending::new(async move { files.download_to(content, path, &options).await }, |py, result| {
-            match result {
-                Ok(done) => downloaded(py, &done),
-                Err(error) => Err(exception(py, &error)),
-            }
-        }))
+        Ok(Pending::verb(async move { files.download_to(content, path, &options).await }, downloaded))
     }
 
     /// Downloads what a list has, each content and a path, or a node as a listing gave it and a path.
@@ -305,28 +298,25 @@ impl Client {
         Ok(Stream::objects(outcomes, |py, outcome| {
             let told = PyDict::new(py);
             told.set_item("index", outcome.index)?;
-            match &outcome.result {
-                Ok(done) => told.set_item("value", downloaded(py, done)?)?,
-                Err(error) => told.set_item("error", exception(py, error).into_value(py))?,
-            }
+            ended(py, &told, outcome.result, downloaded)?;
             Ok(told.into_any().unbind())
         }))
     }
 }
 
-fn ended<T: Serialize>(
+fn ended<T>(
     py: Python<'_>,
     told: &Bound<'_, PyDict>,
-    result: Result<&T, &longshore::Error>,
+    result: longshore::Result<T>,
+    convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>>,
 ) -> PyResult<()> {
     match result {
-        Ok(value) => told.set_item("value", pythonize(py, value)?),
-        Err(error) => told.set_item("error", exception(py, error).into_value(py)),
+        Ok(value) => told.set_item("value", convert(py, value)?),
+        Err(error) => told.set_item("error", exception(py, &error).into_value(py)),
     }
 }
 
-fn opened(py: Python<'_>, result: longshore::Result<longshore::Download>) -> PyResult<Py<PyAny>> {
-    let download = result.map_err(|error| exception(py, &error))?;
+fn opened(py: Python<'_>, download: longshore::Download) -> PyResult<Py<PyAny>> {
     let known = PyDict::new(py);
     known.set_item("length", download.length())?;
     known.set_item("version_id", download.version().map(|version| version.to_string()))?;
@@ -336,7 +326,7 @@ fn opened(py: Python<'_>, result: longshore::Result<longshore::Download>) -> PyR
     Ok((known, stream).into_pyobject(py)?.into_any().unbind())
 }
 
-fn downloaded(py: Python<'_>, done: &longshore::Downloaded) -> PyResult<Py<PyAny>> {
+fn downloaded(py: Python<'_>, done: longshore::Downloaded) -> PyResult<Py<PyAny>> {
     let told = PyDict::new(py);
     told.set_item("bytes", done.bytes)?;
     told.set_item("digest", done.digest.to_string())?;

@@ -1,5 +1,7 @@
 //! Errors of Rust as exceptions of `longshore.exceptions`, which are made there.
 
+use std::convert::Infallible;
+
 use longshore::Error;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -14,6 +16,12 @@ pub(crate) trait Raised: Send + 'static {
 impl Raised for Error {
     fn raised(&self, py: Python<'_>) -> PyErr {
         exception(py, self)
+    }
+}
+
+impl Raised for Infallible {
+    fn raised(&self, _: Python<'_>) -> PyErr {
+        match *self {}
     }
 }
 

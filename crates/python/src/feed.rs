@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use tokio::sync::mpsc;
 
-use crate::pending::{Pending, locked};
+use crate::pending::{Pending, locked, nothing, truth};
 
 /// How many chunks wait while one is sent.
 const AHEAD: usize = 2;
@@ -74,9 +74,7 @@ impl Feed {
     fn put(&self, chunk: PyBackedBytes) -> PyResult<Pending> {
         let sender = self.sender()?;
         let chunk = Bytes::from_owner(chunk);
-        Ok(Pending::new(async move { sender.send(Ok(chunk)).await.is_ok() }, |py, is_wanted| {
-            Ok(is_wanted.into_pyobject(py)?.to_owned().into_any().unbind())
-        }))
+        Ok(Pending::new(async move { sender.send(Ok(chunk)).await.is_ok() }, truth))
     }
 
     /// Ends the content.
@@ -89,8 +87,6 @@ impl Feed {
     fn fail(&self, why: String) -> PyResult<Pending> {
         let sender = self.sender()?;
         locked(&self.sender).take();
-        Ok(Pending::new(async move { drop(sender.send(Err(io::Error::other(why))).await) }, |py, ()| {
-            Ok(py.None())
-        }))
+        Ok(Pending::new(async move { drop(sender.send(Err(io::Error::other(why))).await) }, nothing))
     }
 }

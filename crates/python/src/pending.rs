@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{AbortHandle, Abortable};
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
+use crate::failure::Raised;
 use crate::queue::{self, Queue};
 use crate::runtime::runtime;
 
@@ -29,6 +32,18 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Each step leaves it whole, whoever panicked.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn nothing(py: Python<'_>, (): ()) -> PyResult<Py<PyAny>> {
+    Ok(py.None())
+}
+
+pub(crate) fn truth(py: Python<'_>, value: bool) -> PyResult<Py<PyAny>> {
+    Ok(value.into_pyobject(py)?.to_owned().into_any().unbind())
+}
+
+pub(crate) fn bytes(py: Python<'_>, bytes: Bytes) -> PyResult<Py<PyAny>> {
+    Ok(PyBytes::new(py, &bytes).into_any().unbind())
 }
 
 /// Where the work stands.
@@ -73,6 +88,17 @@ impl Pending {
             }
         };
         Self::of(Box::pin(work))
+    }
+
+    /// Makes it of a verb that may fail.
+    pub(crate) fn verb<T: Send + 'static, E: Raised>(
+        verb: impl Future<Output = Result<T, E>> + Send + 'static,
+        convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> Self {
+        Self::new(verb, |py, result| match result {
+            Ok(value) => convert(py, value),
+            Err(error) => Err(error.raised(py)),
+        })
     }
 
     fn of(work: Work) -> Self {

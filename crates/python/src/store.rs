@@ -4,21 +4,20 @@ mod failure;
 mod said;
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use longshore_store::{
-    Capability, Config, Content, Error, ErrorKind, List, ReadOptions, Result, StorePath, WriteOptions,
+    Capability, Config, Content, Error, ErrorKind, List, ReadOptions, StorePath, WriteOptions,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::PyTuple;
 
 use self::failure::exception;
 use crate::feed::Feed;
-use crate::pending::Pending;
+use crate::pending::{Pending, bytes, nothing, truth};
 use crate::runtime::runtime;
 use crate::source::file_chunks;
 use crate::stream::Stream;
@@ -29,25 +28,6 @@ pub(crate) struct Store {
     store: Arc<longshore_store::Store>,
     /// The folder's path in what was opened.
     root: StorePath,
-}
-
-/// Waits for what a verb gives, and makes a Python object of it.
-fn pending<T: Send + 'static>(
-    verb: impl Future<Output = Result<T>> + Send + 'static,
-    convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
-) -> Pending {
-    Pending::new(verb, |py, result| match result {
-        Ok(value) => convert(py, value),
-        Err(error) => Err(exception(py, &error)),
-    })
-}
-
-fn nothing(py: Python<'_>, (): ()) -> PyResult<Py<PyAny>> {
-    Ok(py.None())
-}
-
-fn truth(py: Python<'_>, value: bool) -> PyResult<Py<PyAny>> {
-    Ok(value.into_pyobject(py)?.to_owned().into_any().unbind())
 }
 
 /// Takes content: `("bytes", bytes)`, `("file", descriptor, position)` or `("feed", Feed)`.
@@ -157,7 +137,7 @@ impl Store {
         let (store, options) =
             (Arc::clone(&self.store), ReadOptions { range: said::range(start, end), if_match });
         let read = async move { store.read(&path, options).await?.bytes().await };
-        pending(read, |py, bytes: Bytes| Ok(PyBytes::new(py, &bytes).into_any().unbind()))
+        Pending::verb(read, bytes)
     }
 
     /// Reads a file piece by piece; it is opened with the first.
@@ -206,47 +186,47 @@ impl Store {
                 None => store.write(&path, content, options).await,
             }
         };
-        Ok(pending(write, said::written))
+        Ok(Pending::verb(write, said::written))
     }
 
     fn delete(&self, path: String, missing_ok: bool) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.delete(&path, missing_ok).await }, nothing)
+        Pending::verb(async move { store.delete(&path, missing_ok).await }, nothing)
     }
 
     fn delete_folder(&self, path: String, recursive: bool, missing_ok: bool) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.delete_folder(&path, recursive, missing_ok).await }, nothing)
+        Pending::verb(async move { store.delete_folder(&path, recursive, missing_ok).await }, nothing)
     }
 
     fn exists(&self, path: String) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.exists(&path).await }, truth)
+        Pending::verb(async move { store.exists(&path).await }, truth)
     }
 
     fn is_file(&self, path: String) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.is_file(&path).await }, truth)
+        Pending::verb(async move { store.is_file(&path).await }, truth)
     }
 
     fn is_folder(&self, path: String) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.is_folder(&path).await }, truth)
+        Pending::verb(async move { store.is_folder(&path).await }, truth)
     }
 
     fn file_info(&self, path: String) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.file_info(&path).await }, said::file)
+        Pending::verb(async move { store.file_info(&path).await }, said::file)
     }
 
     fn head(&self, path: String) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.head(&path).await }, said::written)
+        Pending::verb(async move { store.head(&path).await }, said::written)
     }
 
     fn folder_info(&self, path: String, max_depth: Option<usize>) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.folder_info(&path, max_depth).await }, said::summary)
+        Pending::verb(async move { store.folder_info(&path, max_depth).await }, said::summary)
     }
 
     fn list_files(
@@ -285,22 +265,22 @@ impl Store {
     #[pyo3(name = "move")]
     fn move_file(&self, from_: String, to: String, overwrite: bool) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.move_file(&from_, &to, overwrite).await }, nothing)
+        Pending::verb(async move { store.move_file(&from_, &to, overwrite).await }, nothing)
     }
 
     fn copy(&self, from_: String, to: String, overwrite: bool) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.copy_file(&from_, &to, overwrite).await.map(drop) }, nothing)
+        Pending::verb(async move { store.copy_file(&from_, &to, overwrite).await.map(drop) }, nothing)
     }
 
     fn ping(&self) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.ping().await }, nothing)
+        Pending::verb(async move { store.ping().await }, nothing)
     }
 
     /// Waits for what is still under way.
     fn close(&self) -> Pending {
         let store = Arc::clone(&self.store);
-        pending(async move { store.close().await }, nothing)
+        Pending::verb(async move { store.close().await }, nothing)
     }
 }

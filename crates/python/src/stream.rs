@@ -1,16 +1,18 @@
 //! What comes bit by bit, crossing to Python in batches.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream::{BoxStream, StreamExt};
+use futures_util::FutureExt;
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, iter, try_unfold};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyList;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
 use crate::failure::Raised;
-use crate::pending::Pending;
+use crate::pending::{Pending, bytes, nothing};
 
 /// The most items that cross together.
 const BATCH: usize = 256;
@@ -69,7 +71,7 @@ impl Stream {
                 })
             });
             let failed = failed.map(|error| -> Batch { Box::new(move |py| Err(error.raised(py))) });
-            futures_util::stream::iter(good.into_iter().chain(failed))
+            iter(good.into_iter().chain(failed))
         });
         Self::of(batches.boxed())
     }
@@ -83,14 +85,7 @@ impl Stream {
         T: Send + 'static,
         S: futures_util::Stream<Item = T> + Send + 'static,
     {
-        let batches = items.ready_chunks(BATCH).map(move |batch| -> Batch {
-            let convert = convert.clone();
-            Box::new(move |py| {
-                let items = batch.into_iter().map(|item| convert(py, item)).collect::<PyResult<Vec<_>>>()?;
-                Ok(PyList::new(py, items)?.into_any().unbind())
-            })
-        });
-        Self::of(batches.boxed())
+        Self::results(items.map(Ok::<_, Infallible>), convert)
     }
 
     /// Gives bytes, joined up to 1 MiB where so many are there already.
@@ -99,38 +94,28 @@ impl Stream {
         E: Raised,
         S: futures_util::Stream<Item = Result<Bytes, E>> + Send + 'static,
     {
-        let joined =
-            futures_util::stream::unfold((chunks.boxed(), None), |(mut chunks, failed)| async move {
-                if let Some(error) = failed {
-                    return Some((Err(error), (futures_util::stream::empty().boxed(), None)));
-                }
-                let first = match chunks.next().await? {
-                    Ok(first) => first,
-                    Err(error) => return Some((Err(error), (futures_util::stream::empty().boxed(), None))),
-                };
-                let mut all = Joined::One(first);
-                let mut failed = None;
-                while all.len() < BYTES {
-                    let more = std::future::poll_fn(|cx| {
-                        std::task::Poll::Ready(match chunks.as_mut().poll_next(cx) {
-                            std::task::Poll::Ready(more) => more,
-                            std::task::Poll::Pending => None,
-                        })
-                    });
-                    match more.await {
-                        Some(Ok(more)) => all = all.and(&more),
-                        Some(Err(error)) => {
-                            failed = Some(error);
-                            break;
-                        }
-                        None => break,
+        let joined = try_unfold((chunks.fuse().boxed(), None), |(mut chunks, failed)| async move {
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            let Some(first) = chunks.try_next().await? else { return Ok(None) };
+            let mut all = Joined::One(first);
+            let mut failed = None;
+            while all.len() < BYTES {
+                match chunks.next().now_or_never().flatten() {
+                    Some(Ok(more)) => all = all.and(&more),
+                    Some(Err(error)) => {
+                        failed = Some(error);
+                        break;
                     }
+                    None => break,
                 }
-                Some((Ok(all.into_bytes()), (chunks, failed)))
-            });
+            }
+            Ok(Some((all.into_bytes(), (chunks, failed))))
+        });
         let batches = joined.map(|chunk| -> Batch {
             Box::new(move |py| match chunk {
-                Ok(chunk) => Ok(PyBytes::new(py, &chunk).into_any().unbind()),
+                Ok(chunk) => bytes(py, chunk),
                 Err(error) => Err(error.raised(py)),
             })
         });
@@ -194,6 +179,6 @@ impl Stream {
     /// Lets go of all that the stream holds: what is under way ends.
     fn close(&self) -> Pending {
         let stream = Arc::clone(&self.0);
-        Pending::new(async move { drop(stream.lock().await.take()) }, |py, ()| Ok(py.None()))
+        Pending::new(async move { drop(stream.lock().await.take()) }, nothing)
     }
 }

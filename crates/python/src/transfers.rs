@@ -10,6 +10,8 @@ use longshore::{
 use pyo3::prelude::*;
 use serde::Deserialize;
 
+use crate::failure::invalid;
+
 /// A caller's hand on transfers: stop for a while, go on, end.
 #[pyclass(module = "longshore._longshore", frozen)]
 #[derive(Default)]
@@ -62,20 +64,18 @@ pub(crate) struct UploadSaid {
     resume: Option<PathBuf>,
 }
 
-fn invalid(error: impl std::fmt::Display) -> PyErr {
-    pyo3::exceptions::PyValueError::new_err(error.to_string())
-}
-
 impl UploadSaid {
-    pub(crate) fn options(self) -> PyResult<UploadOptions> {
+    pub(crate) fn options(self, py: Python<'_>) -> PyResult<UploadOptions> {
+        let lock = self.lock.map(|lock| lock.parse::<LockToken>()).transpose();
+        let digest = self.digest.map(|digest| digest.parse::<Digest>()).transpose();
         let version = self.if_match.map(IfMatch::Version);
         Ok(UploadOptions {
             on_conflict: self.on_conflict,
             if_match: version.or(self.if_exists.then_some(IfMatch::Exists)),
             if_none_match: self.if_none_match,
             media_type: self.media_type,
-            lock: self.lock.map(|lock| lock.parse::<LockToken>()).transpose().map_err(invalid)?,
-            digest: self.digest.map(|digest| digest.parse::<Digest>()).transpose().map_err(invalid)?,
+            lock: lock.map_err(|error| invalid(py, error))?,
+            digest: digest.map_err(|error| invalid(py, error))?,
             skip_same: self.skip_same,
             state_version: self.state_version,
             delta: match self.delta.as_deref() {
@@ -83,7 +83,7 @@ impl UploadSaid {
                 Some("always") => Delta::Always,
                 Some("never") => Delta::Never,
                 Some(other) => {
-                    return Err(invalid(format!("delta is auto, always or never, and not {other:?}")));
+                    return Err(invalid(py, format!("delta is auto, always or never, and not {other:?}")));
                 }
             },
             resume: self.resume,

@@ -4,8 +4,8 @@ use futures_util::future::Either;
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::mpsc;
 
-/// Gives what `kind` puts on the left in one stream, and what it puts on the right in a second, of which so many may wait. Both must be
-/// polled: the first goes no further while the second is full.
+/// Gives what `kind` puts on the left in one stream, and what it puts on the right in a second, of which so many may wait.
+/// Both must be polled: the first goes no further while the second is full.
 pub(crate) fn apart<I, T, O>(
     items: impl Stream<Item = I> + Send + 'static,
     waiting: usize,

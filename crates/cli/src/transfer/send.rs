@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures_util::future::Either;
-use futures_util::future::ready;
+use futures_util::future::{Either, ready};
 use futures_util::stream::{self, Stream, StreamExt};
 use longshore::{
     Client, Code, IfMatch, Known, ManyOptions, Node, Path, Place, UpdateNode, UploadItem, UploadOptions,

@@ -12,6 +12,7 @@ use longshore_core::Digest;
 use super::plan::{BITE, is_whole, next_chunk};
 use super::reader::{self, Stamp, changed};
 use super::source::Source;
+use super::threads::blocking;
 use crate::error::{Error, Result};
 
 /// Content to be sent.
@@ -21,19 +22,25 @@ pub(super) enum Content {
 }
 
 impl Content {
-    /// Opens what is too long to be sent in one go; gives the source back where it is not, or cannot be read again. Blocks.
-    pub(super) fn of(source: Source) -> Result<Result<Self, Source>> {
+    /// Opens what is too long to be sent in one go; gives the source back where it is not, or cannot be read again.
+    pub(super) async fn of(source: Source) -> Result<Result<Self, Source>> {
         match source {
-            // Most are small, and are opened once.
-            Source::Path(path)
-                if path.metadata().is_ok_and(|found| found.is_file() && !is_whole(found.len())) =>
-            {
-                let content = Self::open(&path)?;
-                Ok(if is_whole(content.length()) { Err(Source::Path(path)) } else { Ok(content) })
-            }
+            Source::Path(path) => blocking(move || Self::of_path(path)).await,
             Source::Bytes(bytes) if !is_whole(bytes.len() as u64) => Ok(Ok(Self::Memory(bytes))),
             source => Ok(Err(source)),
         }
+    }
+
+    /// The same of a file. Blocks.
+    fn of_path(path: PathBuf) -> Result<Result<Self, Source>> {
+        // Most are small, and are opened once.
+        if path.metadata().is_ok_and(|found| found.is_file() && !is_whole(found.len())) {
+            let content = Self::open(&path)?;
+            if !is_whole(content.length()) {
+                return Ok(Ok(content));
+            }
+        }
+        Ok(Err(Source::Path(path)))
     }
 
     /// Opens a file. Blocks.

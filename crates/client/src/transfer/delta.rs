@@ -60,7 +60,7 @@ pub(super) async fn try_upload(
     known: &Standing,
     options: &UploadOptions,
     report: &Report,
-    begun: &Begun,
+    begun: &Begun<'_>,
 ) -> Result<Option<Node>> {
     let is_stated = options.digest.is_some_and(|digest| digest.algorithm() != Algorithm::Blake3);
     let makes_a_version = shows_itself(options.on_conflict, options.if_none_match);

@@ -14,7 +14,7 @@ use super::plan::next_chunk;
 use super::progress::Report;
 use super::source::Target;
 use super::staged::is_gone;
-use super::staged::protocol::{self, Created, Creation, Metadata, Tus};
+use super::staged::protocol::{self, Creation, Metadata, Tus};
 use super::threads::{Reading, blocking, read_ahead};
 use super::upload::begun::Begun;
 use super::upload::{Guard, UploadOptions, locks, to_verify};
@@ -95,7 +95,7 @@ pub(super) struct Single<'a, C> {
     target: &'a Target,
     options: &'a UploadOptions,
     report: &'a Report,
-    begun: &'a Begun,
+    begun: &'a Begun<'a>,
     control: Control,
     creation: Creation,
     cargo: Arc<C>,
@@ -115,14 +115,14 @@ impl<'a, C: Cargo> Single<'a, C> {
         target: &'a Target,
         options: &'a UploadOptions,
         report: &'a Report,
-        begun: &'a Begun,
+        begun: &'a Begun<'a>,
         cargo: C,
     ) -> Result<Self> {
         let digest = to_verify(options, cargo.digest())?;
         let workspace = protocol::workspace(client, target).await?;
         let metadata = Metadata::of(target, workspace, options).with_digest(digest);
         let (control, locks) = (options.hand(), locks(client, target, options));
-        let creation = Creation { metadata, locks, length: cargo.length(), key: Some(client.write_key()?) };
+        let creation = Creation::of_file(client, metadata, locks, cargo.length())?;
         Ok(Self {
             client,
             target,
@@ -165,7 +165,7 @@ impl<'a, C: Cargo> Single<'a, C> {
     /// Removes what was begun, because the content goes another way.
     pub(super) async fn give_up(self, error: Error) {
         if let Some(place) = &self.place {
-            self.begun.remove(&self.tus(), place).await;
+            self.begun.remove(place).await;
         }
         self.report.retried(&self.client.tries().at_once(error), self.shared() + self.told);
     }
@@ -196,13 +196,11 @@ impl<'a, C: Cargo> Single<'a, C> {
     }
 
     async fn attempt(&mut self, failed: Option<Retried>, tries: &mut Tries<'_>) -> Result<Node> {
-        let may_begin = failed.is_none() && self.cargo.base().is_none();
-        if let Some(failed) = failed {
-            self.catch_up(&failed, tries).await?;
-        }
-        if self.place.is_none() && !may_begin {
+        match failed {
+            Some(failed) => self.catch_up(&failed, tries).await?,
             // Instructions are for an upload that is there.
-            self.find().await?;
+            None if self.cargo.base().is_some() => drop(self.find().await?),
+            None => {}
         }
         if !self.is_written
             && let Some(node) = self.transmit().await?
@@ -240,11 +238,7 @@ impl<'a, C: Cargo> Single<'a, C> {
                 let sent = self.tus().append(place, from..length, base, &self.creation.locks, body).await;
                 sent.map(|()| None)
             }
-            None => {
-                // The answer may be lost, and the upload be there.
-                self.begun.note_creation(&self.creation);
-                self.tus().create(&self.creation, body).await.map(Some)
-            }
+            None => self.begun.begin(&self.creation, body).await.map(Some),
         };
         slot.ended(sent.as_ref().err());
         drop((guard, watched));
@@ -252,36 +246,27 @@ impl<'a, C: Cargo> Single<'a, C> {
         let created = match sent {
             Ok(created) => created,
             Err(error) => {
-                if let Some(place) = error.location().and_then(protocol::route) {
-                    // All of it may have come, and the file be refused.
-                    self.note(Created { place, offset: 0, node: None });
-                } else if !error.may_have_happened() {
-                    self.begun.forget_creation();
-                }
+                // All of it may have come, and the file be refused.
+                self.place = error.location().and_then(protocol::route).or(self.place.take());
                 return Err(sending.take_failure().unwrap_or(error));
             }
         };
         self.is_written = created.as_ref().is_none_or(|created| created.offset == length);
-        let node = created.and_then(|created| self.note(created));
+        let node = created.and_then(|created| {
+            self.place = Some(created.place);
+            created.node
+        });
         if self.is_written {
             return Ok(node);
         }
         Err(Error::unreadable("the server has not as many bytes as were sent", 201))
     }
 
-    /// Notes where the upload is; returns the file that it became.
-    fn note(&mut self, created: Created) -> Option<Node> {
-        self.begun.note(&created.place);
-        self.place = Some(created.place);
-        created.node
-    }
-
     /// Finds the upload that was begun under the key, or begins it; returns how far it is.
     async fn find(&mut self) -> Result<u64> {
-        let created = self.tus().create(&self.creation, Body::Empty).await?;
-        let offset = created.offset;
-        self.note(created);
-        Ok(offset)
+        let created = self.begun.begin(&self.creation, Body::Empty).await?;
+        self.place = Some(created.place);
+        Ok(created.offset)
     }
 
     /// Finds out where to go on after a failure.

@@ -43,6 +43,8 @@ struct Share {
     hash: Arc<Mutex<ShareHash>>,
     /// Where it is at the server.
     place: Option<String>,
+    /// What was said when it was to be begun, where it is not known whether it was.
+    part: Option<Creation>,
     /// How many of its bytes were told to the report.
     told: u64,
     /// How many the server was last known to have.
@@ -67,7 +69,7 @@ pub(super) struct Staged<'a> {
     workspace: Option<WorkspaceId>,
     locks: Named,
     /// What no later run goes on with.
-    begun: &'a Begun,
+    begun: &'a Begun<'a>,
 }
 
 impl<'a> Staged<'a> {
@@ -77,7 +79,7 @@ impl<'a> Staged<'a> {
         target: &'a Target,
         options: &'a UploadOptions,
         report: &'a Report,
-        begun: &'a Begun,
+        begun: &'a Begun<'a>,
     ) -> Result<Self> {
         let workspace = protocol::workspace(client, target).await?;
         let (control, locks) = (options.hand(), locks(client, target, options));
@@ -95,7 +97,7 @@ impl<'a> Staged<'a> {
         let (state, places) = self.open_state(&ranges).await?;
         let shares = (0..).zip(ranges).zip(places).map(|((number, range), place)| {
             let hash = Arc::new(Mutex::new(ShareHash::new(self.cell, range.clone())));
-            Share { number, range, hash, place, told: 0, durable: 0 }
+            Share { number, range, hash, place, part: None, told: 0, durable: 0 }
         });
         let mut parts: Vec<_> = shares.collect();
         let sent = self.send(&mut parts, state.as_ref()).await;
@@ -105,7 +107,10 @@ impl<'a> Staged<'a> {
             return sent;
         }
         if sent.is_err() {
-            parts.iter().filter_map(|share| share.place.as_deref()).for_each(|place| self.begun.note(place));
+            parts
+                .iter()
+                .filter_map(|share| share.place.as_deref())
+                .for_each(|place| self.begun.note_place(place));
         }
         blocking(move || {
             state.remove();
@@ -271,10 +276,18 @@ impl<'a> Staged<'a> {
         let place = match share.place.clone() {
             Some(place) => place,
             None => {
-                let place = tus.begin_part(share.range.start, share.length()).await?;
-                match state {
-                    Some(state) => note(state, share.number, &place).await?,
-                    None => self.begun.note(&place),
+                let part = match share.part.take() {
+                    Some(part) => part,
+                    None => Creation::of_part(self.client, share.range.start, share.length())?,
+                };
+                let created = self.begun.begin(&part, Body::Empty).await;
+                if created.is_err() {
+                    share.part = Some(part);
+                }
+                let place = created?.place;
+                if let Some(state) = state {
+                    note(state, share.number, &place).await?;
+                    self.begun.hand_over(&place);
                 }
                 share.place.insert(place).clone()
             }
@@ -310,13 +323,11 @@ impl<'a> Staged<'a> {
     /// Has the server say early what it would refuse at the end. Whether it can be reached is for others to find out.
     async fn rehearse(&self, metadata: &Metadata) -> Result<()> {
         let (metadata, locks) = (metadata.clone(), self.locks.clone());
-        let mut creation = Creation { metadata, locks, length: self.content.length(), key: None };
-        let tus = self.tus();
+        let mut creation = Creation::of_file(self.client, metadata, locks, self.content.length())?;
         loop {
-            match tus.create(&creation, Body::Empty).await {
+            match self.begun.begin(&creation, Body::Empty).await {
                 Ok(Created { place, .. }) => {
-                    self.begun.note(&place);
-                    self.begun.remove(&tus, &place).await;
+                    self.begun.remove(&place).await;
                     return Ok(());
                 }
                 Err(error) if creation.locks.leave_out(&error) => {}

@@ -22,7 +22,6 @@ use super::single::{Single, Whole};
 use super::source::{Known, Source, Target, UploadItem};
 use super::staged::Staged;
 use super::staged::protocol::Tus;
-use super::threads::blocking;
 use crate::api::files::IfMatch;
 use crate::client::{Call, Client};
 use crate::error::{Error, Result};
@@ -142,13 +141,13 @@ impl<'a> Way<'a> {
         target: &'a Target,
         options: &'a UploadOptions,
         report: &'a Report,
-        begun: &'a Begun,
+        begun: &'a Begun<'a>,
     ) -> Result<Self> {
         // A key of the caller's goes with one request.
         if matches!(source, Source::Stream { .. }) || client.has_own_key() || target.is_root() {
             return Ok(Self::Once(source));
         }
-        Ok(match blocking(move || Content::of(source)).await? {
+        Ok(match Content::of(source).await? {
             Ok(content) if content.length() >= STAGED => {
                 Self::Staged(Staged::new(client, content, target, options, report, begun).await?)
             }
@@ -167,7 +166,7 @@ pub(crate) async fn upload(
     options: &UploadOptions,
     report: Report,
 ) -> Result<Node> {
-    let begun = Begun::default();
+    let begun = Begun::new(Tus { client, options });
     let uploading = async {
         if matches!(target, Target::Version { .. }) && options.on_conflict != OnConflict::Version {
             return Err(Error::invalid("`on_conflict` says nothing about a new version of a known file"));
@@ -196,9 +195,11 @@ pub(crate) async fn upload(
         }
     };
     let result = options.hand().guard(Box::pin(uploading)).await;
-    // Not under the hand that may have ended it. Who cannot be reached is not asked again.
-    if result.as_ref().is_err_and(|error| !error.is_network()) {
-        begun.remove_all(&Tus { client, options }).await;
+    match &result {
+        // Not under the hand that may have ended it.
+        Err(error) if !error.is_network() => begun.remove_all().await,
+        // Who cannot be reached is not asked again.
+        _ => begun.forget_all(),
     }
     report.ended(result, |node| node.size)
 }

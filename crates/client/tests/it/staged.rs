@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Response;
@@ -11,6 +12,7 @@ use longshore::core::chunks::{self, Chunker};
 use longshore::{
     Code, Control, Delta, ErrorKind, Node, OnConflict, Progress, ProgressSink, Target, UploadOptions,
 };
+use tokio::sync::Notify;
 
 use crate::fake::{Fake, Reply, Seen, begun, digest, json, node, node_id, problem, shown};
 use crate::parts::{MIB, pattern};
@@ -337,6 +339,42 @@ async fn an_upload_that_is_cancelled_before_it_is_known_where_it_is_is_found_and
     assert!(error.is_cancelled(), "{error}");
     assert_eq!(fake.asked(), ["POST /v1/uploads", "POST /v1/uploads", "DELETE /v1/uploads/upl_1"]);
     assert_eq!(uploads.count(), 0);
+}
+
+/// Waits until the fake server has nothing left; what a drop has removed goes in the background.
+async fn is_emptied(uploads: &Uploads) {
+    let emptied = async {
+        while uploads.count() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), emptied).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_is_dropped_is_removed_from_the_server() {
+    // Small enough for one upload, and large enough for parts; the answer is lost to the beginning, or to the bytes.
+    for (length, method) in [(2 * MIB, "POST"), (33 * MIB, "POST"), (33 * MIB, "PATCH")] {
+        let (uploads, dropping) = (Uploads::default(), Arc::new(Notify::new()));
+        let (shared, drop_now) = (uploads.clone(), Arc::clone(&dropping));
+        let hung = AtomicUsize::new(0);
+        let fake = Fake::start(move |_, seen| {
+            let reply = shared.reply(seen);
+            // What is dropped hangs; what removes it is answered.
+            if seen.method == method && hung.fetch_add(1, Ordering::Relaxed) == 0 {
+                drop_now.notify_one();
+                return Reply::Hang;
+            }
+            reply
+        })
+        .await;
+        let (files, options) = (fake.client().files(), UploadOptions::default());
+        tokio::select! {
+            ended = files.upload(pattern(length), target(), &options) => panic!("{ended:?}"),
+            () = dropping.notified() => {}
+        }
+        is_emptied(&uploads).await;
+    }
 }
 
 #[tokio::test]

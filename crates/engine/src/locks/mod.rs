@@ -16,7 +16,7 @@ use longshore_core::wire::{
     AcquireLock, AcquireLocks, Facts, LONGEST_LEASE, LONGEST_WAIT, LockGrant, LockGrants, LockRenewal,
     LostReason, MOST_LOCKS, NodeKind, NodeLock, Page, RenewLock, Role, SHORTEST_LEASE,
 };
-use longshore_core::{Code, LockId, LockToken, NodeId, PrincipalId, Timestamp, WorkspaceId};
+use longshore_core::{Code, LockId, LockToken, NodeId, PrincipalId, Timestamp, WaitTicket, WorkspaceId};
 use serde_json::json;
 
 pub(crate) use self::prune::INTERVAL;
@@ -306,7 +306,8 @@ impl Engine {
             terms,
             if_version: wanted.if_version,
             ticket: wanted.wait_ticket,
-            waits: wanted.wait_seconds > 0 || wanted.wait_ticket.is_some(),
+            fresh: (wanted.wait_seconds > 0 || wanted.wait_ticket.is_some())
+                .then(|| WaitTicket::new(self.now())),
         };
         let wait = Duration::from_secs(u64::from(wanted.wait_seconds));
         let (granted, is_replay) = self.wait_for_lock(actor, request, wait, premises, closing).await?;

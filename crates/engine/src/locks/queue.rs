@@ -11,6 +11,7 @@ use std::time::Duration;
 use longshore_core::wire::{Facts, LockGrant, NodeLock, QueuePlace, Role};
 use longshore_core::{Code, LockId, NodeId, Timestamp, VersionId, WaitTicket};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::{Terms, ensure_room, grant, ids, in_the_way, still_waiting_since};
@@ -50,8 +51,8 @@ pub(super) struct Request {
     pub(super) terms: Terms,
     pub(super) if_version: Option<VersionId>,
     pub(super) ticket: Option<WaitTicket>,
-    /// Whether it is to have a place in the queue.
-    pub(super) waits: bool,
+    /// The ticket of the place that it is to have in the queue, unless it has one; nothing for who does not wait.
+    pub(super) fresh: Option<WaitTicket>,
 }
 
 /// How an attempt ended.
@@ -107,23 +108,25 @@ async fn attempt(act: &mut Act<'_>, request: Request) -> Result<Attempt> {
             db::waiters::poll(act.tx, own.ticket, act.now()).await?;
             Some(own.ticket)
         }
-        None if request.waits => {
-            ensure_no_circle(act, &in_the_way, &held).await?;
-            Some(queue_up(act, request.node, held).await?)
+        None => {
+            if let Some(fresh) = request.fresh {
+                ensure_no_circle(act, &in_the_way, &held).await?;
+                queue_up(act, request.node, fresh, held).await?;
+            }
+            request.fresh
         }
-        None => None,
     };
     let place = QueuePlace { position: ahead + 1, ticket };
     Ok(Attempt::Queued { lock: in_the_way.into_iter().next(), place, at: act.now() })
 }
 
-async fn queue_up(act: &mut Act<'_>, node: NodeId, holds: Vec<LockId>) -> Result<WaitTicket> {
+async fn queue_up(act: &mut Act<'_>, node: NodeId, ticket: WaitTicket, holds: Vec<LockId>) -> Result<()> {
     if db::waiters::count(act.tx, act.log.workspace()).await? >= MOST_WAITERS {
         return Err(Error::new(Code::TooManyLocks, "the workspace has as many waiters as it may have"));
     }
     let now = act.now();
     let waiter = Waiter {
-        ticket: WaitTicket::new(now),
+        ticket,
         workspace: act.log.workspace(),
         node,
         principal: act.actor().principal,
@@ -131,8 +134,7 @@ async fn queue_up(act: &mut Act<'_>, node: NodeId, holds: Vec<LockId>) -> Result
         queued_at: now,
         polled_at: now,
     };
-    db::waiters::insert(act.tx, &waiter).await?;
-    Ok(waiter.ticket)
+    db::waiters::insert(act.tx, &waiter).await
 }
 
 /// Refuses to wait for somebody who, over whatever corners, waits for a lock that the caller holds.
@@ -188,6 +190,34 @@ fn refused(lock: Option<&NodeLock>, place: QueuePlace, at: Timestamp, node: Node
     }
 }
 
+/// A place in a queue of which only the request knows that has it: when who asked goes away nobody can come for it any
+/// more, and it is given up.
+struct Untold<'a> {
+    engine: &'a Engine,
+    /// The place, and the node whose lock it waits for.
+    place: Option<(WaitTicket, NodeId)>,
+}
+
+impl Drop for Untold<'_> {
+    fn drop(&mut self) {
+        let Some((ticket, watched)) = self.place.take() else { return };
+        if Handle::try_current().is_err() {
+            // Nobody else waits in a process without a runtime.
+            return;
+        }
+        let engine = self.engine.clone();
+        self.engine.lock_tasks().spawn(async move {
+            let given_up = engine.db().write(move |tx| {
+                Box::pin(async move { db::waiters::delete(tx, ticket).await })
+            });
+            if let Err(error) = given_up.await {
+                tracing::debug!(%error, "a waiter who is gone keeps its place for as long as any who does not ask");
+            }
+            engine.lock_signals().raise(watched);
+        });
+    }
+}
+
 /// The error of who waits in a process that is about to end.
 fn closed(place: QueuePlace) -> Error {
     let detail = "the server is about to stop: ask again with the ticket, which keeps your place for 10 s";
@@ -206,23 +236,42 @@ impl Engine {
     ) -> Result<(LockGrant, bool)> {
         let deadline = Instant::now() + wait;
         let mut closing = pin!(closing);
+        let known = request.ticket;
+        // From before the first attempt, whose end who goes away does not see.
+        let mut untold = Untold { engine: self, place: request.fresh.map(|fresh| (fresh, request.node)) };
         loop {
             let begun = Instant::now();
             let (node, premises) = (request.node, premises.clone());
             let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(node), premises };
             let run =
                 self.act_or_replay(ask, request.clone(), |act, request| Box::pin(attempt(act, request)));
-            let (lock, place, at) = match run.await? {
-                (Attempt::Granted(granted), is_replay) => return Ok((*granted, is_replay)),
-                (Attempt::Queued { lock, place, at }, _) => (lock, place, at),
+            let (lock, place, at) = match run.await {
+                Ok((Attempt::Granted(granted), is_replay)) => {
+                    untold.place = None;
+                    return Ok((*granted, is_replay));
+                }
+                Ok((Attempt::Queued { lock, place, at }, _)) => (lock, place, at),
+                Err(error) => {
+                    if request.ticket == known {
+                        // Nothing was written.
+                        untold.place = None;
+                    }
+                    return Err(error);
+                }
             };
             request.ticket = place.ticket;
+            let watched = lock.as_ref().map_or(node, |lock| lock.node_id);
+            untold.place = place.ticket.filter(|_| place.ticket != known).map(|ticket| (ticket, watched));
             if Instant::now() >= deadline {
+                untold.place = None;
                 return Err(refused(lock.as_ref(), place, at, node));
             }
             tokio::select! {
                 biased;
-                () = &mut closing => return Err(closed(place)),
+                () = &mut closing => {
+                    untold.place = None;
+                    return Err(closed(place));
+                }
                 free = self.sleep_until_free(node, lock.as_ref(), place, deadline) => free?,
             }
             // Where clocks disagree on whether a lease is over, this is all that keeps attempts apart.

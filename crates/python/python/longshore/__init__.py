@@ -19,8 +19,8 @@ from longshore._files import Files
 from longshore._locks import LockHandle, Locks
 from longshore._longshore import Hand, __version__
 from longshore._outcomes import Downloaded, Outcome
-from longshore._store import Reading, Store
-from longshore._streams import Content, Listing
+from longshore._store import Store
+from longshore._streams import Content, Listing, Reading
 from longshore._watch import Progress
 from longshore.backend import BlockingBackend
 from longshore.exceptions import LongshoreError

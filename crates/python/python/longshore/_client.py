@@ -7,8 +7,8 @@ from typing import Any
 
 from longshore import models
 from longshore._longshore import Client as Core
-from longshore._said import Lock, given, token
-from longshore._files import Files, LocalPath
+from longshore._said import LocalPath, Lock, given, local, token
+from longshore._files import Files
 from longshore._locks import Locks
 from longshore._run import run
 from longshore._streams import Listing
@@ -70,7 +70,7 @@ class Client:
             retry_base=retry_base,
             retry_cap=retry_cap,
             retry_after_cap=retry_after_cap,
-            ca_file=None if ca_file is None else str(ca_file),
+            ca_file=local(ca_file),
         )
         self._begin(Core(settings))
 

@@ -8,7 +8,20 @@ from typing import Any, Protocol, Union
 
 from longshore.models import Node
 
-__all__ = ["HasId", "HasToken", "Lock", "NodeRef", "content", "given", "name_of", "ref", "target", "token"]
+__all__ = [
+    "HasId",
+    "HasToken",
+    "LocalPath",
+    "Lock",
+    "NodeRef",
+    "content",
+    "given",
+    "local",
+    "name_of",
+    "ref",
+    "target",
+    "token",
+]
 
 
 class HasId(Protocol):
@@ -26,6 +39,9 @@ class HasToken(Protocol):
     def token(self) -> str:
         """The secret of its owner."""
 
+
+LocalPath = Union[str, "os.PathLike[str]"]
+"""A path of this machine."""
 
 NodeRef = Union[str, HasId]
 """A file or folder: its id, or what was listed of it."""
@@ -47,6 +63,11 @@ def token(lock: Lock | None) -> str | None:
 def given(**said: Any) -> dict[str, Any]:
     """Return what was said, without what was not."""
     return {name: value for name, value in said.items() if value is not None}
+
+
+def local(path: LocalPath | None) -> str | None:
+    """Return a path of this machine as Rust reads it."""
+    return None if path is None else os.fsdecode(path)
 
 
 def name_of(filename: str | None, path: Any, file_stream: Any) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from longshore._longshore import Feed
 from longshore._longshore import Store as Core
 from longshore._sources import FileStream, reading
 from longshore._run import IN_LOOP, feed, run
-from longshore._streams import Listing
+from longshore._streams import Listing, Reading
 from longshore.backends import Backend, UrlBackend
 from longshore.exceptions import ClosedError
 from longshore.store_models import (
@@ -23,50 +23,9 @@ from longshore.store_models import (
     _entry,
 )
 
-if TYPE_CHECKING:
-    from longshore._longshore import Stream
-
-__all__ = ["Reading", "Store"]
+__all__ = ["Store"]
 
 UTF_8 = "utf-8"
-
-
-class Reading:
-    """A file's bytes as they come, at most about 1 MiB at a time. It is opened when the first are asked for.
-
-    It ends by itself with the last bytes; who stops before uses it in a `with`, or ends it with `close`.
-    """
-
-    def __init__(self, stream: Stream) -> None:
-        """Take what gives the bytes."""
-        self._stream = stream
-
-    def __iter__(self) -> Reading:
-        """Iterate over the bytes that are left."""
-        return self
-
-    def __next__(self) -> bytes:
-        """Return the next bytes."""
-        chunk: bytes | None = run(self._stream.next())
-        if chunk is None:
-            raise StopIteration
-        return chunk
-
-    def read(self) -> bytes:
-        """Return all bytes that are left."""
-        return b"".join([chunk for chunk in self])
-
-    def close(self) -> None:
-        """Let go of the file."""
-        run(self._stream.close())
-
-    def __enter__(self) -> Reading:
-        """Use it for a while."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Let go of the file."""
-        self.close()
 
 
 class _Life:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from longshore._run import run
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from longshore._longshore import Pending, Stream
 
-__all__ = ["Content", "Listing"]
+__all__ = ["Content", "Listing", "Reading"]
 
 T = TypeVar("T")
 
@@ -52,7 +54,51 @@ class Listing(Generic[T]):
         run(self._stream.close())
 
 
-class Content:
+class Reading:
+    """Bytes as they come, at most about 1 MiB at a time. What they are of is opened when the first are asked for.
+
+    It ends by itself with the last bytes; who stops before uses it in a `with`, or ends it with `close`.
+    """
+
+    def __init__(self, stream: Stream | None) -> None:
+        """Take what gives the bytes, unless it is yet to be opened."""
+        self._stream = stream
+
+    def _open(self) -> Stream | None:
+        return self._stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Iterate over the bytes that are left."""
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next bytes."""
+        stream = self._open()
+        chunk: bytes | None = None if stream is None else run(stream.next())
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def read(self) -> bytes:
+        """Return all bytes that are left."""
+        return b"".join([chunk for chunk in self])
+
+    def close(self) -> None:
+        """Let go of what is under way."""
+        if self._stream is not None:
+            run(self._stream.close())
+
+    def __enter__(self) -> Self:
+        """Use it for a while."""
+        self._open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of what is under way."""
+        self.close()
+
+
+class Content(Reading):
     """A content's bytes as they come: at most about 1 MiB at a time, verified at the end where all of it comes.
 
     It is opened when the first bytes are asked for, or by `open`, or where it is used in a `with`; what is known of it
@@ -67,8 +113,8 @@ class Content:
 
     def __init__(self, opening: Pending) -> None:
         """Take what opens it."""
+        super().__init__(None)
         self._opening: Pending | None = opening
-        self._stream: Stream | None = None
         self.length: int | None = None
         self.version_id: str | None = None
         self.digest: str | None = None
@@ -76,39 +122,18 @@ class Content:
 
     def open(self) -> Content:
         """Ask for the content, unless that was done."""
+        self._open()
+        return self
+
+    def _open(self) -> Stream | None:
         if self._opening is not None:
             opening, self._opening = self._opening, None
             known, self._stream = run(opening)
             self.length, self.version_id = known["length"], known["version_id"]
             self.digest, self.media_type = known["digest"], known["media_type"]
-        return self
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Iterate over the bytes that are left."""
-        return self
-
-    def __next__(self) -> bytes:
-        """Return the next bytes."""
-        self.open()
-        chunk: bytes | None = None if self._stream is None else run(self._stream.next())
-        if chunk is None:
-            raise StopIteration
-        return chunk
-
-    def read(self) -> bytes:
-        """Return all bytes that are left."""
-        return b"".join([chunk for chunk in self])
+        return self._stream
 
     def close(self) -> None:
         """End the download."""
         self._opening = None
-        if self._stream is not None:
-            run(self._stream.close())
-
-    def __enter__(self) -> Content:
-        """Open it, for a while."""
-        return self.open()
-
-    def __exit__(self, *_: object) -> None:
-        """End the download."""
-        self.close()
+        super().close()

@@ -255,7 +255,6 @@ _BY_KIND: dict[str, type[LongshoreError]] = {
     "NotFound": NotFoundError,
     "Conflict": ConflictError,
     "Precondition": PreconditionFailedError,
-    "Locked": LockedError,
     "TooLarge": TooLargeError,
     "RateLimited": RateLimitError,
     "Unavailable": UnavailableError,

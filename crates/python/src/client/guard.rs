@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::seconds;
 use crate::failure::exception;
-use crate::pending::Pending;
+use crate::pending::{Pending, nothing};
 
 /// How a lock is wanted, as Python says it.
 #[derive(Default, Deserialize)]
@@ -62,15 +62,12 @@ pub(super) fn hold(py: Python<'_>, client: &Client, nodes: Vec<NodeId>, said: Ho
             _ => locks.hold_many(&nodes, &options).await,
         }
     };
-    Ok(Pending::new(held, |py, result| match result {
-        Ok(guard) => {
-            let known = pythonize(py, guard.locks())?;
-            let tokens: Vec<_> = guard.tokens().iter().map(|token| token.reveal().to_owned()).collect();
-            let holding = Holding { guard: Mutex::new(Some(guard)), is_over: Semaphore::new(0) };
-            let guard = Guard(Arc::new(holding));
-            Ok((known, tokens, guard).into_pyobject(py)?.into_any().unbind())
-        }
-        Err(error) => Err(exception(py, &error)),
+    Ok(Pending::verb(held, |py, guard| {
+        let known = pythonize(py, guard.locks())?;
+        let tokens: Vec<_> = guard.tokens().iter().map(|token| token.reveal().to_owned()).collect();
+        let holding = Holding { guard: Mutex::new(Some(guard)), is_over: Semaphore::new(0) };
+        let guard = Guard(Arc::new(holding));
+        Ok((known, tokens, guard).into_pyobject(py)?.into_any().unbind())
     }))
 }
 
@@ -110,9 +107,6 @@ impl Guard {
                 None => Ok(()),
             }
         };
-        Pending::new(released, |py, result| match result {
-            Ok(()) => Ok(py.None()),
-            Err(error) => Err(exception(py, &error)),
-        })
+        Pending::verb(released, nothing)
     }
 }

@@ -17,7 +17,7 @@ use crate::transfer::line::KNOWN;
 use crate::transfer::plan::CHUNK;
 use crate::transfer::progress::Report;
 use crate::transfer::reader::open_file;
-use crate::transfer::staged::protocol::Tus;
+use crate::transfer::staged::protocol::{Creation, Tus};
 use crate::transfer::threads::blocking;
 use crate::transfer::upload::begun::Begun;
 use crate::transfer::upload::{Guard, UploadOptions};
@@ -47,7 +47,7 @@ pub(super) async fn pays_after_all(
     path: &Path,
     length: u64,
     options: &UploadOptions,
-    begun: &Begun,
+    begun: &Begun<'_>,
 ) -> Result<bool> {
     if length < PROBED {
         return Ok(true);
@@ -86,14 +86,14 @@ fn read_piece(path: &Path) -> Option<Bytes> {
 }
 
 /// Sends a piece, and has the server forget it.
-async fn send(client: &Client, piece: Bytes, options: &UploadOptions, begun: &Begun) -> Result<()> {
+async fn send(client: &Client, piece: Bytes, options: &UploadOptions, begun: &Begun<'_>) -> Result<()> {
     let tus = Tus { client, options };
-    let upload = tus.begin_part(0, piece.len() as u64).await?;
-    begun.note(&upload);
+    let part = Creation::of_part(client, 0, piece.len() as u64)?;
+    let upload = begun.begin(&part, Body::Empty).await?.place;
     let slot = client.slots().acquire().await;
     let sent = measure_sending(client, &tus, &upload, piece).await;
     slot.ended(sent.as_ref().err());
-    begun.remove(&tus, &upload).await;
+    begun.remove(&upload).await;
     sent
 }
 

@@ -118,7 +118,27 @@ pub(in crate::transfer) struct Creation {
     pub(in crate::transfer) locks: Named,
     pub(in crate::transfer) length: u64,
     /// By which the server finds it again.
-    pub(in crate::transfer) key: Option<HeaderValue>,
+    pub(in crate::transfer) key: HeaderValue,
+    /// Whether it is a part of a file, of which nothing is asked.
+    is_part: bool,
+}
+
+impl Creation {
+    pub(in crate::transfer) fn of_file(
+        client: &Client,
+        metadata: Metadata,
+        locks: Named,
+        length: u64,
+    ) -> Result<Self> {
+        Ok(Self { metadata, locks, length, key: client.write_key()?, is_part: false })
+    }
+
+    /// Says that a part of a file begins at an offset.
+    pub(in crate::transfer) fn of_part(client: &Client, offset: u64, length: u64) -> Result<Self> {
+        let mut metadata = Metadata::default();
+        metadata.add("offset", offset);
+        Ok(Self { metadata, locks: Named::default(), length, key: client.write_key()?, is_part: true })
+    }
 }
 
 /// An upload that was begun.
@@ -131,6 +151,7 @@ pub(in crate::transfer) struct Created {
 }
 
 /// One request of tus, with what all have.
+#[derive(Clone, Copy)]
 pub(in crate::transfer) struct Tus<'a> {
     pub(in crate::transfer) client: &'a Client,
     pub(in crate::transfer) options: &'a UploadOptions,
@@ -147,18 +168,7 @@ impl Tus<'_> {
         Ok(answer)
     }
 
-    /// Begins the part of a file that begins at an offset; returns where it is.
-    pub(in crate::transfer) async fn begin_part(&self, offset: u64, length: u64) -> Result<String> {
-        let mut metadata = Metadata::default();
-        metadata.add("offset", offset);
-        let mut headers = HeaderMap::new();
-        headers.insert(UPLOAD_CONCAT, HeaderValue::from_static("partial"));
-        headers.insert(UPLOAD_LENGTH, HeaderValue::from(length));
-        headers.insert(UPLOAD_METADATA, metadata.header()?);
-        location(&self.send(Method::POST, ROUTE, headers).await?)
-    }
-
-    /// Begins an upload of a file, with its bytes where there are any to send along. Under a key that was used, it finds the
+    /// Begins an upload of a file or of a part, with its bytes where there are any to send along. Under a key that was used, it finds the
     /// one that was begun, and takes it over from requests that are still under way.
     pub(in crate::transfer) async fn create(&self, creation: &Creation, body: Body) -> Result<Created> {
         let length = creation.length;
@@ -168,14 +178,16 @@ impl Tus<'_> {
         headers.insert(TUS_RESUMABLE, HeaderValue::from_static("1.0.0"));
         headers.insert(UPLOAD_LENGTH, HeaderValue::from(length));
         headers.insert(UPLOAD_METADATA, creation.metadata.header()?);
-        if let Some(key) = &creation.key {
-            headers.insert(IDEMPOTENCY_KEY, key.clone());
-        }
+        headers.insert(IDEMPOTENCY_KEY, creation.key.clone());
         if sending.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(BYTES));
             headers.insert(PREFER, HeaderValue::from_static("return=representation"));
         }
-        premises(headers, self.options, &creation.locks)?;
+        if creation.is_part {
+            headers.insert(UPLOAD_CONCAT, HeaderValue::from_static("partial"));
+        } else {
+            premises(headers, self.options, &creation.locks)?;
+        }
         let mut answer = self.client.send(request, sending, Lane::Common).await?;
         let place = location(&answer)?;
         let offset = stated_offset(&answer).filter(|offset| *offset <= length);

@@ -361,6 +361,35 @@ pub(super) async fn a_waiter_is_woken(world: &World) {
     assert_eq!(waited.unwrap().lock.fence, held.lock.fence + 1);
 }
 
+/// Asks until so many wait for a lock.
+async fn until_waiting(world: &World, file: &Node, count: u64) {
+    loop {
+        let refusal = take(world, file.id, AcquireLock::default()).await.unwrap_err();
+        if refusal.facts().unwrap().queue.unwrap().position > count {
+            return;
+        }
+    }
+}
+
+pub(super) async fn who_goes_away_gives_its_place_up(world: &World) {
+    let file = world.put("/file", b"x").await;
+    let held = lock(world, &file).await;
+    // Two wait, the second behind the first, who goes away before it was told its place.
+    let mut first = Box::pin(take(world, file.id, waiting(30)));
+    tokio::select! {
+        done = &mut first => panic!("{done:?}"),
+        () = until_waiting(world, &file, 1) => {}
+    }
+    let second = take(world, file.id, waiting(30));
+    let (second, ()) = tokio::join!(second, async {
+        until_waiting(world, &file, 2).await;
+        drop(first);
+        release(world, &held).await.unwrap();
+    });
+    // The clock stands: no place was lost by time.
+    assert_eq!(second.unwrap().lock.fence, held.lock.fence + 1);
+}
+
 pub(super) async fn a_circle_of_waiters_is_refused(world: &World) {
     let files = [world.put("/a", b"x").await, world.put("/b", b"x").await, world.put("/c", b"x").await];
     let [a, b, c] =

@@ -163,6 +163,7 @@ cases![
     locks::of_a_thousand_one_gets_the_lock,
     locks::waiters_are_served_in_their_order,
     locks::a_waiter_is_woken,
+    locks::who_goes_away_gives_its_place_up,
     locks::a_circle_of_waiters_is_refused,
     locks::a_batch_is_all_or_nothing,
     locks::fences_only_rise,

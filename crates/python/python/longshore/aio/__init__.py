@@ -6,8 +6,8 @@ from longshore._longshore import Hand
 from longshore.aio._client import AsyncClient
 from longshore.aio._files import AsyncFiles
 from longshore.aio._locks import AsyncLockHandle, AsyncLocks
-from longshore.aio._store import AsyncReading, AsyncStore
-from longshore.aio._streams import AsyncContent, AsyncListing
+from longshore.aio._store import AsyncStore
+from longshore.aio._streams import AsyncContent, AsyncListing, AsyncReading
 from longshore.aio._watch import Progress
 from longshore.aio.backend import AsyncBackend
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from longshore import models
 from longshore._longshore import Client as Core
-from longshore._said import Lock, given, token
-from longshore.aio._files import AsyncFiles, LocalPath
+from longshore._said import LocalPath, Lock, given, local, token
+from longshore.aio._files import AsyncFiles
 from longshore.aio._locks import AsyncLocks
 from longshore.aio._run import run
 from longshore.aio._streams import AsyncListing
@@ -70,7 +70,7 @@ class AsyncClient:
             retry_base=retry_base,
             retry_cap=retry_cap,
             retry_after_cap=retry_after_cap,
-            ca_file=None if ca_file is None else str(ca_file),
+            ca_file=local(ca_file),
         )
         self._begin(Core(settings))
 

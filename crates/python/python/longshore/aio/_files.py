@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal
 
 from longshore import models
 from longshore._longshore import Feed, Hand
 from longshore._outcomes import Downloaded, Outcome
-from longshore._said import Lock, NodeRef, content, given, name_of, ref, target, token, wire
+from longshore._said import LocalPath, Lock, NodeRef, content, given, local, name_of, ref, target, token, wire
 from longshore._sources import FileStream, reading
 from longshore.aio._run import feed, run
 from longshore.aio._streams import AsyncContent, AsyncListing
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncFiles", "LocalPath"]
 
-LocalPath = Union[str, "PathLike[str]"]
 OnConflict = Literal["version", "error", "rename"]
 Tell = Callable[[Progress], Any]
 
@@ -79,7 +78,7 @@ class AsyncFiles:
             digest=digest,
             skip_same=skip_same,
             delta=delta,
-            resume=None if resume is None else str(resume),
+            resume=local(resume),
         )
         goes_to = target(destination, filename, parent_id, workspace_id)
         return await self._send(file_stream, path, data, goes_to, options, Watch(progress, hand))
@@ -158,7 +157,7 @@ class AsyncFiles:
             on_conflict=on_conflict,
             skip_same=skip_same,
             delta=delta,
-            resume=None if resume is None else str(resume),
+            resume=local(resume),
         )
         stream = self._client._core.upload_many(sources, options, concurrency, watch.said())
 
@@ -226,7 +225,9 @@ class AsyncFiles:
         wanted, watch = content(file_id, version_id, path, workspace_id), Watch(progress, hand)
         options = given(replace=replace, resume=resume, skip_same=skip_same)
         try:
-            done = await run(self._client._core.download_to(wanted, str(local_path), options, watch.said()))
+            done = await run(
+                self._client._core.download_to(wanted, os.fsdecode(local_path), options, watch.said())
+            )
         except Exception:
             watch.check()
             raise
@@ -249,7 +250,7 @@ class AsyncFiles:
         """
         items, watch = list(items), Watch(progress, hand)
         wanted = [
-            (wire(node) if isinstance(node, models.Node) else {"node": ref(node)}, str(path))
+            (wire(node) if isinstance(node, models.Node) else {"node": ref(node)}, os.fsdecode(path))
             for node, path in items
         ]
         options = given(replace=replace, skip_same=skip_same)

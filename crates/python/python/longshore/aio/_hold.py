@@ -40,7 +40,5 @@ class Losing:
 
     @staticmethod
     def is_ours(error: BaseException) -> bool:
-        """Tell whether an exception is the cancellation that came with the loss, or a failure that followed from it."""
-        if isinstance(error, asyncio.CancelledError):
-            return error.args == (OURS,)
-        return False
+        """Tell whether an exception is the cancellation that came with the loss."""
+        return isinstance(error, asyncio.CancelledError) and error.args == (OURS,)

@@ -26,17 +26,15 @@ class AsyncLockHandle:
 
     Attributes:
         locks: the locks as they were granted.
-
     """
 
     def __init__(self, hold: Callable[[], Any]) -> None:
         """Take what takes the locks."""
-        self._hold, self._guard = hold, None
+        self._hold = hold
+        self._guard: Guard | None = None
         self._losing: Losing | None = None
         self.locks: list[models.NodeLock] = []
         self.tokens: list[str] = []
-
-    _guard: Guard | None
 
     @property
     def id(self) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from longshore._longshore import Feed
 from longshore._longshore import Store as Core
 from longshore._sources import FileStream, reading
 from longshore.aio._run import IN_LOOP, feed, run
-from longshore.aio._streams import AsyncListing
+from longshore.aio._streams import AsyncListing, AsyncReading
 from longshore.backends import Backend, UrlBackend
 from longshore.exceptions import ClosedError
 from longshore.store_models import (
@@ -23,50 +23,9 @@ from longshore.store_models import (
     _entry,
 )
 
-if TYPE_CHECKING:
-    from longshore._longshore import Stream
-
-__all__ = ["AsyncReading", "AsyncStore"]
+__all__ = ["AsyncStore"]
 
 UTF_8 = "utf-8"
-
-
-class AsyncReading:
-    """A file's bytes as they come, at most about 1 MiB at a time. It is opened when the first are asked for.
-
-    It ends by itself with the last bytes; who stops before uses it in a `with`, or ends it with `aclose`.
-    """
-
-    def __init__(self, stream: Stream) -> None:
-        """Take what gives the bytes."""
-        self._stream = stream
-
-    def __aiter__(self) -> AsyncReading:
-        """Iterate over the bytes that are left."""
-        return self
-
-    async def __anext__(self) -> bytes:
-        """Return the next bytes."""
-        chunk: bytes | None = await run(self._stream.next())
-        if chunk is None:
-            raise StopAsyncIteration
-        return chunk
-
-    async def read(self) -> bytes:
-        """Return all bytes that are left."""
-        return b"".join([chunk async for chunk in self])
-
-    async def aclose(self) -> None:
-        """Let go of the file."""
-        await run(self._stream.close())
-
-    async def __aenter__(self) -> AsyncReading:
-        """Use it for a while."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Let go of the file."""
-        await self.aclose()
 
 
 class _Life:

@@ -213,10 +213,7 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Fa
         return Ok(response);
     }
     let (head, _) = response.into_parts();
-    let mut response = Answer(shown(staged)?).into_response();
-    *response.status_mut() = head.status;
-    response.headers_mut().extend(head.headers);
-    Ok(response)
+    Ok((head.status, head.headers, Answer(shown(staged)?)).into_response())
 }
 
 fn location(id: UploadId) -> HeaderValue {
