@@ -5,87 +5,113 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longshore_core::{Clock, SystemClock};
-use longshore_flow::adaptive::Permit;
 use longshore_flow::retry::parse_retry_after;
 use longshore_flow::with_timeout;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RANGE, RETRY_AFTER, TRANSFER_ENCODING};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::hosts::{Hosts, Pace};
-use super::refused::{Again, Refused};
-use super::{LONGEST_PAUSE, shown};
-use crate::failure::Failure;
+use crate::hosts::{Hosts, Manners, Visit};
+use crate::refused::{Again, Fault, Refused};
+use crate::{LONGEST_PAUSE, shown};
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 10;
-/// How much of a refusing answer is kept.
-pub(crate) const KEPT: usize = 2_048;
+/// The most connections to one host that are kept for later where nothing is said of it.
+const KEPT: usize = 100;
+/// How many bytes of a refusing answer's body are read.
+pub const REFUSAL: usize = 2_048;
 
-/// Sends requests.
-// No `Debug`: it would show headers.
-pub(crate) struct Agent {
+/// Sends requests. Connections that can be used again are kept, until it is dropped.
+#[derive(Debug)]
+pub struct Agent {
     /// Made when first needed: what TLS trusts takes longer to read than most requests take.
     plain: OnceCell<Client>,
     secure: OnceCell<Client>,
-    pub(crate) settings: Settings,
-    hosts: Hosts,
+    settings: Settings,
+    /// Nothing where the caller sees to it.
+    hosts: Option<Hosts>,
 }
 
-pub(crate) struct Settings {
-    /// What goes to the host that was named.
-    pub(crate) headers: HeaderMap,
+/// How requests are sent.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How the agent calls itself, where a request says nothing else.
+    pub user_agent: &'static str,
     /// Authorities besides the machine's.
-    pub(crate) ca_file: Option<PathBuf>,
-    /// How long nothing may come.
-    pub(crate) idle: Duration,
+    pub ca_file: Option<PathBuf>,
+    /// How long a connection may take, with its TLS.
+    pub connect: Duration,
+    /// How long nothing may come: of an answer's head, or of its body.
+    pub idle: Duration,
     /// Whether https may lead to http.
-    pub(crate) downgrade: bool,
-    /// How many requests run at one host at once, at most.
-    pub(crate) at_once: usize,
-    pub(crate) pace: Option<Pace>,
+    pub downgrade: bool,
+    /// Whether what goes to the host that was named still does where that leads from http to its https.
+    pub upgrade: bool,
+    /// Whether the proxies that the environment names are used.
+    pub proxies: bool,
 }
 
 /// A request.
-pub(crate) struct Ask {
-    pub(crate) method: Method,
-    pub(crate) url: Url,
-    /// Besides the agent's own: nothing secret.
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Option<Bytes>,
+// No `Debug`: it would show secrets.
+pub struct Ask {
+    /// What is to be done. Redirects are followed with GET alone.
+    pub method: Method,
+    /// Where; a name and a password in it are sent, to its host alone.
+    pub url: Url,
+    /// What goes wherever redirects lead: nothing secret.
+    pub headers: HeaderMap,
+    /// What goes to the host of the URL alone.
+    pub secrets: HeaderMap,
+    /// What is sent with it.
+    pub body: Option<Bytes>,
 }
 
-/// An answer that begins well: its status is a success, or 416 to a request for a range.
+/// An answer whose head is there. Dropped before its end, it closes its connection.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     response: Response,
     /// Where it came from in the end.
-    pub(crate) url: Url,
-    permit: Permit,
+    pub url: Url,
+    visit: Option<Visit>,
     latency: Duration,
     idle: Duration,
 }
 
 impl Agent {
-    pub(crate) fn new(settings: Settings) -> Self {
-        let hosts = Hosts::new(settings.at_once);
-        Self { plain: OnceCell::new(), secure: OnceCell::new(), settings, hosts }
+    /// Makes one. Nothing is read or sent yet.
+    ///
+    /// Without `manners` requests are sent at once, and the pause that a host asks for is the caller's to keep.
+    pub fn new(settings: Settings, manners: Option<Manners>) -> Self {
+        Self { plain: OnceCell::new(), secure: OnceCell::new(), settings, hosts: manners.map(Hosts::new) }
     }
 
-    /// Sends a request and follows redirects, to the head of the answer.
-    pub(crate) async fn send(&self, ask: &Ask) -> Result<Answer, Refused> {
+    /// Returns how requests are sent.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Sends a request and follows redirects, to the head of an answer that begins well: its status is a success, or 416 to a
+    /// request for a range. Any other is a refusal, with the first of its body.
+    pub async fn send(&self, ask: &Ask) -> Result<Answer, Refused> {
+        let answer = self.follow(ask).await?;
+        self.judge(answer, ask).await
+    }
+
+    /// Sends a request and follows redirects, ten at most, to the head of an answer, whatever its status is.
+    pub async fn follow(&self, ask: &Ask) -> Result<Answer, Refused> {
         let mut url = ask.url.clone();
         // Who was redirected away once gets no secret again, wherever the next redirect leads.
         let mut trusted = true;
         for _ in 0..=REDIRECTS {
             let answer = self.exchange(ask, &url, trusted).await?;
-            if !is_redirect(answer.status()) {
-                return self.judge(answer, ask).await;
+            if !leads_on(&answer, ask) {
+                return Ok(answer);
             }
             let mut next = self.next(&answer, ask)?;
-            trusted = trusted && is_same_host(&url, &next);
+            trusted = trusted && self.is_same_host(&url, &next);
             if trusted {
                 // Both have a host, so both can be set.
                 let _has_host = next.set_username(ask.url.username());
@@ -100,32 +126,46 @@ impl Agent {
     /// Sends one request when its host is ready for it.
     async fn exchange(&self, ask: &Ask, url: &Url, trusted: bool) -> Result<Answer, Refused> {
         let client = self.client(url).await?;
-        let host = self.hosts.of(url);
         let mut request = client.request(ask.method.clone(), url.clone()).headers(ask.headers.clone());
         if trusted {
-            request = request.headers(self.settings.headers.clone());
+            request = request.headers(ask.secrets.clone());
         }
         if let Some(body) = &ask.body {
             request = request.body(body.clone());
         }
-        let permit = host.enter(self.settings.pace.as_ref()).await;
+        let visit = match &self.hosts {
+            Some(hosts) => Some(hosts.enter(url).await),
+            None => None,
+        };
         let begun = Instant::now();
         let idle = self.settings.idle;
         let answered = with_timeout("the answer", idle, request.send()).await;
-        let response = match answered.map_err(|_| Refused::timeout(idle)) {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => {
-                permit.failed();
-                return Err(Refused::broken(error, idle));
-            }
+        let answered = match answered {
+            Ok(answered) => answered.map_err(|error| Refused::broken(error, idle)),
+            Err(_) => Err(Refused::timeout(idle)),
+        };
+        let response = match answered {
+            Ok(response) => response,
             Err(refused) => {
-                permit.failed();
+                if let Some(visit) = visit {
+                    visit.permit.failed();
+                }
                 return Err(refused);
             }
         };
-        let answer = Answer { response, url: url.clone(), permit, latency: begun.elapsed(), idle };
-        if let Some(pause) = answer.pause() {
-            host.pause(pause);
+        let answer = Answer { response, url: url.clone(), visit, latency: begun.elapsed(), idle };
+        if let (Some(pause), Some(visit)) = (answer.pause(), &answer.visit) {
+            visit.pause(pause);
+        }
+        // No coding was asked for, so what is coded all the same is nothing that can be read.
+        let codings = answer.headers().get_all(TRANSFER_ENCODING);
+        if codings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+            answer.broke();
+            let fault = Some(Fault::Protocol);
+            return Err(Refused {
+                fault,
+                ..Refused::never("web_protocol", "the answer is coded on its way")
+            });
         }
         Ok(answer)
     }
@@ -133,7 +173,10 @@ impl Agent {
     /// Lets through what is a success, and makes of the rest why it is none.
     async fn judge(&self, answer: Answer, ask: &Ask) -> Result<Answer, Refused> {
         let status = answer.status();
-        let ranged = ask.headers.contains_key(reqwest::header::RANGE);
+        let ranged = ask.headers.contains_key(RANGE);
+        if is_redirect(status) {
+            return Err(Refused::never("web_redirect", "a redirect without a place to go to"));
+        }
         if status.is_success() || (ranged && status == StatusCode::RANGE_NOT_SATISFIABLE) {
             return Ok(answer);
         }
@@ -165,10 +208,8 @@ impl Agent {
         if ask.method != Method::GET {
             return refuse(format!("the server redirects a {}, which is not followed", ask.method));
         }
-        let Some(location) = answer.header(LOCATION.as_str()) else {
-            return refuse("a redirect without a place to go to".to_owned());
-        };
-        let Ok(mut next) = from.join(location) else {
+        let location = answer.header(LOCATION.as_str()).map(|location| from.join(location));
+        let Some(Ok(mut next)) = location else {
             return refuse("a redirect to what is no URL".to_owned());
         };
         if !matches!(next.scheme(), "http" | "https") {
@@ -204,56 +245,73 @@ impl Agent {
         let config = config
             .map_err(|error| unusable(error.to_string()))?
             .map_err(|error| unusable(error.to_string()))?;
-        Client::builder()
+        let builder = Client::builder();
+        let builder = if self.settings.proxies { builder } else { builder.no_proxy() };
+        builder
             .tls_backend_preconfigured(config)
-            .user_agent(concat!("longshore/", env!("CARGO_PKG_VERSION")))
+            .user_agent(self.settings.user_agent)
             .redirect(Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
-            .connect_timeout(self.settings.idle)
-            .pool_max_idle_per_host(self.settings.at_once)
+            .connect_timeout(self.settings.connect)
+            .pool_max_idle_per_host(self.hosts.as_ref().map_or(KEPT, Hosts::at_once))
             .build()
             .map_err(|error| Refused::broken(error, self.settings.idle))
     }
 
     /// Reads the file of authorities, if one was named, so that a wrong one shows before anything is sent.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    pub fn check(&self) -> Result<(), Refused> {
         let Some(file) = &self.settings.ca_file else { return Ok(()) };
         let read = longshore_trust::read_authorities(file);
-        read.map(drop).map_err(|error| Failure::invalid(format!("cannot use {}: {error}", file.display())))
+        let refuse = |error| Refused::never("web_tls", format!("cannot use {}: {error}", file.display()));
+        read.map(drop).map_err(refuse)
+    }
+
+    /// Tells whether what is secret with one may be told to the other: the same host, or the same one encrypted.
+    fn is_same_host(&self, one: &Url, other: &Url) -> bool {
+        let is_upgrade = self.settings.upgrade
+            && one.scheme() == "http"
+            && other.scheme() == "https"
+            && one.host() == other.host()
+            && one.port().is_none()
+            && other.port().is_none();
+        one.origin() == other.origin() || is_upgrade
     }
 }
 
 impl Answer {
-    pub(crate) fn status(&self) -> StatusCode {
+    /// Returns its status.
+    pub fn status(&self) -> StatusCode {
         self.response.status()
     }
 
     /// Returns a field, if it is one and is text.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
     /// Returns a field as it came.
-    pub(crate) fn raw_header(&self, name: &str) -> Option<&[u8]> {
+    pub fn raw_header(&self, name: &str) -> Option<&[u8]> {
         Some(self.response.headers().get(name)?.as_bytes())
     }
 
-    pub(crate) fn media_type(&self) -> Option<&str> {
+    /// Returns the `Content-Type`, if it is text.
+    pub fn media_type(&self) -> Option<&str> {
         self.header(CONTENT_TYPE.as_str())
     }
 
     /// Returns how many bytes the body is said to have.
-    pub(crate) fn length(&self) -> Option<u64> {
+    pub fn length(&self) -> Option<u64> {
         self.response.content_length()
     }
 
-    pub(crate) fn headers(&self) -> &HeaderMap {
+    /// Returns all fields.
+    pub fn headers(&self) -> &HeaderMap {
         self.response.headers()
     }
 
     /// Returns the next bytes of the body; nothing at its end. The time between two calls is the caller's own.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Refused> {
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Refused> {
         match with_timeout("the answer", self.idle, self.response.chunk()).await {
             Ok(chunk) => chunk.map_err(|error| Refused::broken(error, self.idle)),
             Err(_) => Err(Refused::timeout(self.idle)),
@@ -261,13 +319,17 @@ impl Answer {
     }
 
     /// Notes that the exchange went well, to its end.
-    pub(crate) fn end(self) {
-        self.permit.success(self.latency);
+    pub fn end(self) {
+        if let Some(visit) = self.visit {
+            visit.permit.success(self.latency);
+        }
     }
 
     /// Notes that it broke off.
-    pub(crate) fn broke(self) {
-        self.permit.failed();
+    pub fn broke(self) {
+        if let Some(visit) = self.visit {
+            visit.permit.failed();
+        }
     }
 
     /// Returns how long the server wants to be left alone.
@@ -282,19 +344,21 @@ impl Answer {
 
     /// Tells the host's limit what came of the request, and reads the first of a refusing answer's body.
     async fn refusal(self) -> Vec<u8> {
-        let Self { mut response, permit, latency, idle, .. } = self;
+        let Self { mut response, visit, latency, idle, .. } = self;
         // At once: the body may be long in coming.
-        match response.status().as_u16() {
-            429 | 503 => permit.throttled(),
-            500.. => permit.failed(),
-            // It is well, and says no.
-            _ => permit.success(latency),
+        if let Some(Visit { permit, .. }) = visit {
+            match response.status().as_u16() {
+                429 | 503 => permit.throttled(),
+                500.. => permit.failed(),
+                // It is well, and says no.
+                _ => permit.success(latency),
+            }
         }
         let mut body = Vec::new();
         let reading = async {
-            while body.len() < KEPT {
+            while body.len() < REFUSAL {
                 let Ok(Some(chunk)) = response.chunk().await else { break };
-                body.extend_from_slice(&chunk[..chunk.len().min(KEPT - body.len())]);
+                body.extend_from_slice(&chunk[..chunk.len().min(REFUSAL - body.len())]);
             }
         };
         // What does not come in time is not told: the status is what counts.
@@ -307,12 +371,7 @@ fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// Tells whether what is secret with one may be told to the other: the same host, or the same one encrypted.
-fn is_same_host(one: &Url, other: &Url) -> bool {
-    let upgraded = one.scheme() == "http"
-        && other.scheme() == "https"
-        && one.host() == other.host()
-        && one.port().is_none()
-        && other.port().is_none();
-    one.origin() == other.origin() || upgraded
+/// Tells whether an answer is a redirect that must be followed or refused. One to a GET that names no place is an answer.
+fn leads_on(answer: &Answer, ask: &Ask) -> bool {
+    is_redirect(answer.status()) && (ask.method != Method::GET || answer.headers().contains_key(LOCATION))
 }
