@@ -104,6 +104,8 @@ impl Requests {
             idle: timeout,
             downgrade: self.allow_downgrade,
             upgrade: true,
+            // How often a request may be sent is what the user says.
+            resend: false,
             proxies: true,
         };
         let agent = Agent::new(settings, Some(manners));

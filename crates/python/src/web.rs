@@ -54,6 +54,7 @@ impl Agent {
             idle: seconds(timeout)?,
             downgrade: false,
             upgrade: false,
+            resend: true,
             // What a library does is not chosen by the environment it happens to run in.
             proxies: false,
         };

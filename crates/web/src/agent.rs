@@ -9,16 +9,19 @@ use longshore_flow::retry::parse_retry_after;
 use longshore_flow::with_timeout;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RANGE, RETRY_AFTER, TRANSFER_ENCODING};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use crate::dialled;
 use crate::hosts::{Hosts, Manners, Visit};
-use crate::refused::{Again, Fault, Refused};
+use crate::refused::{Again, Refused};
 use crate::{LONGEST_PAUSE, shown};
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 10;
+/// How many connections that ended meanwhile a request may meet before its last attempt.
+const STALE: usize = 10;
 /// The most connections to one host that are kept for later where nothing is said of it.
 const KEPT: usize = 100;
 /// How many bytes of a refusing answer's body are read.
@@ -50,6 +53,9 @@ pub struct Settings {
     pub downgrade: bool,
     /// Whether what goes to the host that was named still does where that leads from http to its https.
     pub upgrade: bool,
+    /// Whether a GET is sent again where a connection that was kept ended before an answer began: a server need not say that it
+    /// will close one, and closes it as the request comes.
+    pub resend: bool,
     /// Whether the proxies that the environment names are used.
     pub proxies: bool,
 }
@@ -137,14 +143,8 @@ impl Agent {
             Some(hosts) => Some(hosts.enter(url).await),
             None => None,
         };
-        let begun = Instant::now();
-        let idle = self.settings.idle;
-        let answered = with_timeout("the answer", idle, request.send()).await;
-        let answered = match answered {
-            Ok(answered) => answered.map_err(|error| Refused::broken(error, idle)),
-            Err(_) => Err(Refused::timeout(idle)),
-        };
-        let response = match answered {
+        let (begun, idle) = (Instant::now(), self.settings.idle);
+        let response = match self.answered(request, ask).await {
             Ok(response) => response,
             Err(refused) => {
                 if let Some(visit) = visit {
@@ -161,13 +161,24 @@ impl Agent {
         let codings = answer.headers().get_all(TRANSFER_ENCODING);
         if codings.iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             answer.broke();
-            let fault = Some(Fault::Protocol);
-            return Err(Refused {
-                fault,
-                ..Refused::never("web_protocol", "the answer is coded on its way")
-            });
+            return Err(Refused::never("web_protocol", "the answer is coded on its way"));
         }
         Ok(answer)
+    }
+
+    /// Sends one request, to the head of what answers it.
+    async fn answered(&self, request: RequestBuilder, ask: &Ask) -> Result<Response, Refused> {
+        let idle = self.settings.idle;
+        let may_resend = self.settings.resend && ask.method == Method::GET && ask.body.is_none();
+        for _ in 0..STALE {
+            let Some(same) = may_resend.then(|| request.try_clone()).flatten() else { break };
+            let (answered, is_new) = dialled::watch(sent(same, idle)).await;
+            match answered {
+                Err(refused) if !is_new && refused.is_hung_up() => {}
+                answered => return answered,
+            }
+        }
+        sent(request, idle).await
     }
 
     /// Lets through what is a success, and makes of the rest why it is none.
@@ -254,6 +265,7 @@ impl Agent {
             .referer(false)
             .retry(reqwest::retry::never())
             .connect_timeout(self.settings.connect)
+            .connector_layer(dialled::Noting)
             .pool_max_idle_per_host(self.hosts.as_ref().map_or(KEPT, Hosts::at_once))
             .build()
             .map_err(|error| Refused::broken(error, self.settings.idle))
@@ -364,6 +376,13 @@ impl Answer {
         // What does not come in time is not told: the status is what counts.
         let _in_time = with_timeout("the refusal", idle, reading).await;
         body
+    }
+}
+
+async fn sent(request: RequestBuilder, idle: Duration) -> Result<Response, Refused> {
+    match with_timeout("the answer", idle, request.send()).await {
+        Ok(answered) => answered.map_err(|error| Refused::broken(error, idle)),
+        Err(_) => Err(Refused::timeout(idle)),
     }
 }
 

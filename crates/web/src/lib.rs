@@ -1,14 +1,15 @@
 //! HTTP to servers that are not ours: one request at a time, through redirects and time-outs, over connections that are kept.
 //!
 //! Nothing a server says is trusted: not its lengths, its redirects or its sizes. What is secret goes to the host that was
-//! named, to no other, and into no message. What came of a request is said so that its caller can decide about another;
-//! nothing is sent twice here.
+//! named, to no other, and into no message. What came of a request is said so that its caller can decide about another:
+//! nothing is tried again here, but for a GET that met a connection which had just ended.
 
 #![warn(missing_docs)]
 
 use std::time::Duration;
 
 mod agent;
+mod dialled;
 mod hosts;
 mod refused;
 

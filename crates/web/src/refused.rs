@@ -66,6 +66,19 @@ impl Refused {
         Self::new("web_timeout", Again::AfterTimeout, format!("nothing came for {limit:?}"))
     }
 
+    /// Tells whether the peer closed the connection.
+    pub(crate) fn is_hung_up(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        match self.fault {
+            Some(Fault::CutOff) => true,
+            Some(Fault::System(number)) => {
+                let kind = io::Error::from_raw_os_error(number).kind();
+                matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset)
+            }
+            _ => false,
+        }
+    }
+
     /// Says what broke on the way. The URL is left out: it may hold a secret.
     pub(crate) fn broken(error: reqwest::Error, limit: Duration) -> Self {
         if error.is_timeout() {

@@ -13,7 +13,7 @@ import pytest
 from longshore.aio.flow import WebError, fetch_bulk
 from longshore.aio.flow._http import RustEngine, fetch
 
-from .loopback import Run, reply, serve
+from .loopback import Run, left_running, reply, serve
 
 PIECE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -71,6 +71,33 @@ def test_connections_are_used_again(run: Run) -> None:
     run(main())
 
 
+def test_a_kept_connection_that_ends_with_the_next_request_costs_nothing(run: Run) -> None:
+    async def main() -> None:
+        seen: list[int] = []
+
+        async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = len(set(seen))
+            for answer in (PIECE, b""):
+                with contextlib.suppress(asyncio.IncompleteReadError):
+                    await reader.readuntil(b"\r\n\r\n")
+                    seen.append(connection)
+                    writer.write(answer)
+            writer.close()
+
+        server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
+        url, engine = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", RustEngine()
+        for _ in range(3):
+            assert (await engine.fetch(url))[2] == b"hello"
+        # Two of them went to a connection that was closed instead of answering, and once more to a new one.
+        assert seen == [0, 0, 1, 1, 2]
+        server.close()
+        del engine
+        while left_running():
+            await asyncio.sleep(0)
+
+    run(main())
+
+
 def threads() -> int:
     """Return how many threads this process has."""
     return (
@@ -93,7 +120,8 @@ async def fetch_all(count: int) -> None:
             (200, b"hello", None)
         ] * count
         assert keeper.requests == count
-        assert keeper.connections <= 100
+        # There may be some more than run at once: one is begun where none is free in that moment.
+        assert keeper.connections <= max(count // 10, 1)
 
 
 def test_a_connection_outlives_the_loop_that_opened_it() -> None:

@@ -70,8 +70,9 @@ class RustEngine:
 
     `timeout` is how many seconds nothing may come, `connect_timeout` how many a connection may take with its
     TLS; `max_bytes` is the longest body that `fetch` takes. Connections are kept for the next request to the
-    same host. The machine's authorities are trusted, and those of `ca_file` (PEM). Errors are `WebError`,
-    `TimeoutError` or another `OSError`, and `RuntimeError` in the child of a fork.
+    same host; where one turns out to have ended, the request is sent over a new one. The machine's
+    authorities are trusted, and those of `ca_file` (PEM). Errors are `WebError`, `TimeoutError` or another
+    `OSError`, and `RuntimeError` in the child of a fork.
     """
 
     def __init__(
