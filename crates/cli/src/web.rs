@@ -1,36 +1,31 @@
-//! HTTP to servers that are not ours, for `fetch` and `enrich`: many requests at once, each tried again where that may
-//! help, and what a server asks for (`429`, `Retry-After`) kept by all of them together.
+//! What `fetch` and `enrich` make of servers that are not ours, over [`longshore_web`]: many requests at once, each tried again
+//! where that may help, files and answers that survive a kill.
 //!
-//! Nothing a server says is trusted: not its names, its lengths, its redirects or its sizes. A secret goes to the host
-//! that the user named, to no other, and into no message.
+//! Nothing a server says is trusted: not its names, its lengths or its sizes. A secret goes to the host that the user named,
+//! to no other, and into no message.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use longshore_flow::RetryPolicy;
-use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use longshore_web::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use longshore_web::{Agent, LONGEST_PAUSE, Manners, Settings, Url};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::profiles::variable;
 
-pub(crate) mod agent;
 pub(crate) mod content;
 pub(crate) mod download;
+pub(crate) mod ended;
 pub(crate) mod enrich;
 pub(crate) mod filename;
 pub(crate) mod folder;
-pub(crate) mod hosts;
 pub(crate) mod journal;
 pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod patience;
-pub(crate) mod refused;
 pub(crate) mod watched;
-
-/// The longest pause that a server may ask for; one that asks for more is kept waiting for no longer than this.
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
 
 /// Fields that belong to the exchange itself, which this program makes.
 const OWN: [&str; 8] = [
@@ -59,10 +54,10 @@ pub(crate) struct Requests {
     retries: u32,
     /// Trust these certificates (PEM) besides the machine's
     #[arg(long, value_name = "FILE")]
-    pub(crate) ca_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
     /// Follow redirects from https to http, too
     #[arg(long)]
-    pub(crate) allow_downgrade: bool,
+    allow_downgrade: bool,
 }
 
 impl Requests {
@@ -99,6 +94,25 @@ impl Requests {
         Ok(headers)
     }
 
+    /// Returns what sends the requests, once all that can be known to be wrong with it is known not to be.
+    pub(crate) fn agent(&self, timeout: Duration, manners: Manners) -> Result<Agent, Failure> {
+        let timeout = timeout.max(Duration::from_millis(1));
+        let settings = Settings {
+            user_agent: concat!("longshore/", env!("CARGO_PKG_VERSION")),
+            ca_file: self.ca_file.clone(),
+            connect: timeout,
+            idle: timeout,
+            downgrade: self.allow_downgrade,
+            upgrade: true,
+            // How often a request may be sent is what the user says.
+            resend: false,
+            proxies: true,
+        };
+        let agent = Agent::new(settings, Some(manners));
+        agent.check().map_err(|refused| Failure::invalid(refused.message))?;
+        Ok(agent)
+    }
+
     /// Returns how often, and after which pauses, a request is tried.
     pub(crate) fn policy(&self) -> RetryPolicy {
         RetryPolicy {
@@ -111,47 +125,5 @@ impl Requests {
 
 /// Reads a URL that may be dialled: http or https, with a host.
 pub(crate) fn url(text: &str) -> Result<Url, Failure> {
-    let url = Url::parse(text).map_err(|error| {
-        // What cannot be read cannot be cleared of its secrets either, so the query and what may be a password go.
-        let told = text.split(['?', '#']).next().unwrap_or_default();
-        let told = told.rsplit('@').next().unwrap_or_default();
-        Failure::new(Exit::Invalid, "web_url", format!("{told:?} is no URL: {error}"))
-    })?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(Failure::new(
-            Exit::Invalid,
-            "web_url",
-            format!("{} is neither http nor https", shown(&url)),
-        ));
-    }
-    Ok(url)
+    longshore_web::parse_url(text).map_err(Failure::from)
 }
-
-/// Returns a URL for messages: a password, and what a query calls a secret, is left out.
-pub(crate) fn shown(url: &Url) -> String {
-    const SECRET: [&str; 7] = ["key", "secret", "token", "sig", "signature", "password", "credential"];
-    let mut shown = url.clone();
-    shown.set_fragment(None);
-    if !shown.username().is_empty() || shown.password().is_some() {
-        let _no_host = shown.set_password(None);
-        let _no_host = shown.set_username("***");
-    }
-    let is_secret = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        SECRET.iter().any(|end| name.ends_with(end))
-    };
-    if url.query_pairs().any(|(name, _)| is_secret(&name)) {
-        let pairs: Vec<_> = url.query_pairs().into_owned().collect();
-        let mut query = shown.query_pairs_mut();
-        query.clear();
-        for (name, value) in pairs {
-            let value = if is_secret(&name) { "***" } else { &value };
-            query.append_pair(&name, value);
-        }
-        drop(query);
-    }
-    shown.into()
-}
-
-#[cfg(test)]
-mod tests;

@@ -13,6 +13,7 @@ mod source;
 mod store;
 mod stream;
 mod transfers;
+mod web;
 
 use pyo3::prelude::*;
 
@@ -30,6 +31,8 @@ mod _longshore {
     use super::stream::Stream;
     #[pymodule_export]
     use super::transfers::Hand;
+    #[pymodule_export]
+    use super::web::Agent;
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "it is a name of Python's")]

@@ -51,6 +51,15 @@ pub const CRATES: &[CrateRule] = &[
         never: &["serde", "serde_json", "tracing"],
     },
     CrateRule {
+        name: "longshore-web",
+        // Of core, the clock: a pause may be asked for until a date.
+        normal: &["longshore-flow", "longshore-trust", "longshore-core"],
+        tests: &[],
+        build: &[],
+        // It knows HTTP, and nothing of the product.
+        never: &["serde", "serde_json"],
+    },
+    CrateRule {
         name: "longshore-store",
         normal: &["longshore-flow", "longshore-trust"],
         tests: &[],
@@ -93,8 +102,8 @@ pub const CRATES: &[CrateRule] = &[
             "longshore",
             "longshore-server",
             "longshore-store",
+            "longshore-web",
             "longshore-flow",
-            "longshore-trust",
             "longshore-heap",
             "longshore-core",
         ],
@@ -104,7 +113,7 @@ pub const CRATES: &[CrateRule] = &[
     },
     CrateRule {
         name: "longshore-python",
-        normal: &["longshore", "longshore-store", "longshore-flow"],
+        normal: &["longshore", "longshore-store", "longshore-web", "longshore-flow"],
         tests: &[],
         build: &[],
         never: &[],
@@ -168,15 +177,22 @@ pub const DOORS: &[Door] = &[
             "tower",
             "ureq",
         ],
-        owners: &["longshore-server", "longshore", "longshore-store", "longshore-egress", "hyper-pair"],
+        owners: &[
+            "longshore-server",
+            "longshore",
+            "longshore-store",
+            "longshore-egress",
+            "longshore-web",
+            "hyper-pair",
+        ],
         in_tests: &["longshore-cli"],
         why: "HTTP is spoken at the edges; what is inside takes plain types",
     },
     Door {
         names: &["reqwest"],
-        owners: &["longshore-cli"],
+        owners: &["longshore-web"],
         in_tests: &[],
-        why: "only `fetch` and `enrich` speak to servers that are not ours, by way of the user's proxy",
+        why: "only longshore-web speaks to servers that are not ours, by way of the user's proxy",
     },
     Door {
         names: &["rustls-native-certs", "webpki-roots"],

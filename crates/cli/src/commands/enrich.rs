@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, Stream};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use longshore_flow::Blocking;
-use reqwest::Method;
+use longshore_web::{Manners, Method, Pace, Refused};
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval_at};
 
@@ -19,14 +19,11 @@ use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, count};
 use crate::transfer::drive::interrupted_once;
-use crate::web::agent::{Agent, Settings};
 use crate::web::enrich::results::{Keys, Results, with_ending};
 use crate::web::enrich::rows::{self, BadRow, Row, Rows};
 use crate::web::enrich::template::{Template, UrlTemplate};
 use crate::web::enrich::{Body, Done, Enricher, Question, unasked, unread};
-use crate::web::hosts::Pace;
 use crate::web::patience::Patience;
-use crate::web::refused::Refused;
 use crate::web::{Requests, lines};
 
 /// The most lines that are written at once.
@@ -153,15 +150,8 @@ impl Enrich {
     pub(crate) async fn run(&self, output: Output) -> anyhow::Result<Exit> {
         // All that can be known to be wrong is told before anything is sent.
         let question = self.question()?;
-        let agent = Agent::new(Settings {
-            headers: self.requests.headers()?,
-            ca_file: self.requests.ca_file.clone(),
-            idle: self.timeout.max(Duration::from_millis(1)),
-            downgrade: self.requests.allow_downgrade,
-            at_once: self.concurrency,
-            pace: self.rate.map(|(count, seconds)| Pace::new(count, seconds)),
-        });
-        agent.check()?;
+        let pace = self.rate.map(|(count, seconds)| Pace::new(count, seconds));
+        let agent = self.requests.agent(self.timeout, Manners { at_once: self.concurrency, pace })?;
         let rows = self.rows(&question)?;
         let failures = self.failures.clone().unwrap_or_else(|| with_ending(&self.output, ".failures.jsonl"));
         let (results, answered) =
@@ -207,7 +197,8 @@ impl Enrich {
             (Some(Verb::Get), _) => return Err(Failure::invalid("a GET has no body")),
             (Some(Verb::Post) | None, _) => Method::POST,
         };
-        Ok(Question { method, url, body, key: self.key.clone() })
+        let headers = self.requests.headers()?;
+        Ok(Question { method, url, headers, body, key: self.key.clone() })
     }
 
     /// Returns what the answers depend on: those to another question are not mixed with these.

@@ -10,6 +10,7 @@ use clap::builder::RangedU64ValueParser;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use longshore_flow::{Blocking, Rate, fan_out_stream};
+use longshore_web::Manners;
 use serde::Serialize;
 
 use crate::duration;
@@ -19,7 +20,6 @@ use crate::transfer::bytes_per_second;
 use crate::transfer::drive::drive;
 use crate::transfer::progress::Counters;
 use crate::transfer::summary::{Outcome, Summary};
-use crate::web::agent::{Agent, Settings};
 use crate::web::download::Downloads;
 use crate::web::folder::Folder;
 use crate::web::journal::Journal;
@@ -99,15 +99,9 @@ impl Fetch {
         // All that can be known to be wrong is told before anything is sent.
         let links = self.urls.iter().map(|url| Link::parse(url)).collect::<Result<Vec<_>, _>>()?;
         let list = self.from.as_deref().map(lines::open).transpose()?;
-        let agent = Agent::new(Settings {
-            headers: self.requests.headers()?,
-            ca_file: self.requests.ca_file.clone(),
-            idle: self.timeout.max(Duration::from_millis(1)),
-            downgrade: self.requests.allow_downgrade,
-            at_once: self.concurrency,
-            pace: None,
-        });
-        agent.check()?;
+        let headers = self.requests.headers()?;
+        let manners = Manners { at_once: self.concurrency, pace: None };
+        let agent = self.requests.agent(self.timeout, manners)?;
         let named = stream::iter(links.into_iter().map(Ok));
         let links: BoxStream<'static, Listed> = match list {
             None => named.boxed(),
@@ -120,6 +114,7 @@ impl Fetch {
         let counters = Arc::new(Counters::default());
         let downloads = Arc::new(Downloads {
             agent,
+            headers,
             patience: Patience::new(self.requests.policy()),
             journal: Arc::new(Journal::open(&folder)?),
             folder,

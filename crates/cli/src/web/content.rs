@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
+use longshore_web::header::{
+    CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED,
+};
 
 /// A date of change tells every two contents apart only where it lies so far back: within it, a file could have been changed
 /// again, and clocks differ (RFC 9110, 8.8.2.2).

@@ -6,17 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::BytesMut;
 use longshore_flow::{Blocking, Rate};
-use reqwest::header::{CONTENT_DISPOSITION, HeaderMap, HeaderValue, IF_RANGE, RANGE};
-use reqwest::{Method, StatusCode};
+use longshore_web::header::{CONTENT_DISPOSITION, HeaderMap, HeaderValue, IF_RANGE, RANGE};
+use longshore_web::{Again, Agent, Answer, Ask, Method, Refused, StatusCode};
 
-use super::agent::{Agent, Answer, Ask};
 use super::content::{self, Begun};
+use super::ended::Ended;
 use super::filename;
 use super::folder::{Folder, Part};
 use super::journal::{Entry, Journal};
 use super::link::Link;
 use super::patience::Patience;
-use super::refused::{Again, Ended, Refused};
 use super::watched::Watched;
 use crate::failure::{Exit, Failure};
 use crate::transfer::progress::Counters;
@@ -30,6 +29,8 @@ const HEADWAY: u64 = 64 * 1_024;
 /// Downloads files into a folder.
 pub(crate) struct Downloads {
     pub(crate) agent: Agent,
+    /// What goes to the hosts that were named.
+    pub(crate) headers: HeaderMap,
     pub(crate) patience: Patience,
     pub(crate) folder: Arc<Folder>,
     pub(crate) journal: Arc<Journal>,
@@ -161,7 +162,7 @@ impl Downloads {
                 attempt = 1;
             }
             let Some(pause) = self.patience.pause(attempt, &refused) else {
-                return Err(refused.into_failure());
+                return Err(refused.into());
             };
             attempt += 1;
             self.counters.tried_again();
@@ -172,8 +173,7 @@ impl Downloads {
     /// Asks once. Returns the file's length where it is whole then, and nothing where the server has sent a piece of it and
     /// there is more.
     async fn attempt(&self, progress: &mut Progress) -> Result<Option<u64>, Ended> {
-        let ask = progress.ask();
-        let answer = self.agent.send(&ask).await?;
+        let answer = self.agent.send(&self.ask(progress)).await?;
         let (end, whole) = match answer.status() {
             StatusCode::PARTIAL_CONTENT => match content::rest(answer.headers(), &progress.begun()) {
                 Ok(rest) => (Some(rest.end), rest.whole),
@@ -249,6 +249,11 @@ impl Downloads {
         progress.whole = answer.length();
         progress.noted = false;
         Ok(())
+    }
+
+    fn ask(&self, progress: &Progress) -> Ask {
+        let (headers, secrets) = (progress.range(), self.headers.clone());
+        Ask { method: Method::GET, url: progress.link.url.clone(), headers, secrets, body: None }
     }
 
     async fn open(&self, progress: &mut Progress, name: &str) -> Result<(), Failure> {
@@ -404,7 +409,8 @@ impl Progress {
         Begun { length: self.length, validator: self.validator.as_deref(), whole: self.whole }
     }
 
-    fn ask(&self) -> Ask {
+    /// Returns the fields that ask for what is not here yet.
+    fn range(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let validator = self.validator.as_deref().and_then(|validator| HeaderValue::from_str(validator).ok());
         if let Some(validator) = validator.filter(|_| self.length > 0)
@@ -413,7 +419,7 @@ impl Progress {
             headers.insert(RANGE, range);
             headers.insert(IF_RANGE, validator);
         }
-        Ask { method: Method::GET, url: self.link.url.clone(), headers, body: None }
+        headers
     }
 
     fn name(&self) -> &str {

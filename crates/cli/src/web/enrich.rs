@@ -4,14 +4,12 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use longshore_flow::with_timeout;
-use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use longshore_web::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use longshore_web::{Again, Agent, Answer, Ask, Method, REFUSAL, Refused};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::agent::{Agent, Answer, Ask, KEPT};
 use super::patience::Patience;
-use super::refused::{Again, Refused};
 use crate::failure::{Exit, Failure};
 
 pub(crate) mod results;
@@ -36,6 +34,8 @@ pub(crate) enum Body {
 pub(crate) struct Question {
     pub(crate) method: Method,
     pub(crate) url: UrlTemplate,
+    /// What goes to the host that was named.
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Body,
     /// The column whose value tells a row from all others; without one it is the row's number.
     pub(crate) key: Option<String>,
@@ -128,7 +128,8 @@ impl Question {
         if json.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        Ok(Ask { method: self.method.clone(), url, headers, body: json.map(Bytes::from) })
+        let (method, secrets) = (self.method.clone(), self.headers.clone());
+        Ok(Ask { method, url, headers, secrets, body: json.map(Bytes::from) })
     }
 }
 
@@ -163,7 +164,7 @@ impl Enricher {
 
     async fn attempt(&self, ask: &Ask) -> Result<(u16, Box<RawValue>), Refused> {
         let mut answer = self.agent.send(ask).await?;
-        let limit = self.agent.settings.idle;
+        let limit = self.agent.settings().idle;
         let read = with_timeout("the answer", limit, collect(&mut answer)).await;
         match read.map_err(|_| Refused::timeout(limit)).flatten() {
             Ok(body) => {
@@ -201,7 +202,7 @@ pub(crate) fn unread(bad: &BadRow) -> Done {
 
 fn failed(key: &str, row: Option<&RawValue>, refused: &Refused, attempts: u32) -> Done {
     let body = (!refused.body.is_empty())
-        .then(|| String::from_utf8_lossy(&refused.body[..refused.body.len().min(KEPT)]));
+        .then(|| String::from_utf8_lossy(&refused.body[..refused.body.len().min(REFUSAL)]));
     let line = FailedLine {
         key,
         row,
@@ -214,7 +215,7 @@ fn failed(key: &str, row: Option<&RawValue>, refused: &Refused, attempts: u32) -
     let line = line_of(&line);
     let told =
         Refused { status: refused.status, ..Refused::new(refused.code, Again::Never, &*refused.message) };
-    let failure = told.into_failure();
+    let failure = Failure::from(told);
     // All rows are asked of one server, with one key.
     let alike = failure.is_hopeless() || refused.code == "web_network" || refused.status == Some(401);
     Done::Failed { line, hopeless: alike.then(|| Box::new(failure)) }

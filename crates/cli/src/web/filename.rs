@@ -3,8 +3,8 @@
 //! The name is the server's word, so it is one name and nothing else: no path, no hidden file, nothing that a terminal
 //! or another system would take for more than a name.
 
+use longshore_web::Url;
 use percent_encoding::percent_decode;
-use reqwest::Url;
 
 use crate::text::acts;
 

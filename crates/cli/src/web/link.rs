@@ -1,9 +1,9 @@
 //! A URL that is to be fetched, and what its file must be.
 
-use reqwest::Url;
+use longshore_web::{Url, shown};
 use sha2::{Digest, Sha256};
 
-use super::{shown, url};
+use super::url;
 use crate::failure::Failure;
 
 /// A URL to fetch.

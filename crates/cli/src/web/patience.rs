@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use longshore_core::random;
 use longshore_flow::{Budget, RetryPolicy};
-
-use super::refused::{Again, Refused};
+use longshore_web::{Again, Refused};
 
 /// What all requests of a run share: how often each is tried, and how many retries they have left together.
 #[derive(Debug)]

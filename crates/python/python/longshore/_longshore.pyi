@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from typing import Any, final
 
-__all__ = ["Client", "Feed", "Guard", "Hand", "Pending", "Store", "Stream", "__version__"]
+__all__ = ["Agent", "Client", "Feed", "Guard", "Hand", "Pending", "Store", "Stream", "__version__"]
 
 __version__: str
 
@@ -22,6 +22,14 @@ class Pending:
 class Stream:
     def next(self) -> Pending: ...
     def close(self) -> Pending: ...
+
+@final
+class Agent:
+    """Sends GETs to servers of others; `longshore.aio.flow` bounds them and tries them again."""
+
+    def __new__(cls, timeout: float, connect_timeout: float, ca_file: str | None) -> Agent: ...
+    def fetch(self, url: str, headers: dict[str, str], max_bytes: int) -> Pending: ...
+    def open(self, url: str, headers: dict[str, str]) -> Pending: ...
 
 @final
 class Feed:

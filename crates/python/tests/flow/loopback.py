@@ -69,10 +69,11 @@ async def serve(answer: Callable[[str, dict[str, str]], Answer]) -> AsyncIterato
 
 
 def reply(body: bytes | str = b"", status: int = 200, **headers: str) -> bytes:
-    """Return the bytes of an answer with a length."""
+    """Return the bytes of an answer with a length, after which the connection ends."""
     data = body.encode() if isinstance(body, str) else body
     fields = {
         "content-length": str(len(data)),
+        "connection": "close",
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())

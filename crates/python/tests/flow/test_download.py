@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from longshore.aio.flow import Backoff, WebError, download_files, fetch_bulk
@@ -90,7 +91,9 @@ def test_names_never_leave_the_folder(run: Run, tmp_path: Path, name: str) -> No
     before = set(tmp_path.parent.iterdir())
 
     async def main() -> None:
-        field = f'attachment; filename="{name}"'.encode().decode("latin-1")
+        # As it is, or where no field can hold it, encoded.
+        encoded = f"*=utf-8''{quote(name)}" if "\x01" in name else f'="{name}"'
+        field = f"attachment; filename{encoded}".encode().decode("latin-1")
         async with serve(lambda _target, _headers: reply(b"data", content_disposition=field)) as server:
             (result,) = await download_files([server.url("/")], folder)
         assert result.error is None

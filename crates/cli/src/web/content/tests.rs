@@ -1,4 +1,4 @@
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use longshore_web::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Begun, Rest, rest, validator, whole};
 

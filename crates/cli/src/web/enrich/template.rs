@@ -6,11 +6,10 @@
 use std::borrow::Cow;
 
 use longshore_core::path::encode_segment;
-use reqwest::Url;
+use longshore_web::{Refused, Url, shown};
 
 use crate::failure::Failure;
-use crate::web::refused::Refused;
-use crate::web::{shown, url};
+use crate::web::url;
 
 /// A text with columns in it.
 #[derive(Clone, Debug, PartialEq, Eq)]

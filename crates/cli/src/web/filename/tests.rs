@@ -1,4 +1,4 @@
-use reqwest::Url;
+use longshore_web::Url;
 
 use super::{LONGEST, numbered, of_answer, of_url, safe};
 

@@ -1,5 +1,5 @@
 """Many things at once, in plain asyncio: bounded, tried again where that may help, failures as values,
-nothing left running.
+nothing left running. Requests to the web are sent by Rust.
 
 | for | there is |
 |---|---|

@@ -1,32 +1,25 @@
-"""A small HTTP/1.1 client over asyncio's streams: GET, one connection a request. The Rust engine is to take
-its place.
+"""GET over the Rust engine: connections that are kept, redirects, time-outs, and errors as asyncio has them.
 
 What it reads is as the server sent it: no content coding is asked for, and none is undone.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import functools
-import ssl
+import os
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urljoin
 
-from ._connection import Address, Connection, parse
-from .tasks import end_tasks
-from .web import WebError
+from longshore._longshore import Agent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
-MAX_HEAD = 64 * 1024
-MAX_REDIRECTS = 10
+    from longshore._longshore import Stream
 
 
 class Answer(Protocol):
-    """An answer whose head is there; iterating reads the body in chunks of 64 KiB at most."""
+    """An answer whose head is there; iterating reads the body in pieces of about 1 MiB at most."""
 
     status: int
     headers: dict[str, str]
@@ -51,17 +44,35 @@ class Engine(Protocol):
     def stream(
         self, url: str, headers: Mapping[str, str] | None = None
     ) -> AbstractAsyncContextManager[Answer]:
-        """GET a URL, for `async with`, whose end closes the connection."""
+        """GET a URL, for `async with`, whose end closes the answer."""
         ...
 
 
-class StreamEngine:
-    """The engine over asyncio's streams. It holds no connection and no loop, so any number of loops may use
-    it.
+class _OpenAnswer:
+    """An answer whose body Rust reads as it is asked for."""
+
+    def __init__(self, status: int, headers: dict[str, str], url: str, body: Stream) -> None:
+        self.status, self.headers, self.url = status, headers, url
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece: bytes | None = await self._body.next()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+
+class RustEngine:
+    """The engine that flow uses unless it is given another. It holds no loop: any number of them may use it.
 
     `timeout` is how many seconds nothing may come, `connect_timeout` how many a connection may take with its
-    TLS; `max_bytes` is the longest body that `fetch` takes. Errors are `WebError`, `TimeoutError` or another
-    `OSError`.
+    TLS; `max_bytes` is the longest body that `fetch` takes. Connections are kept for the next request to the
+    same host; where one turns out to have ended, the request is sent over a new one. The machine's
+    authorities are trusted, and those of `ca_file` (PEM). Errors are `WebError`, `TimeoutError` or another
+    `OSError`, and `RuntimeError` in the child of a fork.
     """
 
     def __init__(
@@ -70,28 +81,20 @@ class StreamEngine:
         timeout: float = 60.0,
         connect_timeout: float = 20.0,
         max_bytes: int = 8 << 20,
-        tls: ssl.SSLContext | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Hold the bounds; `tls` is the machine's default unless given."""
-        self.timeout, self.connect_timeout, self.max_bytes = timeout, connect_timeout, max_bytes
-        self._tls = tls
-
-    @functools.cached_property
-    def tls(self) -> ssl.SSLContext:
-        """Whom to trust; read once, for that takes long."""
-        return self._tls or ssl.create_default_context()
+        """Hold the bounds; nothing is read or opened yet."""
+        self.max_bytes = max_bytes
+        self._agent = Agent(timeout, connect_timeout, None if ca_file is None else os.fspath(ca_file))
 
     async def fetch(
         self, url: str, headers: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, str], bytes]:
-        """GET a URL, and return the answer's status, fields and body; see the class for bounds and errors."""
-        async with self.stream(url, headers) as answer:
-            body = bytearray()
-            async for chunk in answer:
-                body += chunk
-                if len(body) > self.max_bytes:
-                    raise WebError("web_too_large", f"the answer has more than {self.max_bytes} bytes")
-            return answer.status, answer.headers, bytes(body)
+        """GET a URL, and return the answer's status, fields and body; see `stream` and the class."""
+        answer: tuple[int, dict[str, str], bytes] = await self._agent.fetch(
+            url, dict(headers or {}), self.max_bytes
+        )
+        return answer
 
     @contextlib.asynccontextmanager
     async def stream(self, url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Answer]:
@@ -100,45 +103,13 @@ class StreamEngine:
         The headers go to the host of `url` alone: not to another that redirects lead to, nor to it in another
         scheme.
         """
-        sent, origin = dict(headers or {}), parse(url)[0]
-        for _ in range(MAX_REDIRECTS + 1):
-            address, host, target = parse(url)
-            if address != origin:
-                sent, origin = {}, address
-            connection = await self.connect(address)
-            try:
-                answer = await connection.request(url, host, target, sent)
-                location = answer.headers.get("location")
-                if answer.status not in (301, 302, 303, 307, 308) or location is None:
-                    yield answer
-                    return
-            finally:
-                connection.abort()
-            url = urljoin(url, location)
-            if address[0] == "https" and not url.lower().startswith("https:"):
-                raise WebError(
-                    "web_redirect", "the server redirects from https to what is not", status=answer.status
-                )
-        raise WebError("web_redirect", f"the server redirects more than {MAX_REDIRECTS} times")
-
-    async def connect(self, address: Address) -> Connection:
-        """Connect to a host. A connection that comes about in the moment of a cancellation is closed."""
-        scheme, host, port = address
-        tls = self.tls if scheme == "https" else None
-        opening = asyncio.ensure_future(asyncio.open_connection(host, port, ssl=tls, limit=MAX_HEAD))
+        status, fields, came_from, body = await self._agent.open(url, dict(headers or {}))
         try:
-            await asyncio.wait({opening}, timeout=self.connect_timeout)
-            if not opening.done():
-                raise TimeoutError(f"no connection to {host} within {self.connect_timeout} seconds")
-        except BaseException:
-            await end_tasks([opening])
-            if not opening.cancelled() and opening.exception() is None:
-                opening.result()[1].transport.abort()
-            raise
-        reader, writer = opening.result()
-        return Connection(reader, writer, self.timeout)
+            yield _OpenAnswer(status, fields, came_from, body)
+        finally:
+            await body.close()
 
 
-DEFAULT = StreamEngine()
+DEFAULT = RustEngine()
 fetch = DEFAULT.fetch
 stream = DEFAULT.stream

@@ -157,7 +157,7 @@ async def download_files(
     as `longshore fetch` does: always one name in the folder, which is made where there is none. It grows
     under another name and gets its own when all of it is there. Two of one name in one call become `name.txt`
     and `name (2).txt`. A file that was there before is not replaced without `overwrite`: that is a
-    `FileExistsError` of its URL. Memory is some hundred KiB for each at once.
+    `FileExistsError` of its URL. Memory is a few MiB at most for each at once.
 
     What may pass is tried again from the beginning, as in `fetch_bulk`; an answer that is not 2xx is a
     `WebError`.

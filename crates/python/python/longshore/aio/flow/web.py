@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ class WebError(Exception):
 
     Attributes:
         code: `web_refused` (a status that trying again would not change), `web_throttled` (429), `web_failed`
-            (5xx, 408, 425), `web_redirect`, `web_too_large`, `web_incomplete`, `web_protocol`, `web_url`.
+            (5xx, 408, 425), `web_redirect`, `web_too_large`, `web_incomplete`, `web_protocol`, `web_url`, `web_tls`
+            (the authorities to trust cannot be read).
         status: The answer's status, where there was one.
         headers: The answer's fields, their names in lower case.
         body: The first of the answer's body, where it was read.
@@ -82,3 +84,24 @@ def code_of(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         return "web_tls"
     return "web_network" if isinstance(error, OSError) else "local_fault"
+
+
+def _of_agent(
+    code: str, message: str, is_retryable: bool, fault: str | None, os_error: int | None
+) -> Exception:
+    """Make the exception of a request that came to nothing in Rust, as asyncio would raise it."""
+    if code == "web_timeout":
+        return TimeoutError(message)
+    if fault == "certificate":
+        return ssl.SSLCertVerificationError(ssl.SSL_ERROR_SSL, message)
+    if fault == "tls":
+        return ssl.SSLError(ssl.SSL_ERROR_SSL, message)
+    if fault == "cut_off":
+        return WebError("web_incomplete", f"the answer broke off: {message}", is_retryable=True)
+    if fault == "protocol":
+        return WebError("web_protocol", f"the answer is no HTTP/1.1: {message}")
+    if os_error is not None:
+        return OSError(os_error, os.strerror(os_error))
+    if code == "web_network":
+        return OSError(message)
+    return WebError(code, message, is_retryable=is_retryable)
