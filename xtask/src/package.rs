@@ -11,12 +11,13 @@ use anyhow::{Context, Result, bail};
 use crate::python::{install, make_environment, succeeds};
 
 const FOLDER: &str = "crates/python";
-const REQUIREMENTS: &str = "crates/python/requirements-dev.txt";
+const TOOLS: &str = "crates/python/requirements-tools.txt";
+const BESIDE: &str = "crates/python/requirements-dev.txt";
 
 /// Checks, builds and tests the package below `root` with tools of `tools`, and with this program as its command. False when
 /// something was found.
 pub fn check(root: &Path, tools: &Path, longshore: &Path, out: &mut dyn Write) -> Result<bool> {
-    install(root, REQUIREMENTS, tools, out)?;
+    install(root, TOOLS, tools, out)?;
     let (folder, bin) = (root.join(FOLDER), tools.join("bin"));
     let run =
         |program: PathBuf, args: &[&str]| succeeds(Command::new(program).args(args).current_dir(&folder));
@@ -38,7 +39,7 @@ pub fn check(root: &Path, tools: &Path, longshore: &Path, out: &mut dyn Write) -
     out.flush()?;
     let mut pip = Command::new(environment.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check"]).arg(&wheel).arg("--requirement");
-    if !succeeds(pip.arg(root.join(REQUIREMENTS)))? {
+    if !succeeds(pip.arg(root.join(BESIDE)))? {
         bail!("pip could not install the wheel");
     }
     let python = environment.join("bin/python");

@@ -334,13 +334,10 @@ class AsyncFiles:
         parent_id: NodeRef | None = None,
         *,
         name: str | None = None,
-        on_conflict: OnConflict | None = None,
         if_match: str | None = None,
     ) -> models.Node:
-        """Copy a file or folder; its bytes are not moved."""
-        copy = given(
-            parent_id=None if parent_id is None else ref(parent_id), name=name, on_conflict=on_conflict
-        )
+        """Copy a file or folder; its bytes are not moved. A name that is taken is `AlreadyExistsError`."""
+        copy = given(parent_id=None if parent_id is None else ref(parent_id), name=name)
         return await self._node("files.copy", ref(file_id), copy, if_match)
 
     async def delete(self, file_id: NodeRef, *, if_match: str | None = None) -> models.Node:
