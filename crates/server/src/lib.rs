@@ -25,6 +25,6 @@ mod worker;
 
 pub use config::Config;
 pub use error::{Error, Result};
-pub use http::{Limits, allow_origins, openapi, router};
+pub use http::{Entrance, Limits, allow_origins, openapi, router, router_behind};
 pub use server::{Bound, Server};
 pub use worker::Worker;

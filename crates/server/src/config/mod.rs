@@ -20,7 +20,7 @@ mod store;
 mod tests;
 
 pub use self::egress::{EgressConfig, Listed};
-pub use self::origin::Origin;
+pub use self::origin::{ContentOrigin, Origin};
 pub use self::store::{Durability, Options, Secret, StoreConfig, StoreKind};
 
 /// The longest time that can be configured, ten years: a clock that is added to any such time stays a clock.
@@ -107,6 +107,10 @@ pub struct ServerConfig {
     /// but pages of the server's own origin.
     #[config(env = "LONGSHORE_SERVER_ALLOWED_ORIGINS", default = "")]
     pub allowed_origins: Listed<Origin>,
+    /// The origin at which links give their content and nothing else is served: `https://content.example.org`, which reaches
+    /// this server too, by another name. Links then point there. Left out: links are on the server's own origin.
+    #[config(env = "LONGSHORE_SERVER_CONTENT_ORIGIN")]
+    pub content_origin: Option<ContentOrigin>,
     /// How long running requests may take to finish when the server is told to stop.
     #[config(env = "LONGSHORE_SERVER_SHUTDOWN_GRACE_SECONDS", default = 30)]
     pub shutdown_grace_seconds: u64,

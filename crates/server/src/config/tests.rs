@@ -57,6 +57,7 @@ fn a_typing_mistake_is_an_error_that_names_it() {
         ("[server]\ntls_key = \"key.pem\"\n", "tls_certificate"),
         ("[server]\nmax_connections = 0\n", "max_connections"),
         ("[server]\nallowed_origins = \"https://app.example.org/\"\n", "allowed_origins"),
+        ("[server]\ncontent_origin = \"*\"\n", "content_origin"),
         ("[limits]\nmax_open_uploads = 0\n", "max_open_uploads"),
         ("[database]\nconnections = 4611686018427387904\n", "database.connections"),
         ("[jobs]\nconcurrency = 0\n", "jobs.concurrency"),

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::extract::{Caller, NodeRef};
-use crate::config::Config;
+use crate::config::{Config, ContentOrigin};
 use crate::measures;
 use crate::problem::Failure;
 
@@ -56,6 +56,19 @@ impl Default for Limits {
     }
 }
 
+/// What stands in front of the routes. By default nothing does.
+#[derive(Clone, Debug, Default)]
+pub struct Entrance {
+    /// Where links give their content, and nothing else is served; none where that is the service's own origin.
+    pub content_origin: Option<ContentOrigin>,
+}
+
+impl Entrance {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { content_origin: config.server.content_origin.clone() }
+    }
+}
+
 /// The state behind the routes. Clones share it.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Inner>);
@@ -63,6 +76,7 @@ pub(crate) struct App(Arc<Inner>);
 struct Inner {
     engine: Engine,
     limits: Limits,
+    entrance: Entrance,
     metrics: PrometheusHandle,
     closing: CancellationToken,
     tasks: Tasks,
@@ -70,9 +84,15 @@ struct Inner {
 }
 
 impl App {
-    pub(crate) fn new(engine: Engine, limits: Limits, closing: CancellationToken, tasks: Tasks) -> Self {
-        let groups = Arc::new(Semaphore::new(GROUPS));
-        Self(Arc::new(Inner { engine, limits, metrics: measures::install(), closing, tasks, groups }))
+    pub(crate) fn new(
+        engine: Engine,
+        limits: Limits,
+        entrance: Entrance,
+        closing: CancellationToken,
+        tasks: Tasks,
+    ) -> Self {
+        let (metrics, groups) = (measures::install(), Arc::new(Semaphore::new(GROUPS)));
+        Self(Arc::new(Inner { engine, limits, entrance, metrics, closing, tasks, groups }))
     }
 
     /// Returns the tasks of requests that go on while their answer waits for its reader.
@@ -92,6 +112,11 @@ impl App {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Returns where links give their content, if not here.
+    pub(crate) fn content_origin(&self) -> Option<&ContentOrigin> {
+        self.0.entrance.content_origin.as_ref()
     }
 
     pub(crate) fn metrics(&self) -> &PrometheusHandle {

@@ -10,6 +10,7 @@ mod deltas;
 mod describe;
 mod direct;
 mod document;
+mod downloads;
 mod events;
 mod faults;
 mod hooks;
