@@ -12,9 +12,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::extract::{Caller, NodeRef};
-use crate::config::{Config, ContentOrigin};
+use crate::config::{Config, ContentOrigin, Proxies};
 use crate::measures;
 use crate::problem::Failure;
+use crate::throttle::{Rates, Throttle};
 
 /// How many groups of batches are held in memory at once, of all requests together; each has up to 3 MiB.
 const GROUPS: usize = 4;
@@ -61,11 +62,20 @@ impl Default for Limits {
 pub struct Entrance {
     /// Where links give their content, and nothing else is served; none where that is the service's own origin.
     pub content_origin: Option<ContentOrigin>,
+    /// Whose word on where a request comes from is taken.
+    pub proxies: Proxies,
+    /// How often somebody may come.
+    pub rates: Rates,
 }
 
 impl Entrance {
     pub(crate) fn of(config: &Config) -> Self {
-        Self { content_origin: config.server.content_origin.clone() }
+        let server = &config.server;
+        Self {
+            content_origin: server.content_origin.clone(),
+            proxies: server.proxies(),
+            rates: config.rates.rates(),
+        }
     }
 }
 
@@ -77,6 +87,7 @@ struct Inner {
     engine: Engine,
     limits: Limits,
     entrance: Entrance,
+    throttle: Throttle,
     metrics: PrometheusHandle,
     closing: CancellationToken,
     tasks: Tasks,
@@ -92,7 +103,8 @@ impl App {
         tasks: Tasks,
     ) -> Self {
         let (metrics, groups) = (measures::install(), Arc::new(Semaphore::new(GROUPS)));
-        Self(Arc::new(Inner { engine, limits, entrance, metrics, closing, tasks, groups }))
+        let throttle = Throttle::new(entrance.rates);
+        Self(Arc::new(Inner { engine, limits, entrance, throttle, metrics, closing, tasks, groups }))
     }
 
     /// Returns the tasks of requests that go on while their answer waits for its reader.
@@ -117,6 +129,16 @@ impl App {
     /// Returns where links give their content, if not here.
     pub(crate) fn content_origin(&self) -> Option<&ContentOrigin> {
         self.0.entrance.content_origin.as_ref()
+    }
+
+    /// Returns whose word on where a request comes from is taken.
+    pub(crate) fn proxies(&self) -> &Proxies {
+        &self.0.entrance.proxies
+    }
+
+    /// Returns what counts who comes.
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.0.throttle
     }
 
     pub(crate) fn metrics(&self) -> &PrometheusHandle {

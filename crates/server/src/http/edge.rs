@@ -29,6 +29,7 @@ use tracing::Instrument;
 use super::app::App;
 use super::content_origin;
 use super::leftover::{Leftover, Watched};
+use super::limited;
 use crate::error::chain;
 use crate::measures;
 use crate::problem::{self, Failure};
@@ -117,7 +118,7 @@ where
         let id = self.edge.ids.of(request.headers());
         let leftover = watch_body(&mut request);
         let record = Record::begin(&request, Arc::clone(&id), leftover.clone());
-        let refused = turned_away(&request, &app);
+        let refused = turned_away(&mut request, &app);
         request.extensions_mut().insert(RequestId(Arc::clone(&id)));
         let replayed = request.headers().contains_key(IDEMPOTENCY_KEY).then(Replayed::default);
         if let Some(replayed) = &replayed {
@@ -176,8 +177,11 @@ fn header_bytes(request: &Request) -> usize {
 }
 
 /// Returns the answer of a request that no route is to see, if it is one.
-fn turned_away(request: &Request, app: &App) -> Option<Response> {
+fn turned_away(request: &mut Request, app: &App) -> Option<Response> {
     if let Some(refusal) = refusal(request, app) {
+        return Some(refusal.into_response());
+    }
+    if let Err(refusal) = limited::arrive(app, request) {
         return Some(refusal.into_response());
     }
     content_origin::answer(app.content_origin()?, request)

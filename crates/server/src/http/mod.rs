@@ -1,6 +1,7 @@
 //! The HTTP API. This file is its table of contents: a resource each, the routes of a resource together.
 //!
-//! `edge` is around every route, and `origins` around it where pages of others may call; `extract`, `premise`, `json` and
+//! `edge` is around every route, and `origins` around it where pages of others may call; who comes too often is
+//! `limited`; `extract`, `premise`, `json` and
 //! `incoming` read requests, `outgoing` answers them, and stored bytes in a `guise` that no browser runs; `document` makes the
 //! OpenAPI text from what stands at the handlers.
 
@@ -15,6 +16,7 @@ mod events;
 mod extract;
 mod feed;
 mod files;
+mod forwarded;
 mod guise;
 mod hooks;
 mod incoming;
@@ -22,6 +24,7 @@ mod jobs;
 mod json;
 mod keys;
 mod leftover;
+mod limited;
 mod links;
 mod locks;
 mod multipart;
@@ -56,6 +59,7 @@ use self::app::App;
 pub use self::app::{Entrance, Limits};
 use self::document::Document;
 use self::edge::Edge;
+pub use self::forwarded::Source;
 pub use self::origins::allow_origins;
 use crate::problem::Failure;
 

@@ -174,7 +174,7 @@ async fn at(world: &World, host: &str, user: User, what: &str) -> Answer {
 #[tokio::test]
 async fn content_has_an_origin_of_its_own_where_one_is_configured() {
     let origin = "https://content.example.org";
-    let entrance = Entrance { content_origin: Some(origin.parse().unwrap()) };
+    let entrance = Entrance { content_origin: Some(origin.parse().unwrap()), ..Entrance::default() };
     let world = World::new().await.behind(entrance);
     let node = world.put("a%20b.txt", "x").await;
     let made = world.call(User::Viewer, &format!("POST /v1/files/{}/links", node.id), &[], "{}").await;

@@ -114,6 +114,7 @@ async fn row_13_forwarded_headers_of_anybody() {
     assert!(!told(&answer).contains("evil.example") && !told(&answer).contains("127.0.0.1"));
     let events = world.get(&format!("/v1/workspaces/{}/events", world.id())).await;
     assert!(!told(&events).contains("127.0.0.1"), "the log believes nobody's word on where they are");
+    // Nor do limits: `limits::only_a_known_proxy_is_believed`.
 }
 
 /// Row 15, GHSA-v9fg-3cr2-277j (RustFS): what a name says it is runs as what it is.

@@ -17,6 +17,7 @@ mod hooks;
 mod idempotency;
 mod immunity;
 mod jobs;
+mod limits;
 mod links;
 mod names;
 mod open_uploads;
