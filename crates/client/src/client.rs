@@ -328,8 +328,11 @@ impl Client {
             .copied()
     }
 
-    /// Returns the whole URL of a path on this client's server.
+    /// Returns the whole URL of a path on this client's server; what is whole already stays.
     pub(crate) fn absolute(&self, path: &str) -> String {
+        if !path.starts_with('/') {
+            return path.to_owned();
+        }
         let base = &self.inner.base;
         format!("{}{}{path}", base.origin, base.prefix)
     }

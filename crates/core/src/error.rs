@@ -228,7 +228,7 @@ codes! {
     TooManyNodes = "too_many_nodes", TooLarge, "too many nodes at once";
     /// A staged upload came in more pieces than it may have: send more bytes in each request.
     TooManyPieces = "too_many_pieces", TooLarge, "the upload is in too many pieces";
-    /// The key sends requests faster than it may.
+    /// The key, or its address, sends requests faster than it may, or too many keys of the address were none.
     RateLimited = "rate_limited", RateLimited, "too many requests";
     /// The workspace has as many locks, or waiters for them, as it may have.
     TooManyLocks = "too_many_locks", RateLimited, "too many locks";

@@ -21,9 +21,10 @@ use crate::download::{Content, content_of};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::nodes::{Target, at_path, live_node};
+use crate::sniff::SNIFFED;
 use crate::upload::{
-    Heartbeat, Input, Received, SNIFFED, UploadOptions, Written, came_for_nothing, check_digests, commit,
-    media_type, wants_sha256,
+    Heartbeat, Input, Received, UploadOptions, Written, came_for_nothing, check_digests, commit, media_type,
+    wants_sha256,
 };
 use crate::workspaces;
 

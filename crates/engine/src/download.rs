@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use longshore_core::wire::{Node, NodeKind, Version};
 use longshore_core::{Code, NodeId, VersionId, WorkspaceId, WorkspacePath};
 use longshore_store::{PresignOptions, ReadOptions, Store};
@@ -19,6 +19,7 @@ use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::nodes::{at_path, live_node, visible_node};
 use crate::read_clock::ReadClock;
+use crate::sniff::SNIFFED;
 use crate::versions::no_version;
 use crate::workspaces;
 
@@ -67,16 +68,31 @@ impl Content {
         }
     }
 
+    /// Reads the first bytes, as many as [`sniff`](crate::sniff) needs.
+    pub async fn first_bytes(&self) -> Result<Bytes> {
+        let wanted = self.version.size.min(SNIFFED as u64);
+        if wanted == 0 {
+            return Ok(Bytes::new());
+        }
+        let pieces = self.read(0..wanted).await?;
+        let found = BytesMut::with_capacity(SNIFFED);
+        let found = pieces.try_fold(found, |mut found, piece| {
+            found.extend_from_slice(&piece);
+            future::ready(Ok(found))
+        });
+        Ok(found.await?.freeze())
+    }
+
     /// Returns a URL at which the store itself gives the content for five minutes, with these headers; nothing where the
     /// content is no blob of its own, or the store gives no URLs. Whoever has the URL can read.
-    pub async fn direct_url(&self, disposition: String) -> Option<String> {
+    pub async fn direct_url(&self, media_type: String, disposition: String) -> Option<String> {
         let Stored::Blob(piece) = &self.bytes else { return None };
         if !piece.is_whole() {
             return None;
         }
         let options = PresignOptions {
             expires_in: DIRECT,
-            media_type: Some(self.version.media_type.clone()),
+            media_type: Some(media_type),
             disposition: Some(disposition),
         };
         match self.store.presign_read(&piece.blob.path(), &options).await {

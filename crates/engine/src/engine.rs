@@ -261,7 +261,9 @@ impl Engine {
         self.inner.wall.now()
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// Returns the time by the engine's clock, which a test can move.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }
 }

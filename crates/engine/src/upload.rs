@@ -17,15 +17,13 @@ use crate::db::nodes::{NodeRow, Place};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::nodes::{Target, live_node};
+use crate::sniff::{self, SNIFFED};
 use crate::workspaces;
 
 mod ahead;
 mod commit;
 
 pub(crate) use commit::{came_for_nothing, commit};
-
-/// How many of the first bytes the media type is found by.
-pub(crate) const SNIFFED: usize = 4_096;
 
 /// From how many announced bytes on it pays to look at the target before the content is taken.
 const EARLY_CHECK: u64 = 256 * 1_024;
@@ -270,27 +268,14 @@ impl Upload {
     }
 }
 
-/// Finds a media type by the first bytes, then by the name's ending, then by whether it reads as text.
+/// Finds the media type of what is to stand at `target`.
 pub(crate) fn media_type(head: &[u8], target: &Target) -> String {
     let name = match target {
         Target::Path { path, .. } => path.names().last(),
         Target::Child { name, .. } => Some(name),
         Target::Node(_) => None,
     };
-    if let Some(found) = infer::get(head) {
-        return found.mime_type().to_owned();
-    }
-    // A multi-byte character may be cut at the end of the head.
-    let is_text = match str::from_utf8(head) {
-        Ok(text) => !text.contains('\0'),
-        Err(error) => error.error_len().is_none() && !head.contains(&0),
-    };
-    let by_name = name.and_then(|name| mime_guess::from_path(name.as_str()).first_raw());
-    match by_name {
-        Some(guessed) => guessed.to_owned(),
-        None if is_text && !head.is_empty() => "text/plain".to_owned(),
-        None => "application/octet-stream".to_owned(),
-    }
+    sniff::media_type(head, name)
 }
 
 pub(crate) async fn live_file(tx: &mut Tx, actor: &Actor, id: NodeId) -> Result<(NodeRow, Place)> {

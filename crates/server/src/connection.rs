@@ -17,6 +17,7 @@ use tower::Service;
 
 use crate::config::ServerConfig;
 use crate::error::chain;
+use crate::http::Source;
 use crate::stall::{Guarded, Linger};
 
 /// How connections are served.
@@ -39,13 +40,16 @@ impl Serving {
     }
 
     /// Serves a connection until it ends. When `closing` comes, the running request is finished first.
-    pub(crate) async fn serve<S>(&self, stream: S, router: Router, closing: CancellationToken)
+    ///
+    /// `peer` is who is at its other end.
+    pub(crate) async fn serve<S>(&self, stream: S, peer: Source, router: Router, closing: CancellationToken)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let linger = Linger::default();
         let stream = TokioIo::new(Guarded::new(stream, self.idle, linger.clone()));
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let answering = router.clone().call(request.map(Body::new));
             let linger = linger.clone();
             async move {

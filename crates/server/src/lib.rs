@@ -5,6 +5,7 @@
 //!
 //! - [`Config`] says what a server is like; [`Server`] opens one and serves; [`Worker`] runs jobs without serving.
 //! - [`http`] is the HTTP API: its `mod.rs` is the table of contents.
+//! - `throttle` counts who comes too often.
 //! - `problem` is the one map from error codes to HTTP answers.
 
 pub mod config;
@@ -20,11 +21,13 @@ mod measures;
 mod problem;
 mod server;
 mod stall;
+mod throttle;
 mod tls;
 mod worker;
 
 pub use config::Config;
 pub use error::{Error, Result};
-pub use http::{Limits, allow_origins, openapi, router};
+pub use http::{Entrance, Limits, Source, allow_origins, openapi, router, router_behind};
 pub use server::{Bound, Server};
+pub use throttle::{Rate, Rates};
 pub use worker::Worker;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::ServerConfig;
 use crate::connection::Serving;
 use crate::error::{Error, Result};
+use crate::http::Source;
 use crate::measures::Counted;
 use crate::{descriptors, tls};
 
@@ -61,15 +62,15 @@ impl Listener {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
                 return;
             };
-            let stream = match self.socket.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match self.socket.accept().await {
+                Ok((stream, peer)) => (stream, Source(peer.ip())),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     sleep(REST).await;
                     continue;
                 }
             };
-            let connection = self.connection(stream, router.clone(), closing.clone());
+            let connection = self.connection(stream, peer, router.clone(), closing.clone());
             tasks.spawn(async move {
                 let _counted = Counted::connection();
                 connection.await;
@@ -81,6 +82,7 @@ impl Listener {
     fn connection(
         &self,
         stream: TcpStream,
+        peer: Source,
         router: Router,
         closing: CancellationToken,
     ) -> impl Future<Output = ()> + Send + 'static + use<> {
@@ -91,10 +93,10 @@ impl Listener {
                 return;
             }
             let Some(tls) = tls else {
-                return serving.serve(stream, router, closing).await;
+                return serving.serve(stream, peer, router, closing).await;
             };
             match timeout(handshake, tls.accept(stream)).await {
-                Ok(Ok(stream)) => serving.serve(stream, router, closing).await,
+                Ok(Ok(stream)) => serving.serve(stream, peer, router, closing).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             }

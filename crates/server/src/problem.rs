@@ -23,7 +23,7 @@ struct Refusal {
     facts: Facts,
     /// Whether what the URL names is what is gone, and not a premise of the request.
     is_gone: bool,
-    header: Option<(HeaderName, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Failure {
@@ -33,7 +33,7 @@ impl Failure {
 
     /// Adds a header that goes with this refusal.
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.0.header = Some((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
@@ -81,7 +81,7 @@ impl Failure {
 impl From<longshore_engine::Error> for Failure {
     fn from(error: longshore_engine::Error) -> Self {
         let facts = error.facts().cloned().unwrap_or_default();
-        Self(Box::new(Refusal { error, facts, is_gone: false, header: None }))
+        Self(Box::new(Refusal { error, facts, is_gone: false, headers: Vec::new() }))
     }
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn render(mut response: Response, request_id: &str) -> Response {
     let Some(failure) = response.extensions_mut().remove::<Failure>() else {
         return response;
     };
-    let (status, header) = (failure.status(), failure.0.header.clone());
+    let (status, added) = (failure.status(), failure.0.headers.clone());
     let problem = failure.tell(request_id);
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -186,7 +186,7 @@ pub(crate) fn render(mut response: Response, request_id: &str) -> Response {
         }
         _ => {}
     }
-    if let Some((name, value)) = header {
+    for (name, value) in added {
         headers.insert(name, value);
     }
     *response.body_mut() = Body::from(serde_json::to_vec(&problem).unwrap_or_default());

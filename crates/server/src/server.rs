@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::data::{self, Alone};
 use crate::error::{Error, Result};
-use crate::http::{self, Limits};
+use crate::http::{self, Entrance, Limits};
 use crate::listener::Listener;
 use crate::{folder, measures, worker};
 
@@ -56,8 +56,8 @@ impl Server {
         let address = listener.local_addr()?;
         let closing = CancellationToken::new();
         let requests = Tasks::new();
-        let limits = Limits::of(&self.config);
-        let router = http::service(self.engine.clone(), limits, closing.clone(), requests.clone());
+        let (limits, entrance) = (Limits::of(&self.config), Entrance::of(&self.config));
+        let router = http::service(self.engine.clone(), limits, entrance, closing.clone(), requests.clone());
         let router = http::allow_origins(router, &self.config.server.allowed_origins.0);
         Ok(Bound { server: self, listener, address, closing, router, requests })
     }

@@ -14,7 +14,7 @@ use crate::transfer::progress::Report;
 
 impl Files {
     /// Makes a link that gives the content of one version of a file to whoever has it, without a key. Its `url` is whole:
-    /// it begins with this client's own server.
+    /// it begins with this client's own server, or with the origin that the server has for content.
     pub async fn link(&self, file: NodeId, link: &CreateLink) -> Result<Link> {
         // Made twice, it is two links, of which nothing is kept: no key is needed to try again.
         let call = Call::repeatable(Method::POST, format!("/v1/files/{file}/links")).json(link)?;

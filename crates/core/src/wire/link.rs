@@ -20,7 +20,7 @@ pub enum Disposition {
     /// Save it.
     #[default]
     Attachment,
-    /// Show it, where it can; nothing in it is run.
+    /// Show it, where it is of a kind that runs nothing (common images, sound, films and plain text), or else save it.
     Inline,
 }
 
@@ -50,7 +50,8 @@ impl Default for CreateLink {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// Where the content is, on the server that was asked: a path from its root. Whoever has it can read.
+    /// Where the content is, on the server that was asked: a path from its root; a whole URL where that server has another
+    /// origin for content. Whoever has it can read.
     pub url: String,
     /// When the link ends.
     pub expires_at: Timestamp,

@@ -22,8 +22,9 @@ use crate::db::uploads::{UploadKind, UploadRow};
 use crate::download::{ContentStream, read_pieces};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
+use crate::sniff::SNIFFED;
 use crate::upload::{
-    Input, Received, SNIFFED, Written, came_for_nothing, check_digests, commit, media_type, wants_sha256,
+    Input, Received, Written, came_for_nothing, check_digests, commit, media_type, wants_sha256,
 };
 
 /// Pieces that are smaller than this on the average are written anew as one: a reader opens each by itself.

@@ -9,18 +9,23 @@ use std::time::Duration;
 
 use confique::toml::FormatOptions;
 use confique::{Config as _, File, FileFormat, Layer as _};
+use longshore_engine::egress::Network;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
 mod egress;
 mod origin;
+mod proxies;
+mod rates;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub use self::egress::{EgressConfig, Listed};
-pub use self::origin::Origin;
+pub use self::origin::{ContentOrigin, Origin};
+pub use self::proxies::{Proxies, ProxyHeader};
+pub use self::rates::RatesConfig;
 pub use self::store::{Durability, Options, Secret, StoreConfig, StoreKind};
 
 /// The longest time that can be configured, ten years: a clock that is added to any such time stays a clock.
@@ -59,6 +64,9 @@ pub struct Config {
     /// How much one request may bring.
     #[config(nested)]
     pub limits: LimitsConfig,
+    /// How often somebody may come.
+    #[config(nested)]
+    pub rates: RatesConfig,
     /// Clients that follow events.
     #[config(nested)]
     pub events: EventsConfig,
@@ -107,6 +115,18 @@ pub struct ServerConfig {
     /// but pages of the server's own origin.
     #[config(env = "LONGSHORE_SERVER_ALLOWED_ORIGINS", default = "")]
     pub allowed_origins: Listed<Origin>,
+    /// The origin at which links give their content and nothing else is served: `https://content.example.org`, which reaches
+    /// this server too, by another name. Links then point there. Left out: links are on the server's own origin.
+    #[config(env = "LONGSHORE_SERVER_CONTENT_ORIGIN")]
+    pub content_origin: Option<ContentOrigin>,
+    /// Networks of proxies whose word on where a request comes from is taken, with commas between them: `10.1.0.0/16, fd12::/32`.
+    /// Left out: nobody's, and a request comes from its peer.
+    #[config(env = "LONGSHORE_SERVER_TRUSTED_PROXIES", default = "")]
+    pub trusted_proxies: Listed<Network>,
+    /// The header by which those proxies say it: `x-forwarded-for` or `forwarded`. They must add to this one, and the other
+    /// is not read.
+    #[config(env = "LONGSHORE_SERVER_PROXY_HEADER", default = "x-forwarded-for")]
+    pub proxy_header: ProxyHeader,
     /// How long running requests may take to finish when the server is told to stop.
     #[config(env = "LONGSHORE_SERVER_SHUTDOWN_GRACE_SECONDS", default = 30)]
     pub shutdown_grace_seconds: u64,
@@ -267,6 +287,7 @@ impl Config {
         ensure(self.limits.max_open_uploads > 0, "limits.max_open_uploads is at least 1")?;
         ensure((1..=MOST_JOBS).contains(&self.jobs.concurrency), "jobs.concurrency is 1 to 1000")?;
         ensure((1..=MOST_JOBS).contains(&self.jobs.deliveries), "jobs.deliveries is 1 to 1000")?;
+        self.rates.check()?;
         self.store.check()?;
         self.check_times()?;
         self.database()?;
@@ -319,6 +340,10 @@ impl ServerConfig {
 
     pub(crate) const fn idle_timeout(&self) -> Duration {
         Duration::from_secs(self.idle_timeout_seconds)
+    }
+
+    pub(crate) fn proxies(&self) -> Proxies {
+        Proxies { networks: self.trusted_proxies.0.clone(), header: self.proxy_header }
     }
 
     pub(crate) const fn shutdown_grace(&self) -> Duration {

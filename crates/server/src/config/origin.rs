@@ -1,6 +1,8 @@
-//! Which pages of other origins may call the server from a browser.
+//! Origins: of pages that may call the server from a browser, and of the content that links give.
 
 use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, de};
 
 /// Where pages come from whose scripts may read answers of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +40,96 @@ impl FromStr for Origin {
     }
 }
 
+/// The origin at which links give their content and nothing else is served, such as `https://content.example.org`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentOrigin {
+    text: String,
+    /// The port that need not be named.
+    usual_port: &'static str,
+}
+
+const CONTENT_RULE: &str = "the content's origin is one scheme, http or https, and one host, as in \
+                            `https://content.example.org`, with the port where it is not the scheme's own";
+
+impl ContentOrigin {
+    /// Returns it as a browser writes it: what a URL begins with.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Tells whether a request came by this origin: `host` is what it names as its server, perhaps with a port.
+    #[must_use]
+    pub fn is_called(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        let own = self.text.split_once("://").map_or("", |(_, host)| host);
+        // Both are the same server to a browser's resolver, and names may end with the root's dot.
+        let host = host.strip_suffix(self.usual_port).unwrap_or(&host);
+        let (name, port) = match host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+            _ => (host, None),
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        match port {
+            None => own == name,
+            Some(port) => own.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) == Some(port),
+        }
+    }
+}
+
+impl FromStr for ContentOrigin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Ok(Origin::Of(text)) = text.parse() else { return Err(CONTENT_RULE) };
+        let usual_port = match text.split_once("://") {
+            Some(("http", _)) => ":80",
+            Some(("https", _)) => ":443",
+            _ => return Err(CONTENT_RULE),
+        };
+        Ok(Self { text, usual_port })
+    }
+}
+
+impl<'de> Deserialize<'de> for ContentOrigin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Origin;
+    use super::{ContentOrigin, Origin};
+
+    #[test]
+    fn a_content_origin_is_known_by_the_host_that_is_called() {
+        for (origin, host, is_called) in [
+            ("https://content.example.org", "content.example.org", true),
+            ("https://content.example.org", "Content.Example.org:443", true),
+            ("https://content.example.org", "content.example.org.", true),
+            ("https://content.example.org", "content.example.org.:443", true),
+            ("https://content.example.org", "content.example.org:80", false),
+            ("https://content.example.org", "example.org", false),
+            ("https://content.example.org", "content.example.org.evil.example", false),
+            ("https://content.example.org", "", false),
+            ("http://[::1]:8080", "[::1]:8080", true),
+            ("http://[::1]:8080", "[::1]", false),
+            ("http://[::1]", "[::1]:80", true),
+            ("http://127.0.0.1:7421", "127.0.0.1:7421", true),
+            ("http://127.0.0.1:7421", "127.0.0.1:7420", false),
+        ] {
+            assert_eq!(
+                origin.parse::<ContentOrigin>().unwrap().is_called(host),
+                is_called,
+                "{origin} {host}"
+            );
+        }
+        for wrong in
+            ["*", "", "content.example.org", "ftp://content.example.org", "https://content.example.org/"]
+        {
+            wrong.parse::<ContentOrigin>().unwrap_err();
+        }
+    }
 
     #[test]
     fn an_origin_is_what_a_browser_sends() {

@@ -12,9 +12,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::extract::{Caller, NodeRef};
-use crate::config::Config;
+use crate::config::{Config, ContentOrigin, Proxies};
 use crate::measures;
 use crate::problem::Failure;
+use crate::throttle::{Rates, Throttle};
 
 /// How many groups of batches are held in memory at once, of all requests together; each has up to 3 MiB.
 const GROUPS: usize = 4;
@@ -56,6 +57,28 @@ impl Default for Limits {
     }
 }
 
+/// What stands in front of the routes. By default nothing does.
+#[derive(Clone, Debug, Default)]
+pub struct Entrance {
+    /// Where links give their content, and nothing else is served; none where that is the service's own origin.
+    pub content_origin: Option<ContentOrigin>,
+    /// Whose word on where a request comes from is taken.
+    pub proxies: Proxies,
+    /// How often somebody may come.
+    pub rates: Rates,
+}
+
+impl Entrance {
+    pub(crate) fn of(config: &Config) -> Self {
+        let server = &config.server;
+        Self {
+            content_origin: server.content_origin.clone(),
+            proxies: server.proxies(),
+            rates: config.rates.rates(),
+        }
+    }
+}
+
 /// The state behind the routes. Clones share it.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Inner>);
@@ -63,6 +86,8 @@ pub(crate) struct App(Arc<Inner>);
 struct Inner {
     engine: Engine,
     limits: Limits,
+    entrance: Entrance,
+    throttle: Throttle,
     metrics: PrometheusHandle,
     closing: CancellationToken,
     tasks: Tasks,
@@ -70,9 +95,16 @@ struct Inner {
 }
 
 impl App {
-    pub(crate) fn new(engine: Engine, limits: Limits, closing: CancellationToken, tasks: Tasks) -> Self {
-        let groups = Arc::new(Semaphore::new(GROUPS));
-        Self(Arc::new(Inner { engine, limits, metrics: measures::install(), closing, tasks, groups }))
+    pub(crate) fn new(
+        engine: Engine,
+        limits: Limits,
+        entrance: Entrance,
+        closing: CancellationToken,
+        tasks: Tasks,
+    ) -> Self {
+        let (metrics, groups) = (measures::install(), Arc::new(Semaphore::new(GROUPS)));
+        let throttle = Throttle::new(entrance.rates);
+        Self(Arc::new(Inner { engine, limits, entrance, throttle, metrics, closing, tasks, groups }))
     }
 
     /// Returns the tasks of requests that go on while their answer waits for its reader.
@@ -92,6 +124,21 @@ impl App {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Returns where links give their content, if not here.
+    pub(crate) fn content_origin(&self) -> Option<&ContentOrigin> {
+        self.0.entrance.content_origin.as_ref()
+    }
+
+    /// Returns whose word on where a request comes from is taken.
+    pub(crate) fn proxies(&self) -> &Proxies {
+        &self.0.entrance.proxies
+    }
+
+    /// Returns what counts who comes.
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.0.throttle
     }
 
     pub(crate) fn metrics(&self) -> &PrometheusHandle {

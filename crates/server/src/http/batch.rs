@@ -7,13 +7,14 @@ mod write;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use longshore_core::wire::{BATCH_MEDIA_TYPE, BatchResult, ReadBatch};
+use longshore_core::wire::{BatchResult, ReadBatch};
 use longshore_core::{Code, WorkspaceId};
 
 use super::app::App;
 use super::document::{AdminProblems, Octets, WriteProblems};
 use super::extract::{At, Caller};
 use super::json::Order;
+use super::outgoing;
 use super::place::InWorkspace;
 use super::premise::Premises;
 use crate::problem::Failure;
@@ -86,5 +87,5 @@ pub(super) async fn read(
 ) -> Result<Response, Failure> {
     app.engine().workspace(&caller, workspace).await?;
     let answer = read::answer(&app, &caller, workspace, id, wanted)?;
-    Ok(([(CONTENT_TYPE, BATCH_MEDIA_TYPE), (CACHE_CONTROL, "no-store")], answer).into_response())
+    Ok(outgoing::batch(answer))
 }

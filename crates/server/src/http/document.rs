@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use longshore_core::wire::Problem;
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{Content, Header, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, ToSchema};
+
+use super::limited;
 
 /// What holds for all routes.
 #[derive(utoipa::OpenApi)]
@@ -59,7 +62,41 @@ pub(super) fn finished(mut document: OpenApi) -> OpenApi {
             id.push_str("_head");
         }
     }
+    for (path, item) in &mut document.paths.paths {
+        if !limited::may_refuse(path) {
+            continue;
+        }
+        let operations =
+            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.head, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            let status = StatusCode::TOO_MANY_REQUESTS.as_str().to_owned();
+            operation.responses.responses.insert(status, RefOr::T(too_many_requests()));
+        }
+    }
     document
+}
+
+/// What any route answers who comes too often.
+fn too_many_requests() -> Response {
+    let content = Content::new(Some(Ref::from_schema_name(Problem::name())));
+    let header = |kind: Type, description: &str| {
+        let mut header = Header::new(ObjectBuilder::new().schema_type(kind).build());
+        header.description = Some(description.to_owned());
+        header
+    };
+    ResponseBuilder::new()
+        .description("Too Many Requests: nothing happened")
+        .content("application/problem+json", content)
+        .header("Retry-After", header(Type::Integer, "In how many seconds to come again."))
+        .header("RateLimit", header(Type::String, "For `rate_limited`: what is left, as `\"key\";r=0;t=3`."))
+        .header(
+            "RateLimit-Policy",
+            header(
+                Type::String,
+                "For `rate_limited`: how many in how many seconds, as `\"key\";q=600;w=60`.",
+            ),
+        )
+        .build()
 }
 
 fn problems(statuses: &[StatusCode]) -> BTreeMap<String, RefOr<Response>> {
@@ -164,11 +201,7 @@ pub(super) struct UploadProblems;
 impl IntoResponses for UploadProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut responses = WriteProblems::responses();
-        responses.append(&mut problems(&[
-            StatusCode::GONE,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            StatusCode::TOO_MANY_REQUESTS,
-        ]));
+        responses.append(&mut problems(&[StatusCode::GONE, StatusCode::UNSUPPORTED_MEDIA_TYPE]));
         responses
     }
 }
@@ -179,7 +212,7 @@ pub(super) struct LockProblems;
 impl IntoResponses for LockProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut responses = WriteProblems::responses();
-        responses.append(&mut problems(&[StatusCode::GONE, StatusCode::TOO_MANY_REQUESTS]));
+        responses.append(&mut problems(&[StatusCode::GONE]));
         responses
     }
 }
@@ -189,8 +222,8 @@ pub(super) struct Octets;
 
 impl utoipa::PartialSchema for Octets {
     fn schema() -> RefOr<utoipa::openapi::Schema> {
-        utoipa::openapi::ObjectBuilder::new()
-            .schema_type(utoipa::openapi::schema::Type::String)
+        ObjectBuilder::new()
+            .schema_type(Type::String)
             .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Binary)))
             .into()
     }

@@ -27,7 +27,9 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 use super::app::App;
+use super::content_origin;
 use super::leftover::{Leftover, Watched};
+use super::limited;
 use crate::error::chain;
 use crate::measures;
 use crate::problem::{self, Failure};
@@ -116,7 +118,7 @@ where
         let id = self.edge.ids.of(request.headers());
         let leftover = watch_body(&mut request);
         let record = Record::begin(&request, Arc::clone(&id), leftover.clone());
-        let refused = refusal(&request, &app);
+        let refused = turned_away(&mut request, &app);
         request.extensions_mut().insert(RequestId(Arc::clone(&id)));
         let replayed = request.headers().contains_key(IDEMPOTENCY_KEY).then(Replayed::default);
         if let Some(replayed) = &replayed {
@@ -134,7 +136,7 @@ where
                     Ok(Ok(response)) => response,
                     Err(panic) => fault(panic.as_ref()).into_response(),
                 },
-                Err(refusal) => refusal.into_response(),
+                Err(refusal) => refusal,
             };
             let mut response = problem::render(response, &id);
             let reusable = match leftover {
@@ -172,6 +174,17 @@ fn header_bytes(request: &Request) -> usize {
     let line = uri.path().len() + uri.query().map_or(0, str::len);
     // Each line has `: ` and an end besides its name and value.
     request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>() + line
+}
+
+/// Returns the answer of a request that no route is to see, if it is one.
+fn turned_away(request: &mut Request, app: &App) -> Option<Response> {
+    if let Some(refusal) = refusal(request, app) {
+        return Some(refusal.into_response());
+    }
+    if let Err(refusal) = limited::arrive(app, request) {
+        return Some(refusal.into_response());
+    }
+    content_origin::answer(app.content_origin()?, request)
 }
 
 /// Returns why no route is to see this request, if anything.
@@ -296,7 +309,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
 
-    use super::super::app::{App, Limits};
+    use super::super::app::{App, Entrance, Limits};
     use super::Edge;
 
     async fn app(folder: &std::path::Path) -> (App, CancellationToken) {
@@ -304,7 +317,8 @@ mod tests {
         let clock = Arc::new(SystemClock);
         let engine = Engine::open(Settings::default(), &database, Store::memory(), clock).await.unwrap();
         let closing = CancellationToken::new();
-        (App::new(engine, Limits::default(), closing.clone(), Tasks::new()), closing)
+        let (limits, entrance) = (Limits::default(), Entrance::default());
+        (App::new(engine, limits, entrance, closing.clone(), Tasks::new()), closing)
     }
 
     #[tokio::test]

@@ -25,6 +25,7 @@ use serde::de::DeserializeOwned;
 
 use super::app::App;
 use super::edge::RequestId;
+use super::limited;
 use crate::problem::Failure;
 
 /// Who asks: the principal behind the request's key.
@@ -52,7 +53,8 @@ impl FromRequestParts<App> for Caller {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(malformed());
         }
-        let actor = app.engine().authenticate(key.trim()).await?;
+        let key = key.trim();
+        let actor = limited::attempt(app, parts, key, app.engine().authenticate(key)).await?;
         Ok(Self(match parts.extensions.get::<RequestId>() {
             Some(id) => actor.in_request(&*id.0),
             None => actor,

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use longshore_core::wire::{
-    CopyNode, CreateChild, Disposition, Node, NodeKind, OnConflict, Purged, RestoreNode, UpdateNode,
+    CopyNode, CreateChild, Node, NodeKind, OnConflict, Purged, RestoreNode, UpdateNode,
 };
 use longshore_core::{Code, Name, WorkspaceId};
 use longshore_engine::Target;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::app::App;
 use super::document::{ContentProblems, Octets, ReadProblems, WriteProblems};
 use super::extract::{At, Caller, NodeRef, Query, RootOf, Switch, Tail, invalid_query};
+use super::guise::Asked;
 use super::incoming::Incoming;
 use super::json::{Order, Placing};
 use super::outgoing;
@@ -102,7 +103,7 @@ pub(super) async fn get_at(
     if query.wants_content()? {
         let content = app.engine().open_content_at(&caller, workspace, path).await?;
         let direct = Switch::is_on(query.direct);
-        return outgoing::content(&method, &headers, content, Disposition::Attachment, direct).await;
+        return outgoing::content(&method, &headers, content, Asked::ByReader, direct).await;
     }
     Ok(outgoing::node(StatusCode::OK, app.engine().node_at(&caller, workspace, path).await?))
 }

@@ -2,8 +2,7 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, REFERRER_POLICY};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use longshore_core::path::encode_segment;
 use longshore_core::wire::{CreateLink, Link};
@@ -13,10 +12,12 @@ use super::app::App;
 use super::content::Direct;
 use super::document::{ContentProblems, LinkProblems, Octets, WriteProblems};
 use super::extract::{At, Caller, LinkText, NodeRef, Nothing, Query};
+use super::guise::Asked;
 use super::json::Order;
 use super::outgoing;
 use super::place::OfFile;
 use super::premise::WriteHeaders;
+use crate::config::ContentOrigin;
 use crate::problem::Failure;
 
 /// What the routes of links begin with.
@@ -27,7 +28,7 @@ pub(super) const PREFIX: &str = "/v1/links/";
 /// Who may read may make one. It ends with its time, with the key that made it, and with the version.
 #[utoipa::path(post, path = "/v1/files/{id}/links", operation_id = "create_link", tag = "files", request_body = CreateLink,
     params(OfFile, WriteHeaders),
-    responses((status = 201, description = "The link. Its `url` is a path on this server.", body = Link), WriteProblems))]
+    responses((status = 201, description = "The link. Its `url` is a path on this server, or a whole one where content has an origin of its own.", body = Link), WriteProblems))]
 pub(super) async fn create(
     State(app): State<App>,
     caller: Caller,
@@ -37,7 +38,8 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Answer<Link>), Failure> {
     let id = app.node(&caller, id, None).await?;
     let link = app.engine().create_link(&caller, id, wanted, premises).await?;
-    let url = format!("{PREFIX}{}/{}", link.token.reveal(), encode_segment(&link.name));
+    let origin = app.content_origin().map_or("", ContentOrigin::as_str);
+    let url = format!("{origin}{PREFIX}{}/{}", link.token.reveal(), encode_segment(&link.name));
     let link = Link { url, expires_at: link.expires_at, version_id: link.version_id };
     Ok((StatusCode::CREATED, Answer(link)))
 }
@@ -66,11 +68,6 @@ pub(super) async fn open(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let (content, disposition) = app.engine().open_link(&LinkToken::new(token)).await?;
-    let mut response = outgoing::content(&method, &headers, content, disposition, query.is_wanted()).await?;
-    let headers = response.headers_mut();
-    // Whoever keeps an answer asks again before using it: a link may have been ended.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    // What is shown leads elsewhere without telling where it was shown.
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    Ok(response)
+    let how = Asked::ByLink(disposition);
+    outgoing::content(&method, &headers, content, how, query.is_wanted()).await
 }

@@ -1,24 +1,30 @@
 //! The HTTP API. This file is its table of contents: a resource each, the routes of a resource together.
 //!
-//! `edge` is around every route, and `origins` around it where pages of others may call; `extract`, `premise`, `json` and `incoming` read requests, `outgoing` answers them;
-//! `document` makes the OpenAPI text from what stands at the handlers.
+//! `edge` is around every route, and `origins` around it where pages of others may call; who comes too often is
+//! `limited`; `extract`, `premise`, `json` and
+//! `incoming` read requests, `outgoing` answers them, and stored bytes in a `guise` that no browser runs; `document` makes the
+//! OpenAPI text from what stands at the handlers.
 
 mod app;
 mod archive;
 mod batch;
 mod content;
+mod content_origin;
 mod document;
 mod edge;
 mod events;
 mod extract;
 mod feed;
 mod files;
+mod forwarded;
+mod guise;
 mod hooks;
 mod incoming;
 mod jobs;
 mod json;
 mod keys;
 mod leftover;
+mod limited;
 mod links;
 mod locks;
 mod multipart;
@@ -50,9 +56,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::app::App;
-pub use self::app::Limits;
+pub use self::app::{Entrance, Limits};
 use self::document::Document;
 use self::edge::Edge;
+pub use self::forwarded::Source;
 pub use self::origins::allow_origins;
 use crate::problem::Failure;
 
@@ -119,7 +126,12 @@ fn routes() -> OpenApiRouter<App> {
 
 /// Makes the service behind the front door, for a socket or for a test.
 pub fn router(engine: Engine, limits: Limits) -> Router {
-    finished(App::new(engine, limits, CancellationToken::new(), Tasks::new()))
+    router_behind(engine, limits, Entrance::default())
+}
+
+/// Makes the service with what stands in front of its routes.
+pub fn router_behind(engine: Engine, limits: Limits, entrance: Entrance) -> Router {
+    service(engine, limits, entrance, CancellationToken::new(), Tasks::new())
 }
 
 /// Describes the API, from the code that serves it.
@@ -128,8 +140,14 @@ pub fn openapi() -> OpenApi {
     document::finished(routes().into_openapi())
 }
 
-pub(crate) fn service(engine: Engine, limits: Limits, closing: CancellationToken, tasks: Tasks) -> Router {
-    finished(App::new(engine, limits, closing, tasks))
+pub(crate) fn service(
+    engine: Engine,
+    limits: Limits,
+    entrance: Entrance,
+    closing: CancellationToken,
+    tasks: Tasks,
+) -> Router {
+    finished(App::new(engine, limits, entrance, closing, tasks))
 }
 
 fn finished(app: App) -> Router {

@@ -29,7 +29,7 @@ const REMEMBERED: &str = "7200";
 /// What a script may read besides the few headers that it always may.
 const EXPOSED: &str = "Accept-Ranges, Content-Digest, Content-Disposition, Content-Range, ETag, \
                        Idempotency-Replayed, Location, Lock-Fence, Longshore-Node, Longshore-Upload-State, \
-                       Longshore-Version, Repr-Digest, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, \
+                       Longshore-Version, RateLimit, RateLimit-Policy, Repr-Digest, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, \
                        Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, Upload-Defer-Length, \
                        Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, WWW-Authenticate, X-Request-Id";
 

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION,
+    REFERRER_POLICY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use longshore_core::chunks::MEDIA_TYPE;
-use longshore_core::wire::{Disposition, Node};
+use longshore_core::wire::{BATCH_MEDIA_TYPE, Node};
 use longshore_core::{Code, VersionId};
 use longshore_engine::{Archive, Content, Engine, Written};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::guise::{Asked, Guise};
 use super::multipart::Multipart;
 use super::premise::{Read, decide};
 use crate::problem::Failure;
@@ -23,21 +23,6 @@ use crate::problem::Failure;
 const LOCK_FENCE: HeaderName = HeaderName::from_static("lock-fence");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
-
-/// What is encoded in an extended parameter: all but the `attr-char` of RFC 8187.
-const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'!')
-    .remove(b'#')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'+')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'^')
-    .remove(b'_')
-    .remove(b'`')
-    .remove(b'|')
-    .remove(b'~');
 
 pub(super) fn etag(version: VersionId) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
@@ -73,7 +58,7 @@ pub(super) async fn content(
     method: &Method,
     asked: &HeaderMap,
     content: Content,
-    how: Disposition,
+    how: Asked,
     direct: bool,
 ) -> Result<Response, Failure> {
     let version = content.version();
@@ -83,6 +68,7 @@ pub(super) async fn content(
         Code::PreconditionFailed => failure.at_version(version.id),
         _ => failure,
     })?;
+    let guise = Guise::of(&content, how).await?;
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(ETAG, etag(version.id));
@@ -91,6 +77,7 @@ pub(super) async fn content(
         Read::NotModified => {
             // The length is that of the content which is not sent; left out, it would be told as 0.
             headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
+            guise.put_on_unchanged(headers);
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return Ok(response);
         }
@@ -109,11 +96,11 @@ pub(super) async fn content(
             parts
         }
     };
-    let disposition = disposition(how, &content.node().name);
     // A URL is signed for GET alone.
     if direct
         && method == Method::GET
-        && let Some(url) = content.direct_url(disposition.clone()).await
+        && let Some(url) =
+            content.direct_url(guise.media_type().to_owned(), guise.disposition().to_owned()).await
         && let Ok(mut url) = HeaderValue::try_from(url)
     {
         // Its query is as good as a key for as long as it holds.
@@ -123,16 +110,13 @@ pub(super) async fn content(
         headers.insert(ETAG, etag(version.id));
         headers.insert(LOCATION, url);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         return Ok(response);
     }
     let headers = response.headers_mut();
-    let unknown = HeaderValue::from_static("application/octet-stream");
-    let media_type = HeaderValue::try_from(version.media_type.as_str()).unwrap_or(unknown);
-    headers.insert(CONTENT_DISPOSITION, text(disposition));
-    harmless(headers);
+    guise.put_on(headers);
     if parts.len() > 1 {
-        let media_type = media_type.to_str().unwrap_or("application/octet-stream");
-        let frame = Multipart::new(parts, media_type, size);
+        let frame = Multipart::new(parts, guise.media_type(), size);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, text(frame.media_type()));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(frame.length()));
@@ -140,7 +124,6 @@ pub(super) async fn content(
         return Ok(response);
     }
     let range = parts.into_iter().next().unwrap_or_default();
-    headers.insert(CONTENT_TYPE, media_type);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
     if method != Method::HEAD && !range.is_empty() {
         *response.body_mut() = match content.inline() {
@@ -157,8 +140,7 @@ pub(super) async fn chunks(engine: &Engine, content: &Content) -> Result<Respons
     let mut response = Response::new(Body::from_stream(engine.list_chunks(content).await?));
     let headers = response.headers_mut();
     headers.insert(ETAG, etag(content.version().id));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-    harmless(headers);
+    Guise::made(MEDIA_TYPE, None).put_on(headers);
     Ok(response)
 }
 
@@ -166,74 +148,25 @@ pub(super) async fn chunks(engine: &Engine, content: &Content) -> Result<Respons
 pub(super) fn archive(method: &Method, archive: Archive) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
-    headers.insert(CONTENT_DISPOSITION, text(disposition(Disposition::Attachment, archive.name())));
+    Guise::made("application/zip", Some(archive.name())).put_on(headers);
     // It is made anew each time, so there is no going on with one.
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
     if let Some(length) = archive.length() {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    harmless(headers);
     if method != Method::HEAD {
         *response.body_mut() = Body::from_stream(archive.into_bytes());
     }
     response
 }
 
-/// Keeps what somebody stored from running in the service's origin, whatever its type.
-fn harmless(headers: &mut HeaderMap) {
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+/// Answers with the items of a batch, each with its content.
+pub(super) fn batch(items: Body) -> Response {
+    let mut response = Response::new(items);
+    Guise::made(BATCH_MEDIA_TYPE, None).put_on(response.headers_mut());
+    response
 }
 
 fn text(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
-}
-
-/// Returns a `Content-Disposition` that has the browser save, or show, under `name` (RFC 6266, RFC 8187).
-fn disposition(how: Disposition, name: &str) -> String {
-    let how = match how {
-        Disposition::Attachment => "attachment",
-        Disposition::Inline => "inline",
-    };
-    let plain = |character: char| match character {
-        ' '..='~' if !"\"\\%".contains(character) => character,
-        _ => '_',
-    };
-    let fallback: String = name.chars().map(plain).collect();
-    if fallback == name {
-        return format!("{how}; filename=\"{name}\"");
-    }
-    let encoded = utf8_percent_encode(name, EXTENDED);
-    format!("{how}; filename=\"{fallback}\"; filename*=UTF-8''{encoded}")
-}
-
-#[cfg(test)]
-mod tests {
-    use longshore_core::wire::Disposition;
-
-    use super::disposition;
-
-    fn attachment(name: &str) -> String {
-        disposition(Disposition::Attachment, name)
-    }
-
-    #[test]
-    fn a_name_survives_its_header() {
-        assert_eq!(attachment("q1 report.csv"), "attachment; filename=\"q1 report.csv\"");
-        assert_eq!(
-            attachment("é\"\\.txt"),
-            "attachment; filename=\"___.txt\"; filename*=UTF-8''%C3%A9%22%5C.txt"
-        );
-        assert_eq!(
-            attachment("смета 第一.pdf"),
-            "attachment; filename=\"_____ __.pdf\"; \
-             filename*=UTF-8''%D1%81%D0%BC%D0%B5%D1%82%D0%B0%20%E7%AC%AC%E4%B8%80.pdf"
-        );
-        // What RFC 8187 leaves bare, and what it does not.
-        assert!(attachment("é!#$&+-.^_`|~").ends_with("%C3%A9!#$&+-.^_`|~"));
-        assert!(attachment("é'()*:@,;=").ends_with("%C3%A9%27%28%29%2A%3A%40%2C%3B%3D"));
-        assert!(disposition(Disposition::Inline, "a").starts_with("inline; "));
-        assert_eq!(attachment("%41"), "attachment; filename=\"_41\"; filename*=UTF-8''%2541");
-    }
 }

@@ -195,8 +195,10 @@ async fn nothing_stored_runs_in_the_services_origin() {
     let put = format!("PUT {}", world.at("%22x%C3%A9.html"));
     let html = "<html><script>alert(1)</script></html>";
     let node = world.call(User::Editor, &put, &[("content-type", "text/html; charset=utf-8")], html).await;
-    let answer = world.get(&format!("/v1/files/{}/content", node.node().id)).await;
-    assert_eq!(answer.header("content-type"), "text/html");
+    let node = node.node();
+    let answer = world.get(&format!("/v1/files/{}/content", node.id)).await;
+    assert_eq!(node.media_type.as_deref(), Some("text/html"));
+    assert_eq!(answer.header("content-type"), "application/octet-stream");
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     assert_eq!(answer.header("content-security-policy"), "default-src 'none'; sandbox");
     assert_eq!(

@@ -133,6 +133,19 @@ async fn every_operation_in_it_is_answered() {
 }
 
 #[test]
+fn every_route_but_those_of_health_says_when_to_come_again() {
+    for (method, path, operation) in operations() {
+        let told = &operation["responses"]["429"]["headers"];
+        let names: Vec<_> = told.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let expected: &[&str] = match path.as_str() {
+            "/healthz" | "/readyz" => &[],
+            _ => &["RateLimit", "RateLimit-Policy", "Retry-After"],
+        };
+        assert_eq!(names, expected, "{method} {path}");
+    }
+}
+
+#[test]
 fn refusals_are_described_and_every_reference_leads_somewhere() {
     let document = document();
     for (method, path, operation) in operations() {

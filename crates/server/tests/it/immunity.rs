@@ -114,6 +114,7 @@ async fn row_13_forwarded_headers_of_anybody() {
     assert!(!told(&answer).contains("evil.example") && !told(&answer).contains("127.0.0.1"));
     let events = world.get(&format!("/v1/workspaces/{}/events", world.id())).await;
     assert!(!told(&events).contains("127.0.0.1"), "the log believes nobody's word on where they are");
+    // Nor do limits: `limits::only_a_known_proxy_is_believed`.
 }
 
 /// Row 15, GHSA-v9fg-3cr2-277j (RustFS): what a name says it is runs as what it is.
@@ -121,26 +122,47 @@ async fn row_13_forwarded_headers_of_anybody() {
 async fn row_15_content_that_would_run_in_our_origin() {
     let world = World::new().await;
     let script = "<script>fetch('/v1/keys')</script>";
-    let polyglots: [(&str, String); 8] = [
-        ("page.pdf", format!("<html>{script}</html>")),
-        ("page.html", format!("<!doctype html>{script}")),
-        ("image.svg", format!("<svg xmlns='http://www.w3.org/2000/svg'>{script}</svg>")),
-        ("both.pdf", format!("%PDF-1.7\n{script}")),
-        ("both.gif", format!("GIF89a/*{script}*/=1;")),
-        ("page.xhtml", format!("<html xmlns='http://www.w3.org/1999/xhtml'>{script}</html>")),
-        ("none", script.to_owned()),
-        ("style.xml", "<?xml-stylesheet href='javascript:alert(1)'?><x/>".to_owned()),
+    let utf_16: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let polyglots: [(&str, Vec<u8>); 13] = [
+        ("page.pdf", format!("<html>{script}</html>").into()),
+        ("page.html", format!("<!doctype html>{script}").into()),
+        ("page.png", format!("<html>{script}</html>").into()),
+        ("page.txt", format!("\u{feff}<body>{script}").into()),
+        ("image.svg", format!("<svg xmlns='http://www.w3.org/2000/svg'>{script}</svg>").into()),
+        ("both.pdf", format!("%PDF-1.7\n{script}").into()),
+        ("both.gif", format!("GIF89a/*{script}*/=1;").into()),
+        ("both.webp", b"<script>WEBP".into()),
+        ("page.xhtml", format!("<html xmlns='http://www.w3.org/1999/xhtml'>{script}</html>").into()),
+        ("none", script.into()),
+        ("style.xml", "<?xml-stylesheet href='javascript:alert(1)'?><x/>".into()),
+        ("wide.txt", [b"\xff\xfe", &utf_16[..]].concat()),
+        ("seven.txt", "+ADw-script+AD4-alert(1)+ADw-/script+AD4-".into()),
     ];
     for (name, content) in polyglots {
         let put = format!("PUT {}", world.at(name));
-        let written = world.call(User::Editor, &put, &[("content-type", "text/html")], content).await;
+        let written = world.call(User::Editor, &put, &[("content-type", "text/html")], content.clone()).await;
         assert_eq!(written.outcome(), "201");
         let id = written.node().id;
-        for url in [world.at(name) + "?content=1", format!("/v1/files/{id}/content")] {
+        let made = format!("POST /v1/files/{id}/links");
+        let made = world.call(User::Viewer, &made, &[], r#"{"disposition":"inline"}"#).await;
+        let link = made.json()["url"].as_str().unwrap().to_owned();
+        for url in [world.at(name) + "?content=1", format!("/v1/files/{id}/content"), link.clone()] {
             let answer = world.get(&url).await;
-            assert!(answer.header("content-disposition").starts_with("attachment"), "{name}");
+            assert_eq!(answer.body, content, "{name}: whoever asks gets the bytes as they are");
+            let sent = answer.header("content-type");
+            assert!(!["html", "xml", "svg"].iter().any(|part| sent.contains(part)), "{name}: {sent}");
             assert_eq!(answer.header("x-content-type-options"), "nosniff", "{name}");
-            assert_eq!(answer.header("content-security-policy"), "default-src 'none'; sandbox", "{name}");
+            assert!(answer.header("content-security-policy").starts_with("default-src 'none'; "), "{name}");
+            assert!(answer.header("content-security-policy").ends_with("; sandbox"), "{name}");
+            assert!(!answer.header("content-security-policy").contains("script"), "{name}");
+            let shown = answer.header("content-disposition").starts_with("inline").then_some(sent);
+            // An image is decoded as one, and text is shown letter by letter.
+            let expected = match name {
+                "both.gif" => Some("image/gif"),
+                "seven.txt" => Some("text/plain; charset=utf-8"),
+                _ => None,
+            };
+            assert_eq!(shown, expected.filter(|_| url == link), "{name}");
         }
     }
 }

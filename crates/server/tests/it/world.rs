@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use longshore_core::wire::{CreateKey, CreateWorkspace, Node, Role, Workspace};
 use longshore_core::{ManualClock, Timestamp, WorkspaceId};
 use longshore_engine::{Actor, Database, Engine, Settings};
-use longshore_server::Limits;
+use longshore_server::{Entrance, Limits};
 use longshore_store::Store;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -85,6 +85,9 @@ impl Answer {
 /// How many uploads of one principal may be unfinished here.
 pub(crate) const OPEN_UPLOADS: u32 = 40;
 
+/// How many bytes a file may have here, where a test says nothing else.
+const LARGEST_FILE: u64 = 1_000_000;
+
 const LIMITS: Limits = Limits {
     header_bytes: 16_384,
     json_bytes: 65_536,
@@ -92,10 +95,10 @@ const LIMITS: Limits = Limits {
     heartbeat: Duration::from_millis(100),
 };
 
-async fn open(folder: &std::path::Path, store: Store, clock: &ManualClock) -> Engine {
+async fn open(folder: &std::path::Path, store: Store, clock: &ManualClock, largest: u64) -> Engine {
     let database = Database::Sqlite(folder.join("longshore.db"));
     let settings =
-        Settings { largest_file: Some(1_000_000), open_uploads: OPEN_UPLOADS, ..Settings::default() };
+        Settings { largest_file: Some(largest), open_uploads: OPEN_UPLOADS, ..Settings::default() };
     Engine::open(settings, &database, store, Arc::new(clock.clone())).await.unwrap()
 }
 
@@ -105,9 +108,18 @@ impl World {
     }
 
     pub(crate) async fn over(store: Store) -> Self {
+        Self::of(store, LARGEST_FILE).await
+    }
+
+    /// A world whose files may have up to `largest` bytes.
+    pub(crate) async fn with_files_up_to(largest: u64) -> Self {
+        Self::of(Store::memory(), largest).await
+    }
+
+    async fn of(store: Store, largest: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::new(Timestamp::from_micros(1_763_613_468_000_000));
-        let engine = open(folder.path(), store.clone(), &clock).await;
+        let engine = open(folder.path(), store.clone(), &clock, largest).await;
         let first = engine.initialise().await.unwrap().unwrap();
         let owner = engine.authenticate(&first.secret).await.unwrap();
         let workspace = engine.current_workspace(&owner).await.unwrap();
@@ -145,8 +157,14 @@ impl World {
     /// Closes all, and opens it again over the same database and store.
     pub(crate) async fn restart(&mut self) {
         self.engine.close().await;
-        self.engine = open(self.folder.path(), self.store.clone(), &self.clock).await;
+        self.engine = open(self.folder.path(), self.store.clone(), &self.clock, LARGEST_FILE).await;
         self.router = longshore_server::router(self.engine.clone(), LIMITS);
+    }
+
+    /// Puts something in front of the routes.
+    pub(crate) fn behind(mut self, entrance: Entrance) -> Self {
+        self.router = longshore_server::router_behind(self.engine.clone(), LIMITS, entrance);
+        self
     }
 
     pub(crate) fn id(&self) -> WorkspaceId {
