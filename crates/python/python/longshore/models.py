@@ -494,8 +494,8 @@ class Link:
 
     #: When the link ends.
     expires_at: datetime
-    #: Where the content is, on the server that was asked: a path from its root. Whoever has it can
-    #: read.
+    #: Where the content is, on the server that was asked: a path from its root; a whole URL where
+    #: that server has another origin for content. Whoever has it can read.
     url: str
     #: The version whose content it gives.
     version_id: str
