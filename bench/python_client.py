@@ -3,6 +3,7 @@
 
     python3 bench/python_client.py                     # builds the server and the wheel for release
     python3 bench/python_client.py --longshore PATH --wheel PATH --rounds 3
+    python3 bench/python_client.py --huge              # 5 GiB up and down, for its memory
 
 All speak to the same Longshore server, with a semaphore of 20 as the guides show it; `many` is
 `upload_many` and `download_many`, and `longshore up|down` is the Rust SDK in the command line. Content stays
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -22,47 +22,38 @@ import time
 from pathlib import Path
 
 from measure import BenchError
-from peers.base import BENCH, Bench, cargo_build
-from peers.longshore import LongshorePeer
-from peers.packages import installed
+from peers.base import BENCH, Bench
+from peers.longshore import LongshorePeer, find_program
+from peers.wheel import build_wheel, environment
 from works import WORKS
 
 PROGRAM = BENCH / "peers" / "programs" / "python_client.py"
+MIB, GIB = 1024**2, 1024**3
+HUGE = 5 * GIB
 CLIENTS = ("longshore", "longshore many", "httpx", "aiohttp")
 
 
-def build_wheel(target: Path, program: Path) -> Path:
-    """Build the package for release, with the tools that the gate has installed."""
-    tools = target / "python-package" / "bin"
-    if not (tools / "maturin").exists():
-        msg = "maturin is not there: run `cargo xtask package` once, or give --wheel"
-        raise BenchError(msg)
-    out = target / "python-package" / "release-wheels"
-    shutil.rmtree(out, ignore_errors=True)
-    argv = [
-        str(tools / "pip"),
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--wheel-dir",
-        str(out),
-    ]
-    environment = {
-        **os.environ,
-        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-        "LONGSHORE_COMMAND": str(program),
-    }
-    subprocess.run([*argv, str(BENCH.parent / "crates" / "python")], env=environment, check=True)
-    return next(out.glob("*.whl"))
-
-
-def environment(work: Path, wheel: Path) -> Path:
-    """Return a Python with the peers and the wheel."""
-    programs = installed(work / "python-venv", BENCH / "requirements-python.txt")
-    argv = [str(programs / "pip"), "install", "-q", "--no-deps", "--force-reinstall", str(wheel)]
-    subprocess.run(argv, check=True)
-    return programs / "python"
+def huge(peer: LongshorePeer, python: Path, space: Path) -> int:
+    """Move 5 GiB through the package, as an open file and as a stream, and print what that takes."""
+    shutil.rmtree(space, ignore_errors=True)
+    space.mkdir(parents=True)
+    source = space / "sparse"
+    with source.open("wb") as file:
+        file.truncate(HUGE)
+    server = peer.start(space / "data")
+    try:
+        argv = [str(python), str(PROGRAM), "huge", server.url, server.notes["key"], str(source), str(space)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=1800, check=False)
+        if done.returncode != 0:
+            raise BenchError(done.stderr.strip()[-400:])
+        print(f"{HUGE // GIB} GiB through AsyncClient: s of wall time, s of its CPU, MiB of memory more")
+        print(f"{'':32}{'s':>8}{'CPU s':>8}{'MiB':>8}")
+        for direction, (wall, cpu, growth) in json.loads(done.stdout).items():
+            print(f"{direction:32}{wall:8.2f}{cpu:8.2f}{growth / MIB:8.1f}")
+    finally:
+        server.stop()
+        shutil.rmtree(space, ignore_errors=True)
+    return 0
 
 
 def main() -> int:
@@ -73,20 +64,23 @@ def main() -> int:
     parser.add_argument("--longshore", type=Path, metavar="PATH", help="a built program")
     parser.add_argument("--wheel", type=Path, metavar="PATH", help="a built wheel")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--huge", action="store_true", help="a stream of 5 GiB each way instead")
     parser.add_argument("--work-dir", type=Path, default=BENCH / ".work")
     asked = parser.parse_args()
     work_dir: Path = asked.work_dir.resolve()
     work_dir.mkdir(parents=True, exist_ok=True)
-    program = asked.longshore or cargo_build("longshore-cli", "longshore")
-    wheel = asked.wheel or build_wheel(Path(program).resolve().parents[1], Path(program).resolve())
-    python = environment(work_dir, wheel.resolve())
+    program = find_program(asked.longshore)
+    wheel = asked.wheel or build_wheel(program)
+    python = environment(work_dir / "python-venv", "requirements-python.txt", wheel)
+    peer = LongshorePeer(Bench(work_dir, program, None, None))
+    if why := peer.missing():
+        raise BenchError(why)
+    if asked.huge:
+        return huge(peer, python, work_dir / "python-client")
     work = WORKS["medium"]
     source = work.make(work_dir / "works")
     space = work_dir / "python-client"
     shutil.rmtree(space, ignore_errors=True)
-    peer = LongshorePeer(Bench(work_dir, Path(program), None, None))
-    if why := peer.missing():
-        raise BenchError(why)
 
     taken: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for number in range(asked.rounds):

@@ -106,7 +106,7 @@ class Bench:
     """The programs, the servers and what they hold."""
 
     def __init__(self, work_dir: Path, servers: dict[str, Any], programs: dict[str, list[str]]) -> None:
-        """Remember them."""
+        """Remember them; the programs by the peers that they are."""
         self.work_dir, self.servers, self.programs = work_dir, servers, programs
 
     def task(self, peer: str, work: Work) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Bench:
 
     def run(self, peer: str, work: Work) -> dict[str, float]:
         """Do a work with a peer, in a process of its own; return what it cost."""
-        program = self.programs["rust" if peer in RUST else "python"]
+        program = self.programs[peer]
         # Helper programs (ssh) come to us when their parent ends, and are counted when they end.
         reap()
         before = children()
@@ -293,6 +293,25 @@ def table(work: Work, found: Found, faults: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
+def measured(bench: Bench, work: Work, peers: list[str], rounds: int) -> Found:
+    """Do a work in turn with all, print the table, and return what each round cost."""
+    found: Found = {}
+    faults: dict[str, str] = {}
+    for number in range(rounds if peers else 0):
+        # Each is the first in turn, so that a slow minute of the machine meets every one.
+        shift = number % len(peers)
+        for peer in peers[shift:] + peers[:shift]:
+            if peer in faults:
+                continue
+            try:
+                found.setdefault(peer, []).append(bench.run(peer, work))
+            except BenchError as error:
+                faults[peer] = str(error)
+                found.pop(peer, None)
+    print(table(work, found, faults), flush=True)
+    return found
+
+
 def goals(results: dict[str, Found]) -> list[str]:
     """Hold Longshore against its goals."""
     lines = []
@@ -345,10 +364,8 @@ def main() -> int:
     shutil.rmtree(args.work_dir, ignore_errors=True)
     (args.work_dir / "files").mkdir(parents=True)
     fill(args.work_dir / "files")
-    programs = {
-        "rust": [str(rust)],
-        "python": [str(python / "python"), str(HERE / "peers" / "programs" / "store_peer.py")],
-    }
+    in_python = [str(python / "python"), str(HERE / "peers" / "programs" / "store_peer.py")]
+    programs = {peer: [str(rust)] if peer in RUST else in_python for peer in {*EVERY, *SFTP}}
     results: dict[str, Found] = {}
     program = shutil.which("sshd") or "/usr/sbin/sshd"
     with seaweed(args.work_dir, python / "weed") as s3, sshd(args.work_dir, program) as ssh:
@@ -359,21 +376,8 @@ def main() -> int:
             bench.run("object_store", Work("s3", "put", 1, 1, LARGE, ()))
         for work in works:
             peers = [peer for peer in work.peers if not wanted or peer in wanted]
-            found: Found = {}
-            faults: dict[str, str] = {}
-            for number in range(1 if args.huge else args.rounds):
-                # Each is the first in turn, so that a slow minute of the machine meets every one.
-                turn = peers[number % len(peers) :] + peers[: number % len(peers)] if peers else []
-                for peer in turn:
-                    if peer in faults:
-                        continue
-                    try:
-                        found.setdefault(peer, []).append(bench.run(peer, work))
-                    except BenchError as error:
-                        faults[peer] = str(error)
-                        found.pop(peer, None)
-            results[f"{work.kind} {work.name}"] = found
-            print(table(work, found, faults), flush=True)
+            rounds = 1 if args.huge else args.rounds
+            results[f"{work.kind} {work.name}"] = measured(bench, work, peers, rounds)
     print("\n" + "\n".join(goals(results)))
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,8 @@ def start(log: Path, data: Path, weed: Path) -> Server:
     ports |= {f"{name}.grpc": free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
     argv = [str(weed), "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={data}", "-volume.max=100"]
     argv += ["-master.volumeSizeLimitMB=256", "-filer", "-s3", f"-s3.config={settings}"]
+    # Nobody asks these here, and their usual ports may be another's.
+    argv += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     argv += [f"-{name}={port}" for name, port in ports.items()]
     server = Server.start(argv, log, data)
     server.wait_until(lambda: server.listening(ports["s3.port"]), 60)

@@ -122,9 +122,50 @@ async def aiohttp(url: str, key: str, blobs: list[bytes]) -> Any:
         return await both(up, down, blobs)
 
 
+def resident(name: str) -> int:
+    """Return what the kernel says of this process's memory, in bytes: `VmRSS` or `VmHWM`."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+async def growing(work: Work) -> tuple[float, float, int]:
+    """Return the wall time and the CPU time of some work, and how much the memory grew meanwhile."""
+    Path("/proc/self/clear_refs").write_text("5")
+    before = resident("VmRSS")
+    wall, cpu = await timed(work)
+    return wall, cpu, max(0, resident("VmHWM") - before)
+
+
+async def huge(url: str, key: str, source: Path) -> Any:
+    """Move one large file with the package: an open one up, a stream down."""
+    from longshore.aio import AsyncClient  # as above
+
+    size = source.stat().st_size
+    async with AsyncClient(key, url) as client:
+        await client.files.upload(data=b"x", destination="/bench/warm")
+        made: list[Any] = []
+
+        async def up() -> None:
+            with source.open("rb") as file:
+                made.append(await client.files.upload(file_stream=file, destination="/bench/huge"))
+
+        async def down() -> None:
+            found = 0
+            async for chunk in client.files.stream(made[0].id):
+                found += len(chunk)
+            assert found == size, f"{found} bytes of {size}"
+
+        return {"upload(file_stream=)": await growing(up), "stream(file_id)": await growing(down)}
+
+
 async def main() -> None:
     """Run the client that is named."""
     name, url, key, source, folder = sys.argv[1:]
+    if name == "huge":
+        print(json.dumps(await huge(url, key, Path(source))))
+        return
     blobs = [path.read_bytes() for path in sorted(Path(source).rglob("*.bin"))]
     if name.startswith("longshore"):
         found = await longshore(url, key, blobs, Path(folder), name.endswith("many"))

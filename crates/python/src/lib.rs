@@ -6,6 +6,7 @@
 mod client;
 mod failure;
 mod feed;
+mod handoff;
 mod pending;
 mod queue;
 mod runtime;

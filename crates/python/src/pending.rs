@@ -1,13 +1,13 @@
 //! Work of Rust that Python waits for: `await pending` in a loop, `pending.wait()` in a thread.
 //!
 //! It is tried at once, in the thread that asks: what cannot block is done then, and costs no turn of the loop. Else it goes to
-//! the runtime, and what it ended with to the loop's [`Queue`].
+//! the runtime once it is woken ([`Handoff`]), and what it ended with to the loop's [`Queue`].
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::failure::Raised;
+use crate::handoff::Handoff;
 use crate::queue::{self, Queue};
 use crate::runtime::runtime;
 
@@ -50,20 +51,30 @@ pub(crate) fn bytes(py: Python<'_>, bytes: Bytes) -> PyResult<Py<PyAny>> {
 enum State {
     /// Nobody has waited for it.
     Idle(Work),
-    /// On the runtime, for a task that waits for this future of its loop.
+    /// On its way, for a task that waits for this future of its loop.
     Running(Running),
     /// It was cancelled, and its task waits until it is cleared away: then it is told this.
     Stopping(PyErr),
     Over,
 }
 
-/// Work on the runtime.
+/// Work on its way.
 struct Running {
     abort: AbortHandle,
+    /// Where it is, or was before it went to the runtime.
+    handoff: Arc<Handoff>,
     /// Who is told of the end, once.
     waiter: Arc<Mutex<Waiter>>,
     /// What the task waits for.
     future: Py<PyAny>,
+}
+
+impl Running {
+    /// Ends the work. It is dropped on the runtime.
+    fn stop(&self) {
+        self.abort.abort();
+        self.handoff.wake_now();
+    }
 }
 
 enum Waiter {
@@ -130,31 +141,32 @@ impl Drop for Task {
     }
 }
 
-/// Tries work once, without the interpreter's lock; gives it back where it must wait.
-fn try_once(py: Python<'_>, mut work: Work) -> PyResult<Result<Ended, Work>> {
+/// Tries work once, without the interpreter's lock; gives it back where it must wait, with who is told when it can go on.
+fn try_once(py: Python<'_>, mut work: Work) -> PyResult<Result<Ended, (Work, Arc<Handoff>)>> {
     let runtime = runtime()?;
     Ok(py.detach(move || {
         let _inside = runtime.enter();
-        match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        let handoff = Handoff::new(runtime);
+        match work.as_mut().poll(&mut Context::from_waker(&handoff.waker())) {
             Poll::Ready(ended) => Ok(ended),
-            Poll::Pending => Err(work),
+            Poll::Pending => Err((work, handoff)),
         }
     }))
 }
 
-/// Runs work for the loop that runs in this thread.
-fn start(py: Python<'_>, work: Work) -> PyResult<Running> {
-    let (runtime, queue) = (runtime()?, queue::of_running_loop(py)?);
+/// Leaves work that was tried to whoever wakes it, for the loop that runs in this thread.
+fn start(py: Python<'_>, work: Work, handoff: Arc<Handoff>) -> PyResult<Running> {
+    let queue = queue::of_running_loop(py)?;
     let future = queue.future(py)?;
     let waiter = Arc::new(Mutex::new(Waiter::Waits(future.clone_ref(py))));
     let (abort, registration) = AbortHandle::new_pair();
     let told = Arc::clone(&waiter);
-    runtime.spawn(async move {
+    handoff.leave(Box::pin(async move {
         // What is aborted is dropped before this goes on: what it had begun is cleared away by then.
         let ended = Abortable::new(work, registration).await.ok();
         tell(&told, &queue, ended);
-    });
-    Ok(Running { abort, waiter, future })
+    }));
+    Ok(Running { abort, handoff, waiter, future })
 }
 
 fn tell(waiter: &Mutex<Waiter>, queue: &Queue, ended: Option<Ended>) {
@@ -187,8 +199,8 @@ impl Pending {
         match self.take() {
             State::Idle(work) => match try_once(py, work)? {
                 Ok(ended) => Err(stop(ended(py)?)),
-                Err(work) => {
-                    let running = start(py, work)?;
+                Err((work, handoff)) => {
+                    let running = start(py, work, handoff)?;
                     let future = queue::to_wait_for(py, &running.future)?;
                     self.put(State::Running(running));
                     Ok(future)
@@ -218,7 +230,7 @@ impl Pending {
         drop(traceback);
         let why = PyErr::from_value(value.filter(|value| !value.is_none()).unwrap_or(kind));
         let State::Running(running) = self.take() else { return Err(why) };
-        running.abort.abort();
+        running.stop();
         let queue = queue::of_running_loop(py)?;
         let future = queue.future(py)?;
         {
@@ -234,7 +246,7 @@ impl Pending {
 
     fn close(&self) {
         if let State::Running(running) = self.take() {
-            running.abort.abort();
+            running.stop();
         }
     }
 

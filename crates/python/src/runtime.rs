@@ -14,11 +14,21 @@ struct Owned {
 
 static RUNTIME: OnceLock<std::io::Result<Owned>> = OnceLock::new();
 
+/// Has the heap keep what the chunks of a stream need, rather than give it back to the kernel with each and take it again page by
+/// page, which costs as much as reading the file.
+///
+/// glibc learns from the largest block that it frees to keep twice as much; other heaps learn nothing from it.
+fn keep_memory() {
+    const LARGEST: usize = 4 * 1024 * 1024;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGEST)));
+}
+
 /// Returns the process's runtime, which is begun with the first that asks for it.
 ///
 /// A process that was forked has its memory and none of its threads: whoever waited there would wait for ever.
 pub(crate) fn runtime() -> PyResult<&'static Runtime> {
     let begun = RUNTIME.get_or_init(|| {
+        keep_memory();
         let runtime = Builder::new_multi_thread().enable_all().thread_name("longshore").build()?;
         Ok(Owned { process: std::process::id(), runtime })
     });

@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt, iter, try_unfold};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyList};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
@@ -99,11 +99,15 @@ impl Stream {
                 return Err(error);
             }
             let Some(first) = chunks.try_next().await? else { return Ok(None) };
-            let mut all = Joined::One(first);
+            let mut size = first.len();
+            let mut pieces = vec![first];
             let mut failed = None;
-            while all.len() < BYTES {
+            while size < BYTES {
                 match chunks.next().now_or_never().flatten() {
-                    Some(Ok(more)) => all = all.and(&more),
+                    Some(Ok(more)) => {
+                        size += more.len();
+                        pieces.push(more);
+                    }
                     Some(Err(error)) => {
                         failed = Some(error);
                         break;
@@ -111,11 +115,11 @@ impl Stream {
                     None => break,
                 }
             }
-            Ok(Some((all.into_bytes(), (chunks, failed))))
+            Ok(Some((pieces, (chunks, failed))))
         });
-        let batches = joined.map(|chunk| -> Batch {
-            Box::new(move |py| match chunk {
-                Ok(chunk) => bytes(py, chunk),
+        let batches = joined.map(|pieces| -> Batch {
+            Box::new(move |py| match pieces {
+                Ok(pieces) => joined_bytes(py, &pieces),
                 Err(error) => Err(error.raised(py)),
             })
         });
@@ -123,35 +127,21 @@ impl Stream {
     }
 }
 
-/// Bytes that are copied only where there is more than one piece of them.
-enum Joined {
-    One(Bytes),
-    Many(BytesMut),
-}
-
-impl Joined {
-    fn len(&self) -> usize {
-        match self {
-            Self::One(bytes) => bytes.len(),
-            Self::Many(bytes) => bytes.len(),
+/// Makes one object of pieces, copying each once.
+fn joined_bytes(py: Python<'_>, pieces: &[Bytes]) -> PyResult<Py<PyAny>> {
+    if let [whole] = pieces {
+        return bytes(py, whole.clone());
+    }
+    let size = pieces.iter().map(Bytes::len).sum();
+    let whole = PyBytes::new_with(py, size, |mut rest| {
+        for piece in pieces {
+            let (place, behind) = rest.split_at_mut(piece.len());
+            place.copy_from_slice(piece);
+            rest = behind;
         }
-    }
-
-    fn and(self, more: &Bytes) -> Self {
-        let mut many = match self {
-            Self::One(bytes) => BytesMut::from(bytes),
-            Self::Many(bytes) => bytes,
-        };
-        many.extend_from_slice(more);
-        Self::Many(many)
-    }
-
-    fn into_bytes(self) -> Bytes {
-        match self {
-            Self::One(bytes) => bytes,
-            Self::Many(bytes) => bytes.freeze(),
-        }
-    }
+        Ok(())
+    })?;
+    Ok(whole.into_any().unbind())
 }
 
 #[pymethods]

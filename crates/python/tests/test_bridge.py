@@ -85,6 +85,31 @@ def test_waiting_twice_is_an_error(server: Server) -> None:
             pending.wait()
 
 
+def test_a_cancelled_task_lets_go_of_a_server_that_says_nothing(server: Server, run: Run) -> None:
+    async def main() -> None:
+        heard, gone = asyncio.Event(), asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            heard.set()
+            await reader.read()
+            gone.set()
+            writer.close()
+
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as service:
+            port = service.sockets[0].getsockname()[1]
+            async with AsyncClient(server.key, f"http://127.0.0.1:{port}") as c:
+                waits = asyncio.ensure_future(c.me())
+                await asyncio.wait_for(heard.wait(), 20)
+                waits.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await asyncio.wait_for(waits, 20)
+                # Nothing would ever wake the work but the cancellation.
+                await asyncio.wait_for(gone.wait(), 20)
+
+    run(main)
+
+
 def test_an_interrupt_ends_what_waits(server: Server) -> None:
     program = textwrap.dedent(
         """

@@ -99,7 +99,13 @@ impl StorePath {
         if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']) {
             return None;
         }
-        Some(if self.is_root() { Self(name.to_owned()) } else { Self(format!("{}/{name}", self.0)) })
+        let mut path = String::with_capacity(self.0.len() + 1 + name.len());
+        if !self.is_root() {
+            path.push_str(&self.0);
+            path.push('/');
+        }
+        path.push_str(name);
+        Some(Self(path))
     }
 
     /// Returns this path relative to `folder`, or nothing if it does not lie at or below it.

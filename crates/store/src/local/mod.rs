@@ -38,6 +38,7 @@ use self::stage::{Stage, check_target, is_folder, open_target, rename_error};
 use self::walk::Walk;
 use crate::backend::{Backend, BoxFuture, BoxStream, WriteSink};
 use crate::capability::{Capability, CapabilitySet};
+use crate::digest::push_hex;
 use crate::error::{Error, ErrorKind, Result};
 use crate::info::{Entry, FileInfo, FolderInfo, ListOptions, ReadOptions, WriteOptions};
 use crate::own_names;
@@ -179,7 +180,15 @@ impl Local {
 fn etag_of(stat: &Statx) -> String {
     // A replaced file has another number, or another time if the number was used again.
     let time = stat.stx_mtime;
-    format!("{:x}-{:x}.{:x}-{:x}", stat.stx_ino, time.tv_sec, time.tv_nsec, stat.stx_size)
+    let mut tag = String::with_capacity(40);
+    push_hex(&mut tag, stat.stx_ino);
+    for (mark, number) in
+        [('-', time.tv_sec.cast_unsigned()), ('.', time.tv_nsec.into()), ('-', stat.stx_size)]
+    {
+        tag.push(mark);
+        push_hex(&mut tag, number);
+    }
+    tag
 }
 
 fn info_of(path: StorePath, stat: &Statx) -> FileInfo {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 use super::LocalOptions;
 use super::disk::Disk;
@@ -191,7 +192,7 @@ pub(super) fn stat_open(file: impl AsFd) -> Result<Statx, Errno> {
 }
 
 /// Looks at an entry of an open folder.
-pub(super) fn stat_entry(folder: impl AsFd, name: &str) -> Result<Statx, Errno> {
+pub(super) fn stat_entry(folder: impl AsFd, name: impl Arg) -> Result<Statx, Errno> {
     let mask = StatxFlags::BASIC_STATS;
     rustix::fs::statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, mask)
 }

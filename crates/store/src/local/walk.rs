@@ -62,14 +62,14 @@ impl Walk {
             }
             let parent = dir.fd().map_err(failed)?;
             let kind = match found.file_type() {
-                FileType::Unknown => match stat_entry(parent, name) {
+                FileType::Unknown => match stat_entry(parent, found.file_name()) {
                     Ok(stat) => FileType::from_raw_mode(stat.stx_mode.into()),
                     Err(_) => continue,
                 },
                 kind => kind,
             };
             match kind {
-                FileType::RegularFile if self.options.files => match stat_entry(parent, name) {
+                FileType::RegularFile if self.options.files => match stat_entry(parent, found.file_name()) {
                     Ok(stat) => entries.extend(entry_of(path, &stat)),
                     // Deleted since.
                     Err(Errno::NOENT) => {}

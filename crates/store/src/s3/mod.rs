@@ -1,6 +1,6 @@
 //! S3 and what speaks like it.
 //!
-//! `object_store` finds credentials and signs; the requests are ours, for it knows neither every key nor every condition:
+//! `object_store` finds credentials and signs addresses; the requests are ours, for it knows neither every key nor every condition:
 //! keys with control characters, folder markers, `CompleteMultipartUpload` and copies that replace nothing.
 //! `probe` finds out whether the service keeps conditions, which many that call themselves S3 do not.
 
@@ -11,6 +11,7 @@ mod options;
 mod probe;
 mod request;
 mod service;
+mod signature;
 
 pub use self::options::{S3Credentials, S3Options};
 use self::service::S3;

@@ -5,17 +5,18 @@ use std::fmt::{self, Debug, Write as _};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use object_store::PutPayload;
-use object_store::aws::{AmazonS3, AwsAuthorizer, AwsCredentialProvider};
+use object_store::aws::{AmazonS3, AwsCredentialProvider};
 use object_store::client::{HttpRequestBody, HttpResponse};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
 use sha2::{Digest as _, Sha256};
 
 use super::options::S3Options;
+use super::signature::Signer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Client, Refused};
 use crate::object::answer::whole;
-use crate::object::error::{refusal, translate, unexpected};
+use crate::object::error::{refusal, unexpected};
 use crate::object::request::{add_query, encoded_path, no_credentials, send};
 use crate::presign::PresignOptions;
 use crate::secret::Secret;
@@ -26,10 +27,11 @@ pub(super) struct Bucket {
     /// Where it is, without a `/` at the end.
     address: String,
     name: String,
-    region: String,
     credentials: Option<AwsCredentialProvider>,
     /// Who signs URLs, where there are credentials.
-    signer: Option<AmazonS3>,
+    url_signer: Option<AmazonS3>,
+    /// Who signs requests.
+    signer: Signer,
     sign_payload: bool,
 }
 
@@ -48,13 +50,13 @@ impl Bucket {
     pub(super) fn new(options: &S3Options) -> Result<Self> {
         let connector = options.connector();
         let credentials = options.provider(&connector)?;
-        let signer = credentials.clone().map(|keys| options.signer(&connector, keys)).transpose()?;
+        let url_signer = credentials.clone().map(|keys| options.signer(&connector, keys)).transpose()?;
         Ok(Self {
-            signer,
+            url_signer,
+            signer: Signer::new(&options.region),
             client: connector.client(options.allow_http),
             address: options.address(),
             name: options.bucket.clone(),
-            region: options.region.clone(),
             credentials,
             sign_payload: options.sign_payload,
         })
@@ -69,7 +71,7 @@ impl Bucket {
     /// Returns a URL at which an object can be read, where there is somebody to sign it.
     pub(super) async fn presign(&self, key: &str, options: &PresignOptions) -> Result<Option<Secret>> {
         // Keys that its paths cannot have are read through this process.
-        let (Some(signer), Ok(path)) = (&self.signer, Path::parse(key)) else { return Ok(None) };
+        let (Some(signer), Ok(path)) = (&self.url_signer, Path::parse(key)) else { return Ok(None) };
         let with = SignedUrlOptions::new().with_query(options.query());
         let url = signer.signed_url_opts(Method::GET, &path, options.expires_in, &with).await;
         Ok(Some(Secret::new(url.map_err(|error| no_credentials(&error))?.to_string())))
@@ -126,10 +128,7 @@ impl Bucket {
         request.headers_mut().extend(ask.headers);
         if let Some(provider) = &self.credentials {
             let credential = provider.get_credential().await.map_err(|error| no_credentials(&error))?;
-            AwsAuthorizer::new(&credential, "s3", &self.region)
-                .with_sign_payload(self.sign_payload)
-                .try_authorize(&mut request, digest.as_ref().map(|digest| &digest[..]))
-                .map_err(|error| translate(&error))?;
+            self.signer.sign(&mut request, &credential, digest.as_ref().map(|digest| &digest[..]))?;
         }
         Ok(request)
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from longshore._sources import as_bytes
@@ -18,9 +18,9 @@ IN_LOOP = True
 """Whether those who wait here do so in a loop."""
 
 
-async def run(pending: Pending) -> Any:
-    """Wait for work of Rust."""
-    return await pending
+def run(pending: Pending) -> Awaitable[Any]:
+    """Wait for work of Rust, with no coroutine around it: many waits are shorter than one takes to make."""
+    return pending
 
 
 async def _pump(feed: Feed, chunks: Iterable[Any] | AsyncIterable[Any], failed: list[BaseException]) -> None:
