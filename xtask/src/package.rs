@@ -86,6 +86,7 @@ fn source_distribution(folder: &Path, tools: &Path) -> Result<bool> {
 
 /// Returns `PATH` with the tools before all else.
 fn path_with(tools: &Path) -> Result<OsString> {
+    #[expect(clippy::disallowed_methods, reason = "what is started finds its own programs by it")]
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(tools.join("bin")).chain(std::env::split_paths(&path));
     std::env::join_paths(folders).context("a folder of PATH has a colon in its name")
