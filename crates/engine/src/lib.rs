@@ -28,6 +28,7 @@ mod jobs;
 mod links;
 mod listing;
 mod locks;
+mod members;
 mod nodes;
 mod notes;
 mod places;

@@ -21,6 +21,7 @@ mod keys;
 mod leftover;
 mod links;
 mod locks;
+mod members;
 mod multipart;
 mod nodes;
 mod notes;
@@ -74,6 +75,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(workspaces::current))
         .routes(routes!(workspaces::get, workspaces::update))
         .routes(routes!(workspaces::create_folders))
+        .routes(routes!(members::list))
+        .routes(routes!(members::get, members::set, members::remove))
         .routes(routes!(files::get_at, files::write_at))
         .routes(routes!(batch::write))
         .routes(routes!(batch::read))
