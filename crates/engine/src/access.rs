@@ -377,6 +377,9 @@ impl Engine {
 
     /// Revokes a key; from now on it is refused here.
     pub async fn revoke_key(&self, actor: &Actor, id: KeyId, idempotency: Option<Idempotency>) -> Result<()> {
+        if actor.role_somewhere().is_none() {
+            return Err(not_found(id));
+        }
         let right = Right::Somewhere(Role::Admin);
         actor.may(right)?;
         let (clock, actor) = (self.clock(), actor.clone());

@@ -32,6 +32,7 @@ mod members;
 mod nodes;
 mod notes;
 mod places;
+mod principals;
 mod purge;
 mod read_clock;
 mod retention;

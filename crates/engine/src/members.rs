@@ -13,7 +13,7 @@ use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::PageRequest;
-use crate::locks;
+use crate::{locks, principals};
 
 /// The most members of a workspace, and the most workspaces that a principal is a member of: each key brings its principal's
 /// roles along.
@@ -70,8 +70,7 @@ async fn set(act: &mut Act<'_>, principal: PrincipalId, role: Role) -> Result<(M
     ensure_may_give(act.actor(), workspace, role)?;
     let Some(member) = db::members::get(act.tx, workspace, principal).await? else {
         let known = db::access::principal(act.tx, principal).await?;
-        let known = known
-            .ok_or_else(|| Error::new(Code::PrincipalNotFound, format!("no person or agent {principal}")))?;
+        let known = known.ok_or_else(|| principals::not_found(principal))?;
         return Ok((add(act, &known, role).await?, true));
     };
     ensure_may_give(act.actor(), workspace, member.role)?;

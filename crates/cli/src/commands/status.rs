@@ -51,7 +51,10 @@ fn describe(found: &Found<'_>) -> String {
         format!("server     {url}, version {}, up since {}", server.version, time(server.started_at)),
         format!("keeps      {} database, {} store", server.database, server.store),
         format!("profile    {}", profile.unwrap_or("-")),
-        format!("key        {} ({}), {} as {}", key.name, key.id, key.role, key.principal.name),
+        format!(
+            "key        {} ({}), {} as {} ({})",
+            key.name, key.id, key.role, key.principal.name, key.principal.id
+        ),
         format!("workspace  {workspace}"),
     ]
     .join("\n")

@@ -157,3 +157,23 @@ pub struct SetMember {
     /// What the principal may do in the workspace: no more than who gives the role, and not the owner's.
     pub role: Role,
 }
+
+/// Body of `POST /v1/principals`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePrincipal {
+    /// Person or agent.
+    pub kind: PrincipalKind,
+    /// The name shown to others.
+    pub name: String,
+}
+
+/// Body of `PATCH /v1/principals/{principal}`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdatePrincipal {
+    /// The name shown to others.
+    pub name: String,
+}

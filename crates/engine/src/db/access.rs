@@ -104,6 +104,35 @@ pub(crate) async fn principal(tx: &mut Tx, id: PrincipalId) -> Result<Option<Pri
     row.map(|row| read_principal(&row, 0)).transpose()
 }
 
+/// Lists principals by id, which is by age.
+pub(crate) async fn principals(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<Principal>> {
+    let rows = tx
+        .query(
+            "SELECT id, kind, name, everywhere, deactivated_at FROM principals
+             WHERE id > $1 ORDER BY id LIMIT $2",
+            &[after.into(), limit.into()],
+        )
+        .await?;
+    rows.iter().map(|row| read_principal(row, 0)).collect()
+}
+
+/// Has those who change principals follow each other, until this transaction has ended.
+pub(crate) async fn take_principals(tx: &mut Tx) -> Result<()> {
+    tx.execute("UPDATE instance SET created_at = created_at", &[]).await?;
+    Ok(())
+}
+
+pub(crate) async fn rename(tx: &mut Tx, id: PrincipalId, name: &str) -> Result<()> {
+    tx.execute("UPDATE principals SET name = $1 WHERE id = $2", &[name.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// Says since when a principal may do nothing.
+pub(crate) async fn set_deactivated(tx: &mut Tx, id: PrincipalId, at: Option<Timestamp>) -> Result<()> {
+    tx.execute("UPDATE principals SET deactivated_at = $1 WHERE id = $2", &[at.into(), id.into()]).await?;
+    Ok(())
+}
+
 pub(crate) async fn insert_key(tx: &mut Tx, key: &Key, secret_hash: Bytes) -> Result<()> {
     tx.execute(
         "INSERT INTO keys (id, name, principal_id, role, workspace_id, secret_hash, created_at, expires_at, revoked_at)

@@ -180,7 +180,6 @@ impl Engine {
         new: NewUpload,
         idempotency: Option<Idempotency>,
     ) -> Result<Staged> {
-        actor.may(Right::Somewhere(Role::Editor))?;
         let premises = Premises { idempotency: idempotency.clone(), ..Premises::default() };
         if let Some(known) = self.answered(actor, &premises, Role::Editor).await? {
             return self.staged_upload(actor, known).await;
@@ -195,6 +194,7 @@ impl Engine {
                 (Plan::of_file(&input), UploadKind::Whole, Some(workspace))
             }
             Made::Part(at) => {
+                actor.may(Right::Somewhere(Role::Editor))?;
                 self.check_size(new.length.unwrap_or(0))?;
                 let at = at.unwrap_or(0);
                 if at > FARTHEST {

@@ -25,6 +25,7 @@ use utoipa::{IntoResponses, Modify, ToSchema};
         (name = "server", description = "The server itself."),
         (name = "keys", description = "API keys."),
         (name = "hooks", description = "Webhooks and their deliveries."),
+        (name = "principals", description = "People and agents."),
         (name = "members", description = "Who may do what in a workspace."),
         (name = "workspaces", description = "Workspaces, and what is found by path."),
         (name = "files", description = "Folders and files by id."),

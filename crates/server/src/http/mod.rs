@@ -29,6 +29,7 @@ mod origins;
 mod outgoing;
 mod place;
 mod premise;
+mod principals;
 mod ranges;
 mod status;
 mod trash;
@@ -67,6 +68,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(status::me))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(principals::list, principals::create))
+        .routes(routes!(principals::get, principals::update))
+        .routes(routes!(principals::deactivate))
+        .routes(routes!(principals::reactivate))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))

@@ -20,6 +20,11 @@ places! {
         /// The workspace's id.
         ws: WorkspaceId,
     }
+    /// Of a person or an agent.
+    OfPrincipal {
+        /// The person's or the agent's id.
+        principal: PrincipalId,
+    }
     /// Of a member of a workspace.
     OfMember {
         /// The workspace's id.

@@ -20,6 +20,7 @@ mod members;
 mod nodes;
 mod notes;
 mod open_uploads;
+mod principals;
 mod purge;
 mod receivers;
 mod redeliveries;
@@ -121,6 +122,10 @@ cases![
     members::a_changed_role_acts_at_once,
     members::who_is_removed_keeps_no_lock_and_gets_no_old_answer,
     members::lists_show_what_is_reached,
+    principals::principals_are_made_listed_and_renamed,
+    principals::who_is_deactivated_does_nothing_more,
+    principals::the_last_admin_of_the_server_stays,
+    principals::a_waiter_gets_what_a_deactivated_one_had,
 ];
 
 cases![
