@@ -116,13 +116,6 @@ impl Server {
         format!("postgres://longshore@/{name}?host={}", self.folder.path().display())
     }
 
-    /// Runs statements in one of its databases.
-    pub(crate) fn execute(&self, address: &str, sql: &str) {
-        let mut psql = Command::new(self.bin.join("psql"));
-        psql.arg(address).args(["-q", "-v", "ON_ERROR_STOP=1", "-c", sql]);
-        run(psql);
-    }
-
     /// Breaks every connection to the server's databases.
     pub(crate) fn break_connections(&self) {
         run(self.psql(

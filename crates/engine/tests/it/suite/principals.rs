@@ -15,7 +15,7 @@ pub(super) async fn principals_are_made_listed_and_renamed(world: &World) {
     let listed = engine.list_principals(owner, PageRequest::new(Some(1), None)).await.unwrap();
     let rest = PageRequest::new(Some(10), listed.next_cursor);
     assert_eq!(listed.items[0].id, owner.principal);
-    assert_eq!(engine.list_principals(owner, rest).await.unwrap().items, [ada.clone()]);
+    assert_eq!(engine.list_principals(owner, rest).await.unwrap().items, std::slice::from_ref(&ada));
     let renamed = UpdatePrincipal { name: "Eve".to_owned() };
     assert_eq!(engine.rename_principal(owner, ada.id, renamed.clone(), None).await.unwrap().name, "Eve");
     assert_eq!(engine.principal(owner, ada.id).await.unwrap().name, "Eve");
