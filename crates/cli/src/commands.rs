@@ -27,11 +27,13 @@ mod lock;
 mod locks;
 mod ls;
 mod man;
+mod members;
 mod meta;
 mod mkdir;
 mod mv;
 mod notes;
 mod openapi;
+mod principals;
 mod restore;
 mod rm;
 mod run;
@@ -87,7 +89,11 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Workspaces(workspaces::Workspaces),
     #[command(subcommand)]
+    Members(members::Members),
+    #[command(subcommand)]
     Keys(keys::Keys),
+    #[command(subcommand)]
+    Principals(principals::Principals),
     #[command(subcommand)]
     Jobs(jobs::Jobs),
     #[command(subcommand)]
@@ -161,7 +167,9 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Label(verb) => verb.run(&session, output).await,
             Command::Notes(verb) => verb.run(&session, output).await,
             Command::Workspaces(verb) => verb.run(&session, output).await,
+            Command::Members(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
+            Command::Principals(verb) => verb.run(&session, output).await,
             Command::Jobs(verb) => verb.run(&session, output).await,
             Command::Hooks(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Status(verb) => verb.run(&session, output).await,

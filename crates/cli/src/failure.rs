@@ -262,6 +262,10 @@ fn hint(error: &longshore::Error) -> Option<String> {
                 "check --key, LONGSHORE_API_KEY and the profile; \
                  an admin makes a new key with `longshore keys create`"
             }
+            Code::PrincipalDeactivated => "an admin of the server may reactivate you",
+            Code::OwnerRefused => "`longshore members list` shows who the owner is",
+            Code::MemberNotFound => "`longshore members list` shows them",
+            Code::PrincipalNotFound => "the id is what `longshore status` shows to them",
             Code::Forbidden => "ask an admin for a key with a higher role",
             Code::NodeNotFound => "`longshore ls` shows what is there, `longshore trash` what was deleted",
             Code::WorkspaceNotFound => "`longshore workspaces list` shows those this key reaches",

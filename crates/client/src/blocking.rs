@@ -10,12 +10,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote, Delivery, DeliveryState,
-    Event, EventPage, Hook, Job, Key, Link, Me, NewHook, NewKey, Node, Note, OpenUpload, Purged, Redeliver,
-    RestoreNode, Status, UndoActs, Undone, UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
+    After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote, CreatePrincipal, Delivery,
+    DeliveryState, Event, EventPage, Hook, Job, Key, Link, Me, Member, NewHook, NewKey, Node, Note,
+    OpenUpload, Principal, Purged, Redeliver, RestoreNode, Role, Status, UndoActs, Undone, UpdateHook,
+    UpdateNode, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{
-    DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, VersionId, WorkspaceId,
+    DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, PrincipalId, VersionId, WorkspaceId,
 };
 use tokio::runtime::{self, Runtime};
 
@@ -113,6 +114,46 @@ impl Keys {
         wait create(key: &CreateKey) -> Result<NewKey>;
         iterate list() -> Waiting<crate::Listing<Key>>;
         wait revoke(key: KeyId) -> Result<()>;
+    }
+}
+
+/// The blocking verbs on the members of a workspace.
+#[derive(Clone, Debug)]
+pub struct Members {
+    verbs: crate::Members,
+    runtime: Arc<Runtime>,
+}
+
+impl Members {
+    /// Returns the same verbs for another workspace than the key's current one.
+    #[must_use]
+    pub fn of(&self, workspace: WorkspaceId) -> Self {
+        Self { verbs: self.verbs.of(workspace), runtime: self.runtime.clone() }
+    }
+
+    verbs! {
+        iterate list() -> Waiting<crate::Listing<Member>>;
+        wait get(principal: PrincipalId) -> Result<Member>;
+        wait set(principal: PrincipalId, role: Role) -> Result<Member>;
+        wait remove(principal: PrincipalId) -> Result<()>;
+    }
+}
+
+/// The blocking verbs on people and agents.
+#[derive(Clone, Debug)]
+pub struct Principals {
+    verbs: crate::Principals,
+    runtime: Arc<Runtime>,
+}
+
+impl Principals {
+    verbs! {
+        wait create(principal: &CreatePrincipal) -> Result<Principal>;
+        iterate list() -> Waiting<crate::Listing<Principal>>;
+        wait get(principal: PrincipalId) -> Result<Principal>;
+        wait rename(principal: PrincipalId, name: &str) -> Result<Principal>;
+        wait deactivate(principal: PrincipalId) -> Result<Principal>;
+        wait reactivate(principal: PrincipalId) -> Result<Principal>;
     }
 }
 
@@ -335,6 +376,18 @@ impl Client {
     #[must_use]
     pub fn workspaces(&self) -> Workspaces {
         Workspaces { verbs: self.client.workspaces(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on the members of the key's current workspace.
+    #[must_use]
+    pub fn members(&self) -> Members {
+        Members { verbs: self.client.members(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on people and agents.
+    #[must_use]
+    pub fn principals(&self) -> Principals {
+        Principals { verbs: self.client.principals(), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on API keys.

@@ -26,7 +26,9 @@ use crate::api::hooks::Hooks;
 use crate::api::jobs::Jobs;
 use crate::api::keys::Keys;
 use crate::api::locks::Locks;
+use crate::api::members::Members;
 use crate::api::notes::Notes;
+use crate::api::principals::Principals;
 use crate::api::workspaces::Workspaces;
 use crate::config::{Base, Builder};
 use crate::error::{Error, Result};
@@ -130,6 +132,18 @@ impl Client {
     #[must_use]
     pub fn workspaces(&self) -> Workspaces {
         Workspaces::new(self.clone())
+    }
+
+    /// Returns the verbs on the members of the key's current workspace.
+    #[must_use]
+    pub fn members(&self) -> Members {
+        Members::new(self.clone(), None)
+    }
+
+    /// Returns the verbs on people and agents.
+    #[must_use]
+    pub fn principals(&self) -> Principals {
+        Principals::new(self.clone())
     }
 
     /// Returns the verbs on API keys.

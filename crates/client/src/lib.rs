@@ -46,7 +46,9 @@ pub use api::jobs::{JobFilter, Jobs};
 pub use api::keys::Keys;
 pub use api::listing::Listing;
 pub use api::locks::{LockOwner, Locks};
+pub use api::members::Members;
 pub use api::notes::Notes;
+pub use api::principals::Principals;
 pub use api::versions::NodeQuery;
 pub use api::workspaces::Workspaces;
 pub use client::Client;
@@ -56,16 +58,17 @@ pub use lock::guard::{HoldOptions, LockGuard};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
     AcquireLock, AcquireLocks, After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote,
-    CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Event, EventPage, Facts, Hook,
-    HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Link, LockGrant, LockGrants,
-    LockRenewal, LostReason, Me, Metadata, MetadataPatch, NewHook, NewKey, NoText, Node, NodeKind, NodeLock,
-    Note, OnConflict, OpenUpload, Purged, Redeliver, RestoreNode, Role, RotateHook, Status, TextDiff,
-    TextRange, UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode,
-    UpdateSettings, UpdateWorkspace, UploadState, Version, Who, Workspace, WorkspaceSettings,
+    CreatePrincipal, CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Event,
+    EventPage, Facts, Hook, HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Link, LockGrant,
+    LockGrants, LockRenewal, LostReason, Me, Member, Metadata, MetadataPatch, NewHook, NewKey, NoText, Node,
+    NodeKind, NodeLock, Note, OnConflict, OpenUpload, Principal, PrincipalKind, Purged, Redeliver,
+    RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs, UndoChange, UndoConflict,
+    UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateSettings, UpdateWorkspace, UploadState,
+    Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
     Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, LockId, LockToken, Name, NodeId, NoteId,
-    Timestamp, UploadId, VersionId, WorkspaceId, WorkspacePath as Path,
+    PrincipalId, Timestamp, UploadId, VersionId, WorkspaceId, WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::control::Control;

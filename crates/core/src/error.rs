@@ -87,6 +87,10 @@ codes! {
     ActNotFound = "act_not_found", NotFound, "no such act";
     /// There is no key with this id.
     KeyNotFound = "key_not_found", NotFound, "no such key";
+    /// There is no person or agent with this id.
+    PrincipalNotFound = "principal_not_found", NotFound, "no such principal";
+    /// The person or agent is no member of the workspace.
+    MemberNotFound = "member_not_found", NotFound, "no such member";
     /// The events after this place are not kept any more, or the log never got so far. List the tree, then follow
     /// from the `seq` that the workspace had before.
     EventsGone = "events_gone", NotFound, "the events are gone";
@@ -130,6 +134,10 @@ codes! {
     NotUndoable = "not_undoable", Conflict, "nothing that can be undone";
     /// Others have since written what is to be undone; `conflicts` names the nodes. Nothing was undone.
     UndoConflict = "undo_conflict", Conflict, "others have written since";
+    /// A workspace has one owner: that role is neither given nor taken, and the owner is not removed.
+    OwnerRefused = "owner_refused", Conflict, "not possible with the owner";
+    /// The workspace has as many members, or the principal is a member of as many workspaces, as may be.
+    TooManyMembers = "too_many_members", Conflict, "too many members";
     /// The root folder cannot be renamed, moved, copied or deleted.
     RootRefused = "root_refused", Conflict, "not possible with the root folder";
     /// The job has ended: there is nothing left to cancel.
@@ -204,7 +212,7 @@ codes! {
     UrlRefused = "url_refused", Invalid, "the URL may not be asked";
     /// The route does not answer this method.
     MethodNotAllowed = "method_not_allowed", Invalid, "the method is not allowed here";
-    /// The key's role does not allow this.
+    /// The role of the key, or of who acts with it, does not allow this.
     Forbidden = "forbidden", Denied, "the key may not do this";
     /// An upload that is made of others takes no bytes of its own.
     UploadNotAppendable = "upload_not_appendable", Denied, "the upload takes no bytes";
@@ -220,6 +228,8 @@ codes! {
     KeyRevoked = "key_revoked", Unauthenticated, "the key was revoked";
     /// The key's time is over.
     KeyExpired = "key_expired", Unauthenticated, "the key has expired";
+    /// Whoever acts with the key was deactivated.
+    PrincipalDeactivated = "principal_deactivated", Unauthenticated, "the principal is deactivated";
     /// The content is larger than the server takes.
     BodyTooLarge = "body_too_large", TooLarge, "the content is too large";
     /// The request's header section is larger than the server takes.

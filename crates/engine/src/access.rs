@@ -7,28 +7,31 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use longshore_core::key::ApiKey;
 use longshore_core::wire::{CreateKey, Key, Me, NewKey, Page, Principal, PrincipalKind, Role};
-use longshore_core::{Code, KeyId, Name, PrincipalId, Timestamp};
+use longshore_core::{Code, KeyId, Name, PrincipalId, Timestamp, WorkspaceId};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::actor::{Actor, ensure_valid};
+use crate::act::{Ask, Premises, Scope};
+use crate::actor::{Actor, Right};
+use crate::db::access::KnownKey;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::idempotency::{Idempotency, once};
 use crate::listing::PageRequest;
+use crate::members;
 use crate::workspaces::insert_workspace;
 
 /// The workspace that the first start makes.
 const FIRST_WORKSPACE: &str = "default";
 
-/// The most keys that are remembered between requests.
-const REMEMBERED: usize = 10_000;
+/// How much is remembered between requests: keys, and the memberships of those who act with them.
+const REMEMBERED: usize = 100_000;
 
 /// Keys seen a moment ago, so that a burst of requests asks the database once.
 ///
-/// Revoking a key here forgets it at once; another process forgets it when its entry has aged. What writes is not
-/// decided by this memory: a key is looked at again in the transaction that it writes in.
+/// Revoking a key here, or changing what its principal may do, forgets it at once; another process forgets it when its
+/// entry has aged. What writes is not decided by this memory: a key is looked at again in the transaction that it writes in.
 #[derive(Debug)]
 pub(crate) struct KeyCache {
     age: Duration,
@@ -37,10 +40,23 @@ pub(crate) struct KeyCache {
 
 #[derive(Debug, Default)]
 struct Entries {
-    keys: HashMap<KeyId, (Instant, Key, Bytes)>,
-    /// How many revocations there were. Who asked the database before one of them may have an answer that is
+    keys: HashMap<KeyId, (Instant, KnownKey)>,
+    weight: usize,
+    /// How many times keys were forgotten. Who asked the database before one of them may have an answer that is
     /// no longer true, and must not leave it here.
-    revocations: u64,
+    changes: u64,
+}
+
+fn weight(key: &KnownKey) -> usize {
+    1 + key.rights.memberships.len()
+}
+
+impl Entries {
+    fn remove(&mut self, id: KeyId) {
+        if let Some((_, key)) = self.keys.remove(&id) {
+            self.weight -= weight(&key);
+        }
+    }
 }
 
 impl KeyCache {
@@ -52,32 +68,47 @@ impl KeyCache {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, id: KeyId) -> Option<(Key, Bytes)> {
+    fn get(&self, id: KeyId) -> Option<KnownKey> {
         let entries = self.entries();
-        let (seen, key, hash) = entries.keys.get(&id)?;
-        (seen.elapsed() < self.age).then(|| (key.clone(), hash.clone()))
+        let (seen, key) = entries.keys.get(&id)?;
+        (seen.elapsed() < self.age).then(|| key.clone())
     }
 
-    fn revocations(&self) -> u64 {
-        self.entries().revocations
+    fn changes(&self) -> u64 {
+        self.entries().changes
     }
 
-    /// Remembers a key that was asked for when there had been so many revocations.
-    fn put(&self, key: Key, hash: Bytes, revocations: u64) {
+    /// Remembers a key that was asked for when there had been so many changes.
+    fn put(&self, key: KnownKey, changes: u64) {
         let mut entries = self.entries();
-        if entries.revocations != revocations {
+        if entries.changes != changes {
             return;
         }
-        if entries.keys.len() >= REMEMBERED {
+        let id = key.key.id;
+        entries.remove(id);
+        if entries.weight + weight(&key) > REMEMBERED {
             entries.keys.clear();
+            entries.weight = 0;
         }
-        entries.keys.insert(key.id, (Instant::now(), key, hash));
+        entries.weight += weight(&key);
+        entries.keys.insert(id, (Instant::now(), key));
     }
 
     fn forget(&self, id: KeyId) {
         let mut entries = self.entries();
-        entries.revocations += 1;
-        entries.keys.remove(&id);
+        entries.changes += 1;
+        entries.remove(id);
+    }
+
+    /// Forgets all keys of a principal, who may from now on do something else than before.
+    pub(crate) fn forget_principal(&self, principal: PrincipalId) {
+        let mut entries = self.entries();
+        entries.changes += 1;
+        let own = |(id, (_, known)): (&KeyId, &(Instant, KnownKey))| {
+            (known.key.principal.id == principal).then_some(*id)
+        };
+        let keys: Vec<KeyId> = entries.keys.iter().filter_map(own).collect();
+        keys.into_iter().for_each(|id| entries.remove(id));
     }
 }
 
@@ -86,18 +117,78 @@ fn hash_of(key: &ApiKey) -> Bytes {
     Bytes::copy_from_slice(&Sha256::digest(key.reveal()))
 }
 
-async fn new_agent(tx: &mut Tx, name: &str, now: Timestamp) -> Result<Principal> {
-    let agent = Principal { id: PrincipalId::new(now), kind: PrincipalKind::Agent, name: name.to_owned() };
-    db::access::insert_principal(tx, &agent, now).await?;
-    Ok(agent)
-}
-
 fn no_key() -> Error {
     Error::new(Code::KeyUnknown, "no such key")
 }
 
+fn not_found(id: KeyId) -> Error {
+    Error::new(Code::KeyNotFound, format!("no key {id}"))
+}
+
+/// Makes a key, and the agent who is to act with it where one is asked for.
+async fn insert_new_key(
+    tx: &mut Tx,
+    actor: &Actor,
+    wanted: CreateKey,
+    workspace: Option<WorkspaceId>,
+    now: Timestamp,
+) -> Result<NewKey> {
+    let maker = actor.key.ok_or_else(|| Error::new(Code::KeyMissing, "a key is made with a key"))?;
+    let principal = match wanted.agent {
+        None => db::access::known_key(tx, maker).await?.ok_or_else(no_key)?.key.principal,
+        Some(name) => {
+            // Who is a member of one workspace has nothing elsewhere.
+            let everywhere = workspace.is_none().then_some(wanted.role);
+            let id = PrincipalId::new(now);
+            let agent = Principal { id, kind: PrincipalKind::Agent, name, everywhere, deactivated_at: None };
+            db::access::insert_principal(tx, &agent, now).await?;
+            agent
+        }
+    };
+    let secret = ApiKey::generate(now);
+    let key = Key {
+        id: secret.id(),
+        name: wanted.name,
+        principal,
+        role: wanted.role,
+        workspace_id: workspace,
+        created_at: now,
+        expires_at: wanted.expires_at,
+        revoked_at: None,
+    };
+    db::access::insert_key(tx, &key, hash_of(&secret)).await?;
+    Ok(NewKey { key, secret: secret.reveal().to_owned() })
+}
+
+/// Refuses a key with a role that its maker has not where it reaches.
+fn ensure_not_above(own: Option<Role>, role: Role) -> Result<()> {
+    if Some(role) <= own {
+        return Ok(());
+    }
+    Err(Error::new(Code::Forbidden, format!("nobody makes a key with a role above their own: {role}")))
+}
+
+/// Refuses who may not revoke a key: their own is theirs, those of a workspace its admins', all the server's admins'.
+fn ensure_may_revoke(actor: &Actor, key: &Key) -> Result<()> {
+    if actor.role_everywhere() >= Some(Role::Admin) {
+        return Ok(());
+    }
+    let is_within = actor.only().is_none_or(|own| key.workspace_id == Some(own));
+    if is_within && key.principal.id == actor.principal {
+        return Ok(());
+    }
+    let own = key.workspace_id.and_then(|workspace| actor.role_in(workspace));
+    if own < Some(Role::Admin) {
+        return Err(not_found(key.id));
+    }
+    if own < Some(key.role) {
+        return Err(Error::new(Code::Forbidden, "nobody revokes a key with a role above their own"));
+    }
+    Ok(())
+}
+
 impl Engine {
-    /// Makes the workspace `default`, its owner and a first admin key, unless there is a workspace already.
+    /// Makes the workspace `default`, its owner and a first key of theirs, unless there is a workspace already.
     pub async fn initialise(&self) -> Result<Option<NewKey>> {
         let clock = self.clock();
         let made = self
@@ -113,6 +204,8 @@ impl Engine {
                         id: PrincipalId::new(now),
                         kind: PrincipalKind::Person,
                         name: "owner".to_owned(),
+                        everywhere: Some(Role::Admin),
+                        deactivated_at: None,
                     };
                     db::access::insert_principal(tx, &owner, now).await?;
                     let secret = ApiKey::generate(now);
@@ -120,15 +213,16 @@ impl Engine {
                         id: secret.id(),
                         name: "first key".to_owned(),
                         principal: owner,
-                        role: Role::Admin,
+                        role: Role::Owner,
                         workspace_id: None,
                         created_at: now,
                         expires_at: None,
                         revoked_at: None,
                     };
-                    let actor = Actor::of_key(&key);
-                    insert_workspace(tx, &actor, &Name::new(FIRST_WORKSPACE)?, clock.as_ref()).await?;
                     db::access::insert_key(tx, &key, hash_of(&secret)).await?;
+                    let known = db::access::known_key(tx, key.id).await?.ok_or_else(no_key)?;
+                    insert_workspace(tx, &known.actor(), &Name::new(FIRST_WORKSPACE)?, clock.as_ref())
+                        .await?;
                     Ok(Some(NewKey { key, secret: secret.reveal().to_owned() }))
                 })
             })
@@ -142,39 +236,33 @@ impl Engine {
 
     /// Finds out who a key's text belongs to.
     pub async fn authenticate(&self, text: &str) -> Result<Actor> {
-        let key = self.known_key(text).await?;
-        Ok(Actor::of_key(&key))
-    }
-
-    async fn known_key(&self, text: &str) -> Result<Key> {
         let presented: ApiKey =
             text.parse().map_err(|error| Error::new(Code::KeyMalformed, format!("{error}")))?;
-        let (key, hash) = self.find_key(presented.id()).await?;
-        if !bool::from(hash_of(&presented).ct_eq(&hash)) {
+        let known = self.find_key(presented.id()).await?;
+        if !bool::from(hash_of(&presented).ct_eq(&known.secret_hash)) {
             return Err(no_key());
         }
-        ensure_valid(key.revoked_at, key.expires_at, self.now())?;
-        Ok(key)
+        known.ensure_valid(self.now())?;
+        Ok(known.actor())
     }
 
-    /// Returns a key and the hash of its secret, be it revoked or over.
-    async fn find_key(&self, id: KeyId) -> Result<(Key, Bytes)> {
+    /// Returns what is known of a key, be it revoked or over.
+    async fn find_key(&self, id: KeyId) -> Result<KnownKey> {
         if let Some(known) = self.keys().get(id) {
             return Ok(known);
         }
-        let revocations = self.keys().revocations();
-        let found =
-            self.db().read(move |tx| Box::pin(async move { db::access::key_with_hash(tx, id).await }));
-        let (key, hash) = found.await?.ok_or_else(no_key)?;
-        self.keys().put(key.clone(), hash.clone(), revocations);
-        Ok((key, hash))
+        let changes = self.keys().changes();
+        let found = self.db().read(move |tx| Box::pin(async move { db::access::known_key(tx, id).await }));
+        let known = found.await?.ok_or_else(no_key)?;
+        self.keys().put(known.clone(), changes);
+        Ok(known)
     }
 
     /// Returns who acts with a key, for what was made with it and holds as long as it does.
     pub(crate) async fn actor_of(&self, id: KeyId) -> Result<Actor> {
-        let (key, _) = self.find_key(id).await?;
-        ensure_valid(key.revoked_at, key.expires_at, self.now())?;
-        Ok(Actor::of_key(&key))
+        let known = self.find_key(id).await?;
+        known.ensure_valid(self.now())?;
+        Ok(known.actor())
     }
 
     /// Tells which key asks.
@@ -182,76 +270,106 @@ impl Engine {
         let Some(id) = actor.key else {
             return Err(Error::new(Code::KeyMissing, "no key asks"));
         };
-        let found =
-            self.db().read(move |tx| Box::pin(async move { db::access::key_with_hash(tx, id).await }));
-        match found.await? {
-            Some((key, _)) => Ok(Me { key }),
-            None => Err(Error::new(Code::KeyUnknown, "no such key")),
-        }
+        let found = self.db().read(move |tx| Box::pin(async move { db::access::known_key(tx, id).await }));
+        Ok(Me { key: found.await?.ok_or_else(no_key)?.key })
     }
 
-    /// Makes a key; its secret is in the answer and nowhere else.
+    /// Makes a key for oneself or for a new agent; its secret is in the answer and nowhere else.
+    ///
+    /// An agent's key of one workspace makes it a member there, with the key's role. Where none is named it has that role
+    /// everywhere, and it takes an admin of the server to make it.
     pub async fn create_key(
         &self,
         actor: &Actor,
         wanted: CreateKey,
         idempotency: Option<Idempotency>,
     ) -> Result<NewKey> {
-        actor.needs(Role::Admin)?;
+        let workspace = wanted.workspace_id.or(actor.only());
+        let right = match workspace {
+            Some(workspace) => Right::In(workspace, Role::Admin),
+            None if wanted.agent.is_some() => Right::Everywhere(Role::Admin),
+            None => Right::Somewhere(Role::Admin),
+        };
+        actor.may(right)?;
         // Rules for names keep control characters out of terminals and logs here too.
         Name::new(wanted.name.as_str())?;
         if let Some(agent) = &wanted.agent {
             Name::new(agent.as_str())?;
-        }
-        let workspace = wanted.workspace_id.or(actor.workspace);
-        if let Some(workspace) = workspace {
-            self.workspace(actor, workspace).await?;
+            if wanted.role == Role::Owner {
+                let detail = "an agent is not made an owner: its key is an admin's at most";
+                return Err(Error::new(Code::OwnerRefused, detail));
+            }
         }
         if wanted.expires_at.is_some_and(|end| end <= self.now()) {
             return Err(Error::new(Code::InvalidBody, "expires_at lies in the past"));
         }
-        let (clock, actor) = (self.clock(), actor.clone());
-        let maker_key = self.me(&actor).await?.key;
-        self.db()
-            .write(move |tx| {
-                let (clock, wanted, maker_key) = (clock.clone(), wanted.clone(), maker_key.clone());
-                let (actor, idempotency) = (actor.clone(), idempotency.clone());
-                Box::pin(async move {
-                    let now = clock.now();
-                    once(tx, idempotency, &actor, clock.as_ref(), async |tx| {
-                        let principal = match &wanted.agent {
-                            None => maker_key.principal,
-                            Some(name) => new_agent(tx, name, now).await?,
-                        };
-                        let secret = ApiKey::generate(now);
-                        let key = Key {
-                            id: secret.id(),
-                            name: wanted.name,
-                            principal,
-                            role: wanted.role,
-                            workspace_id: workspace,
-                            created_at: now,
-                            expires_at: wanted.expires_at,
-                            revoked_at: None,
-                        };
-                        db::access::insert_key(tx, &key, hash_of(&secret)).await?;
-                        Ok(NewKey { key, secret: secret.reveal().to_owned() })
-                    })
-                    .await
-                })
-            })
-            .await
+        match workspace {
+            Some(workspace) => self.create_key_within(actor, workspace, wanted, idempotency).await,
+            None => self.create_wide_key(actor, right, wanted, idempotency).await,
+        }
     }
 
-    /// Lists the keys, oldest first: all, or those of the caller's one workspace.
+    async fn create_key_within(
+        &self,
+        actor: &Actor,
+        workspace: WorkspaceId,
+        wanted: CreateKey,
+        idempotency: Option<Idempotency>,
+    ) -> Result<NewKey> {
+        let premises = Premises { idempotency, ..Premises::default() };
+        let ask = Ask { actor, role: Role::Admin, scope: Scope::Workspace(workspace), premises };
+        self.act(ask, wanted, move |act, wanted| {
+            Box::pin(async move {
+                ensure_not_above(act.actor().role_in(workspace), wanted.role)?;
+                let (now, role, is_new) = (act.now(), wanted.role, wanted.agent.is_some());
+                let made = insert_new_key(act.tx, act.log.actor(), wanted, Some(workspace), now).await?;
+                if is_new {
+                    members::add(act, &made.key.principal, role).await?;
+                }
+                Ok(made)
+            })
+        })
+        .await
+    }
+
+    /// Makes a key that reaches all that its principal does.
+    async fn create_wide_key(
+        &self,
+        actor: &Actor,
+        right: Right,
+        wanted: CreateKey,
+        idempotency: Option<Idempotency>,
+    ) -> Result<NewKey> {
+        let (clock, actor) = (self.clock(), actor.clone());
+        let made = self.db().write(move |tx| {
+            let (clock, wanted) = (clock.clone(), wanted.clone());
+            let (actor, idempotency) = (actor.clone(), idempotency.clone());
+            Box::pin(async move {
+                let now = clock.now();
+                once(tx, idempotency, (&actor, right), clock.as_ref(), async |tx, actor| {
+                    let own = match right {
+                        Right::Everywhere(_) => actor.role_everywhere(),
+                        _ => actor.role_somewhere(),
+                    };
+                    ensure_not_above(own, wanted.role)?;
+                    insert_new_key(tx, actor, wanted, None, now).await
+                })
+                .await
+            })
+        });
+        made.await
+    }
+
+    /// Lists keys, oldest first, for who is an admin somewhere: for one of the server all; for another those of the workspaces
+    /// that they are an admin of, and their own.
     pub async fn list_keys(&self, actor: &Actor, page: PageRequest) -> Result<Page<Key>> {
-        actor.needs(Role::Admin)?;
-        let (workspace, limit, after) = (actor.workspace, page.limit(), page.after()?);
+        actor.may(Right::Somewhere(Role::Admin))?;
+        let (actor, limit, after) = (actor.clone(), page.limit(), page.after()?);
         let items = self
             .db()
             .read(move |tx| {
-                let after = after.clone();
-                Box::pin(async move { db::access::keys(tx, workspace, &after, limit).await })
+                let (actor, after) = (actor.clone(), after.clone());
+                Box::pin(async move { db::access::keys(tx, &actor, &after, limit).await })
             })
             .await?;
         page.answer(items, |key| key.id.to_string())
@@ -259,20 +377,20 @@ impl Engine {
 
     /// Revokes a key; from now on it is refused here.
     pub async fn revoke_key(&self, actor: &Actor, id: KeyId, idempotency: Option<Idempotency>) -> Result<()> {
-        actor.needs(Role::Admin)?;
+        if actor.role_somewhere().is_none() {
+            return Err(not_found(id));
+        }
+        let right = Right::Somewhere(Role::Admin);
+        actor.may(right)?;
         let (clock, actor) = (self.clock(), actor.clone());
         self.db()
             .write(move |tx| {
                 let (clock, actor, idempotency) = (clock.clone(), actor.clone(), idempotency.clone());
                 Box::pin(async move {
-                    let (now, scope) = (clock.now(), actor.workspace);
-                    once(tx, idempotency, &actor, clock.as_ref(), async |tx| {
-                        let known = db::access::key_with_hash(tx, id).await?;
-                        let visible =
-                            known.is_some_and(|(key, _)| scope.is_none() || key.workspace_id == scope);
-                        if !visible {
-                            return Err(Error::new(Code::KeyNotFound, format!("no key {id}")));
-                        }
+                    let now = clock.now();
+                    once(tx, idempotency, (&actor, right), clock.as_ref(), async |tx, actor| {
+                        let known = db::access::known_key(tx, id).await?.ok_or_else(|| not_found(id))?;
+                        ensure_may_revoke(actor, &known.key)?;
                         db::access::revoke_key(tx, id, now).await
                     })
                     .await

@@ -6,6 +6,7 @@
 //! it must first [`check`](Act::check): that is where a stale premise stops it.
 
 mod group;
+mod scope;
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -13,7 +14,7 @@ use std::future::ready;
 use futures_util::future::BoxFuture;
 use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, Role, WorkspaceSettings};
 use longshore_core::{
-    Code, ErrorKind, LockId, LockToken, NodeId, NoteId, Timestamp, VersionId, WorkspaceId, WorkspacePath,
+    Code, ErrorKind, LockId, LockToken, NodeId, Timestamp, VersionId, WorkspaceId, WorkspacePath,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,11 +30,10 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::idempotency::{self, Idempotency, Turn};
-use crate::nodes::visible_node;
 use crate::read_clock::ReadClock;
-use crate::{notes, workspaces};
 
 pub(crate) use group::{GroupAsk, Member};
+pub(crate) use scope::{Scope, no_lock};
 
 /// What a write asks of the node it finds.
 #[derive(Clone, Debug, Default)]
@@ -104,40 +104,6 @@ impl From<Preconditions> for Premises {
     fn from(preconditions: Preconditions) -> Self {
         Self { preconditions, ..Self::default() }
     }
-}
-
-/// Which workspace an act writes to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Scope {
-    Workspace(WorkspaceId),
-    /// The workspace of a node, which never changes.
-    Node(NodeId),
-    /// The workspace of a lock's node.
-    Lock(LockId),
-    /// The workspace of the node that a note is on.
-    Note(NoteId),
-}
-
-impl Scope {
-    async fn workspace(self, tx: &mut Tx, actor: &Actor) -> Result<WorkspaceId> {
-        match self {
-            Self::Workspace(id) if actor.reaches(id) => Ok(id),
-            Self::Workspace(id) => Err(workspaces::not_found(id)),
-            Self::Node(id) => Ok(visible_node(tx, actor, id).await?.workspace),
-            Self::Lock(id) => {
-                let grant = db::locks::get(tx, id).await?.filter(|grant| actor.reaches(grant.workspace));
-                grant.map(|grant| grant.workspace).ok_or_else(|| no_lock(id))
-            }
-            Self::Note(id) => {
-                let note = db::notes::get(tx, id).await?.filter(|note| actor.reaches(note.workspace_id));
-                note.map(|note| note.workspace_id).ok_or_else(|| notes::not_found(id))
-            }
-        }
-    }
-}
-
-pub(crate) fn no_lock(id: LockId) -> Error {
-    Error::new(Code::LockNotFound, format!("no lock {id}"))
 }
 
 /// Who asks for an act, in which role, on which workspace, with which premises.
@@ -405,8 +371,9 @@ impl Engine {
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
         F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T> + Copy + Send + 'static,
     {
-        ask.actor.needs(ask.role)?;
-        let (actor, scope, premises, clock) = (ask.actor.clone(), ask.scope, ask.premises, self.clock());
+        self.refuse_early(&ask).await?;
+        let Ask { actor, role, scope, premises } = ask;
+        let (actor, clock) = (actor.clone(), self.clock());
         let done = self
             .db()
             .write(move |tx| {
@@ -414,20 +381,29 @@ impl Engine {
                     (actor.clone(), premises.clone(), clock.clone(), input.clone());
                 Box::pin(async move {
                     let principal = actor.principal;
-                    let idempotency = premises.idempotency.map(|key| key.within(actor.workspace));
+                    let idempotency = premises.idempotency.map(|key| key.within(actor.only()));
                     let workspace = match (scope.workspace(tx, &actor).await, &idempotency) {
                         // What this very request has removed is not there for its repeat.
                         (Err(gone), Some(key)) if gone.kind() == ErrorKind::NotFound => {
-                            let done = idempotency::done(tx, key, principal).await?;
+                            let now = tx.now(clock.as_ref()).await?;
+                            let done = idempotency::done(tx, key, (&actor, role), now).await?;
                             return done.map(|answer| Ok((answer, true))).ok_or(gone);
                         }
                         (found, _) => found?,
                     };
                     let log = Log::open(tx, workspace, actor, clock.as_ref()).await?;
+                    if let Err(refused) = scope.ensure_role(log.actor(), workspace, role) {
+                        let key = idempotency.filter(|_| refused.kind() == ErrorKind::NotFound);
+                        let Some(key) = key else { return Err(refused) };
+                        let done = idempotency::done(tx, &key, (log.actor(), role), log.now()).await?;
+                        log.close(tx).await?;
+                        return done.map(|answer| Ok((answer, true))).ok_or(refused);
+                    }
                     let open = match idempotency {
                         None => None,
                         Some(idempotency) => {
-                            match idempotency::begin(tx, idempotency, principal, log.now()).await? {
+                            let whose = (principal, Some(workspace));
+                            match idempotency::begin(tx, idempotency, whose, log.now()).await? {
                                 Turn::Open(open) => Some(open),
                                 Turn::Done(answer) => {
                                     log.close(tx).await?;
@@ -476,6 +452,28 @@ impl Engine {
             })
             .await;
         done?
+    }
+
+    /// Refuses whoever will be refused for their role, as the act itself would: they take no place among the writes.
+    async fn refuse_early(&self, ask: &Ask<'_>) -> Result<()> {
+        let Ask { actor, role, scope, .. } = *ask;
+        let found = match scope {
+            Scope::Workspace(id) => Ok(id),
+            _ if actor.role_somewhere() >= Some(role) => return Ok(()),
+            _ => {
+                let actor = actor.clone();
+                let found = self.db().read(move |tx| {
+                    let actor = actor.clone();
+                    Box::pin(async move { scope.workspace(tx, &actor).await })
+                });
+                found.await
+            }
+        };
+        match found.and_then(|workspace| scope.ensure_role(actor, workspace, role)) {
+            // It may have an answer from before.
+            Err(gone) if gone.kind() == ErrorKind::NotFound && ask.premises.idempotency.is_some() => Ok(()),
+            refused => refused,
+        }
     }
 
     /// Looks at locks as a write does, for who has read that they are lost: a read leaves no mark of its time.

@@ -1,9 +1,53 @@
 //! Who acts, and what they may do.
+//!
+//! The one rule: in a workspace one has the greater of one's role as a member of it and one's role everywhere, and no more
+//! than the key's role. A key that is narrowed to another workspace gives none there. What no role is had in is not found.
 
-use longshore_core::wire::{Key, Role};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use longshore_core::wire::Role;
 use longshore_core::{Code, KeyId, PrincipalId, Timestamp, WorkspaceId};
 
 use crate::error::{Error, Result};
+use crate::workspaces;
+
+/// The roles of a principal in the workspaces it is a member of.
+pub(crate) type Memberships = BTreeMap<WorkspaceId, Role>;
+
+/// What a key lets its principal do, as the database had it when it was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Rights {
+    /// The key's role.
+    pub(crate) cap: Role,
+    /// The one workspace that the key is narrowed to.
+    pub(crate) only: Option<WorkspaceId>,
+    /// The principal's role in every workspace.
+    pub(crate) everywhere: Option<Role>,
+    /// Of every workspace that the key may reach, or only of the one that a transaction is about.
+    pub(crate) memberships: Memberships,
+}
+
+/// What a verb needs of who asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Right {
+    /// This role in some workspace.
+    Somewhere(Role),
+    /// This role in a workspace.
+    In(WorkspaceId, Role),
+    /// This role in every workspace.
+    Everywhere(Role),
+}
+
+impl Right {
+    /// Returns the workspace that it is about.
+    pub(crate) const fn workspace(self) -> Option<WorkspaceId> {
+        match self {
+            Self::In(workspace, _) => Some(workspace),
+            Self::Somewhere(_) | Self::Everywhere(_) => None,
+        }
+    }
+}
 
 /// The principal behind a call, with what its key lets it do.
 #[derive(Clone, Debug)]
@@ -12,34 +56,31 @@ pub struct Actor {
     pub principal: PrincipalId,
     /// The key they act with; nothing for Longshore itself.
     pub key: Option<KeyId>,
-    /// What they may do at most.
-    pub role: Role,
-    /// The one workspace they reach; nothing where they reach all.
-    pub workspace: Option<WorkspaceId>,
     /// The request they act in, for the event log.
     pub request_id: Option<String>,
+    rights: Arc<Rights>,
 }
 
 impl Actor {
-    pub(crate) fn of_key(key: &Key) -> Self {
-        Self {
-            principal: key.principal.id,
-            key: Some(key.id),
-            role: key.role,
-            workspace: key.workspace_id,
-            request_id: None,
-        }
+    pub(crate) const fn new(principal: PrincipalId, key: Option<KeyId>, rights: Arc<Rights>) -> Self {
+        Self { principal, key, request_id: None, rights }
+    }
+
+    /// Returns who acts as an admin of one workspace and nowhere else: where they have a key, each act asks again whether
+    /// they still may.
+    pub(crate) fn admin_of(workspace: WorkspaceId, principal: PrincipalId, key: Option<KeyId>) -> Self {
+        let rights = Rights {
+            cap: Role::Admin,
+            only: Some(workspace),
+            everywhere: None,
+            memberships: Memberships::from([(workspace, Role::Admin)]),
+        };
+        Self::new(principal, key, Arc::new(rights))
     }
 
     /// Returns Longshore itself, acting on one workspace by that one's own rules.
     pub(crate) fn longshore(workspace: WorkspaceId) -> Self {
-        Self {
-            principal: PrincipalId::LONGSHORE,
-            key: None,
-            role: Role::Admin,
-            workspace: Some(workspace),
-            request_id: None,
-        }
+        Self::admin_of(workspace, PrincipalId::LONGSHORE, None)
     }
 
     /// Returns this actor acting in a request.
@@ -48,39 +89,165 @@ impl Actor {
         Self { request_id: Some(request_id.into()), ..self }
     }
 
-    pub(crate) fn needs(&self, role: Role) -> Result<()> {
-        if self.role >= role {
-            return Ok(());
-        }
-        let verb = match role {
-            Role::Viewer => "read",
-            Role::Editor => "write",
-            Role::Admin => "manage keys and workspaces",
-        };
-        Err(Error::new(
-            Code::Forbidden,
-            format!("this key may not {verb}: its role is {:?}", self.role).to_lowercase(),
-        ))
+    /// Returns this actor with the rights that the database has for them now.
+    pub(crate) fn with_rights(&self, rights: Arc<Rights>) -> Self {
+        Self { rights, ..self.clone() }
     }
 
+    /// Returns the one workspace that the key is narrowed to.
+    pub(crate) fn only(&self) -> Option<WorkspaceId> {
+        self.rights.only
+    }
+
+    /// Returns the role in a workspace; nothing where it is not reached.
+    #[must_use]
+    pub fn role_in(&self, workspace: WorkspaceId) -> Option<Role> {
+        let Rights { cap, only, everywhere, memberships } = &*self.rights;
+        if only.is_some_and(|own| own != workspace) {
+            return None;
+        }
+        let own = memberships.get(&workspace).copied().max(*everywhere);
+        own.map(|role| role.min(*cap))
+    }
+
+    /// Returns the role that is had in every workspace, and in the server where it is an admin's.
+    pub(crate) fn role_everywhere(&self) -> Option<Role> {
+        let Rights { cap, only, everywhere, .. } = &*self.rights;
+        everywhere.filter(|_| only.is_none()).map(|role| role.min(*cap))
+    }
+
+    /// Returns the greatest role that is had in any workspace.
+    pub(crate) fn role_somewhere(&self) -> Option<Role> {
+        let Rights { cap, only, everywhere, memberships } = &*self.rights;
+        let own = match only {
+            Some(own) => memberships.get(own).copied(),
+            None => memberships.values().copied().max(),
+        };
+        own.max(*everywhere).map(|role| role.min(*cap))
+    }
+
+    /// Tells whether a workspace is seen at all.
     pub(crate) fn reaches(&self, workspace: WorkspaceId) -> bool {
-        self.workspace.is_none_or(|own| own == workspace)
+        self.role_in(workspace).is_some()
+    }
+
+    /// Refuses who has a lesser role in a workspace; one that is not reached is not found.
+    pub(crate) fn needs(&self, workspace: WorkspaceId, role: Role) -> Result<()> {
+        self.may(Right::In(workspace, role))
+    }
+
+    /// Refuses who lacks a right.
+    pub(crate) fn may(&self, right: Right) -> Result<()> {
+        match right {
+            Right::In(workspace, role) => {
+                let own = self.role_in(workspace).ok_or_else(|| workspaces::not_found(workspace))?;
+                ensure(Some(own), role, "in this workspace")
+            }
+            Right::Somewhere(role) => ensure(self.role_somewhere(), role, "in a workspace"),
+            Right::Everywhere(role) => ensure(self.role_everywhere(), role, "on the server as a whole"),
+        }
     }
 }
 
-/// Refuses a key that was revoked, or whose time is over.
-pub(crate) fn ensure_valid(
-    revoked_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<()> {
-    if let Some(revoked_at) = revoked_at {
-        return Err(Error::new(Code::KeyRevoked, format!("the key was revoked at {revoked_at}")));
+fn ensure(own: Option<Role>, needed: Role, place: &str) -> Result<()> {
+    if own >= Some(needed) {
+        return Ok(());
     }
-    match expires_at {
-        Some(end) if end <= now => {
-            Err(Error::new(Code::KeyExpired, format!("the key's time was over at {end}")))
+    let own = own.map_or_else(|| "you have none".to_owned(), |own| format!("yours is {own}"));
+    Err(Error::new(Code::Forbidden, format!("this takes the role {needed} {place}; with this key {own}")))
+}
+
+/// What may end a key before its time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) revoked_at: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
+    /// Of its principal.
+    pub(crate) deactivated_at: Option<Timestamp>,
+}
+
+impl Ends {
+    /// Refuses a key that was revoked, whose time is over, or whose principal was deactivated.
+    pub(crate) fn ensure_valid(self, now: Timestamp) -> Result<()> {
+        if let Some(at) = self.revoked_at {
+            return Err(Error::new(Code::KeyRevoked, format!("the key was revoked at {at}")));
         }
-        _ => Ok(()),
+        if let Some(end) = self.expires_at.filter(|end| *end <= now) {
+            return Err(Error::new(Code::KeyExpired, format!("the key's time was over at {end}")));
+        }
+        match self.deactivated_at {
+            Some(at) => {
+                let detail = format!("who acts with this key was deactivated at {at}");
+                Err(Error::new(Code::PrincipalDeactivated, detail))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use longshore_core::wire::Role::{self, Admin, Editor, Owner, Viewer};
+    use longshore_core::{Code, PrincipalId, Timestamp, WorkspaceId};
+
+    use super::{Actor, Memberships, Right, Rights};
+
+    fn workspace(number: i64) -> WorkspaceId {
+        WorkspaceId::new(Timestamp::from_micros(number))
+    }
+
+    fn actor(
+        cap: Role,
+        only: Option<WorkspaceId>,
+        everywhere: Option<Role>,
+        memberships: &[(WorkspaceId, Role)],
+    ) -> Actor {
+        let memberships = memberships.iter().copied().collect::<Memberships>();
+        let rights = Rights { cap, only, everywhere, memberships };
+        Actor::new(PrincipalId::LONGSHORE, None, Arc::new(rights))
+    }
+
+    #[test]
+    fn a_role_is_the_greater_of_both_and_no_more_than_the_keys() {
+        let (here, there, nowhere) = (workspace(1), workspace(2), workspace(3));
+        let roles = [(here, Owner), (there, Viewer)];
+        for (actor, expected) in [
+            (actor(Owner, None, None, &roles), [Some(Owner), Some(Viewer), None]),
+            (actor(Editor, None, None, &roles), [Some(Editor), Some(Viewer), None]),
+            (actor(Owner, None, Some(Editor), &roles), [Some(Owner), Some(Editor), Some(Editor)]),
+            (actor(Viewer, None, Some(Admin), &roles), [Some(Viewer), Some(Viewer), Some(Viewer)]),
+            (actor(Owner, Some(there), None, &roles), [None, Some(Viewer), None]),
+            (actor(Owner, Some(there), Some(Admin), &roles), [None, Some(Admin), None]),
+            (actor(Owner, Some(nowhere), None, &roles), [None, None, None]),
+        ] {
+            assert_eq!([here, there, nowhere].map(|place| actor.role_in(place)), expected, "{actor:?}");
+            assert_eq!(actor.role_somewhere(), expected.into_iter().max().flatten(), "{actor:?}");
+        }
+    }
+
+    #[test]
+    fn a_narrowed_key_has_no_right_on_the_server() {
+        let here = workspace(1);
+        let admin = actor(Owner, None, Some(Admin), &[]);
+        admin.may(Right::Everywhere(Admin)).unwrap();
+        for lesser in [
+            actor(Owner, Some(here), Some(Admin), &[(here, Owner)]),
+            actor(Editor, None, Some(Admin), &[(here, Owner)]),
+            actor(Owner, None, None, &[(here, Owner)]),
+        ] {
+            assert_eq!(lesser.may(Right::Everywhere(Admin)).unwrap_err().code(), Code::Forbidden);
+        }
+    }
+
+    #[test]
+    fn what_is_not_reached_is_not_found_and_what_is_may_be_forbidden() {
+        let (here, there) = (workspace(1), workspace(2));
+        let editor = actor(Admin, None, None, &[(here, Editor)]);
+        editor.needs(here, Editor).unwrap();
+        assert_eq!(editor.needs(here, Admin).unwrap_err().code(), Code::Forbidden);
+        assert_eq!(editor.needs(there, Viewer).unwrap_err().code(), Code::WorkspaceNotFound);
+        assert_eq!(editor.may(Right::Somewhere(Admin)).unwrap_err().code(), Code::Forbidden);
     }
 }

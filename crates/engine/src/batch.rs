@@ -55,10 +55,7 @@ impl Engine {
     /// Begins to write many files. The locks hold for all of them: once one is lost nothing more is written, but none
     /// is named in vain.
     pub fn begin_batch(&self, actor: &Actor, workspace: WorkspaceId, locks: Vec<LockToken>) -> Result<Batch> {
-        actor.needs(Role::Editor)?;
-        if !actor.reaches(workspace) {
-            return Err(workspaces::not_found(workspace));
-        }
+        actor.needs(workspace, Role::Editor)?;
         let ask = GroupAsk { actor: actor.clone(), workspace, locks };
         Ok(Batch { engine: self.clone(), ask, heartbeat: Heartbeat::of(SHORTEST_LEASE) })
     }
@@ -227,9 +224,7 @@ impl Engine {
         workspace: WorkspaceId,
         picks: Vec<Pick>,
     ) -> Result<Vec<Result<Content>>> {
-        if !actor.reaches(workspace) {
-            return Err(workspaces::not_found(workspace));
-        }
+        actor.needs(workspace, Role::Viewer)?;
         let (actor, clock) = (actor.clone(), self.read_clock());
         let found = self
             .db()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, future, stream};
-use longshore_core::wire::{Node, NodeKind, Version};
+use longshore_core::wire::{Node, NodeKind, Role, Version};
 use longshore_core::{Code, NodeId, VersionId, WorkspaceId, WorkspacePath};
 use longshore_store::{PresignOptions, ReadOptions, Store};
 
@@ -225,9 +225,7 @@ impl Engine {
         workspace: WorkspaceId,
         path: WorkspacePath,
     ) -> Result<Content> {
-        if !actor.reaches(workspace) {
-            return Err(workspaces::not_found(workspace));
-        }
+        actor.needs(workspace, Role::Viewer)?;
         let clock = self.read_clock();
         let found = self
             .db()

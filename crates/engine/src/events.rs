@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_core::wire::{After, EventPage};
+use longshore_core::wire::{After, EventPage, Role};
 use longshore_core::{Code, PrincipalId, WorkspaceId, WorkspacePath};
 use tokio::time::Instant;
 
@@ -77,18 +77,15 @@ impl Engine {
         workspace: WorkspaceId,
         query: EventQuery,
     ) -> Result<EventPage> {
-        if !actor.reaches(workspace) {
-            return Err(workspaces::not_found(workspace));
-        }
+        actor.needs(workspace, Role::Viewer)?;
         let limit = PageRequest::new(query.limit, None).limit();
-        let (key, now, looked_at) = (actor.key, self.now(), self.settings().events_looked_at);
+        let (actor, now, looked_at) = (actor.clone(), self.now(), self.settings().events_looked_at);
         self.db()
             .read(move |tx| {
-                let query = query.clone();
+                let (query, actor) = (query.clone(), actor.clone());
                 Box::pin(async move {
-                    if let Some(key) = key {
-                        db::access::ensure_valid_now(tx, key, now).await?;
-                    }
+                    // Who follows asks for hours.
+                    db::access::actor_in(tx, &actor, workspace, now).await?.needs(workspace, Role::Viewer)?;
                     let ends = db::workspaces::log_ends(tx, workspace).await?;
                     let ends = ends.ok_or_else(|| workspaces::not_found(workspace))?;
                     let after = begin(query.after, ends)?;

@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use longshore_core::{Clock, Code, PrincipalId, Timestamp, WorkspaceId, random};
+use longshore_core::wire::Role;
+use longshore_core::{Clock, Code, ErrorKind, PrincipalId, Timestamp, WorkspaceId, random};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::act::Premises;
-use crate::actor::Actor;
+use crate::actor::{Actor, Right};
 use crate::db::idempotency::Done;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
@@ -163,18 +164,19 @@ pub(crate) struct Open {
     salt: Bytes,
 }
 
-/// Takes the key for a write, in its transaction, or finds the answer of the write that had it before.
+/// Takes the key for a write in a workspace, or in none, in its transaction, or finds the answer of the write that had it before.
 pub(crate) async fn begin<T: DeserializeOwned>(
     tx: &mut Tx,
     idempotency: Idempotency,
-    principal: PrincipalId,
+    (principal, workspace): (PrincipalId, Option<WorkspaceId>),
     now: Timestamp,
 ) -> Result<Turn<T>> {
     let mut salt = [0; 32];
     random::fill(&mut salt);
     let salt = Bytes::copy_from_slice(&salt);
     let fingerprint = Bytes::copy_from_slice(&idempotency.fingerprint);
-    let taken = db::idempotency::take(tx, principal, idempotency.hash(), fingerprint, salt.clone(), now);
+    let whose = (principal, idempotency.hash());
+    let taken = db::idempotency::take(tx, whose, workspace, fingerprint, salt.clone(), now);
     let Some(done) = taken.await? else {
         // A transaction may run more than once: its last run decides.
         idempotency.replayed.0.store(false, Ordering::Relaxed);
@@ -183,14 +185,33 @@ pub(crate) async fn begin<T: DeserializeOwned>(
     idempotency.answer(&done).map(Turn::Done)
 }
 
-/// Finds the answer that was given under a key, without taking it.
+/// Finds the answer that was given under a key, without taking it. Who has the role no longer in the workspace that it is
+/// about gets none, unless it says nothing: who has left a workspace may hear again that they have.
 pub(crate) async fn done<T: DeserializeOwned>(
     tx: &mut Tx,
     idempotency: &Idempotency,
-    principal: PrincipalId,
+    (actor, role): (&Actor, Role),
+    now: Timestamp,
 ) -> Result<Option<T>> {
-    let done = db::idempotency::get(tx, principal, idempotency.hash()).await?;
-    done.map(|done| idempotency.answer(&done)).transpose()
+    let right = async |tx: &mut Tx, workspace| match workspace {
+        Some(workspace) => db::access::actor_in(tx, actor, workspace, now).await?.needs(workspace, role),
+        None => db::access::actor_now(tx, actor, now).await.map(drop),
+    };
+    let Some(done) = db::idempotency::get(tx, actor.principal, idempotency.hash()).await? else {
+        db::access::actor_now(tx, actor, now).await?;
+        return Ok(None);
+    };
+    match right(tx, done.workspace).await {
+        Ok(()) => idempotency.answer(&done).map(Some),
+        Err(refused) if matches!(refused.kind(), ErrorKind::NotFound | ErrorKind::Denied) => {
+            let answer: serde_json::Value = idempotency.answer(&done)?;
+            if !answer.is_null() {
+                return Ok(None);
+            }
+            serde_json::from_value(answer).map(Some).map_err(Error::corrupt)
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Tells whether a key was taken by a write that is done.
@@ -218,31 +239,30 @@ impl Open {
     }
 }
 
-/// Does `work` once for its key, where it has one: for writes that belong to no workspace. Whether the actor may do
-/// it at all is for the caller to find out before: who may not gets no answer of an earlier request either.
+/// Does `work` once for its key, where it has one: for writes that are no acts of a workspace. Whoever lacks the right, as
+/// the transaction sees it, gets no answer of an earlier request either; `work` has the actor as they are then.
 pub(crate) async fn once<T, F>(
     tx: &mut Tx,
     idempotency: Option<Idempotency>,
-    actor: &Actor,
+    (actor, right): (&Actor, Right),
     clock: &dyn Clock,
     work: F,
 ) -> Result<T>
 where
     T: Serialize + DeserializeOwned,
-    F: AsyncFnOnce(&mut Tx) -> Result<T>,
+    F: AsyncFnOnce(&mut Tx, &Actor) -> Result<T>,
 {
     let now = tx.now(clock).await?;
-    if let Some(key) = actor.key {
-        db::access::ensure_valid_now(tx, key, now).await?;
-    }
-    let open = match idempotency.map(|key| key.within(actor.workspace)) {
+    let actor = db::access::actor_now(tx, actor, now).await?;
+    actor.may(right)?;
+    let open = match idempotency.map(|key| key.within(actor.only())) {
         None => None,
-        Some(idempotency) => match begin(tx, idempotency, actor.principal, now).await? {
+        Some(idempotency) => match begin(tx, idempotency, (actor.principal, right.workspace()), now).await? {
             Turn::Done(answer) => return Ok(answer),
             Turn::Open(open) => Some(open),
         },
     };
-    let answer = work(tx).await?;
+    let answer = work(tx, &actor).await?;
     if let Some(open) = open {
         open.keep(tx, &answer).await?;
     }
@@ -250,23 +270,23 @@ where
 }
 
 impl Engine {
-    /// Returns the answer that was given to this very request before. For verbs that look at something before their act:
+    /// Returns the answer that was given to this very request before, to who has the role still. For verbs that look at something before their act:
     /// what has changed there since is no reason to refuse a repeat.
-    pub(crate) async fn answered<T>(&self, actor: &Actor, premises: &Premises) -> Result<Option<T>>
+    pub(crate) async fn answered<T>(
+        &self,
+        actor: &Actor,
+        premises: &Premises,
+        role: Role,
+    ) -> Result<Option<T>>
     where
         T: DeserializeOwned + Send + 'static,
     {
         let Some(idempotency) = premises.idempotency.clone() else { return Ok(None) };
         let (actor, now) = (actor.clone(), self.now());
-        let idempotency = idempotency.within(actor.workspace);
+        let idempotency = idempotency.within(actor.only());
         let found = self.db().read(move |tx| {
             let (actor, idempotency) = (actor.clone(), idempotency.clone());
-            Box::pin(async move {
-                if let Some(key) = actor.key {
-                    db::access::ensure_valid_now(tx, key, now).await?;
-                }
-                done(tx, &idempotency, actor.principal).await
-            })
+            Box::pin(async move { done(tx, &idempotency, (&actor, role), now).await })
         });
         found.await
     }

@@ -10,14 +10,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use longshore_core::wire::{CreateLink, Disposition, LONGEST_LINK};
+use longshore_core::wire::{CreateLink, Disposition, LONGEST_LINK, Role};
 use longshore_core::{Code, KeyId, NodeId, Timestamp, VersionId, random};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::act::Premises;
-use crate::actor::Actor;
+use crate::actor::{Actor, Right};
 use crate::db;
 use crate::download::Content;
 use crate::engine::Engine;
@@ -164,7 +164,7 @@ impl Engine {
             return Err(Error::new(Code::InvalidBody, detail));
         }
         let key = actor.key.ok_or_else(|| Error::new(Code::KeyMissing, "a link is made with a key"))?;
-        if let Some(answer) = self.answered(actor, &premises).await? {
+        if let Some(answer) = self.answered(actor, &premises, Role::Viewer).await? {
             return Ok(answer);
         }
         let content = self.open_content(actor, file, wanted.version).await?;
@@ -182,21 +182,22 @@ impl Engine {
             expires_at: claims.expires_at,
         };
         let Some(idempotency) = premises.idempotency else { return Ok(link) };
+        let right = Right::In(content.node().workspace_id, Role::Viewer);
         let (actor, clock) = (actor.clone(), self.clock());
         self.db()
             .write(move |tx| {
                 let (actor, clock, link) = (actor.clone(), clock.clone(), link.clone());
                 let idempotency = Some(idempotency.clone());
-                Box::pin(
-                    async move { once(tx, idempotency, &actor, clock.as_ref(), async |_| Ok(link)).await },
-                )
+                Box::pin(async move {
+                    once(tx, idempotency, (&actor, right), clock.as_ref(), async |_, _| Ok(link)).await
+                })
             })
             .await
     }
 
     /// Opens the content that a link leads to, and tells what a browser is to do with it.
     ///
-    /// `LinkExpired` where its time is over, or its key is revoked or over; `LinkNotFound` for what is no link of this
+    /// `LinkExpired` where its time is over, or its key is revoked or over, or its maker deactivated; `LinkNotFound` for what is no link of this
     /// database, and where the file or the version is in the trash or gone.
     pub async fn open_link(&self, token: &LinkToken) -> Result<(Content, Disposition)> {
         let claims = Claims::open(token, self.link_secret().await?).ok_or_else(no_link)?;
@@ -204,7 +205,7 @@ impl Engine {
             return Err(ended());
         }
         let actor = self.actor_of(claims.key).await.map_err(|error| match error.code() {
-            Code::KeyUnknown | Code::KeyRevoked | Code::KeyExpired => ended(),
+            Code::KeyUnknown | Code::KeyRevoked | Code::KeyExpired | Code::PrincipalDeactivated => ended(),
             _ => error,
         })?;
         let content = self.open_content(&actor, claims.file, Some(claims.version)).await;

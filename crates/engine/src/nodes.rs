@@ -45,7 +45,7 @@ pub enum Target {
     Node(NodeId),
 }
 
-fn not_found(id: NodeId) -> Error {
+pub(crate) fn not_found(id: NodeId) -> Error {
     Error::new(Code::NodeNotFound, format!("no folder or file {id}"))
 }
 

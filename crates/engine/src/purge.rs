@@ -312,8 +312,7 @@ impl Engine {
         meant: Meant,
         said: &mut (dyn FnMut(Purged) -> Result<()> + Send),
     ) -> Result<TrashPurged> {
-        actor.needs(Role::Admin)?;
-        self.workspace(actor, workspace).await?;
+        actor.needs(workspace, Role::Admin)?;
         let (mut done, mut after) = (TrashPurged::default(), start());
         loop {
             let from = after.clone();

@@ -103,13 +103,8 @@ fn workspace_of(context: &JobContext) -> std::result::Result<WorkspaceId, JobFai
 
 pub(crate) async fn purge(context: JobContext) -> Handled {
     let (workspace, wanted) = (workspace_of(&context)?, context.payload::<Purge>()?);
-    let actor = Actor {
-        principal: wanted.principal,
-        key: wanted.key,
-        role: Role::Admin,
-        workspace: Some(workspace),
-        request_id: wanted.request_id,
-    };
+    let mut actor = Actor::admin_of(workspace, wanted.principal, wanted.key);
+    actor.request_id = wanted.request_id;
     let (engine, mut said) = (context.engine(), counter(&context));
     let before = Timestamp::from_micros(wanted.asked_at.saturating_add(1));
     let done = match wanted.node {

@@ -146,7 +146,7 @@ fn told(picked: Picked, plan: Plan) -> (Undone, Vec<Goal>) {
 
 async fn run(act: &mut Act<'_>, wanted: UndoActs, most: Bounds) -> Result<Undone> {
     let picked = pick(act.tx, act.log.actor(), act.log.workspace(), &wanted, most.events).await?;
-    if picked.actor != act.actor().principal && act.actor().role < Role::Admin {
+    if picked.actor != act.actor().principal && act.actor().role_in(act.log.workspace()) < Some(Role::Admin) {
         return Err(Error::new(Code::Forbidden, "to undo what others did takes an admin"));
     }
     let plan = plan(act.tx, picked, most.nodes).await?;

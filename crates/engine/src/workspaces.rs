@@ -5,7 +5,7 @@ use longshore_core::{Clock, Code, Name, WorkspaceId, WorkspacePath};
 use serde_json::json;
 
 use crate::act::{Ask, Premises, Scope};
-use crate::actor::Actor;
+use crate::actor::{Actor, Right};
 use crate::db::events::{Change, Log};
 use crate::db::nodes::NodeRow;
 use crate::db::{self, Tx};
@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::idempotency::{Idempotency, once};
 use crate::listing::PageRequest;
+use crate::members::ensure_room;
 
 pub(crate) fn not_found(id: WorkspaceId) -> Error {
     Error::new(Code::WorkspaceNotFound, format!("no workspace {id}"))
@@ -37,7 +38,7 @@ fn check_settings(settings: &UpdateSettings) -> Result<()> {
     Ok(())
 }
 
-/// Writes a workspace, its root folder and its first event.
+/// Writes a workspace, its owner, its root folder and its first event.
 pub(crate) async fn insert_workspace(
     tx: &mut Tx,
     actor: &Actor,
@@ -57,6 +58,7 @@ pub(crate) async fn insert_workspace(
         settings: WorkspaceSettings::default(),
     };
     db::workspaces::insert(tx, &workspace).await?;
+    db::members::insert(tx, (id, actor.principal), Role::Owner, actor.principal, now).await?;
     db::nodes::insert(tx, &root).await?;
     let mut log = Log::open(tx, id, actor.clone(), clock).await?;
     let change = Change::of("workspace.created", &root, &WorkspacePath::default()).with("name", json!(name));
@@ -65,77 +67,86 @@ pub(crate) async fn insert_workspace(
 }
 
 impl Engine {
-    /// Makes a workspace.
+    /// Makes a workspace; its maker owns it.
     pub async fn create_workspace(
         &self,
         actor: &Actor,
         name: Name,
         idempotency: Option<Idempotency>,
     ) -> Result<Workspace> {
-        actor.needs(Role::Admin)?;
-        if actor.workspace.is_some() {
-            return Err(Error::new(Code::Forbidden, "this key reaches one workspace and makes no others"));
-        }
-        let (clock, actor) = (self.clock(), actor.clone());
-        self.db()
+        let right = Right::Everywhere(Role::Admin);
+        actor.may(right)?;
+        let (clock, actor, maker) = (self.clock(), actor.clone(), actor.principal);
+        let made = self
+            .db()
             .write(move |tx| {
                 let (clock, actor, name) = (clock.clone(), actor.clone(), name.clone());
                 let idempotency = idempotency.clone();
                 Box::pin(async move {
                     let clock = clock.as_ref();
-                    once(tx, idempotency, &actor, clock, async |tx| {
+                    once(tx, idempotency, (&actor, right), clock, async |tx, actor| {
+                        ensure_room(tx, actor.principal).await?;
                         if db::workspaces::by_name(tx, name.as_str()).await?.is_some() {
                             return Err(exists(&name));
                         }
-                        insert_workspace(tx, &actor, &name, clock).await
+                        insert_workspace(tx, actor, &name, clock).await
                     })
                     .await
                 })
             })
-            .await
+            .await?;
+        self.keys().forget_principal(maker);
+        Ok(made)
     }
 
     /// Returns a workspace that the actor reaches.
     pub async fn workspace(&self, actor: &Actor, id: WorkspaceId) -> Result<Workspace> {
-        if !actor.reaches(id) {
-            return Err(not_found(id));
-        }
+        actor.needs(id, Role::Viewer)?;
         let found = self.db().read(move |tx| Box::pin(async move { db::workspaces::get(tx, id).await }));
         found.await?.ok_or_else(|| not_found(id))
     }
 
-    /// Returns the key's own workspace, or the only one there is.
+    /// Returns the key's own workspace, or the only one that is reached.
     ///
     /// Of several none is guessed: a key that reaches all would write into another one than before as soon as
     /// somebody makes a second.
     pub async fn current_workspace(&self, actor: &Actor) -> Result<Workspace> {
-        if let Some(own) = actor.workspace {
+        if let Some(own) = actor.only() {
             return self.workspace(actor, own).await;
         }
-        let some = self.db().read(move |tx| Box::pin(async move { db::workspaces::list(tx, "", 2).await }));
-        let mut some = some.await?.into_iter();
+        let mut some = self.reached(actor, String::new(), 2).await?.into_iter();
         let none = |detail| Error::new(Code::WorkspaceNotFound, detail);
         match (some.next(), some.next()) {
             (Some(only), None) => Ok(only),
             (Some(_), Some(_)) => Err(none("the key reaches several workspaces: name one of them")),
-            (None, _) => Err(none("there is no workspace yet")),
+            (None, _) => Err(none("the key reaches no workspace")),
         }
     }
 
     /// Lists the workspaces that the actor reaches, oldest first.
     pub async fn list_workspaces(&self, actor: &Actor, page: PageRequest) -> Result<Page<Workspace>> {
-        if let Some(own) = actor.workspace {
-            return Ok(Page { items: vec![self.workspace(actor, own).await?], next_cursor: None });
+        let after = page.after()?;
+        if let Some(own) = actor.only() {
+            let items = if actor.reaches(own) { vec![self.workspace(actor, own).await?] } else { Vec::new() };
+            return Ok(Page { items, next_cursor: None });
         }
-        let (limit, after) = (page.limit(), page.after()?);
-        let items = self
-            .db()
-            .read(move |tx| {
-                let after = after.clone();
-                Box::pin(async move { db::workspaces::list(tx, &after, limit).await })
-            })
-            .await?;
+        let items = self.reached(actor, after, page.limit()).await?;
         page.answer(items, |workspace| workspace.id.to_string())
+    }
+
+    /// Lists what a key reaches that is not narrowed to one workspace.
+    async fn reached(&self, actor: &Actor, after: String, limit: u32) -> Result<Vec<Workspace>> {
+        let member = actor.role_everywhere().is_none().then_some(actor.principal);
+        let found = self.db().read(move |tx| {
+            let after = after.clone();
+            Box::pin(async move {
+                match member {
+                    Some(principal) => db::workspaces::of_member(tx, principal, &after, limit).await,
+                    None => db::workspaces::list(tx, &after, limit).await,
+                }
+            })
+        });
+        found.await
     }
 
     /// Renames a workspace, or changes its rules, as one act.

@@ -5,6 +5,7 @@
 //!
 //! - [`Config`] says what a server is like; [`Server`] opens one and serves; [`Worker`] runs jobs without serving.
 //! - [`http`] is the HTTP API: its `mod.rs` is the table of contents.
+//! - [`rights`] says what each route needs of who calls it.
 //! - `throttle` counts who comes too often.
 //! - `problem` is the one map from error codes to HTTP answers.
 
@@ -19,6 +20,7 @@ mod listener;
 pub mod log;
 mod measures;
 mod problem;
+pub mod rights;
 mod server;
 mod stall;
 mod throttle;

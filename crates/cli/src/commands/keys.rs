@@ -48,8 +48,10 @@ pub(crate) enum Level {
     /// Reads and writes
     #[default]
     Editor,
-    /// Also manages keys and workspaces
+    /// Also manages keys, members and rules
     Admin,
+    /// Also does what only the owner of a workspace may
+    Owner,
 }
 
 impl From<Level> for Role {
@@ -58,6 +60,7 @@ impl From<Level> for Role {
             Level::Viewer => Self::Viewer,
             Level::Editor => Self::Editor,
             Level::Admin => Self::Admin,
+            Level::Owner => Self::Owner,
         }
     }
 }
@@ -128,20 +131,11 @@ fn list(keys: Vec<Key>, output: Output) -> std::io::Result<()> {
             key.id.to_string(),
             key.name.clone(),
             key.principal.name.clone(),
-            role(key.role).to_owned(),
+            key.role.to_string(),
             or_dash(key.workspace_id),
             or_dash(key.expires_at.map(time)),
             state.to_owned(),
         ]
     });
     output.line(&columns(["ID", "NAME", "WHO", "ROLE", "ONLY", "EXPIRES", "STATE"], &[], rows))
-}
-
-/// Returns the word for a role.
-pub(super) const fn role(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::Editor => "editor",
-        Role::Admin => "admin",
-    }
 }

@@ -4,7 +4,6 @@ use clap::Args;
 use longshore::{Key, Status as Server, Workspace};
 use serde::Serialize;
 
-use super::keys::role;
 use crate::failure::Exit;
 use crate::output::{Output, time};
 use crate::session::Session;
@@ -52,7 +51,10 @@ fn describe(found: &Found<'_>) -> String {
         format!("server     {url}, version {}, up since {}", server.version, time(server.started_at)),
         format!("keeps      {} database, {} store", server.database, server.store),
         format!("profile    {}", profile.unwrap_or("-")),
-        format!("key        {} ({}), {} as {}", key.name, key.id, role(key.role), key.principal.name),
+        format!(
+            "key        {} ({}), {} as {} ({})",
+            key.name, key.id, key.role, key.principal.name, key.principal.id
+        ),
         format!("workspace  {workspace}"),
     ]
     .join("\n")

@@ -113,3 +113,41 @@ fn events_are_shown_and_followed() {
     assert_eq!(next()["type"], "node.trashed");
     crate::run::end(&mut child);
 }
+
+#[test]
+fn members_are_set_listed_and_removed() {
+    let server = Server::start();
+    let made = server.json(&["principals", "create", "Ada"]);
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(server.json(&["members", "set", id, "editor"])["role"], "editor");
+    let listed = server.ok(&["members", "list"]);
+    assert!(listed.starts_with("ID"), "{listed}");
+    assert!(listed.lines().any(|line| line.contains("Ada") && line.contains("editor")), "{listed}");
+    assert_eq!(server.json(&["members", "list"])["items"].as_array().unwrap().len(), 2);
+    server.run(&["members", "set", id, "owner"]).exits(5);
+    server.run(&["members", "set", "nobody", "viewer"]).exits(8);
+    server.ok(&["members", "rm", id]);
+    let ended = server.run(&["members", "rm", id]).exits(4);
+    assert!(ended.stderr.contains("hint: `longshore members list`"), "{}", ended.stderr);
+    server.ok(&["principals", "rename", id, "Eve"]);
+    assert!(server.ok(&["principals", "show", id]).contains("Eve"));
+}
+
+#[test]
+fn who_is_deactivated_is_refused() {
+    let server = Server::start();
+    let made = server.json(&["keys", "create", "robot", "--agent", "Robbie", "--only", "default"]);
+    let secret = made["secret"].as_str().unwrap();
+    let list = || {
+        let mut command = server.command();
+        command.env("LONGSHORE_API_KEY", secret);
+        run(command, &["--json", "members", "list"])
+    };
+    list().exits(0);
+    let id = made["principal"]["id"].as_str().unwrap();
+    assert!(server.ok(&["principals", "deactivate", id]).contains("deactivated"));
+    assert_eq!(list().exits(6).error()["code"], "principal_deactivated");
+    assert!(server.ok(&["principals", "list"]).contains("deactivated"));
+    server.ok(&["principals", "reactivate", id]);
+    list().exits(0);
+}

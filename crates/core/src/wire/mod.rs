@@ -23,7 +23,10 @@ use serde::{Deserialize, Serialize};
 use crate::id::{LockId, VersionId};
 use crate::time::Timestamp;
 
-pub use access::{CreateKey, Key, Me, NewKey, Principal, PrincipalKind, Role};
+pub use access::{
+    CreateKey, CreatePrincipal, Key, Me, Member, NewKey, Principal, PrincipalKind, Role, SetMember,
+    UpdatePrincipal,
+};
 pub use batch::{
     BATCH_ITEM_BYTES, BATCH_LINE_BYTES, BATCH_MEDIA_TYPE, BATCH_READ_ITEMS, BatchContent, BatchItem,
     BatchResult, ReadBatch, ReadBatchItem,

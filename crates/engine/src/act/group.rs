@@ -13,8 +13,8 @@ use crate::actor::Actor;
 use crate::db::events::Log;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::hooks;
 use crate::idempotency::{self, Idempotency, Turn};
-use crate::{hooks, workspaces};
 
 /// Who asks for a group of acts, on which workspace, under which locks.
 #[derive(Clone, Debug)]
@@ -52,10 +52,7 @@ impl Engine {
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
         F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T> + Copy + Send + Sync + 'static,
     {
-        ask.actor.needs(Role::Editor)?;
-        if !ask.actor.reaches(ask.workspace) {
-            return Err(workspaces::not_found(ask.workspace));
-        }
+        ask.actor.needs(ask.workspace, Role::Editor)?;
         let (clock, shared) = (self.clock(), Arc::new((ask, members)));
         self.db()
             .write(move |tx| {
@@ -63,6 +60,7 @@ impl Engine {
                 Box::pin(async move {
                     let (ask, members) = &*shared;
                     let log = Log::open(tx, ask.workspace, ask.actor.clone(), clock.as_ref()).await?;
+                    log.actor().needs(ask.workspace, Role::Editor)?;
                     let mut act = Act {
                         tx,
                         log,
@@ -167,9 +165,9 @@ where
     let open = match member.idempotency.clone() {
         None => None,
         Some(idempotency) => {
-            let (principal, within) = (act.actor().principal, act.actor().workspace);
+            let (whose, within) = ((act.actor().principal, Some(act.log.workspace())), act.actor().only());
             let now = act.now();
-            match idempotency::begin(act.tx, idempotency.within(within), principal, now).await? {
+            match idempotency::begin(act.tx, idempotency.within(within), whose, now).await? {
                 Turn::Open(open) => Some(open),
                 Turn::Done(answer) => return Ok((answer, true)),
             }

@@ -1,11 +1,13 @@
 //! Rows of principals and keys.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use longshore_core::wire::{Key, Principal, PrincipalKind, Role};
-use longshore_core::{KeyId, Timestamp, WorkspaceId};
+use longshore_core::{Code, KeyId, PrincipalId, Timestamp, WorkspaceId};
 
 use super::{Row, Tx};
-use crate::actor::ensure_valid;
+use crate::actor::{Actor, Ends, Memberships, Rights};
 use crate::error::{Error, Result};
 
 const fn kind_text(kind: PrincipalKind) -> &'static str {
@@ -15,21 +17,42 @@ const fn kind_text(kind: PrincipalKind) -> &'static str {
     }
 }
 
-pub(super) const fn role_text(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::Editor => "editor",
-        Role::Admin => "admin",
-    }
-}
+const ROLES: [Role; 4] = [Role::Viewer, Role::Editor, Role::Admin, Role::Owner];
 
 pub(super) fn role(text: &str) -> Result<Role> {
-    match text {
-        "viewer" => Ok(Role::Viewer),
-        "editor" => Ok(Role::Editor),
-        "admin" => Ok(Role::Admin),
-        other => Err(Error::corrupt(format_args!("role {other:?}"))),
-    }
+    let known = ROLES.into_iter().find(|role| role.as_str() == text);
+    known.ok_or_else(|| Error::corrupt(format_args!("role {text:?}")))
+}
+
+fn opt_role(row: &Row, column: usize) -> Result<Option<Role>> {
+    row.opt_text(column)?.map(role).transpose()
+}
+
+/// Reads a principal whose columns begin at one: id, kind, name, everywhere, `deactivated_at`.
+pub(super) fn read_principal(row: &Row, first: usize) -> Result<Principal> {
+    Ok(Principal {
+        id: row.parse(first)?,
+        kind: match row.text(first + 1)? {
+            "person" => PrincipalKind::Person,
+            "agent" => PrincipalKind::Agent,
+            other => return Err(Error::corrupt(format_args!("principal kind {other:?}"))),
+        },
+        name: row.text(first + 2)?.to_owned(),
+        everywhere: opt_role(row, first + 3)?,
+        deactivated_at: row.opt_time(first + 4)?,
+    })
+}
+
+macro_rules! select_keys {
+    ($more:literal, $rest:literal) => {
+        concat!(
+            "SELECT k.id, k.name, k.role, k.workspace_id, k.created_at, k.expires_at, k.revoked_at,
+                    p.id, p.kind, p.name, p.everywhere, p.deactivated_at ",
+            $more,
+            " FROM keys k JOIN principals p ON p.id = k.principal_id ",
+            $rest
+        )
+    };
 }
 
 fn read(row: &Row) -> Result<Key> {
@@ -41,24 +64,72 @@ fn read(row: &Row) -> Result<Key> {
         created_at: row.time(4)?,
         expires_at: row.opt_time(5)?,
         revoked_at: row.opt_time(6)?,
-        principal: Principal {
-            id: row.parse(7)?,
-            kind: match row.text(8)? {
-                "person" => PrincipalKind::Person,
-                "agent" => PrincipalKind::Agent,
-                other => return Err(Error::corrupt(format_args!("principal kind {other:?}"))),
-            },
-            name: row.text(9)?.to_owned(),
-        },
+        principal: read_principal(row, 7)?,
     })
+}
+
+/// Reads memberships that a query has put together: `ws_… role` with commas between.
+fn read_memberships(text: Option<&str>) -> Result<Memberships> {
+    let mut memberships = Memberships::new();
+    for one in text.into_iter().flat_map(|text| text.split(',')) {
+        let (workspace, own) = one.split_once(' ').ok_or_else(|| Error::corrupt("a membership"))?;
+        memberships.insert(workspace.parse().map_err(Error::corrupt)?, role(own)?);
+    }
+    Ok(memberships)
 }
 
 pub(crate) async fn insert_principal(tx: &mut Tx, principal: &Principal, now: Timestamp) -> Result<()> {
     tx.execute(
-        "INSERT INTO principals (id, kind, name, created_at) VALUES ($1, $2, $3, $4)",
-        &[principal.id.into(), kind_text(principal.kind).into(), principal.name.as_str().into(), now.into()],
+        "INSERT INTO principals (id, kind, name, created_at, everywhere) VALUES ($1, $2, $3, $4, $5)",
+        &[
+            principal.id.into(),
+            kind_text(principal.kind).into(),
+            principal.name.as_str().into(),
+            now.into(),
+            principal.everywhere.map(Role::as_str).into(),
+        ],
     )
     .await?;
+    Ok(())
+}
+
+/// Returns a principal.
+pub(crate) async fn principal(tx: &mut Tx, id: PrincipalId) -> Result<Option<Principal>> {
+    let row = tx
+        .query_opt(
+            "SELECT id, kind, name, everywhere, deactivated_at FROM principals WHERE id = $1",
+            &[id.into()],
+        )
+        .await?;
+    row.map(|row| read_principal(&row, 0)).transpose()
+}
+
+/// Lists principals by id, which is by age.
+pub(crate) async fn principals(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<Principal>> {
+    let rows = tx
+        .query(
+            "SELECT id, kind, name, everywhere, deactivated_at FROM principals
+             WHERE id > $1 ORDER BY id LIMIT $2",
+            &[after.into(), limit.into()],
+        )
+        .await?;
+    rows.iter().map(|row| read_principal(row, 0)).collect()
+}
+
+/// Has those who change principals follow each other, until this transaction has ended.
+pub(crate) async fn take_principals(tx: &mut Tx) -> Result<()> {
+    tx.execute("UPDATE instance SET created_at = created_at", &[]).await?;
+    Ok(())
+}
+
+pub(crate) async fn rename(tx: &mut Tx, id: PrincipalId, name: &str) -> Result<()> {
+    tx.execute("UPDATE principals SET name = $1 WHERE id = $2", &[name.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// Says since when a principal may do nothing.
+pub(crate) async fn set_deactivated(tx: &mut Tx, id: PrincipalId, at: Option<Timestamp>) -> Result<()> {
+    tx.execute("UPDATE principals SET deactivated_at = $1 WHERE id = $2", &[at.into(), id.into()]).await?;
     Ok(())
 }
 
@@ -70,7 +141,7 @@ pub(crate) async fn insert_key(tx: &mut Tx, key: &Key, secret_hash: Bytes) -> Re
             key.id.into(),
             key.name.as_str().into(),
             key.principal.id.into(),
-            role_text(key.role).into(),
+            key.role.as_str().into(),
             key.workspace_id.into(),
             secret_hash.into(),
             key.created_at.into(),
@@ -82,35 +153,114 @@ pub(crate) async fn insert_key(tx: &mut Tx, key: &Key, secret_hash: Bytes) -> Re
     Ok(())
 }
 
-/// Returns a key and the hash of its secret.
-pub(crate) async fn key_with_hash(tx: &mut Tx, id: KeyId) -> Result<Option<(Key, Bytes)>> {
+/// A key with what is known of it.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownKey {
+    pub(crate) key: Key,
+    pub(crate) secret_hash: Bytes,
+    /// Shared: each request has them.
+    pub(crate) rights: Arc<Rights>,
+}
+
+impl KnownKey {
+    /// Refuses a key that is over.
+    pub(crate) fn ensure_valid(&self, now: Timestamp) -> Result<()> {
+        let Key { revoked_at, expires_at, principal, .. } = &self.key;
+        let deactivated_at = principal.deactivated_at;
+        Ends { revoked_at: *revoked_at, expires_at: *expires_at, deactivated_at }.ensure_valid(now)
+    }
+
+    /// Returns who acts with it.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::new(self.key.principal.id, Some(self.key.id), Arc::clone(&self.rights))
+    }
+}
+
+/// Returns a key with what its principal may do: all in one query, as every request asks it.
+pub(crate) async fn known_key(tx: &mut Tx, id: KeyId) -> Result<Option<KnownKey>> {
     let row = tx
         .query_opt(
-            "SELECT k.id, k.name, k.role, k.workspace_id, k.created_at, k.expires_at, k.revoked_at,
-                    p.id, p.kind, p.name, k.secret_hash
-             FROM keys k JOIN principals p ON p.id = k.principal_id WHERE k.id = $1",
+            select_keys!(
+                ", k.secret_hash,
+                 (SELECT string_agg(m.workspace_id || ' ' || m.role, ',') FROM members m
+                  WHERE m.principal_id = k.principal_id
+                    AND (k.workspace_id IS NULL OR m.workspace_id = k.workspace_id))",
+                "WHERE k.id = $1"
+            ),
             &[id.into()],
         )
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let hash = row.opt_bytes(10)?.ok_or_else(|| Error::corrupt("a key without a hash"))?;
-    Ok(Some((read(&row)?, hash)))
+    let key = read(&row)?;
+    let rights = Rights {
+        cap: key.role,
+        only: key.workspace_id,
+        everywhere: key.principal.everywhere,
+        memberships: read_memberships(row.opt_text(13)?)?,
+    };
+    let secret_hash = row.opt_bytes(12)?.ok_or_else(|| Error::corrupt("a key without a hash"))?;
+    Ok(Some(KnownKey { key, secret_hash, rights: Arc::new(rights) }))
 }
 
-/// Lists keys by id, which is by age: all, or those of one workspace.
-pub(crate) async fn keys(
+fn unknown() -> Error {
+    Error::new(Code::KeyUnknown, "no such key")
+}
+
+/// Returns an actor with all that they may do as the transaction sees it; refuses a key that is over.
+pub(crate) async fn actor_now(tx: &mut Tx, actor: &Actor, now: Timestamp) -> Result<Actor> {
+    let Some(key) = actor.key else { return Ok(actor.clone()) };
+    let known = known_key(tx, key).await?.ok_or_else(unknown)?;
+    known.ensure_valid(now)?;
+    Ok(actor.with_rights(known.rights))
+}
+
+/// Returns an actor with what they may do in one workspace as the transaction sees it; refuses a key that is over. Of
+/// other workspaces it knows nothing.
+pub(crate) async fn actor_in(
     tx: &mut Tx,
-    workspace: Option<WorkspaceId>,
-    after: &str,
-    limit: u32,
-) -> Result<Vec<Key>> {
+    actor: &Actor,
+    workspace: WorkspaceId,
+    now: Timestamp,
+) -> Result<Actor> {
+    let Some(key) = actor.key else { return Ok(actor.clone()) };
+    let row = tx
+        .query_opt(
+            "SELECT k.revoked_at, k.expires_at, p.deactivated_at, k.role, k.workspace_id, p.everywhere, m.role
+             FROM keys k JOIN principals p ON p.id = k.principal_id
+             LEFT JOIN members m ON m.principal_id = p.id AND m.workspace_id = $2
+             WHERE k.id = $1",
+            &[key.into(), workspace.into()],
+        )
+        .await?;
+    let row = row.ok_or_else(unknown)?;
+    let ends =
+        Ends { revoked_at: row.opt_time(0)?, expires_at: row.opt_time(1)?, deactivated_at: row.opt_time(2)? };
+    ends.ensure_valid(now)?;
+    let own = opt_role(&row, 6)?;
+    Ok(actor.with_rights(Arc::new(Rights {
+        cap: role(row.text(3)?)?,
+        only: row.opt_parse(4)?,
+        everywhere: opt_role(&row, 5)?,
+        memberships: own.map(|own| (workspace, own)).into_iter().collect(),
+    })))
+}
+
+/// Lists keys by id, which is by age, for who is an admin somewhere: for one of the server all; for another those of the
+/// workspaces that they are an admin of, and their own. A narrowed key sees those of its workspace.
+pub(crate) async fn keys(tx: &mut Tx, actor: &Actor, after: &str, limit: u32) -> Result<Vec<Key>> {
+    let widest = actor.only().map_or_else(|| actor.role_everywhere(), |own| actor.role_in(own));
+    let all = widest >= Some(Role::Admin);
     let rows = tx
         .query(
-            "SELECT k.id, k.name, k.role, k.workspace_id, k.created_at, k.expires_at, k.revoked_at,
-                    p.id, p.kind, p.name
-             FROM keys k JOIN principals p ON p.id = k.principal_id
-             WHERE k.id > $1 AND (CAST($3 AS TEXT) IS NULL OR k.workspace_id = $3) ORDER BY k.id LIMIT $2",
-            &[after.into(), limit.into(), workspace.into()],
+            select_keys!(
+                "",
+                "WHERE k.id > $1 AND (CAST($3 AS TEXT) IS NULL OR k.workspace_id = $3)
+                   AND (CAST($4 AS BIGINT) = 1 OR k.principal_id = $5
+                        OR EXISTS (SELECT 1 FROM members m WHERE m.principal_id = $5
+                                   AND m.workspace_id = k.workspace_id AND m.role IN ('admin', 'owner')))
+                 ORDER BY k.id LIMIT $2"
+            ),
+            &[after.into(), limit.into(), actor.only().into(), i64::from(all).into(), actor.principal.into()],
         )
         .await?;
     rows.iter().map(read).collect()
@@ -124,12 +274,4 @@ pub(crate) async fn revoke_key(tx: &mut Tx, id: KeyId, now: Timestamp) -> Result
     )
     .await?;
     Ok(())
-}
-
-/// Refuses a key that is revoked or over as the transaction sees it. A first start's key is not written yet.
-pub(crate) async fn ensure_valid_now(tx: &mut Tx, id: KeyId, now: Timestamp) -> Result<()> {
-    match tx.query_opt("SELECT revoked_at, expires_at FROM keys WHERE id = $1", &[id.into()]).await? {
-        Some(row) => ensure_valid(row.opt_time(0)?, row.opt_time(1)?, now),
-        None => Ok(()),
-    }
 }

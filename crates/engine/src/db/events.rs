@@ -148,7 +148,7 @@ pub(crate) struct Log {
 impl Log {
     /// Takes the workspace for this transaction: its first statement, so that all that follows sees the
     /// workspace as the write before it left it. A key that was revoked while its request was under way writes
-    /// nothing any more.
+    /// nothing any more, and its actor may from here on what the database says now.
     pub(crate) async fn open(
         tx: &mut Tx,
         workspace: WorkspaceId,
@@ -158,9 +158,7 @@ impl Log {
         let taken = workspaces::take(tx, workspace, clock)
             .await?
             .ok_or_else(|| Error::new(Code::WorkspaceNotFound, format!("no workspace {workspace}")))?;
-        if let Some(key) = actor.key {
-            super::access::ensure_valid_now(tx, key, taken.now).await?;
-        }
+        let actor = super::access::actor_in(tx, &actor, workspace, taken.now).await?;
         Ok(Self {
             workspace,
             actor,

@@ -1,7 +1,7 @@
 //! Rows of writes that named an idempotency key.
 
 use bytes::Bytes;
-use longshore_core::{PrincipalId, Timestamp};
+use longshore_core::{PrincipalId, Timestamp, WorkspaceId};
 
 use super::Tx;
 use crate::error::Result;
@@ -9,6 +9,8 @@ use crate::error::Result;
 /// A write that was done under a key before.
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
+    /// The workspace that it was written to, where it is known of one.
+    pub(crate) workspace: Option<WorkspaceId>,
     pub(crate) fingerprint: Bytes,
     pub(crate) salt: Bytes,
     /// Nothing where the write is under way in this very transaction.
@@ -20,17 +22,24 @@ pub(crate) struct Done {
 /// On PostgreSQL a second request with the same key waits here until the first one's transaction has ended.
 pub(crate) async fn take(
     tx: &mut Tx,
-    principal: PrincipalId,
-    key_hash: Bytes,
+    (principal, key_hash): (PrincipalId, Bytes),
+    workspace: Option<WorkspaceId>,
     fingerprint: Bytes,
     salt: Bytes,
     now: Timestamp,
 ) -> Result<Option<Done>> {
     let taken = tx
         .execute(
-            "INSERT INTO idempotency (principal_id, key_hash, fingerprint, salt, created_at)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (principal_id, key_hash) DO NOTHING",
-            &[principal.into(), key_hash.clone().into(), fingerprint.into(), salt.into(), now.into()],
+            "INSERT INTO idempotency (principal_id, key_hash, fingerprint, salt, created_at, workspace_id)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (principal_id, key_hash) DO NOTHING",
+            &[
+                principal.into(),
+                key_hash.clone().into(),
+                fingerprint.into(),
+                salt.into(),
+                now.into(),
+                workspace.into(),
+            ],
         )
         .await?;
     if taken == 1 {
@@ -43,7 +52,8 @@ pub(crate) async fn take(
 pub(crate) async fn get(tx: &mut Tx, principal: PrincipalId, key_hash: Bytes) -> Result<Option<Done>> {
     let row = tx
         .query_opt(
-            "SELECT fingerprint, salt, sealed FROM idempotency WHERE principal_id = $1 AND key_hash = $2",
+            "SELECT fingerprint, salt, sealed, workspace_id FROM idempotency
+             WHERE principal_id = $1 AND key_hash = $2",
             &[principal.into(), key_hash.into()],
         )
         .await?;
@@ -52,6 +62,7 @@ pub(crate) async fn get(tx: &mut Tx, principal: PrincipalId, key_hash: Bytes) ->
             fingerprint: row.opt_bytes(0)?.unwrap_or_default(),
             salt: row.opt_bytes(1)?.unwrap_or_default(),
             sealed: row.opt_bytes(2)?,
+            workspace: row.opt_parse(3)?,
         })
     })
     .transpose()

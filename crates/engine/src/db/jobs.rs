@@ -6,7 +6,7 @@ mod lanes;
 use longshore_core::wire::{Job, JobError, JobProgress, JobState, Role};
 use longshore_core::{JobId, PrincipalId, Timestamp, WorkspaceId};
 
-use super::access::{role, role_text};
+use super::access::role;
 use super::{Row, Tx};
 use crate::error::{Error, Result};
 
@@ -104,7 +104,7 @@ pub(crate) async fn insert(tx: &mut Tx, job: &JobRow) -> Result<bool> {
                 job.run_at.into(),
                 job.created_at.into(),
                 job.created_by.into(),
-                role_text(job.steered_by).into(),
+                job.steered_by.as_str().into(),
             ],
         )
         .await?;
@@ -152,6 +152,8 @@ pub(crate) async fn steered_by(tx: &mut Tx, id: JobId) -> Result<Option<Role>> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
     pub(crate) workspace: Option<WorkspaceId>,
+    /// Where no workspace is named: of which principal's workspaces alone.
+    pub(crate) member: Option<PrincipalId>,
     /// Whether those of the server itself are wanted too.
     pub(crate) system: bool,
     pub(crate) state: Option<JobState>,
@@ -169,6 +171,9 @@ pub(crate) async fn list(tx: &mut Tx, wanted: &Wanted, before: &str, limit: u32)
             select_jobs!(
                 "WHERE id < $1 AND (CAST($2 AS TEXT) IS NULL OR workspace_id = $2)
                    AND (CAST($3 AS BIGINT) = 1 OR workspace_id IS NOT NULL)
+                   AND (CAST($7 AS TEXT) IS NULL OR CAST($2 AS TEXT) IS NOT NULL OR workspace_id IS NULL
+                        OR EXISTS (SELECT 1 FROM members m
+                                   WHERE m.principal_id = $7 AND m.workspace_id = jobs.workspace_id))
                    AND (CAST($4 AS TEXT) IS NULL OR state = $4) AND (CAST($5 AS TEXT) IS NULL OR kind = $5)
                  ORDER BY id DESC LIMIT $6"
             ),
@@ -179,6 +184,7 @@ pub(crate) async fn list(tx: &mut Tx, wanted: &Wanted, before: &str, limit: u32)
                 wanted.state.map(JobState::as_str).into(),
                 wanted.kind.as_deref().into(),
                 limit.into(),
+                wanted.member.into(),
             ],
         )
         .await?;

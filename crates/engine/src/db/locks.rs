@@ -127,6 +127,18 @@ pub(crate) async fn live(
     rows.iter().map(read).collect()
 }
 
+/// Returns the next workspace, by id, in which a principal has locks that nobody has ended.
+pub(crate) async fn next_of(tx: &mut Tx, principal: PrincipalId, after: &str) -> Result<Option<WorkspaceId>> {
+    let row = tx
+        .query_opt(
+            "SELECT workspace_id FROM locks WHERE principal_id = $1 AND ended_at IS NULL AND workspace_id > $2
+             ORDER BY workspace_id LIMIT 1",
+            &[principal.into(), after.into()],
+        )
+        .await?;
+    row.map(|row| row.parse(0)).transpose()
+}
+
 /// Counts the locks of a workspace that hold, up to a limit.
 pub(crate) async fn count(tx: &mut Tx, workspace: WorkspaceId, now: Timestamp, limit: u32) -> Result<u64> {
     let row = tx

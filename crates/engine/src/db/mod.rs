@@ -20,6 +20,7 @@ pub(crate) mod idempotency;
 pub(crate) mod instance;
 pub(crate) mod jobs;
 pub(crate) mod locks;
+pub(crate) mod members;
 mod migrate;
 mod news;
 pub(crate) mod nodes;

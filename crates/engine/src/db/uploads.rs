@@ -5,6 +5,7 @@ use longshore_core::{Algorithm, Digest, PrincipalId, Timestamp, UploadId, Worksp
 use sha2::{Digest as _, Sha256};
 
 use super::{Row, Tx, pieces};
+use crate::actor::Actor;
 use crate::error::{Error, Result};
 
 /// What an upload is for.
@@ -127,15 +128,18 @@ pub(crate) async fn get(tx: &mut Tx, id: UploadId) -> Result<Option<UploadRow>> 
     row.as_ref().map(read).transpose()
 }
 
-/// Lists the uploads of a principal that are not finished and not over, by their ids, after one on: of all workspaces, or of
-/// one, and parts.
+/// Lists the uploads of a principal that are not finished and not over, by their ids, after one on: of the workspaces that
+/// are reached, and parts.
 pub(crate) async fn open(
     tx: &mut Tx,
-    (principal, workspace): (PrincipalId, Option<WorkspaceId>),
+    actor: &Actor,
     now: Timestamp,
     after: &str,
     limit: u32,
 ) -> Result<Vec<UploadRow>> {
+    // A narrowed key is asked for its one workspace, which it reaches or has nothing here.
+    let is_everywhere =
+        actor.only().map_or_else(|| actor.role_everywhere().is_some(), |own| actor.reaches(own));
     let rows = tx
         .query(
             concat!(
@@ -143,9 +147,19 @@ pub(crate) async fn open(
                 columns!(),
                 " FROM uploads WHERE principal_id = $1 AND id > $2 AND state <> 'finished' AND expires_at > $3
                   AND (CAST($4 AS TEXT) IS NULL OR workspace_id IS NULL OR workspace_id = $4)
+                  AND (CAST($6 AS BIGINT) = 1 OR workspace_id IS NULL
+                       OR EXISTS (SELECT 1 FROM members m
+                                  WHERE m.principal_id = $1 AND m.workspace_id = uploads.workspace_id))
                   ORDER BY id LIMIT $5"
             ),
-            &[principal.into(), after.into(), now.into(), workspace.into(), limit.into()],
+            &[
+                actor.principal.into(),
+                after.into(),
+                now.into(),
+                actor.only().into(),
+                limit.into(),
+                i64::from(is_everywhere).into(),
+            ],
         )
         .await?;
     rows.iter().map(read).collect()

@@ -72,6 +72,16 @@ pub(crate) async fn delete(tx: &mut Tx, ticket: WaitTicket) -> Result<()> {
     Ok(())
 }
 
+/// Takes a principal out of a workspace's queues.
+pub(crate) async fn delete_of(tx: &mut Tx, workspace: WorkspaceId, principal: PrincipalId) -> Result<()> {
+    tx.execute(
+        "DELETE FROM lock_waiters WHERE workspace_id = $1 AND principal_id = $2",
+        &[workspace.into(), principal.into()],
+    )
+    .await?;
+    Ok(())
+}
+
 /// Takes those out of a workspace's queues who have not asked since a time.
 pub(crate) async fn forget(tx: &mut Tx, workspace: WorkspaceId, before: Timestamp) -> Result<()> {
     tx.execute(

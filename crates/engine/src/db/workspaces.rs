@@ -1,7 +1,7 @@
 //! Rows of workspaces.
 
 use longshore_core::wire::{Workspace, WorkspaceSettings};
-use longshore_core::{Clock, Code, Timestamp, WorkspaceId};
+use longshore_core::{Clock, Code, PrincipalId, Timestamp, WorkspaceId};
 
 use super::{Row, Tx, Value};
 use crate::error::{Error, Result};
@@ -78,6 +78,24 @@ pub(crate) async fn list(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<Wor
             "SELECT id, name, root_id, seq, created_at, created_by, settings FROM workspaces
              WHERE id > $1 ORDER BY id LIMIT $2",
             &[after.into(), limit.into()],
+        )
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Lists the workspaces that a principal is a member of by id, which is by age.
+pub(crate) async fn of_member(
+    tx: &mut Tx,
+    principal: PrincipalId,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<Workspace>> {
+    let rows = tx
+        .query(
+            "SELECT w.id, w.name, w.root_id, w.seq, w.created_at, w.created_by, w.settings
+             FROM members m JOIN workspaces w ON w.id = m.workspace_id
+             WHERE m.principal_id = $3 AND m.workspace_id > $1 ORDER BY m.workspace_id LIMIT $2",
+            &[after.into(), limit.into(), principal.into()],
         )
         .await?;
     rows.iter().map(read).collect()

@@ -88,7 +88,7 @@ impl Engine {
     /// Lets an admin of the workspace pass. Who does not reach it learns nothing, not even what an admin may.
     pub(super) async fn admits(&self, actor: &Actor, workspace: WorkspaceId) -> Result<()> {
         self.workspace(actor, workspace).await?;
-        actor.needs(Role::Admin)
+        actor.needs(workspace, Role::Admin)
     }
 
     pub(super) fn hook_ask<'a>(actor: &'a Actor, workspace: WorkspaceId, premises: Premises) -> Ask<'a> {
@@ -104,7 +104,7 @@ impl Engine {
         premises: Premises,
     ) -> Result<NewHook> {
         self.admits(actor, workspace).await?;
-        if let Some(answer) = self.answered(actor, &premises).await? {
+        if let Some(answer) = self.answered(actor, &premises, Role::Admin).await? {
             return Ok(answer);
         }
         filter::check_types(&wanted.types)?;
@@ -176,7 +176,7 @@ impl Engine {
         premises: Premises,
     ) -> Result<Hook> {
         self.admits(actor, workspace).await?;
-        if let Some(answer) = self.answered(actor, &premises).await? {
+        if let Some(answer) = self.answered(actor, &premises, Role::Admin).await? {
             return Ok(answer);
         }
         filter::check_types(wanted.types.as_deref().unwrap_or_default())?;

@@ -10,7 +10,7 @@ use super::built_in::is_step;
 use super::enqueue::{NewJob, enqueue};
 use super::kind::is_kind;
 use super::state::{JobBacklog, JobCount};
-use crate::actor::Actor;
+use crate::actor::{Actor, Right};
 use crate::db::jobs::{self as rows, Wanted};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
@@ -38,33 +38,42 @@ fn not_found(id: JobId) -> Error {
 
 /// Tells whether an actor sees the jobs of the server itself.
 fn sees_system(actor: &Actor) -> bool {
-    actor.workspace.is_none() && actor.role >= Role::Admin
+    actor.role_everywhere() >= Some(Role::Admin)
 }
 
 fn sees(actor: &Actor, job: &Job) -> bool {
     job.workspace_id.map_or_else(|| sees_system(actor), |workspace| actor.reaches(workspace))
 }
 
-/// Returns a job that the actor sees, with its fence; a key that was revoked meanwhile sees none.
-async fn seen(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<(Job, u64)> {
-    if let Some(key) = actor.key {
-        db::access::ensure_valid_now(tx, key, now).await?;
-    }
-    rows::get(tx, id).await?.filter(|(job, _)| sees(actor, job)).ok_or_else(|| not_found(id))
+/// Returns a job that the actor sees as the transaction finds them, with its fence and that actor; a key that was revoked
+/// meanwhile sees none.
+async fn seen(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<(Job, u64, Actor)> {
+    let found = rows::get(tx, id).await?;
+    let actor = match found.as_ref().and_then(|(job, _)| job.workspace_id) {
+        Some(workspace) => db::access::actor_in(tx, actor, workspace, now).await?,
+        None => db::access::actor_now(tx, actor, now).await?,
+    };
+    let (job, fence) = found.filter(|(job, _)| sees(&actor, job)).ok_or_else(|| not_found(id))?;
+    Ok((job, fence, actor))
 }
 
-/// Returns a job that the actor may steer, with its fence. Who makes a job acts by it in their own name, so it takes
-/// what its kind asks for, not just any role that writes.
-async fn steered(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<(Job, u64)> {
-    let found = seen(tx, actor, id, now).await?;
-    actor.needs(rows::steered_by(tx, id).await?.ok_or_else(|| not_found(id))?)?;
-    Ok(found)
+/// Returns a job that the actor may steer, with its fence and the right that this takes. Who makes a job acts by it in their
+/// own name, so it takes what its kind asks for, not just any role that writes.
+async fn steered(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<(Job, u64, Right)> {
+    let (job, fence, actor) = seen(tx, actor, id, now).await?;
+    let role = rows::steered_by(tx, id).await?.ok_or_else(|| not_found(id))?;
+    let right = match job.workspace_id {
+        Some(workspace) => Right::In(workspace, role),
+        None => Right::Everywhere(role.max(Role::Admin)),
+    };
+    actor.may(right)?;
+    Ok((job, fence, right))
 }
 
 async fn cancel(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<Job> {
     // Its state may change between the two statements; on PostgreSQL nothing holds the row yet.
     loop {
-        let (job, fence) = steered(tx, actor, id, now).await?;
+        let (job, fence, _) = steered(tx, actor, id, now).await?;
         if is_step(&job.kind) {
             let detail = format!(
                 "`{}` is a step of delivering: switch the webhook off, or delete it, to have it end",
@@ -89,7 +98,7 @@ async fn cancel(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result
 }
 
 async fn retry(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<Job> {
-    let (job, fence) = steered(tx, actor, id, now).await?;
+    let (job, fence, _) = steered(tx, actor, id, now).await?;
     // The database alone can tell whether another job has taken its key meanwhile.
     let retried = rows::retry(tx, (id, fence), now).await.map_err(|error| match error.code() {
         Code::NameTaken => Error::new(Code::JobDuplicate, "another job does this already"),
@@ -163,7 +172,8 @@ impl Engine {
             return Err(Error::new(Code::InvalidQuery, "a kind is lower-case letters, digits and dots"));
         }
         let wanted = Wanted {
-            workspace: filter.workspace.or(actor.workspace),
+            workspace: filter.workspace.or(actor.only()),
+            member: actor.role_everywhere().is_none().then_some(actor.principal),
             system: sees_system(actor),
             state: filter.state,
             kind: filter.kind,
@@ -191,9 +201,9 @@ impl Engine {
             let (clock, actor, idempotency) = (clock.clone(), actor.clone(), idempotency.clone());
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
-                steered(tx, &actor, id, now).await?;
-                once(tx, idempotency, &actor, clock.as_ref(), async |tx| cancel(tx, &actor, id, now).await)
-                    .await
+                let (_, _, right) = steered(tx, &actor, id, now).await?;
+                let cancel = async |tx: &mut Tx, actor: &Actor| cancel(tx, actor, id, now).await;
+                once(tx, idempotency, (&actor, right), clock.as_ref(), cancel).await
             })
         });
         let job = cancelled.await?;
@@ -209,9 +219,9 @@ impl Engine {
             let (clock, actor, idempotency) = (clock.clone(), actor.clone(), idempotency.clone());
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
-                steered(tx, &actor, id, now).await?;
-                once(tx, idempotency, &actor, clock.as_ref(), async |tx| retry(tx, &actor, id, now).await)
-                    .await
+                let (_, _, right) = steered(tx, &actor, id, now).await?;
+                let retry = async |tx: &mut Tx, actor: &Actor| retry(tx, actor, id, now).await;
+                once(tx, idempotency, (&actor, right), clock.as_ref(), retry).await
             })
         });
         retried.await

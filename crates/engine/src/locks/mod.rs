@@ -4,6 +4,7 @@
 //! ([`Act::permit`]), with the clock that all of them share, so a holder that lost its lease cannot write, even
 //! late. Who has the secret token owns the lock. Each grant and each break raises the node's fence by one.
 
+mod owner;
 mod prune;
 mod queue;
 mod signals;
@@ -19,6 +20,7 @@ use longshore_core::wire::{
 use longshore_core::{Code, LockId, LockToken, NodeId, PrincipalId, Timestamp, WaitTicket, WorkspaceId};
 use serde_json::json;
 
+pub(crate) use self::owner::end_all_of;
 pub(crate) use self::prune::INTERVAL;
 pub use self::prune::PrunedLocks;
 pub(crate) use self::signals::Signals;

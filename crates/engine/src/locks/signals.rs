@@ -36,6 +36,11 @@ impl Signals {
             notify.notify_waiters();
         }
     }
+
+    /// Wakes all there are: where many locks ended at once.
+    pub(crate) fn raise_all(&self) {
+        self.known().values().for_each(|notify| notify.notify_waiters());
+    }
 }
 
 impl Listener {

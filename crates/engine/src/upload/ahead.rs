@@ -1,7 +1,7 @@
 //! What a commit would refuse, found out before the content comes: only the commit decides, but a gigabyte should not come
 //! for nothing. What it looks at it judges by the functions that the commit judges by.
 
-use longshore_core::wire::OnConflict;
+use longshore_core::wire::{OnConflict, Role};
 use longshore_core::{Code, WorkspaceId, WorkspacePath};
 
 use super::commit::{ensure_free_to_write, ensure_parent};
@@ -88,10 +88,12 @@ async fn ahead(tx: &mut Tx, input: &Input) -> Result<Ahead> {
     match &input.target {
         Target::Node(id) => {
             let (row, _) = live_file(tx, &input.actor, *id).await?;
+            input.actor.needs(row.workspace, Role::Editor)?;
             Ok(Ahead { found: Some(row), folder: None, blocked: Ok(()) })
         }
         Target::Child { parent, name } => {
             let (row, place) = live_node(tx, &input.actor, *parent).await?;
+            input.actor.needs(row.workspace, Role::Editor)?;
             ensure_parent(&row, &place)?;
             let found = db::nodes::child(tx, row.id, name.as_str()).await?;
             Ok(Ahead { found, folder: Some(row), blocked: Ok(()) })

@@ -23,7 +23,7 @@ use longshore_core::{Code, Timestamp, UploadId, WorkspaceId};
 use serde_json::json;
 
 use crate::act::Premises;
-use crate::actor::Actor;
+use crate::actor::{Actor, Right};
 use crate::db::uploads::{UploadKind, UploadRow};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
@@ -141,12 +141,16 @@ async fn overtaken(tx: &mut Tx, id: UploadId) -> Result<Error> {
     Ok(found.map_or_else(|| not_found(id), |_| taken_over()))
 }
 
-/// Lets an upload be seen by who made it alone, while its time is not over.
+/// Lets an upload be seen by who made it alone, while they may write there and its time is not over.
 fn seen(row: Option<UploadRow>, id: UploadId, actor: &Actor, now: Timestamp) -> Result<UploadRow> {
     let own = |row: &UploadRow| {
         row.principal == actor.principal && row.workspace.is_none_or(|workspace| actor.reaches(workspace))
     };
     let row = row.filter(own).ok_or_else(|| not_found(id))?;
+    match row.workspace {
+        Some(workspace) => actor.needs(workspace, Role::Editor)?,
+        None => actor.may(Right::Somewhere(Role::Editor))?,
+    }
     if row.expires_at <= now {
         return Err(Error::new(
             Code::UploadExpired,
@@ -176,9 +180,8 @@ impl Engine {
         new: NewUpload,
         idempotency: Option<Idempotency>,
     ) -> Result<Staged> {
-        actor.needs(Role::Editor)?;
         let premises = Premises { idempotency: idempotency.clone(), ..Premises::default() };
-        if let Some(known) = self.answered(actor, &premises).await? {
+        if let Some(known) = self.answered(actor, &premises, Role::Editor).await? {
             return self.staged_upload(actor, known).await;
         }
         let (plan, kind, workspace) = match new.made {
@@ -191,7 +194,7 @@ impl Engine {
                 (Plan::of_file(&input), UploadKind::Whole, Some(workspace))
             }
             Made::Part(at) => {
-                actor.needs(Role::Editor)?;
+                actor.may(Right::Somewhere(Role::Editor))?;
                 self.check_size(new.length.unwrap_or(0))?;
                 let at = at.unwrap_or(0);
                 if at > FARTHEST {
@@ -226,12 +229,16 @@ impl Engine {
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
                 row.expires_at = now.plus(kept);
-                let begin = async |tx: &mut Tx| {
+                let right = match row.workspace {
+                    Some(workspace) => Right::In(workspace, Role::Editor),
+                    None => Right::Somewhere(Role::Editor),
+                };
+                let begin = async |tx: &mut Tx, _: &Actor| {
                     list::ensure_room(tx, row.principal, now, most).await?;
                     db::uploads::insert(tx, &row).await?;
                     Ok(row.id)
                 };
-                let id = once(tx, idempotency, &actor, clock.as_ref(), begin).await?;
+                let id = once(tx, idempotency, (&actor, right), clock.as_ref(), begin).await?;
                 seen(db::uploads::get(tx, id).await?, id, &actor, now)
             })
         });
@@ -285,7 +292,7 @@ impl Engine {
     }
 
     async fn seen_upload(&self, actor: &Actor, id: UploadId) -> Result<UploadRow> {
-        actor.needs(Role::Editor)?;
+        actor.may(Right::Somewhere(Role::Editor))?;
         let (actor, clock) = (actor.clone(), self.clock());
         let row = self.db().read(move |tx| {
             let (actor, clock) = (actor.clone(), clock.clone());

@@ -100,6 +100,19 @@ impl World {
         self.engine.authenticate(&key.secret).await.expect("the key is good")
     }
 
+    /// Makes a key of the owner's own and returns who acts with it.
+    pub(crate) async fn own_key(&self, role: Role, workspace: Option<WorkspaceId>) -> Actor {
+        let wanted = CreateKey {
+            name: format!("{role:?}"),
+            role,
+            workspace_id: workspace,
+            expires_at: None,
+            agent: None,
+        };
+        let key = self.engine.create_key(&self.owner, wanted, None).await.expect("a key");
+        self.engine.authenticate(&key.secret).await.expect("the key is good")
+    }
+
     pub(crate) fn at(&self, text: &str) -> Target {
         Target::Path { workspace: self.id(), path: path(text) }
     }

@@ -28,6 +28,8 @@ use super::limited;
         (name = "server", description = "The server itself."),
         (name = "keys", description = "API keys."),
         (name = "hooks", description = "Webhooks and their deliveries."),
+        (name = "principals", description = "People and agents."),
+        (name = "members", description = "Who may do what in a workspace."),
         (name = "workspaces", description = "Workspaces, and what is found by path."),
         (name = "files", description = "Folders and files by id."),
         (name = "uploads", description = "Resumable uploads: tus 1.0."),

@@ -15,8 +15,8 @@ use http_body_util::BodyExt;
 use longshore_core::path::is_well_encoded;
 use longshore_core::wire::MAX_PAGE;
 use longshore_core::{
-    Code, DeliveryId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PathError, UploadId, VersionId,
-    WorkspaceId, WorkspacePath,
+    Code, DeliveryId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PathError, PrincipalId,
+    UploadId, VersionId, WorkspaceId, WorkspacePath,
 };
 use longshore_engine::{Actor, PageRequest};
 use percent_encoding::percent_decode_str;
@@ -98,6 +98,10 @@ impl Segment for VersionId {
 
 impl Segment for KeyId {
     const NAMES: &[&str] = &["key"];
+}
+
+impl Segment for PrincipalId {
+    const NAMES: &[&str] = &["principal"];
 }
 
 impl Segment for HookId {

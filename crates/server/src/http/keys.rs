@@ -13,7 +13,8 @@ use super::json::Order;
 use super::premise::{Premises, WriteHeaders};
 use crate::problem::Failure;
 
-/// Lists the keys, oldest first: all, or those of the caller's one workspace.
+/// Lists keys, oldest first: for an admin of the server all; for another those of the workspaces that they are an admin of, and
+/// their own.
 #[utoipa::path(get, path = "/v1/keys", operation_id = "list_keys", tag = "keys", params(Paging),
     responses((status = 200, description = "Keys.", body = Page<Key>), AdminProblems))]
 pub(super) async fn list(

@@ -27,6 +27,7 @@ mod leftover;
 mod limited;
 mod links;
 mod locks;
+mod members;
 mod multipart;
 mod nodes;
 mod notes;
@@ -34,6 +35,7 @@ mod origins;
 mod outgoing;
 mod place;
 mod premise;
+mod principals;
 mod ranges;
 mod status;
 mod trash;
@@ -73,6 +75,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(status::me))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(principals::list, principals::create))
+        .routes(routes!(principals::get, principals::update))
+        .routes(routes!(principals::deactivate))
+        .routes(routes!(principals::reactivate))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))
@@ -81,6 +87,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(workspaces::current))
         .routes(routes!(workspaces::get, workspaces::update))
         .routes(routes!(workspaces::create_folders))
+        .routes(routes!(members::list))
+        .routes(routes!(members::get, members::set, members::remove))
         .routes(routes!(files::get_at, files::write_at))
         .routes(routes!(batch::write))
         .routes(routes!(batch::read))

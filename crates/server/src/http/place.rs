@@ -1,6 +1,6 @@
 //! What the segments of routes name, for the OpenAPI document: one struct for each kind of place.
 
-use longshore_core::{DeliveryId, HookId, UploadId, VersionId, WorkspaceId};
+use longshore_core::{DeliveryId, HookId, PrincipalId, UploadId, VersionId, WorkspaceId};
 
 macro_rules! places {
     ($($(#[$doc:meta])* $name:ident { $($(#[$said:meta])* $segment:ident: $kind:ty,)+ })+) => {$(
@@ -19,6 +19,18 @@ places! {
     InWorkspace {
         /// The workspace's id.
         ws: WorkspaceId,
+    }
+    /// Of a person or an agent.
+    OfPrincipal {
+        /// The person's or the agent's id.
+        principal: PrincipalId,
+    }
+    /// Of a member of a workspace.
+    OfMember {
+        /// The workspace's id.
+        ws: WorkspaceId,
+        /// The person's or the agent's id.
+        principal: PrincipalId,
     }
     /// Of a webhook.
     OfHook {

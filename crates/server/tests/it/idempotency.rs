@@ -52,6 +52,13 @@ async fn note(world: &World, file: &str) -> String {
     format!("/v1/notes/{}", made["id"].as_str().unwrap())
 }
 
+/// Makes somebody who is no member; returns their id.
+async fn stranger(world: &World) -> String {
+    let body = r#"{"kind":"agent","name":"stranger"}"#;
+    let made = world.call(User::Admin, "POST /v1/principals", &[], body).await.json();
+    made["id"].as_str().unwrap().to_owned()
+}
+
 async fn hook(world: &World) -> String {
     format!("/v1/workspaces/{}/hooks/{}", world.id(), make(world).await.hook.id)
 }
@@ -188,6 +195,36 @@ async fn asked(world: &World, route: &str) -> Asked {
                 format!("{job}/retry")
             };
             bodiless(User::Admin, retry().await, retry().await)
+        }
+        "PUT /v1/workspaces/{ws}/members/{principal}" => {
+            let url = format!("{workspace}/members/{}", stranger(world).await);
+            administering(url, r#"{"role":"viewer"}"#, r#"{"role":"editor"}"#)
+        }
+        "DELETE /v1/workspaces/{ws}/members/{principal}" => {
+            let member = async || {
+                let url = format!("{workspace}/members/{}", stranger(world).await);
+                let answer =
+                    world.call(User::Admin, &format!("PUT {url}"), &[], r#"{"role":"viewer"}"#).await;
+                assert_eq!(answer.status, 201);
+                url
+            };
+            bodiless(User::Admin, member().await, member().await)
+        }
+        "POST /v1/principals" => administering(
+            "/v1/principals".to_owned(),
+            r#"{"kind":"person","name":"Ada"}"#,
+            r#"{"kind":"agent","name":"Ada"}"#,
+        ),
+        "PATCH /v1/principals/{principal}" => {
+            let url = format!("/v1/principals/{}", stranger(world).await);
+            administering(url, r#"{"name":"Ada"}"#, r#"{"name":"Eve"}"#)
+        }
+        "POST /v1/principals/{principal}/deactivate" | "POST /v1/principals/{principal}/reactivate" => {
+            let url = async || {
+                let path = route.trim_start_matches("POST ");
+                path.replace("{principal}", &stranger(world).await)
+            };
+            bodiless(User::Admin, url().await, url().await)
         }
         _ => panic!("say here how {route} is asked, so that its key is tried"),
     }

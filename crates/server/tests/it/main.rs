@@ -25,6 +25,7 @@ mod origins;
 mod problems;
 mod ranges;
 mod repeats;
+mod rights;
 mod routes;
 mod shutdown;
 mod sockets;

@@ -14,7 +14,7 @@ pub(super) async fn the_first_start_happens_once(world: &World) {
     assert!(world.engine.initialise().await.unwrap().is_none());
     assert_eq!(world.workspace.name, "default");
     let me = world.engine.me(&world.owner).await.unwrap();
-    assert_eq!(me.key.role, Role::Admin);
+    assert_eq!((me.key.role, me.key.principal.everywhere), (Role::Owner, Some(Role::Admin)));
     assert_eq!(world.event_types().await, ["workspace.created"]);
     world.engine.ping_database().await.unwrap();
     world.engine.ping_store().await.unwrap();

@@ -16,9 +16,11 @@ mod listing;
 mod lock_races;
 mod lock_reach;
 mod locks;
+mod members;
 mod nodes;
 mod notes;
 mod open_uploads;
+mod principals;
 mod purge;
 mod receivers;
 mod redeliveries;
@@ -111,6 +113,19 @@ cases![
     batches::many_contents_are_read_in_order,
     batches::what_is_too_large_for_the_database_shares_a_blob,
     batches::a_shared_blob_is_written_anew_once_most_of_it_is_of_no_use,
+];
+
+cases![
+    PEOPLE:
+    members::members_are_added_changed_and_removed,
+    members::nobody_gives_or_takes_a_role_above_their_own,
+    members::a_changed_role_acts_at_once,
+    members::who_is_removed_keeps_no_lock_and_gets_no_old_answer,
+    members::lists_show_what_is_reached,
+    principals::principals_are_made_listed_and_renamed,
+    principals::who_is_deactivated_does_nothing_more,
+    principals::the_last_admin_of_the_server_stays,
+    principals::a_waiter_gets_what_a_deactivated_one_had,
 ];
 
 cases![

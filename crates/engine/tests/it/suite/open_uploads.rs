@@ -90,7 +90,7 @@ pub(super) async fn unfinished_uploads_are_listed_to_who_began_them(world: &Worl
     world.clock.advance(Duration::from_millis(1));
     let other = CreateWorkspace { name: name("other") };
     let other = world.engine.create_workspace(owner, other.name, None).await.unwrap().id;
-    let narrow = Actor { workspace: Some(other), ..owner.clone() };
+    let narrow = world.own_key(Role::Owner, Some(other)).await;
     let seen: Vec<_> = list(world, &narrow).await.iter().map(|upload| upload.id).collect();
     assert_eq!(seen, [part], "a part has no workspace yet");
     world.clock.advance(Duration::from_hours(25));

@@ -1,0 +1,77 @@
+//! `longshore members`: who may do what in a workspace.
+
+use clap::Subcommand;
+use longshore::Member;
+
+use super::keys::Level;
+use super::principals::id;
+use crate::failure::Exit;
+use crate::output::{Output, columns, time};
+use crate::session::Session;
+
+/// List, add and remove the members of a workspace; to change them an admin's key is needed
+#[derive(Subcommand)]
+pub(crate) enum Members {
+    /// List the members; with --json: {"items": [member, …]}
+    List,
+    /// Give a person or an agent a role in the workspace, and make them a member where they are none
+    Set {
+        /// The person's or the agent's id
+        #[arg(value_name = "ID")]
+        who: String,
+        /// What they may do there: no more than you, and not the owner's
+        #[arg(value_enum)]
+        role: Level,
+    },
+    /// Take people and agents out of the workspace; their locks there end; with --json: {"items": [id, …]}
+    #[command(name = "rm")]
+    Remove {
+        /// Their ids; your own to leave
+        #[arg(required = true, value_name = "ID")]
+        who: Vec<String>,
+    },
+}
+
+impl Members {
+    pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
+        let members = session.client.members().of(session.workspace().await?.id);
+        match self {
+            Self::List => list(members.list().collect_all().await?, output)?,
+            Self::Set { who, role } => {
+                let member = members.set(id(who)?, (*role).into()).await?;
+                output.object(&member, |member| {
+                    format!("{} ({}) is {}", member.principal.name, member.principal.id, member.role)
+                })?;
+            }
+            Self::Remove { who } => {
+                let ids = who.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
+                let mut list = output.list()?;
+                for id in ids {
+                    members.remove(id).await?;
+                    list.item(&id, |id| format!("{id} is a member no longer"))?;
+                }
+                list.end()?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn list(members: Vec<Member>, output: Output) -> std::io::Result<()> {
+    if output.json {
+        let mut list = output.list()?;
+        members.iter().try_for_each(|member| list.item(member, |_| String::new()))?;
+        return list.end();
+    }
+    let rows = members.iter().map(|member| {
+        let state = if member.principal.deactivated_at.is_some() { "deactivated" } else { "active" };
+        [
+            member.principal.id.to_string(),
+            member.principal.name.clone(),
+            member.role.to_string(),
+            time(member.added_at),
+            state.to_owned(),
+        ]
+    });
+    output.line(&columns(["ID", "NAME", "ROLE", "SINCE", "STATE"], &[], rows))
+}

@@ -1,0 +1,58 @@
+//! Members of a workspace.
+
+use http::Method;
+use longshore_core::wire::{Member, Role, SetMember};
+use longshore_core::{PrincipalId, WorkspaceId};
+
+use super::listing::Listing;
+use crate::client::{Call, Client};
+use crate::error::Result;
+
+/// The verbs on the members of a workspace: every member lists them, an admin changes them.
+///
+/// Each takes the workspace; nothing means the key's current one.
+#[derive(Clone, Debug)]
+pub struct Members {
+    client: Client,
+    workspace: Option<WorkspaceId>,
+}
+
+impl Members {
+    pub(crate) fn new(client: Client, workspace: Option<WorkspaceId>) -> Self {
+        Self { client, workspace }
+    }
+
+    /// Returns the same verbs for another workspace than the key's current one.
+    #[must_use]
+    pub fn of(&self, workspace: WorkspaceId) -> Self {
+        Self::new(self.client.clone(), Some(workspace))
+    }
+
+    async fn path(&self, rest: &str) -> Result<String> {
+        let workspace = self.client.workspace(self.workspace).await?;
+        Ok(format!("/v1/workspaces/{workspace}/members{rest}"))
+    }
+
+    /// Lists the members, by their ids.
+    pub fn list(&self) -> Listing<Member> {
+        let members = self.clone();
+        Listing::new(self.client.clone(), async move { members.path("").await })
+    }
+
+    /// Returns a member.
+    pub async fn get(&self, principal: PrincipalId) -> Result<Member> {
+        self.client.json(Call::get(self.path(&format!("/{principal}")).await?)).await
+    }
+
+    /// Gives a person or an agent a role in the workspace: no more than one's own, and not the owner's.
+    pub async fn set(&self, principal: PrincipalId, role: Role) -> Result<Member> {
+        let path = self.path(&format!("/{principal}")).await?;
+        self.client.json(self.client.write(Method::PUT, path)?.json(&SetMember { role })?).await
+    }
+
+    /// Takes a member out of the workspace, whose locks there end; anybody may take out themselves.
+    pub async fn remove(&self, principal: PrincipalId) -> Result<()> {
+        let path = self.path(&format!("/{principal}")).await?;
+        self.client.done(self.client.write(Method::DELETE, path)?).await
+    }
+}

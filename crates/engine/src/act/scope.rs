@@ -1,0 +1,58 @@
+//! Which workspace an act writes to, and who may.
+
+use longshore_core::wire::Role;
+use longshore_core::{Code, LockId, NodeId, NoteId, WorkspaceId};
+
+use crate::actor::Actor;
+use crate::db::{self, Tx};
+use crate::error::{Error, Result};
+use crate::nodes::visible_node;
+use crate::{nodes, notes, workspaces};
+
+/// Which workspace an act writes to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope {
+    Workspace(WorkspaceId),
+    /// The workspace of a node, which never changes.
+    Node(NodeId),
+    /// The workspace of a lock's node.
+    Lock(LockId),
+    /// The workspace of the node that a note is on.
+    Note(NoteId),
+}
+
+impl Scope {
+    pub(super) async fn workspace(self, tx: &mut Tx, actor: &Actor) -> Result<WorkspaceId> {
+        match self {
+            Self::Workspace(id) => actor.needs(id, Role::Viewer).map(|()| id),
+            Self::Node(id) => Ok(visible_node(tx, actor, id).await?.workspace),
+            Self::Lock(id) => {
+                let grant = db::locks::get(tx, id).await?.filter(|grant| actor.reaches(grant.workspace));
+                grant.map(|grant| grant.workspace).ok_or_else(|| no_lock(id))
+            }
+            Self::Note(id) => {
+                let note = db::notes::get(tx, id).await?.filter(|note| actor.reaches(note.workspace_id));
+                note.map(|note| note.workspace_id).ok_or_else(|| notes::not_found(id))
+            }
+        }
+    }
+}
+
+impl Scope {
+    /// Refuses who has a lesser role in the workspace; who has none there learns that what is named is not there.
+    pub(super) fn ensure_role(self, actor: &Actor, workspace: WorkspaceId, role: Role) -> Result<()> {
+        if actor.reaches(workspace) {
+            return actor.needs(workspace, role);
+        }
+        Err(match self {
+            Self::Workspace(id) => workspaces::not_found(id),
+            Self::Node(id) => nodes::not_found(id),
+            Self::Lock(id) => no_lock(id),
+            Self::Note(id) => notes::not_found(id),
+        })
+    }
+}
+
+pub(crate) fn no_lock(id: LockId) -> Error {
+    Error::new(Code::LockNotFound, format!("no lock {id}"))
+}

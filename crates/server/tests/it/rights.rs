@@ -1,0 +1,233 @@
+//! The walk: every route with every kind of caller, against the table of rights.
+
+mod target;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use longshore_core::wire::{CreateKey, NewKey, Role};
+use longshore_core::{Timestamp, WorkspaceId};
+use longshore_server::rights::{RIGHTS, Right};
+
+use self::target::{Target, harder, target};
+use crate::document::operations;
+use crate::world::{Answer, User, World};
+
+/// Who calls. Who is not let in comes first: what they do must leave things as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Anonymous,
+    Revoked,
+    Expired,
+    Deactivated,
+    /// An admin of another workspace alone.
+    Foreign,
+    /// A member no longer.
+    Removed,
+    /// The owner, by a key that may only read.
+    OwnerAsViewer,
+    Viewer,
+    Editor,
+    Admin,
+    Owner,
+    /// An admin of the server, who is no member.
+    Server,
+}
+
+const CALLERS: [Caller; 12] = [
+    Caller::Anonymous,
+    Caller::Revoked,
+    Caller::Expired,
+    Caller::Deactivated,
+    Caller::Foreign,
+    Caller::Removed,
+    Caller::OwnerAsViewer,
+    Caller::Viewer,
+    Caller::Editor,
+    Caller::Admin,
+    Caller::Owner,
+    Caller::Server,
+];
+
+/// What comes of a call: a refusal by its status, or whatever else the route has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Refused(u16),
+    LetThrough,
+}
+
+impl Caller {
+    /// Returns the role in the workspace of the walk.
+    const fn role(self) -> Option<Role> {
+        match self {
+            Self::OwnerAsViewer | Self::Viewer => Some(Role::Viewer),
+            Self::Editor => Some(Role::Editor),
+            Self::Admin | Self::Server => Some(Role::Admin),
+            Self::Owner => Some(Role::Owner),
+            _ => None,
+        }
+    }
+
+    const fn role_somewhere(self) -> Option<Role> {
+        match self {
+            Self::Foreign => Some(Role::Admin),
+            other => other.role(),
+        }
+    }
+
+    fn expects(self, right: Right) -> Outcome {
+        let is_unknown = matches!(self, Self::Anonymous | Self::Revoked | Self::Expired | Self::Deactivated);
+        let least = |own: Option<Role>, role, otherwise| {
+            if own >= Some(role) { Outcome::LetThrough } else { Outcome::Refused(otherwise) }
+        };
+        match right {
+            Right::Open | Right::Link => Outcome::LetThrough,
+            _ if is_unknown => Outcome::Refused(401),
+            Right::Key => Outcome::LetThrough,
+            Right::Somewhere(role) => least(self.role_somewhere(), role, 403),
+            Right::Workspace(role) => least(self.role(), role, if self.role().is_none() { 404 } else { 403 }),
+            // What targets are made by.
+            Right::Maker(_) if self == Self::Editor => Outcome::LetThrough,
+            Right::Maker(role) if self.role_somewhere() < Some(role) => Outcome::Refused(403),
+            Right::Maker(_) => Outcome::Refused(404),
+            Right::Server if self == Self::Server => Outcome::LetThrough,
+            Right::Server => Outcome::Refused(403),
+        }
+    }
+}
+
+/// A world with a key of each kind.
+pub(crate) struct Walk {
+    pub(crate) world: World,
+    keys: Vec<(Caller, NewKey)>,
+}
+
+impl Walk {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let foreign = world.engine.authenticate(world.key(User::Foreign).unwrap()).await.unwrap();
+        let other = world.engine.me(&foreign).await.unwrap().key.workspace_id.unwrap();
+        let mut walk = Self { world, keys: Vec::new() };
+        let here = Some(walk.world.id());
+        let end = Timestamp::from_micros(1_763_613_468_000_000).plus(Duration::from_secs(60));
+        for (caller, role, workspace, is_agents) in [
+            (Caller::Revoked, Role::Admin, here, true),
+            (Caller::Expired, Role::Admin, here, true),
+            (Caller::Deactivated, Role::Admin, here, true),
+            (Caller::Foreign, Role::Admin, Some(other), true),
+            (Caller::Removed, Role::Admin, here, true),
+            (Caller::OwnerAsViewer, Role::Viewer, here, false),
+            (Caller::Viewer, Role::Viewer, here, true),
+            (Caller::Editor, Role::Editor, here, true),
+            (Caller::Admin, Role::Admin, here, true),
+            (Caller::Owner, Role::Owner, here, false),
+            (Caller::Server, Role::Admin, None, true),
+        ] {
+            let expires_at = (caller == Caller::Expired).then_some(end);
+            walk.make(caller, role, workspace, expires_at, is_agents).await;
+        }
+        walk.world.clock.advance(Duration::from_secs(61));
+        let (engine, owner) = (&walk.world.engine, &walk.world.owner);
+        engine.revoke_key(owner, walk.of(Caller::Revoked).key.id, None).await.unwrap();
+        let gone = walk.of(Caller::Deactivated).key.principal.id;
+        engine.deactivate_principal(owner, gone, None).await.unwrap();
+        let removed = walk.of(Caller::Removed).key.principal.id;
+        engine
+            .remove_member(owner, walk.world.id(), removed, longshore_engine::Premises::default())
+            .await
+            .unwrap();
+        walk
+    }
+
+    async fn make(
+        &mut self,
+        caller: Caller,
+        role: Role,
+        workspace_id: Option<WorkspaceId>,
+        expires_at: Option<Timestamp>,
+        is_agents: bool,
+    ) {
+        let name = format!("{caller:?}");
+        let agent = is_agents.then(|| name.clone());
+        let wanted = CreateKey { name, role, workspace_id, expires_at, agent };
+        let made = self.world.engine.create_key(&self.world.owner, wanted, None).await.unwrap();
+        self.keys.push((caller, made));
+    }
+
+    fn of(&self, caller: Caller) -> &NewKey {
+        &self.keys.iter().find(|(known, _)| *known == caller).unwrap().1
+    }
+
+    fn secret(&self, caller: Caller) -> Option<&str> {
+        self.keys.iter().find(|(known, _)| *known == caller).map(|(_, key)| key.secret.as_str())
+    }
+
+    /// Calls as the editor, by whom what the walk is about is made.
+    pub(crate) async fn edit(&self, what: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let answer = self.world.call_with(self.secret(Caller::Editor), what, headers, body.to_owned()).await;
+        assert!(answer.status.is_success(), "{what}: {answer:?}");
+        answer
+    }
+
+    async fn call(&self, caller: Caller, target: &Target) -> Answer {
+        let headers: Vec<_> = target.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.world.call_with(self.secret(caller), &target.what, &headers, target.body.clone()).await
+    }
+
+    /// Has everybody call a route, and compares. What refused callers call is one thing, which stays as it is.
+    async fn walk(&self, route: &str, right: Right, make: impl AsyncFn() -> Target) {
+        let shared = make().await;
+        for caller in CALLERS {
+            let expected = caller.expects(right);
+            let own = if expected == Outcome::LetThrough { Some(make().await) } else { None };
+            let target = own.as_ref().unwrap_or(&shared);
+            let answer = self.call(caller, target).await;
+            let status = answer.status.as_u16();
+            // Of several workspaces that a key reaches none is guessed.
+            let guesses_none = route == "GET /v1/workspaces/current" && caller == Caller::Server;
+            let reaches_none = route == "GET /v1/workspaces/current" && caller == Caller::Removed;
+            let outcome = match status {
+                404 if guesses_none || reaches_none => Outcome::LetThrough,
+                401 | 403 | 404 => Outcome::Refused(status),
+                500.. => panic!("{route} as {caller:?}: {answer:?}"),
+                _ => Outcome::LetThrough,
+            };
+            assert_eq!(outcome, expected, "{route} as {caller:?} ({}): {answer:?}", target.what);
+        }
+        // Nobody who was refused has done anything to it: it is there for who may.
+        if let Some(caller) = CALLERS.into_iter().rev().find(|who| who.expects(right) == Outcome::LetThrough)
+        {
+            let answer = self.call(caller, &shared).await;
+            assert!(![401, 403].contains(&answer.status.as_u16()), "{route}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn the_table_has_every_route_once() {
+    let there: BTreeSet<String> =
+        operations().iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+    let named: Vec<String> = RIGHTS.iter().map(|(route, _)| (*route).to_owned()).collect();
+    assert_eq!(named.iter().cloned().collect::<BTreeSet<_>>(), there);
+    assert_eq!(named.len(), there.len(), "a route is named twice");
+}
+
+#[tokio::test]
+async fn each_route_lets_through_whom_the_table_says() {
+    let walk = Walk::new().await;
+    for (route, right) in RIGHTS {
+        walk.walk(route, *right, async || target(&walk, route).await).await;
+    }
+}
+
+#[tokio::test]
+async fn some_forms_of_a_route_ask_for_more() {
+    let walk = Walk::new().await;
+    for (route, right) in [
+        ("POST /v1/workspaces/{ws}/undo", Right::Workspace(Role::Editor)),
+        ("DELETE /v1/files/{id}", Right::Workspace(Role::Admin)),
+        ("DELETE /v1/locks/{lock}", Right::Workspace(Role::Admin)),
+    ] {
+        walk.walk(route, right, async || harder(&walk, route).await).await;
+    }
+}

@@ -1,0 +1,277 @@
+//! What each route is called for: made anew, by the walk's editor, so that nobody meets what another has done.
+
+use longshore_core::wire::{CreateKey, Link, LockGrant, Node, Note, Role};
+use longshore_engine::{JobKind, NewJob, Premises};
+use serde_json::Value;
+
+use super::Walk;
+use crate::hooks;
+use crate::uploads::metadata;
+
+/// A kind of job that nobody runs here.
+static WORK: JobKind = JobKind::new("test.work");
+
+const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
+
+/// A call that is good.
+pub(super) struct Target {
+    pub(super) what: String,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: String,
+}
+
+impl Target {
+    fn new(what: impl Into<String>, body: impl Into<String>) -> Self {
+        Self { what: what.into(), headers: Vec::new(), body: body.into() }
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// A name that nothing has yet.
+fn fresh() -> String {
+    longshore_core::NodeId::new(longshore_core::Timestamp::from_micros(1)).to_string()
+}
+
+async fn put(walk: &Walk, path: &str, content: &str) -> Node {
+    walk.edit(&format!("PUT {}", walk.world.at(path)), &[], content).await.read()
+}
+
+async fn file(walk: &Walk) -> Node {
+    put(walk, &fresh(), "one").await
+}
+
+/// Returns the URL of a file's old version, and its current one.
+async fn versions(walk: &Walk) -> (String, String) {
+    let old = file(walk).await;
+    let new = put(walk, &old.name, "two").await;
+    let url = format!("/v1/files/{}/versions/{}", old.id, old.version_id.unwrap());
+    (url, new.version_id.unwrap().to_string())
+}
+
+async fn locked(walk: &Walk) -> (Node, LockGrant) {
+    let node = file(walk).await;
+    let grant = walk.edit(&format!("POST /v1/files/{}/lock", node.id), &[], "{}").await.read();
+    (node, grant)
+}
+
+async fn note(walk: &Walk) -> Note {
+    let file = file(walk).await.id;
+    walk.edit(&format!("POST /v1/files/{file}/notes"), &[], r#"{"text":"hm"}"#).await.read()
+}
+
+async fn upload(walk: &Walk) -> String {
+    let told = metadata(&[("filename", &fresh()), ("workspace", &walk.world.id().to_string())]);
+    let headers = [TUS, ("upload-length", "3"), ("upload-metadata", told.as_str())];
+    walk.edit("POST /v1/uploads", &headers, "").await.header("location").to_owned()
+}
+
+async fn job(walk: &Walk) -> String {
+    let job = NewJob::new(&WORK, Value::Null).in_workspace(walk.world.id());
+    format!("/v1/jobs/{}", walk.world.engine.enqueue_job(job).await.unwrap())
+}
+
+/// Makes an agent that is a member, with a key of the workspace; returns its id and the key's.
+async fn member(walk: &Walk) -> (String, String) {
+    let wanted = CreateKey {
+        name: fresh(),
+        role: Role::Viewer,
+        workspace_id: Some(walk.world.id()),
+        expires_at: None,
+        agent: Some(fresh()),
+    };
+    let made = walk.world.engine.create_key(&walk.world.owner, wanted, None).await.unwrap();
+    (made.key.principal.id.to_string(), made.key.id.to_string())
+}
+
+/// Makes a hook with a delivery; the other hooks are removed, of which a workspace has so many and no more.
+async fn hook(walk: &Walk) -> (String, String) {
+    let (world, none) = (&walk.world, Premises::default);
+    let page = longshore_engine::PageRequest::default();
+    for old in world.engine.list_hooks(&world.owner, world.id(), page).await.unwrap().items {
+        world.engine.delete_hook(&world.owner, world.id(), old.id, none()).await.unwrap();
+    }
+    let hook = hooks::make(world).await.hook.id;
+    let ping = world.engine.test_hook(&world.owner, world.id(), hook, none()).await.unwrap().id;
+    let hook = format!("/v1/workspaces/{}/hooks/{hook}", world.id());
+    let ping = format!("{hook}/deliveries/{ping}");
+    (hook, ping)
+}
+
+/// Returns a call of a route in the form that asks for more than the route does at least.
+pub(super) async fn harder(walk: &Walk, route: &str) -> Target {
+    match route {
+        "POST /v1/workspaces/{ws}/undo" => {
+            // By whoever calls: each takes back what they have done themselves, which is nothing.
+            let url = format!("POST /v1/workspaces/{}/undo", walk.world.id());
+            Target::new(url, r#"{"actor":"me","since_seq":1}"#)
+        }
+        "DELETE /v1/files/{id}" => {
+            Target::new(format!("DELETE /v1/files/{}?purge=true", file(walk).await.id), "")
+        }
+        "DELETE /v1/locks/{lock}" => {
+            let lock = locked(walk).await.1.lock.id;
+            Target::new(format!("DELETE /v1/locks/{lock}?force=true"), r#"{"reason":"gone home"}"#)
+        }
+        other => panic!("{other} has no other form here"),
+    }
+}
+
+/// Returns a call of a route, about something that was made for it.
+pub(super) async fn target(walk: &Walk, route: &str) -> Target {
+    let (method, path) = route.split_once(' ').unwrap();
+    if let Some(rest) = path.strip_prefix("/v1/workspaces/{ws}") {
+        return in_workspace(walk, method, rest).await;
+    }
+    if let Some(rest) = path.strip_prefix("/v1/files/{id}") {
+        return on_file(walk, method, rest).await;
+    }
+    let of = |url: String, body: &str| Target::new(format!("{method} {url}"), body);
+    match path {
+        "/v1/keys" if method == "POST" => {
+            let body = format!(r#"{{"name":"k","role":"viewer","workspace_id":"{}"}}"#, walk.world.id());
+            of("/v1/keys".to_owned(), &body)
+        }
+        "/v1/keys/{key}" => of(format!("/v1/keys/{}", member(walk).await.1), ""),
+        "/v1/workspaces" if method == "POST" => {
+            of("/v1/workspaces".to_owned(), &format!(r#"{{"name":"{}"}}"#, fresh()))
+        }
+        "/v1/principals" if method == "POST" => {
+            of("/v1/principals".to_owned(), r#"{"kind":"person","name":"Ada"}"#)
+        }
+        path if path.starts_with("/v1/principals/{principal}") => {
+            let body = if method == "PATCH" { r#"{"name":"Ada"}"# } else { "" };
+            of(path.replace("{principal}", &member(walk).await.0), body)
+        }
+        "/v1/files/{parent}/children" => {
+            let body = format!(r#"{{"kind":"folder","name":"{}"}}"#, fresh());
+            of(format!("/v1/files/{}/children", file(walk).await.parent_id.unwrap()), &body)
+        }
+        "/v1/files/{parent}/files" => {
+            let parent = file(walk).await.parent_id.unwrap();
+            of(format!("/v1/files/{parent}/files?name={}", fresh()), "x")
+        }
+        "/v1/links/{token}" => {
+            let url = format!("POST /v1/files/{}/links", file(walk).await.id);
+            let link: Link = walk.edit(&url, &[], "{}").await.read();
+            of(link.url[link.url.find("/v1/").unwrap()..].to_owned(), "")
+        }
+        "/v1/notes/{note}" => {
+            let body = if method == "PATCH" { r#"{"text":"ah"}"# } else { "" };
+            of(format!("/v1/notes/{}", note(walk).await.id), body)
+        }
+        "/v1/locks" => of(format!("/v1/locks?workspace={}", walk.world.id()), ""),
+        "/v1/locks:batch" => {
+            of("/v1/locks:batch".to_owned(), &format!(r#"{{"files":["{}"]}}"#, file(walk).await.id))
+        }
+        "/v1/locks/{lock}" | "/v1/locks/{lock}/renew" => {
+            let grant = locked(walk).await.1;
+            let body = if method == "POST" { "{}" } else { "" };
+            of(path.replace("{lock}", &grant.lock.id.to_string()), body).with("lock-token", grant.token)
+        }
+        path if path.starts_with("/v1/jobs/{job}") => {
+            of(path.replace("/v1/jobs/{job}", &job(walk).await), "")
+        }
+        "/v1/uploads" if method == "POST" => {
+            let told = metadata(&[("filename", &fresh()), ("workspace", &walk.world.id().to_string())]);
+            of("/v1/uploads".to_owned(), "")
+                .with(TUS.0, TUS.1)
+                .with("upload-length", "3")
+                .with("upload-metadata", told)
+        }
+        "/v1/uploads/{upload}" => {
+            let body = if method == "PATCH" { "abc" } else { "" };
+            of(upload(walk).await, body)
+                .with(TUS.0, TUS.1)
+                .with("upload-offset", "0")
+                .with("content-type", "application/offset+octet-stream")
+        }
+        path => of(path.to_owned(), ""),
+    }
+}
+
+async fn in_workspace(walk: &Walk, method: &str, rest: &str) -> Target {
+    let ws = format!("/v1/workspaces/{}", walk.world.id());
+    let of = |rest: String, body: &str| Target::new(format!("{method} {ws}{rest}"), body);
+    match (method, rest) {
+        ("PATCH", "") => of(String::new(), &format!(r#"{{"name":"{}"}}"#, fresh())),
+        ("PUT", "/members/{principal}") => {
+            of(format!("/members/{}", member(walk).await.0), r#"{"role":"editor"}"#)
+        }
+        (_, "/members/{principal}") => of(format!("/members/{}", member(walk).await.0), ""),
+        (_, "/undo") => {
+            file(walk).await;
+            let seq = walk.world.engine.workspace(&walk.world.owner, walk.world.id()).await.unwrap().seq;
+            of("/undo".to_owned(), &format!(r#"{{"act":{seq},"preview":true}}"#))
+        }
+        (_, "/archive") => {
+            of("/archive".to_owned(), &format!(r#"{{"items":["/{}"]}}"#, file(walk).await.name))
+        }
+        (_, "/batch") => of("/batch".to_owned(), &format!("{{\"path\":\"/{}\",\"size\":1}}\nx", fresh())),
+        (_, "/batch/read") => {
+            let body = format!(r#"{{"items":[{{"path":"/{}"}}]}}"#, file(walk).await.name);
+            of("/batch/read".to_owned(), &body)
+        }
+        (_, "/folders") => of("/folders".to_owned(), &format!(r#"{{"path":"/{}"}}"#, fresh())),
+        ("PUT", "/files/{path}") => of(format!("/files/{}", fresh()), "x"),
+        (_, "/files/{path}") => of(format!("/files/{}", file(walk).await.name), ""),
+        (_, "/tree/{path}") => {
+            let name = fresh();
+            put(walk, &format!("{name}/x"), "x").await;
+            of(format!("/tree/{name}"), "")
+        }
+        ("POST", "/hooks") => {
+            hook(walk).await;
+            of("/hooks".to_owned(), hooks::WANTED)
+        }
+        (_, rest) if rest.starts_with("/hooks/{hook}/deliveries/{delivery}") => {
+            let ping = hook(walk).await.1;
+            Target::new(
+                format!("{method} {}", rest.replace("/hooks/{hook}/deliveries/{delivery}", &ping)),
+                "",
+            )
+        }
+        (_, rest) if rest.starts_with("/hooks/{hook}") => {
+            let url = rest.replace("/hooks/{hook}", &hook(walk).await.0);
+            let body = match (method, rest) {
+                ("PATCH", _) => r#"{"description":"for all"}"#,
+                ("POST", "/hooks/{hook}/redeliver") => r#"{"failed":true}"#,
+                _ => "",
+            };
+            Target::new(format!("{method} {url}"), body)
+        }
+        (_, rest) => of(rest.to_owned(), ""),
+    }
+}
+
+async fn on_file(walk: &Walk, method: &str, rest: &str) -> Target {
+    if let Some(rest) = rest.strip_prefix("/versions/{ver}") {
+        let (version, current) = versions(walk).await;
+        return match (method, rest) {
+            ("PATCH", "") => Target::new(format!("PATCH {version}"), r#"{"label":"old"}"#),
+            (_, "/compare") => Target::new(format!("{method} {version}/compare?with={current}"), ""),
+            (_, rest) => Target::new(format!("{method} {version}{rest}"), ""),
+        };
+    }
+    if (method, rest) == ("GET", "/lock") {
+        return Target::new(format!("GET /v1/files/{}/lock", locked(walk).await.0.id), "");
+    }
+    let node = file(walk).await;
+    let url = format!("{method} /v1/files/{}{rest}", node.id);
+    let body = match (method, rest) {
+        ("PATCH", "") => r#"{"metadata":{"a":"b"}}"#.to_owned(),
+        ("PUT", "/content") => "two".to_owned(),
+        ("POST", "/copy") => format!(r#"{{"name":"{}"}}"#, fresh()),
+        ("POST", "/restore") => {
+            walk.edit(&format!("DELETE /v1/files/{}", node.id), &[], "").await;
+            "{}".to_owned()
+        }
+        ("POST", "/links" | "/lock") => "{}".to_owned(),
+        ("POST", "/notes") => r#"{"text":"hm"}"#.to_owned(),
+        _ => String::new(),
+    };
+    Target::new(url, body)
+}
