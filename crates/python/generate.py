@@ -39,6 +39,7 @@ WANTED = (
         "LockGrants",
         "LockRenewal",
         "Me",
+        "Member",
         "NewHook",
         "NewKey",
         "Node",
@@ -47,7 +48,7 @@ WANTED = (
         "OpenUpload",
         "Purged",
     ),
-    *("Status", "Undone", "Version", "Workspace"),
+    *("Principal", "Status", "Undone", "Version", "Workspace"),
 )
 
 Schema = dict[str, Any]

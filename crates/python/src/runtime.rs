@@ -1,5 +1,6 @@
 //! The one runtime of a process, on which all that waits runs.
 
+use std::num::NonZero;
 use std::sync::OnceLock;
 
 use pyo3::exceptions::PyRuntimeError;
@@ -23,13 +24,30 @@ fn keep_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGEST)));
 }
 
+/// Returns how many threads the runtime has: half as many as there are cores, since Python's own take the others, and threads
+/// that wake each other for a small request cost more than they bring. Nothing where Tokio's own variable says it.
+fn threads() -> Option<usize> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a knob of the runtime alone, which Tokio itself would read here"
+    )]
+    let said = std::env::var_os("TOKIO_WORKER_THREADS").is_some();
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    (!said).then(|| (cores() / 2).max(1))
+}
+
 /// Returns the process's runtime, which is begun with the first that asks for it.
 ///
 /// A process that was forked has its memory and none of its threads: whoever waited there would wait for ever.
 pub(crate) fn runtime() -> PyResult<&'static Runtime> {
     let begun = RUNTIME.get_or_init(|| {
         keep_memory();
-        let runtime = Builder::new_multi_thread().enable_all().thread_name("longshore").build()?;
+        let mut builder = Builder::new_multi_thread();
+        builder.enable_all().thread_name("longshore");
+        if let Some(threads) = threads() {
+            builder.worker_threads(threads);
+        }
+        let runtime = builder.build()?;
         Ok(Owned { process: std::process::id(), runtime })
     });
     match begun {

@@ -8,11 +8,12 @@ from typing import Any
 from longshore import models
 from longshore._longshore import Client as Core
 from longshore._said import LocalPath, Lock, given, local, token
+from longshore._access import Keys, Members, Principals
 from longshore._files import Files
 from longshore._locks import Locks
 from longshore._run import run
 from longshore._streams import Listing
-from longshore._verbs import Events, Hooks, Jobs, Keys, Notes, Workspaces
+from longshore._verbs import Events, Hooks, Jobs, Notes, Workspaces
 from longshore.exceptions import ClosedError
 
 __all__ = ["Client"]
@@ -82,6 +83,8 @@ class Client:
         self.events = Events(self)
         self.jobs = Jobs(self)
         self.keys = Keys(self)
+        self.members = Members(self)
+        self.principals = Principals(self)
         self.notes = Notes(self)
         self.hooks = Hooks(self)
 

@@ -1,4 +1,4 @@
-"""Workspaces, events, jobs, keys, notes and webhooks. Written by generate.py from its twin in aio: do not edit."""
+"""Workspaces, events, jobs, notes and webhooks. Written by generate.py from its twin in aio: do not edit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from longshore._streams import Listing
 if TYPE_CHECKING:
     from longshore._client import Client
 
-__all__ = ["Events", "Hooks", "Jobs", "Keys", "Notes", "Workspaces"]
+__all__ = ["Events", "Hooks", "Jobs", "Notes", "Workspaces", "Verbs"]
 
 
-class _Verbs:
+class Verbs:
+    """What all verbs stand on."""
+
     def __init__(self, client: Client) -> None:
         """Belong to a client."""
         self._client = client
@@ -28,7 +30,7 @@ class _Verbs:
         return self._client._core.list(verb, *args)
 
 
-class Workspaces(_Verbs):
+class Workspaces(Verbs):
     """Workspaces."""
 
     def get_current(self) -> models.Workspace:
@@ -57,7 +59,7 @@ class Workspaces(_Verbs):
         return Listing(self._list("workspaces.list"), models.Workspace._read)
 
 
-class Events(_Verbs):
+class Events(Verbs):
     """The log of a workspace: all that has changed, and by whom."""
 
     def list(
@@ -109,7 +111,7 @@ class Events(_Verbs):
         return models.EventPage._read(self._call("events.wait", said, timeout))
 
 
-class Jobs(_Verbs):
+class Jobs(Verbs):
     """Durable background work."""
 
     def get(self, job_id: str) -> models.Job:
@@ -135,23 +137,7 @@ class Jobs(_Verbs):
         return Listing(self._list("jobs.list", workspace_id, state, kind), models.Job._read)
 
 
-class Keys(_Verbs):
-    """API keys."""
-
-    def create(self, **said: Any) -> models.NewKey:
-        """Make a key; its secret is in the answer, and nowhere else ever again."""
-        return models.NewKey._read(self._call("keys.create", given(**said)))
-
-    def revoke(self, key_id: str) -> None:
-        """End a key."""
-        self._call("keys.revoke", key_id)
-
-    def list(self) -> Listing[models.Key]:
-        """List keys."""
-        return Listing(self._list("keys.list"), models.Key._read)
-
-
-class Notes(_Verbs):
+class Notes(Verbs):
     """Notes on files and folders."""
 
     def create(self, file_id: NodeRef, text: str, **said: Any) -> models.Note:
@@ -171,7 +157,7 @@ class Notes(_Verbs):
         return Listing(self._list("notes.list", ref(file_id)), models.Note._read)
 
 
-class Hooks(_Verbs):
+class Hooks(Verbs):
     """Webhooks: events to URLs, signed. `longshore.webhooks.verify` is for who receives them."""
 
     def create(self, url: str, *, workspace_id: str | None = None, **said: Any) -> models.NewHook:

@@ -22,6 +22,7 @@ __all__ = [
     "LockGrants",
     "LockRenewal",
     "Me",
+    "Member",
     "NewHook",
     "NewKey",
     "Node",
@@ -443,10 +444,17 @@ class Principal:
     kind: Literal["person", "agent"]
     #: The name shown to others.
     name: str
+    #: Since when they may do nothing.
+    deactivated_at: datetime | None = None
+    #: What they may do in every workspace, of which they need not be a member; an admin also with
+    #: the server itself.
+    everywhere: Literal["viewer", "editor", "admin", "owner"] | None = None
 
     @classmethod
     def _read(cls, said: dict[str, Any]) -> Principal:
         return cls(
+            deactivated_at=None if said.get("deactivated_at") is None else _time(said["deactivated_at"]),
+            everywhere=said.get("everywhere"),
             id=said["id"],
             kind=said["kind"],
             name=said["name"],
@@ -465,13 +473,13 @@ class Key:
     name: str
     #: Who acts with it.
     principal: Principal
-    #: What it may do at most.
-    role: Literal["viewer", "editor", "admin"]
+    #: What it may do at most; its principal may have a lesser role.
+    role: Literal["viewer", "editor", "admin", "owner"]
     #: When its time is over.
     expires_at: datetime | None = None
     #: When it was revoked.
     revoked_at: datetime | None = None
-    #: The one workspace it reaches; nothing where it reaches all.
+    #: The one workspace it reaches; nothing where it reaches all that its principal does.
     workspace_id: str | None = None
 
     @classmethod
@@ -729,6 +737,32 @@ class Me:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A principal with a role in a workspace."""
+
+    #: Since when they are a member.
+    added_at: datetime
+    #: Who made them one.
+    added_by: str
+    #: Who it is.
+    principal: Principal
+    #: What they may do there, as far as their key lets them.
+    role: Literal["viewer", "editor", "admin", "owner"]
+    #: The workspace.
+    workspace_id: str
+
+    @classmethod
+    def _read(cls, said: dict[str, Any]) -> Member:
+        return cls(
+            added_at=_time(said["added_at"]),
+            added_by=said["added_by"],
+            principal=Principal._read(said["principal"]),
+            role=said["role"],
+            workspace_id=said["workspace_id"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewHook:
     """A hook and its secret, which is in this answer and nowhere else."""
 
@@ -757,15 +791,15 @@ class NewKey:
     name: str
     #: Who acts with it.
     principal: Principal
-    #: What it may do at most.
-    role: Literal["viewer", "editor", "admin"]
+    #: What it may do at most; its principal may have a lesser role.
+    role: Literal["viewer", "editor", "admin", "owner"]
     #: Its whole text, `lsk_…`; only a hash of it is kept.
     secret: str
     #: When its time is over.
     expires_at: datetime | None = None
     #: When it was revoked.
     revoked_at: datetime | None = None
-    #: The one workspace it reaches; nothing where it reaches all.
+    #: The one workspace it reaches; nothing where it reaches all that its principal does.
     workspace_id: str | None = None
 
     @classmethod

@@ -2,10 +2,10 @@
 
 use longshore::core::PrincipalId;
 use longshore::{
-    AcquireLocks, After, Client, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote, DeliveryId,
-    DeliveryState, Depth, EventFilter, HookId, IfMatch, JobFilter, JobId, JobState, KeyId, Labels, LockId,
-    LockOwner, LockToken, Metadata, Name, NodeId, NodeQuery, NoteId, Path, Place, Redeliver, RestoreNode,
-    UndoActs, UpdateHook, UpdateNode, UpdateWorkspace, VersionId, WorkspaceId,
+    AcquireLocks, After, Client, CopyNode, CreateHook, CreateLink, CreateNote, DeliveryId, DeliveryState,
+    Depth, EventFilter, HookId, IfMatch, JobFilter, JobId, JobState, Labels, LockId, LockOwner, LockToken,
+    Metadata, Name, NodeId, NodeQuery, NoteId, Path, Place, Redeliver, RestoreNode, UndoActs, UpdateHook,
+    UpdateNode, UpdateWorkspace, VersionId, WorkspaceId,
 };
 use pyo3::prelude::*;
 use serde::Deserialize;
@@ -36,6 +36,8 @@ macro_rules! listing {
         Ok(Stream::items($listing))
     }};
 }
+
+mod access;
 
 type Workspace = Option<WorkspaceId>;
 type Version = Option<VersionId>;
@@ -103,7 +105,7 @@ pub(super) fn call(client: &Client, verb: &str, args: &Bound<'_, PyAny>) -> PyRe
         _ => match verb.split_once('.') {
             Some(("workspaces", verb)) => workspaces(client, verb, args),
             Some(("locks", verb)) => locks(client, verb, args),
-            Some(("keys", verb)) => keys(client, verb, args),
+            Some(("keys" | "members" | "principals", _)) => access::call(client, verb, args),
             Some(("jobs", verb)) => jobs(client, verb, args),
             Some(("notes", verb)) => notes(client, verb, args),
             Some(("hooks", verb)) => hooks(client, verb, args),
@@ -156,15 +158,6 @@ fn locks(client: &Client, verb: &str, args: &Bound<'_, PyAny>) -> PyResult<Pendi
         }
         "break" => verb!(args, [lock: LockId, reason: String] locks.break_lock(lock, &reason)),
         "get" => verb!(args, [node: NodeId] locks.get(node)),
-        _ => Err(unknown(args.py(), verb)),
-    }
-}
-
-fn keys(client: &Client, verb: &str, args: &Bound<'_, PyAny>) -> PyResult<Pending> {
-    let keys = client.keys();
-    match verb {
-        "create" => verb!(args, [key: CreateKey] keys.create(&key)),
-        "revoke" => verb!(args, [key: KeyId] keys.revoke(key)),
         _ => Err(unknown(args.py(), verb)),
     }
 }
@@ -278,7 +271,6 @@ pub(super) fn list(client: &Client, verb: &str, args: &Bound<'_, PyAny>) -> PyRe
             }
         ),
         "workspaces.list" => listing!(args, [] client.workspaces().list()),
-        "keys.list" => listing!(args, [] client.keys().list()),
         "notes.list" => listing!(args, [node: NodeId] client.notes().list(node)),
         "uploads.list" => listing!(args, [] files.open_uploads()),
         "jobs.list" => listing!(args, [workspace: Workspace, state: Option<JobState>, kind: Option<String>] {
@@ -302,6 +294,6 @@ pub(super) fn list(client: &Client, verb: &str, args: &Bound<'_, PyAny>) -> PyRe
             let (said,): (EventsSaid,) = read(args)?;
             Ok(Stream::items(client.events().follow(said.workspace, said.after(), &said.filter())))
         }
-        _ => Err(unknown(args.py(), verb)),
+        _ => access::list(client, verb, args),
     }
 }

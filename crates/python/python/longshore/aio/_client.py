@@ -8,11 +8,12 @@ from typing import Any
 from longshore import models
 from longshore._longshore import Client as Core
 from longshore._said import LocalPath, Lock, given, local, token
+from longshore.aio._access import AsyncKeys, AsyncMembers, AsyncPrincipals
 from longshore.aio._files import AsyncFiles
 from longshore.aio._locks import AsyncLocks
 from longshore.aio._run import run
 from longshore.aio._streams import AsyncListing
-from longshore.aio._verbs import AsyncEvents, AsyncHooks, AsyncJobs, AsyncKeys, AsyncNotes, AsyncWorkspaces
+from longshore.aio._verbs import AsyncEvents, AsyncHooks, AsyncJobs, AsyncNotes, AsyncWorkspaces
 from longshore.exceptions import ClosedError
 
 __all__ = ["AsyncClient"]
@@ -82,6 +83,8 @@ class AsyncClient:
         self.events = AsyncEvents(self)
         self.jobs = AsyncJobs(self)
         self.keys = AsyncKeys(self)
+        self.members = AsyncMembers(self)
+        self.principals = AsyncPrincipals(self)
         self.notes = AsyncNotes(self)
         self.hooks = AsyncHooks(self)
 

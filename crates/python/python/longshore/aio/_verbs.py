@@ -1,4 +1,4 @@
-"""Workspaces, events, jobs, keys, notes and webhooks."""
+"""Workspaces, events, jobs, notes and webhooks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from longshore.aio._streams import AsyncListing
 if TYPE_CHECKING:
     from longshore.aio._client import AsyncClient
 
-__all__ = ["AsyncEvents", "AsyncHooks", "AsyncJobs", "AsyncKeys", "AsyncNotes", "AsyncWorkspaces"]
+__all__ = ["AsyncEvents", "AsyncHooks", "AsyncJobs", "AsyncNotes", "AsyncWorkspaces", "Verbs"]
 
 
-class _Verbs:
+class Verbs:
+    """What all verbs stand on."""
+
     def __init__(self, client: AsyncClient) -> None:
         """Belong to a client."""
         self._client = client
@@ -28,7 +30,7 @@ class _Verbs:
         return self._client._core.list(verb, *args)
 
 
-class AsyncWorkspaces(_Verbs):
+class AsyncWorkspaces(Verbs):
     """Workspaces."""
 
     async def get_current(self) -> models.Workspace:
@@ -57,7 +59,7 @@ class AsyncWorkspaces(_Verbs):
         return AsyncListing(self._list("workspaces.list"), models.Workspace._read)
 
 
-class AsyncEvents(_Verbs):
+class AsyncEvents(Verbs):
     """The log of a workspace: all that has changed, and by whom."""
 
     def list(
@@ -109,7 +111,7 @@ class AsyncEvents(_Verbs):
         return models.EventPage._read(await self._call("events.wait", said, timeout))
 
 
-class AsyncJobs(_Verbs):
+class AsyncJobs(Verbs):
     """Durable background work."""
 
     async def get(self, job_id: str) -> models.Job:
@@ -135,23 +137,7 @@ class AsyncJobs(_Verbs):
         return AsyncListing(self._list("jobs.list", workspace_id, state, kind), models.Job._read)
 
 
-class AsyncKeys(_Verbs):
-    """API keys."""
-
-    async def create(self, **said: Any) -> models.NewKey:
-        """Make a key; its secret is in the answer, and nowhere else ever again."""
-        return models.NewKey._read(await self._call("keys.create", given(**said)))
-
-    async def revoke(self, key_id: str) -> None:
-        """End a key."""
-        await self._call("keys.revoke", key_id)
-
-    def list(self) -> AsyncListing[models.Key]:
-        """List keys."""
-        return AsyncListing(self._list("keys.list"), models.Key._read)
-
-
-class AsyncNotes(_Verbs):
+class AsyncNotes(Verbs):
     """Notes on files and folders."""
 
     async def create(self, file_id: NodeRef, text: str, **said: Any) -> models.Note:
@@ -171,7 +157,7 @@ class AsyncNotes(_Verbs):
         return AsyncListing(self._list("notes.list", ref(file_id)), models.Note._read)
 
 
-class AsyncHooks(_Verbs):
+class AsyncHooks(Verbs):
     """Webhooks: events to URLs, signed. `longshore.webhooks.verify` is for who receives them."""
 
     async def create(self, url: str, *, workspace_id: str | None = None, **said: Any) -> models.NewHook:
