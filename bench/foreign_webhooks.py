@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 import standardwebhooks
 import svix.webhooks
 
-from measure import BenchError, Server
-from peers.longshore import environment, find_program
+from measure import BenchError
+from peers.longshore import Longshore, find_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,33 +137,6 @@ def by_node(modules: Path) -> Callable[[str, Delivery], bool]:
     return ask
 
 
-class Longshore:
-    """The server under test, with its command line."""
-
-    def __init__(self, program: Path, work: Path) -> None:
-        """Start it on a free port, allowed to deliver to this machine."""
-        self.program, self.home = program, work / "home"
-        data = work / "data"
-        data.mkdir(parents=True)
-        (data / "longshore.toml").write_text(CONFIG)
-        argv = [str(program), "serve", "--data", str(data), "--listen", "127.0.0.1:0", "--ready-json"]
-        self.server = Server.start(argv, work, data, environment(self.home))
-        self.server.wait_until(lambda: bool(self.server.first_line()))
-        ready = json.loads(self.server.first_line())
-        self.env = environment(self.home, LONGSHORE_URL=ready["url"], LONGSHORE_API_KEY=ready["key"])
-
-    def __call__(self, *arguments: str) -> str:
-        """Run a verb and return what it printed."""
-        argv = [str(self.program), *arguments]
-        done = subprocess.run(
-            argv, env=self.env, text=True, capture_output=True, check=False, timeout=SECONDS
-        )
-        if done.returncode:
-            msg = f"{argv} ended with {done.returncode}: {done.stderr}"
-            raise BenchError(msg)
-        return done.stdout
-
-
 def judge(name: str, ask: Callable[[str, Delivery], bool], secrets: list[str], delivery: Delivery) -> None:
     """Have a library look at a delivery and at forgeries of it."""
     other = "whsec_" + "A" * 44
@@ -189,7 +162,7 @@ def run(program: Path, modules: Path | None, work: Path) -> None:
         package = json.loads((modules / "standardwebhooks" / "package.json").read_text())
         libraries[f"npm standardwebhooks {package['version']}"] = by_node(modules.parent)
     receiver = Receiver()
-    longshore = Longshore(program, work)
+    longshore = Longshore(program, work, CONFIG)
     try:
         made = json.loads(
             longshore("hooks", "add", f"http://127.0.0.1:{receiver.server_port}/hook", "--json")

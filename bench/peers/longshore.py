@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 from measure import BenchError, Command, Server
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from works import Work
+
+
+# How many seconds a verb of the command line may take.
+VERB = 60
 
 
 def environment(home: Path, **extra: str) -> dict[str, str]:
@@ -26,6 +31,31 @@ def environment(home: Path, **extra: str) -> dict[str, str]:
 def find_program(given: Path | None) -> Path:
     """Return the program: the one given, or a fresh release build."""
     return given.resolve() if given else cargo_build("longshore-cli", "longshore")
+
+
+class Longshore:
+    """A server with its command line."""
+
+    def __init__(self, program: Path, work: Path, config: str = "") -> None:
+        """Start it on a free port, with its files in a folder."""
+        self.program, self.home = program, work / "home"
+        data = work / "data"
+        data.mkdir(parents=True)
+        (data / "longshore.toml").write_text(config)
+        argv = [str(program), "serve", "--data", str(data), "--listen", "127.0.0.1:0", "--ready-json"]
+        self.server = Server.start(argv, work, data, environment(self.home))
+        self.server.wait_until(lambda: bool(self.server.first_line()))
+        ready = json.loads(self.server.first_line())
+        self.env = environment(self.home, LONGSHORE_URL=ready["url"], LONGSHORE_API_KEY=ready["key"])
+
+    def __call__(self, *arguments: str) -> str:
+        """Run a verb and return what it printed."""
+        argv = [str(self.program), *arguments]
+        done = subprocess.run(argv, env=self.env, text=True, capture_output=True, check=False, timeout=VERB)
+        if done.returncode:
+            msg = f"{argv} ended with {done.returncode}: {done.stderr}"
+            raise BenchError(msg)
+        return done.stdout
 
 
 class LongshorePeer(Peer):

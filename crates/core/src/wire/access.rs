@@ -117,6 +117,7 @@ pub struct Me {
 #[serde(deny_unknown_fields)]
 pub struct CreateKey {
     /// What the key is for.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::Name))]
     pub name: String,
     /// What it may do at most.
     pub role: Role,
@@ -130,6 +131,7 @@ pub struct CreateKey {
     /// A new agent of this name acts with the key, and is a member of its workspace with its role; left out, the key's
     /// maker does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::Name>))]
     pub agent: Option<String>,
 }
 
@@ -166,6 +168,7 @@ pub struct CreatePrincipal {
     /// Person or agent.
     pub kind: PrincipalKind,
     /// The name shown to others.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::Name))]
     pub name: String,
 }
 
@@ -175,5 +178,6 @@ pub struct CreatePrincipal {
 #[serde(deny_unknown_fields)]
 pub struct UpdatePrincipal {
     /// The name shown to others.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::Name))]
     pub name: String,
 }

@@ -85,6 +85,7 @@ pub struct BatchResult {
 #[serde(deny_unknown_fields)]
 pub struct ReadBatch {
     /// What is read, at most 10,000 items, in the order in which they are answered.
+    #[cfg_attr(feature = "openapi", schema(max_items = 10000))]
     pub items: Vec<ReadBatchItem>,
 }
 

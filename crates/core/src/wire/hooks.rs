@@ -60,6 +60,7 @@ pub struct Hook {
 #[serde(deny_unknown_fields)]
 pub struct CreateHook {
     /// Where the events go: https, at a public address.
+    #[cfg_attr(feature = "openapi", schema(format = "uri", pattern = "^https?://", max_length = 2048))]
     pub url: String,
     /// The types of events to send: whole, or a beginning such as `version.*`; left out, all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -95,6 +96,7 @@ impl std::fmt::Debug for NewHook {
 pub struct UpdateHook {
     /// Where the events go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = "uri", pattern = "^https?://", max_length = 2048))]
     pub url: Option<String>,
     /// The types of events to send; an empty list means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -75,5 +75,6 @@ impl std::fmt::Debug for Link {
 #[serde(deny_unknown_fields)]
 pub struct CreateArchive {
     /// The folders and files that it is to hold, 1 to 1,000 of them: each by its id, or by its path, which begins with `/`.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 1000))]
     pub items: Vec<String>,
 }

@@ -72,9 +72,11 @@ pub struct AcquireLock {
     pub wait_ticket: Option<WaitTicket>,
     /// What the lock is for, for people who meet it: at most 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"))]
     pub purpose: Option<String>,
     /// What the owner calls itself, such as the name of a run: at most 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"))]
     pub owner_label: Option<String>,
     /// The version that must be current: otherwise 412, and nothing is locked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +102,7 @@ impl Default for AcquireLock {
 #[serde(deny_unknown_fields)]
 pub struct AcquireLocks {
     /// The nodes to lock, 1 to 100 of one workspace.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 100))]
     pub files: Vec<NodeId>,
     /// How long the leases are, as for a single lock.
     #[serde(default = "default_lease")]
@@ -107,9 +110,11 @@ pub struct AcquireLocks {
     pub ttl_seconds: u32,
     /// What the locks are for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"))]
     pub purpose: Option<String>,
     /// What the owner calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"))]
     pub owner_label: Option<String>,
 }
 
@@ -189,6 +194,10 @@ pub struct LockRenewal {
 #[serde(deny_unknown_fields, default)]
 pub struct BreakLock {
     /// Why the lock is broken, for everybody to read: 1 to 200 characters.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")
+    )]
     pub reason: String,
 }
 

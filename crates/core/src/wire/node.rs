@@ -116,6 +116,7 @@ pub struct Version {
 #[serde(deny_unknown_fields)]
 pub struct CreateChild {
     /// Always `folder`: files come with their content.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^folder$"))]
     pub kind: NodeKind,
     /// The folder's name.
     pub name: Name,

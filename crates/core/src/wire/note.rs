@@ -46,6 +46,7 @@ pub struct Note {
 #[serde(deny_unknown_fields)]
 pub struct CreateNote {
     /// What it says: 1 to 4,000 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 4000, pattern = "\\S"))]
     pub text: String,
     /// The version that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,5 +62,6 @@ pub struct CreateNote {
 #[serde(deny_unknown_fields)]
 pub struct UpdateNote {
     /// What it says from now on: 1 to 4,000 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 4000, pattern = "\\S"))]
     pub text: String,
 }

@@ -12,6 +12,7 @@ use crate::wire::Version;
 pub struct UpdateVersion {
     /// The version's label, 1 to 200 characters; `null` takes it away.
     #[serde(deserialize_with = "Option::deserialize")]
+    #[cfg_attr(feature = "openapi", schema(required, nullable, min_length = 1, max_length = 200))]
     pub label: Option<String>,
 }
 

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use longshore_core::wire::Problem;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Header, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, ToSchema};
 
 use super::limited;
+
+mod shapes;
 
 /// What holds for all routes.
 #[derive(utoipa::OpenApi)]
@@ -64,18 +67,24 @@ pub(super) fn finished(mut document: OpenApi) -> OpenApi {
             id.push_str("_head");
         }
     }
-    for (path, item) in &mut document.paths.paths {
-        if !limited::may_refuse(path) {
-            continue;
-        }
-        let operations =
-            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.head, &mut item.patch];
-        for operation in operations.into_iter().flatten() {
+    for (path, operation, is_write) in operations(&mut document) {
+        shapes::put_on(operation, is_write);
+        if limited::may_refuse(path) {
             let status = StatusCode::TOO_MANY_REQUESTS.as_str().to_owned();
             operation.responses.responses.insert(status, RefOr::T(too_many_requests()));
         }
     }
     document
+}
+
+/// Returns each operation with its path, and whether it writes.
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = (&String, &mut Operation, bool)> {
+    document.paths.paths.iter_mut().flat_map(|(path, item)| {
+        let reads = [&mut item.get, &mut item.head].map(|operation| (operation, false));
+        let writes = [&mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        let all = reads.into_iter().chain(writes.map(|operation| (operation, true)));
+        all.filter_map(move |(operation, is_write)| Some((path, operation.as_mut()?, is_write)))
+    })
 }
 
 /// What any route answers who comes too often.
@@ -175,6 +184,7 @@ impl IntoResponses for AdminProblems {
             StatusCode::REQUEST_TIMEOUT,
             StatusCode::CONFLICT,
             StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::UNPROCESSABLE_ENTITY,
             StatusCode::INSUFFICIENT_STORAGE,
         ]));
         responses
@@ -191,7 +201,6 @@ impl IntoResponses for WriteProblems {
             StatusCode::PRECONDITION_FAILED,
             StatusCode::PRECONDITION_REQUIRED,
             StatusCode::LOCKED,
-            StatusCode::UNPROCESSABLE_ENTITY,
         ]));
         responses
     }
@@ -232,3 +241,19 @@ impl utoipa::PartialSchema for Octets {
 }
 
 impl ToSchema for Octets {}
+
+#[cfg(test)]
+mod tests {
+    use super::{operations, shapes};
+
+    #[test]
+    fn every_text_of_a_parameter_has_a_shape() {
+        let mut document = super::super::routes().into_openapi();
+        let unknown: Vec<String> = operations(&mut document)
+            .flat_map(|(path, operation, is_write)| {
+                shapes::put_on(operation, is_write).into_iter().map(move |name| format!("{name} of {path}"))
+            })
+            .collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+}

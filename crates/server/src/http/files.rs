@@ -27,9 +27,9 @@ use crate::problem::Failure;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WriteAt {
-    /// What to do where the name is taken by a file.
+    /// What to do where the name is taken by a file; left out, `version`.
     #[serde(default)]
-    #[param(inline, default = "version")]
+    #[param(inline)]
     on_conflict: OnConflict,
 }
 
@@ -134,9 +134,9 @@ pub(super) struct WriteChild {
     /// The file's name.
     #[param(value_type = String)]
     name: String,
-    /// What to do where the name is taken by a file.
+    /// What to do where the name is taken by a file; left out, `version`.
     #[serde(default)]
-    #[param(inline, default = "version")]
+    #[param(inline)]
     on_conflict: OnConflict,
     /// The workspace whose root folder `root` is; left out, the key's current one.
     #[param(value_type = Option<String>)]

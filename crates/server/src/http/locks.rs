@@ -57,7 +57,8 @@ pub(super) async fn of_node(
 
 /// Takes the locks of many nodes of one workspace, all of them or none.
 #[utoipa::path(post, path = "/v1/locks:batch", operation_id = "lock_nodes", tag = "locks", request_body = AcquireLocks,
-    params(WriteHeaders),
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "The same key with the same request within 24 h gives the same grants, as long as they hold.")),
     responses((status = 201, description = "The locks, in the order asked for.", body = LockGrants), LockProblems))]
 pub(super) async fn acquire_many(
     State(app): State<App>,

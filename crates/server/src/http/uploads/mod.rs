@@ -10,7 +10,7 @@ use axum::Json as Answer;
 use axum::body::HttpBody;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::handler::Handler;
-use axum::http::header::LOCATION;
+use axum::http::header::{ALLOW, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -77,8 +77,7 @@ async fn overridden(State(app): State<App>, mut request: Request) -> Response {
     let stated = request.headers().get("x-http-method-override").and_then(|value| value.to_str().ok());
     let method = stated.map(str::to_ascii_uppercase).and_then(|text| text.parse::<Method>().ok());
     let Some(method) = method else {
-        return Failure::new(Code::MethodNotAllowed, "`X-HTTP-Method-Override` names no method")
-            .into_response();
+        return not_allowed("a POST to an upload says in `X-HTTP-Method-Override` what it is");
     };
     *request.method_mut() = method.clone();
     match method {
@@ -86,8 +85,14 @@ async fn overridden(State(app): State<App>, mut request: Request) -> Response {
         Method::DELETE => remove.call(request, app).await,
         Method::HEAD => resume.call(request, app).await,
         Method::GET => get.call(request, app).await,
-        _ => Failure::new(Code::MethodNotAllowed, "the method is GET, HEAD, PATCH or DELETE").into_response(),
+        _ => not_allowed("the method is GET, HEAD, PATCH or DELETE"),
     }
+}
+
+/// Refuses a method, and says which there are.
+fn not_allowed(detail: &str) -> Response {
+    let allow = [(ALLOW, "GET, HEAD, PATCH, DELETE, OPTIONS, POST")];
+    (allow, Failure::new(Code::MethodNotAllowed, detail)).into_response()
 }
 
 /// Lists the caller's own uploads that are not finished, oldest first: those of the workspaces that the key reaches, and parts.
@@ -324,7 +329,7 @@ async fn append(State(app): State<App>, request: Request) -> Result<Response, Fa
 
 /// Removes an upload. The file that it became stays.
 #[utoipa::path(delete, path = "/v1/uploads/{upload}", operation_id = "delete_upload", tag = "uploads",
-    params(OfUpload),
+    params(OfUpload, ("Tus-Resumable" = String, Header, description = "`1.0.0`.")),
     responses((status = 204, description = "The upload is gone."), UploadProblems))]
 async fn remove(State(app): State<App>, request: Request) -> Result<StatusCode, Failure> {
     let mut head = Head::of(request.into_parts().0, &app).await?;

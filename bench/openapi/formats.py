@@ -1,0 +1,122 @@
+"""What schemathesis must know of Longshore to make good requests.
+
+Texts whose rules no pattern can say, media types of its own, and parts of a request that go together.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import unicodedata
+import uuid
+import zlib
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies as st
+
+LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+CHARACTERS = st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"), exclude_characters="/")
+
+
+def sealed(body: str) -> str:
+    """Return a secret's text with its checksum, as `longshore_core::key` makes it."""
+    value, sum_ = zlib.crc32(body.encode()), ""
+    for _ in range(6):
+        value, place = divmod(value, 62)
+        sum_ = LETTERS[place] + sum_
+    return body + sum_
+
+
+def is_name(text: str) -> bool:
+    """Tell whether the rules for names hold."""
+    short = 0 < len(text.encode()) <= 255
+    return short and text not in {".", ".."} and unicodedata.is_normalized("NFC", text)
+
+
+def encoded(content: bytes) -> str:
+    """Return bytes as text."""
+    return base64.b64encode(content).decode()
+
+
+NAMES = st.text(CHARACTERS, min_size=1, max_size=60).filter(is_name)
+PATHS = st.lists(NAMES, max_size=4).map(lambda names: "/" + "/".join(names))
+TOKENS = st.text(LETTERS, min_size=43, max_size=43).map(
+    lambda secret: sealed(f"lst_01k9x3m7q2e8rj5v4n6t0p1s2d{secret}")
+)
+DIGESTS = st.binary(min_size=32, max_size=32).map(lambda digest: f"sha-256=:{encoded(digest)}:")
+
+schemathesis.openapi.format("name", NAMES)
+schemathesis.openapi.format("workspace-path", PATHS)
+schemathesis.openapi.format("lock-token", TOKENS)
+schemathesis.openapi.format("content-digest", DIGESTS)
+schemathesis.openapi.format("entity-tags", st.sampled_from(["*", '"ver_01k9x3m7q2e8rj5v4n6t0p1s2d"', '"a", W/"b"']))
+schemathesis.openapi.format("idempotency-key", st.uuids(version=4).map(str))
+schemathesis.openapi.format("upload-concat", st.just("partial"))
+schemathesis.openapi.format(
+    "upload-checksum",
+    st.binary(min_size=32, max_size=32).map(lambda digest: f"sha256 {encoded(digest)}"),
+)
+schemathesis.openapi.format(
+    "upload-metadata",
+    NAMES.map(lambda name: f"filename {encoded(name.encode())},parent_id {encoded(b'root')}"),
+)
+
+
+@schemathesis.serializer("application/offset+octet-stream", "application/vnd.longshore.batch")
+def octets(_: schemathesis.SerializationContext, content: object) -> dict[str, Any]:
+    """Send bytes as they are."""
+    if isinstance(content, str):
+        content = content.encode()
+    return {"data": content if isinstance(content, bytes) else json.dumps(content).encode()}
+
+
+@schemathesis.deserializer("application/x-ndjson")
+def lines(_: schemathesis.DeserializationContext, answer: schemathesis.Response) -> list[Any]:
+    """Read an answer of one JSON text to a line."""
+    return [json.loads(line) for line in answer.content.splitlines() if line.strip()]
+
+
+WORKSPACE = re.compile("ws_[0-7][0-9a-hjkmnp-tv-z]{25}")
+TOKEN = re.compile("lst_[0-7][0-9a-hjkmnp-tv-z]{25}[0-9A-Za-z]{49}")
+OTHERS = {"key": "key_01k9x3m7q2e8rj5v4n6t0p1s2d", "principal": "usr_01k9x3m7q2e8rj5v4n6t0p1s2d"}
+
+
+def whole(value: Any) -> Any:
+    """Return the numbers 1.0 of a body as 1: JSON Schema takes them for integers, a reader of integers does not."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, dict):
+        return {key: whole(part) for key, part in value.items()}
+    return [whole(part) for part in value] if isinstance(value, list) else value
+
+
+def is_own(path: dict[str, Any]) -> bool:
+    """Tell whether a request names the very key that it is sent with, or who acts with it."""
+    return bool({str(part) for part in path.values()} & set(os.environ["OWN_IDS"].split(",")))
+
+
+@schemathesis.hook
+def map_case(_: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
+    """Leave out what goes with other parts of a request alone: what is wrong by the document stays."""
+    query, path, headers = case.query or {}, case.path_parameters or {}, case.headers or {}
+    # Which workspace's root is meant, where the node is `root`.
+    node = path.get("id", path.get("parent", "root"))
+    if node != "root" and WORKSPACE.fullmatch(str(query.get("workspace", ""))):
+        del query["workspace"]
+    # Only a list itself says where it goes on.
+    if re.fullmatch("[A-Za-z0-9_-]+", str(query.get("cursor", ""))):
+        del query["cursor"]
+    # The same once more would be the first request, or refused.
+    if re.fullmatch("[!-~]{1,255}", str(headers.get("Idempotency-Key", ""))):
+        headers["Idempotency-Key"] = str(uuid.uuid4())
+    # The checksum is right, whatever the rest is.
+    if TOKEN.fullmatch(token := str(headers.get("Lock-Token", ""))):
+        headers["Lock-Token"] = sealed(token[:-6])
+    # Who revokes their own key learns nothing more.
+    if case.method not in {"GET", "HEAD"} and is_own(path):
+        path.update({name: other for name in path if (other := OTHERS.get(name))})
+    case.body = whole(case.body)
+    return case
