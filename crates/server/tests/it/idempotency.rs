@@ -236,13 +236,7 @@ async fn ask(world: &World, user: User, what: &str, key: &str, body: &str) -> An
 
 /// Asks as an admin whom nobody else is.
 async fn ask_as_another(world: &World, what: &str, key: &str, body: &str) -> Answer {
-    let wanted = CreateKey {
-        name: "another".to_owned(),
-        role: Role::Admin,
-        workspace_id: None,
-        expires_at: None,
-        agent: Some("another".to_owned()),
-    };
+    let wanted = CreateKey { agent: Some("another".to_owned()), ..CreateKey::new("another", Role::Admin) };
     let made = world.engine.create_key(&world.owner, wanted, None).await.unwrap();
     let (method, url) = what.split_once(' ').unwrap();
     let request = Request::builder().method(method).uri(url).header("host", "x");

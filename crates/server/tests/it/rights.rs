@@ -149,7 +149,7 @@ impl Walk {
     ) {
         let name = format!("{caller:?}");
         let agent = is_agents.then(|| name.clone());
-        let wanted = CreateKey { name, role, workspace_id, expires_at, agent };
+        let wanted = CreateKey { workspace_id, expires_at, agent, ..CreateKey::new(name, role) };
         let made = self.world.engine.create_key(&self.world.owner, wanted, None).await.unwrap();
         self.keys.push((caller, made));
     }

@@ -76,13 +76,7 @@ async fn job(walk: &Walk) -> String {
 
 /// Makes an agent that is a member, with a key of the workspace; returns its id and the key's.
 async fn member(walk: &Walk) -> (String, String) {
-    let wanted = CreateKey {
-        name: fresh(),
-        role: Role::Viewer,
-        workspace_id: Some(walk.world.id()),
-        expires_at: None,
-        agent: Some(fresh()),
-    };
+    let wanted = CreateKey { workspace_id: Some(walk.world.id()), agent: Some(fresh()), ..CreateKey::new(fresh(), Role::Viewer) };
     let made = walk.world.engine.create_key(&walk.world.owner, wanted, None).await.unwrap();
     (made.key.principal.id.to_string(), made.key.id.to_string())
 }
