@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
     After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote, CreatePrincipal, Delivery,
     DeliveryState, Event, EventPage, Hook, Job, Key, Link, Me, Member, NewHook, NewKey, Node, Note,
-    OpenUpload, Principal, Purged, Redeliver, RestoreNode, Role, Status, UndoActs, Undone, UpdateHook,
+    OpenUpload, Principal, Purged, Redeliver, RestoreNode, Role, RotateKey, Status, UndoActs, Undone, UpdateHook,
     UpdateNode, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{
@@ -113,6 +113,7 @@ impl Keys {
     verbs! {
         wait create(key: &CreateKey) -> Result<NewKey>;
         iterate list() -> Waiting<crate::Listing<Key>>;
+        wait rotate(key: KeyId, wanted: RotateKey) -> Result<NewKey>;
         wait revoke(key: KeyId) -> Result<()>;
     }
 }
