@@ -12,8 +12,8 @@ use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
     After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote, CreatePrincipal, Delivery,
     DeliveryState, Event, EventPage, Hook, Job, Key, Link, Me, Member, NewHook, NewKey, Node, Note,
-    OpenUpload, Principal, Purged, Redeliver, RestoreNode, Role, RotateKey, Status, UndoActs, Undone, UpdateHook,
-    UpdateNode, UpdateWorkspace, Version, Workspace,
+    OpenUpload, Principal, Purged, Redeliver, RestoreNode, Role, RotateKey, Status, UndoActs, Undone,
+    UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{
     DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, PrincipalId, VersionId, WorkspaceId,

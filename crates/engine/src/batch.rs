@@ -218,6 +218,11 @@ pub enum Pick {
 }
 
 impl Engine {
+    /// Refuses who will read nothing of a workspace, for who asks for many files and is answered file by file.
+    pub fn ensure_may_read(&self, actor: &Actor, workspace: WorkspaceId) -> Result<()> {
+        actor.needs(workspace, Need::READ)
+    }
+
     /// Opens the contents of many files as one moment has them. Each has an outcome of its own.
     pub async fn open_contents(
         &self,

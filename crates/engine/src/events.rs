@@ -90,6 +90,7 @@ impl Engine {
                     // Who follows asks for hours.
                     let actor = db::access::actor_in(tx, &actor, workspace, now).await?;
                     actor.needs(workspace, Need::READ)?;
+                    sight::ensure_reached(tx, &actor, workspace, query.path.as_ref()).await?;
                     let ends = db::workspaces::log_ends(tx, workspace).await?;
                     let ends = ends.ok_or_else(|| workspaces::not_found(workspace))?;
                     let after = begin(query.after, ends)?;
@@ -100,7 +101,7 @@ impl Engine {
                         Some(last) if found.len() == limit as usize => last.event.seq,
                         _ => through,
                     };
-                    let items = sight::of(tx, &actor, found, query.path.is_some()).await?;
+                    let items = sight::of(tx, &actor, found).await?;
                     let next_cursor = (reached < ends.last).then(|| reached.to_string());
                     Ok(EventPage { items, next_cursor, last_seq: ends.last })
                 })

@@ -109,7 +109,10 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("POST /v1/workspaces/{ws}/hooks/{hook}/redeliver", Right::Whole(Role::Admin, MANAGE)),
     ("GET /v1/workspaces/{ws}/hooks/{hook}/deliveries", Right::Whole(Role::Admin, MANAGE)),
     ("GET /v1/workspaces/{ws}/hooks/{hook}/deliveries/{delivery}", Right::Whole(Role::Admin, MANAGE)),
-    ("POST /v1/workspaces/{ws}/hooks/{hook}/deliveries/{delivery}/redeliver", Right::Whole(Role::Admin, MANAGE)),
+    (
+        "POST /v1/workspaces/{ws}/hooks/{hook}/deliveries/{delivery}/redeliver",
+        Right::Whole(Role::Admin, MANAGE),
+    ),
     ("POST /v1/files/{parent}/children", Right::Node(Role::Editor, CREATE)),
     ("POST /v1/files/{parent}/files", Right::Node(Role::Editor, UPLOAD)),
     ("GET /v1/files/{id}", Right::Node(Role::Viewer, READ)),

@@ -155,9 +155,8 @@ fn show(made: &NewKey, output: Output) -> std::io::Result<()> {
 
 /// Says what a key is narrowed to besides its role and its workspace.
 fn narrowing(key: &Key) -> Option<String> {
-    let verbs = key.verbs.as_ref().map(|verbs| {
-        verbs.iter().map(|verb| verb.as_str()).collect::<Vec<_>>().join(",")
-    });
+    let verbs =
+        key.verbs.as_ref().map(|verbs| verbs.iter().map(|verb| verb.as_str()).collect::<Vec<_>>().join(","));
     let folder = key.folder_id.map(|folder| format!("under {folder}"));
     let addresses = key.addresses.as_ref().map(|addresses| format!("from {}", addresses.join(",")));
     let words: Vec<_> = [verbs, folder, addresses].into_iter().flatten().collect();
@@ -191,5 +190,9 @@ fn list(keys: Vec<Key>, output: Output) -> std::io::Result<()> {
             state.to_owned(),
         ]
     });
-    output.line(&columns(["ID", "NAME", "WHO", "ROLE", "ONLY", "NARROWED", "LAST USE", "EXPIRES", "STATE"], &[], rows))
+    output.line(&columns(
+        ["ID", "NAME", "WHO", "ROLE", "ONLY", "NARROWED", "LAST USE", "EXPIRES", "STATE"],
+        &[],
+        rows,
+    ))
 }

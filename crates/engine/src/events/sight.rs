@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use longshore_core::wire::Event;
-use longshore_core::{NodeId, WorkspacePath};
+use longshore_core::{NodeId, WorkspaceId, WorkspacePath};
 use serde_json::{Value, json};
 
 use crate::actor::Actor;
@@ -14,6 +14,7 @@ use crate::db::events::Found;
 use crate::db::{self, Tx};
 use crate::error::Result;
 use crate::narrowing::Narrowing;
+use crate::{nodes, workspaces};
 
 struct Sight<'a> {
     narrowing: &'a Narrowing,
@@ -34,7 +35,7 @@ impl Sight<'_> {
     }
 
     /// Returns what is seen of an event, if anything is.
-    async fn see(&mut self, tx: &mut Tx, found: Found, is_filtered: bool) -> Result<Option<Event>> {
+    async fn see(&mut self, tx: &mut Tx, found: Found) -> Result<Option<Event>> {
         let Found { mut event, parent, parent_before } = found;
         if event.node_id.is_some() && event.node_id == self.narrowing.folder {
             return Ok(Some(self.without_outside(event)));
@@ -52,8 +53,6 @@ impl Sight<'_> {
                 }
             }
             (false, true) => {}
-            // By a path nobody is to find out where it went.
-            (true, false) if is_filtered => return Ok(None),
             (true, false) => event.data = json!({ "from": event.data["from"] }),
             (false, false) => return Ok(None),
         }
@@ -90,22 +89,33 @@ fn remove(data: &mut Value, key: &str) {
     }
 }
 
-/// Returns what an actor sees of events; `is_filtered` says that they were picked by a path.
-pub(super) async fn of(
+/// Refuses to pick events by a path outside, by which a key of a folder could find out where something came from or went.
+pub(super) async fn ensure_reached(
     tx: &mut Tx,
     actor: &Actor,
-    found: Vec<Found>,
-    is_filtered: bool,
-) -> Result<Vec<Event>> {
+    workspace: WorkspaceId,
+    path: Option<&WorkspacePath>,
+) -> Result<()> {
+    let Some(path) = path.filter(|_| actor.narrowing().folder.is_some()) else { return Ok(()) };
+    let known = db::workspaces::get(tx, workspace).await?.ok_or_else(|| workspaces::not_found(workspace))?;
+    nodes::ensure_reached(tx, actor, known.root_id, path).await
+}
+
+/// Returns what an actor sees of events.
+pub(super) async fn of(tx: &mut Tx, actor: &Actor, found: Vec<Found>) -> Result<Vec<Event>> {
     let narrowing = actor.narrowing();
     let Some(folder) = narrowing.folder else {
         return Ok(found.into_iter().map(|found| found.event).collect());
     };
-    let path = db::nodes::place(tx, folder).await?.path;
-    let mut sight = Sight { narrowing, path, known: HashMap::new() };
+    let place = db::nodes::place(tx, folder).await?;
+    if place.ids.is_empty() {
+        // Gone for good, and with it all that the key reaches.
+        return Ok(Vec::new());
+    }
+    let mut sight = Sight { narrowing, path: place.path, known: HashMap::new() };
     let mut seen = Vec::new();
     for one in found {
-        seen.extend(sight.see(tx, one, is_filtered).await?);
+        seen.extend(sight.see(tx, one).await?);
     }
     Ok(seen)
 }

@@ -279,7 +279,11 @@ async fn row_18_two_tenants_on_the_change_feed_see_only_their_own() {
     let mut tenants = Vec::new();
     for name in ["red", "blue"] {
         let id = owner.workspaces().create(name.parse().unwrap()).await.unwrap().id;
-        let wanted = CreateKey { workspace_id: Some(id), agent: Some(name.to_owned()), ..CreateKey::new(name.to_owned(), Role::Admin) };
+        let wanted = CreateKey {
+            workspace_id: Some(id),
+            agent: Some(name.to_owned()),
+            ..CreateKey::new(name.to_owned(), Role::Admin)
+        };
         let key = owner.keys().create(&wanted).await.unwrap().secret;
         tenants.push((id, client(&served.url, &key)));
     }

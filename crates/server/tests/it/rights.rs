@@ -78,7 +78,9 @@ impl Caller {
         match self {
             Self::OwnerAsViewer | Self::Viewer => Some(Role::Viewer),
             Self::Editor => Some(Role::Editor),
-            Self::Reading | Self::Creating | Self::Managing | Self::Outside | Self::Inside => Some(Role::Admin),
+            Self::Reading | Self::Creating | Self::Managing | Self::Outside | Self::Inside => {
+                Some(Role::Admin)
+            }
             Self::Admin | Self::Server => Some(Role::Admin),
             Self::Owner => Some(Role::Owner),
             _ => None,
@@ -298,7 +300,8 @@ impl Walk {
             assert_eq!(outcome, expected, "{route} as {caller:?} ({}): {answer:?}", target.what);
         }
         // Nobody who was refused has done anything to it: it is there for who may.
-        if let Some(caller) = CALLERS.into_iter().rev().find(|who| who.expects(route, right) == Outcome::LetThrough)
+        if let Some(caller) =
+            CALLERS.into_iter().rev().find(|who| who.expects(route, right) == Outcome::LetThrough)
         {
             let answer = self.call(caller, &shared).await;
             assert!(![401, 403].contains(&answer.status.as_u16()), "{route}: {answer:?}");

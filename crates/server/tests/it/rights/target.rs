@@ -1,6 +1,6 @@
 //! What each route is called for: made anew, by the walk's editor, so that nobody meets what another has done.
 
-use longshore_core::wire::{CreateKey, Link, LockGrant, Node, Note, Role};
+use longshore_core::wire::{CreateKey, Link, LockGrant, Node, Note, Role, Verb};
 use longshore_engine::{JobKind, NewJob, Premises};
 use serde_json::Value;
 
@@ -80,9 +80,15 @@ async fn job(walk: &Walk) -> String {
     format!("/v1/jobs/{}", walk.world.engine.enqueue_job(job).await.unwrap())
 }
 
-/// Makes an agent that is a member, with a key of the workspace; returns its id and the key's.
+/// Makes an agent that is a member, with a key of the workspace that is narrowed as every key which manages is, so that each of
+/// them may rotate it; returns its id and the key's.
 async fn member(walk: &Walk) -> (String, String) {
-    let wanted = CreateKey { workspace_id: Some(walk.world.id()), agent: Some(fresh()), ..CreateKey::new(fresh(), Role::Viewer) };
+    let wanted = CreateKey {
+        workspace_id: Some(walk.world.id()),
+        agent: Some(fresh()),
+        verbs: Some([Verb::Manage].into()),
+        ..CreateKey::new(fresh(), Role::Viewer)
+    };
     let made = walk.world.engine.create_key(&walk.world.owner, wanted, None).await.unwrap();
     (made.key.principal.id.to_string(), made.key.id.to_string())
 }
@@ -211,7 +217,9 @@ async fn in_workspace(walk: &Walk, method: &str, rest: &str) -> Target {
         (_, "/archive") => {
             of("/archive".to_owned(), &format!(r#"{{"items":["{}"]}}"#, file(walk).await.path))
         }
-        (_, "/batch") => of("/batch".to_owned(), &format!("{{\"path\":\"/{}\",\"size\":1}}\nx", walk.path(&fresh()))),
+        (_, "/batch") => {
+            of("/batch".to_owned(), &format!("{{\"path\":\"/{}\",\"size\":1}}\nx", walk.path(&fresh())))
+        }
         (_, "/batch/read") => {
             let body = format!(r#"{{"items":[{{"path":"{}"}}]}}"#, file(walk).await.path);
             of("/batch/read".to_owned(), &body)
