@@ -12,6 +12,7 @@ mod events;
 mod hooks;
 mod idempotency;
 mod jobs;
+mod keys;
 mod listing;
 mod lock_races;
 mod lock_reach;
@@ -138,11 +139,11 @@ cases![
     narrowed_keys::what_lies_outside_of_a_folder_is_not_there,
     narrowed_keys::a_link_of_a_folders_key_stays_in_the_folder,
     narrowed_keys::the_log_tells_a_folders_key_of_its_folder,
-    narrowed_keys::a_key_makes_and_rotates_none_that_is_wider,
-    narrowed_keys::a_rotated_key_is_narrowed_as_before_and_the_old_one_ends,
-    narrowed_keys::an_address_is_looked_at_first_and_only_with_the_secret,
-    narrowed_keys::a_key_is_made_for_an_agent_who_is_there,
-    narrowed_keys::the_last_use_of_a_key_is_written_behind_its_requests,
+    keys::a_key_makes_and_rotates_none_that_is_wider,
+    keys::a_rotated_key_is_narrowed_as_before_and_the_old_one_ends,
+    keys::an_address_is_looked_at_first_and_only_with_the_secret,
+    keys::a_key_is_made_for_an_agent_who_is_there,
+    keys::the_last_use_of_a_key_is_written_behind_its_requests,
     narrowed_keys::an_answer_is_not_for_a_key_that_reaches_less,
 ];
 
