@@ -90,6 +90,12 @@ async fn asked(world: &World, route: &str) -> Asked {
             };
             bodiless(User::Admin, made("one").await, made("two").await)
         }
+        "POST /v1/keys/{key}/rotate" => {
+            let body = r#"{"name":"k","role":"viewer"}"#;
+            let made = world.call(User::Admin, "POST /v1/keys", &[], body).await.json();
+            let url = format!("/v1/keys/{}/rotate", made["id"].as_str().unwrap());
+            administering(url, r#"{"grace_seconds":60}"#, r#"{"grace_seconds":61}"#)
+        }
         "POST /v1/workspaces" => {
             administering("/v1/workspaces".to_owned(), r#"{"name":"new"}"#, r#"{"name":"newer"}"#)
         }
