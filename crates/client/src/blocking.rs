@@ -12,8 +12,8 @@ use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
     After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote, CreatePrincipal, Delivery,
     DeliveryState, Event, EventPage, Hook, Job, Key, Link, Me, Member, NewHook, NewKey, Node, Note,
-    OpenUpload, Principal, Purged, Redeliver, RestoreNode, Role, Status, UndoActs, Undone, UpdateHook,
-    UpdateNode, UpdateWorkspace, Version, Workspace,
+    OpenUpload, Principal, Purged, Redeliver, RestoreNode, Role, RotateKey, Status, UndoActs, Undone,
+    UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{
     DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, PrincipalId, VersionId, WorkspaceId,
@@ -113,6 +113,7 @@ impl Keys {
     verbs! {
         wait create(key: &CreateKey) -> Result<NewKey>;
         iterate list() -> Waiting<crate::Listing<Key>>;
+        wait rotate(key: KeyId, wanted: RotateKey) -> Result<NewKey>;
         wait revoke(key: KeyId) -> Result<()>;
     }
 }

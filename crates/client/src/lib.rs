@@ -62,9 +62,9 @@ pub use longshore_core::wire::{
     EventPage, Facts, Hook, HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Link, LockGrant,
     LockGrants, LockRenewal, LostReason, Me, Member, Metadata, MetadataPatch, NewHook, NewKey, NoText, Node,
     NodeKind, NodeLock, Note, OnConflict, OpenUpload, Principal, PrincipalKind, Purged, Redeliver,
-    RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs, UndoChange, UndoConflict,
-    UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateSettings, UpdateWorkspace, UploadState,
-    Version, Who, Workspace, WorkspaceSettings,
+    RestoreNode, Role, RotateHook, RotateKey, Status, TextDiff, TextRange, UndoActs, UndoChange,
+    UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateSettings, UpdateWorkspace,
+    UploadState, Verb, Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
     Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, LockId, LockToken, Name, NodeId, NoteId,

@@ -140,6 +140,8 @@ codes! {
     TooManyMembers = "too_many_members", Conflict, "too many members";
     /// The root folder cannot be renamed, moved, copied or deleted.
     RootRefused = "root_refused", Conflict, "not possible with the root folder";
+    /// The key was revoked, or its time is over: only one that is good is rotated.
+    KeyEnded = "key_ended", Conflict, "the key has ended";
     /// The job has ended: there is nothing left to cancel.
     JobFinished = "job_finished", Conflict, "the job has ended";
     /// Only a job that failed or was cancelled can be retried.
@@ -212,8 +214,10 @@ codes! {
     UrlRefused = "url_refused", Invalid, "the URL may not be asked";
     /// The route does not answer this method.
     MethodNotAllowed = "method_not_allowed", Invalid, "the method is not allowed here";
-    /// The role of the key, or of who acts with it, does not allow this.
+    /// The role of the key, or of who acts with it, or what the key is narrowed to, does not allow this.
     Forbidden = "forbidden", Denied, "the key may not do this";
+    /// The key is good from certain addresses alone, and the request comes from another.
+    KeyAddressRefused = "key_address_refused", Denied, "the key is not good from this address";
     /// An upload that is made of others takes no bytes of its own.
     UploadNotAppendable = "upload_not_appendable", Denied, "the upload takes no bytes";
     /// The token is not the one that this lock was granted with.

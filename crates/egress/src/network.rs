@@ -53,6 +53,12 @@ impl Network {
             _ => false,
         }
     }
+
+    /// Tells whether all of another network lies in this one.
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        self.prefix <= other.prefix && self.contains(other.base)
+    }
 }
 
 impl Display for Network {

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::future::ready;
 
 use futures_util::future::BoxFuture;
-use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, Role, WorkspaceSettings};
+use longshore_core::wire::{Facts, LostReason, NodeKind, NodeLock, WorkspaceSettings};
 use longshore_core::{
     Code, ErrorKind, LockId, LockToken, NodeId, Timestamp, VersionId, WorkspaceId, WorkspacePath,
 };
@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::actor::Actor;
+use crate::actor::{Actor, Right};
 use crate::db::events::{Change, Cover, Log};
 use crate::db::locks::Grant;
 use crate::db::nodes::{NodeRow, Place, is_live};
@@ -30,6 +30,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::idempotency::{self, Idempotency, Turn};
+use crate::narrowing::Need;
 use crate::read_clock::ReadClock;
 
 pub(crate) use group::{GroupAsk, Member};
@@ -106,11 +107,11 @@ impl From<Preconditions> for Premises {
     }
 }
 
-/// Who asks for an act, in which role, on which workspace, with which premises.
+/// Who asks for an act, what that needs of them, on which workspace, with which premises.
 #[derive(Debug)]
 pub(crate) struct Ask<'a> {
     pub(crate) actor: &'a Actor,
-    pub(crate) role: Role,
+    pub(crate) need: Need,
     pub(crate) scope: Scope,
     pub(crate) premises: Premises,
 }
@@ -372,7 +373,7 @@ impl Engine {
         F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T> + Copy + Send + 'static,
     {
         self.refuse_early(&ask).await?;
-        let Ask { actor, role, scope, premises } = ask;
+        let Ask { actor, need, scope, premises } = ask;
         let (actor, clock) = (actor.clone(), self.clock());
         let done = self
             .db()
@@ -381,21 +382,21 @@ impl Engine {
                     (actor.clone(), premises.clone(), clock.clone(), input.clone());
                 Box::pin(async move {
                     let principal = actor.principal;
-                    let idempotency = premises.idempotency.map(|key| key.within(actor.only()));
+                    let idempotency = premises.idempotency.map(|key| key.within(&actor));
                     let workspace = match (scope.workspace(tx, &actor).await, &idempotency) {
                         // What this very request has removed is not there for its repeat.
                         (Err(gone), Some(key)) if gone.kind() == ErrorKind::NotFound => {
                             let now = tx.now(clock.as_ref()).await?;
-                            let done = idempotency::done(tx, key, (&actor, role), now).await?;
+                            let done = idempotency::done(tx, key, (&actor, need), now).await?;
                             return done.map(|answer| Ok((answer, true))).ok_or(gone);
                         }
                         (found, _) => found?,
                     };
                     let log = Log::open(tx, workspace, actor, clock.as_ref()).await?;
-                    if let Err(refused) = scope.ensure_role(log.actor(), workspace, role) {
+                    if let Err(refused) = scope.ensure_may(log.actor(), workspace, need) {
                         let key = idempotency.filter(|_| refused.kind() == ErrorKind::NotFound);
                         let Some(key) = key else { return Err(refused) };
-                        let done = idempotency::done(tx, &key, (log.actor(), role), log.now()).await?;
+                        let done = idempotency::done(tx, &key, (log.actor(), need), log.now()).await?;
                         log.close(tx).await?;
                         return done.map(|answer| Ok((answer, true))).ok_or(refused);
                     }
@@ -456,10 +457,10 @@ impl Engine {
 
     /// Refuses whoever will be refused for their role, as the act itself would: they take no place among the writes.
     async fn refuse_early(&self, ask: &Ask<'_>) -> Result<()> {
-        let Ask { actor, role, scope, .. } = *ask;
+        let Ask { actor, need, scope, .. } = *ask;
         let found = match scope {
             Scope::Workspace(id) => Ok(id),
-            _ if actor.role_somewhere() >= Some(role) => return Ok(()),
+            _ if actor.may(Right::Somewhere(need)).is_ok() => return Ok(()),
             _ => {
                 let actor = actor.clone();
                 let found = self.db().read(move |tx| {
@@ -469,7 +470,7 @@ impl Engine {
                 found.await
             }
         };
-        match found.and_then(|workspace| scope.ensure_role(actor, workspace, role)) {
+        match found.and_then(|workspace| scope.ensure_may(actor, workspace, need)) {
             // It may have an answer from before.
             Err(gone) if gone.kind() == ErrorKind::NotFound && ask.premises.idempotency.is_some() => Ok(()),
             refused => refused,
@@ -479,7 +480,7 @@ impl Engine {
     /// Looks at locks as a write does, for who has read that they are lost: a read leaves no mark of its time.
     pub(crate) async fn ensure_held(&self, actor: &Actor, scope: Scope, locks: Vec<LockToken>) -> Result<()> {
         let ask =
-            Ask { actor, role: Role::Editor, scope, premises: Premises { locks, ..Premises::default() } };
+            Ask { actor, need: Need::UPLOAD, scope, premises: Premises { locks, ..Premises::default() } };
         self.act(ask, (), |act, ()| {
             act.take_held();
             Box::pin(ready(Ok(())))

@@ -2,6 +2,7 @@
 //!
 //! The one rule: in a workspace one has the greater of one's role as a member of it and one's role everywhere, and no more
 //! than the key's role. A key that is narrowed to another workspace gives none there. What no role is had in is not found.
+//! Which verbs a key is for, and which folder it reaches, is [`Narrowing`]'s.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use longshore_core::wire::Role;
 use longshore_core::{Code, KeyId, PrincipalId, Timestamp, WorkspaceId};
 
 use crate::error::{Error, Result};
+use crate::narrowing::{Narrowing, Need};
 use crate::workspaces;
 
 /// The roles of a principal in the workspaces it is a member of.
@@ -26,17 +28,18 @@ pub(crate) struct Rights {
     pub(crate) everywhere: Option<Role>,
     /// Of every workspace that the key may reach, or only of the one that a transaction is about.
     pub(crate) memberships: Memberships,
+    pub(crate) narrowing: Narrowing,
 }
 
-/// What a verb needs of who asks.
+/// What a verb needs of who asks, and where.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Right {
-    /// This role in some workspace.
-    Somewhere(Role),
-    /// This role in a workspace.
-    In(WorkspaceId, Role),
-    /// This role in every workspace.
-    Everywhere(Role),
+    /// This in some workspace.
+    Somewhere(Need),
+    /// This in a workspace.
+    In(WorkspaceId, Need),
+    /// This in every workspace.
+    Everywhere(Need),
 }
 
 impl Right {
@@ -74,6 +77,7 @@ impl Actor {
             only: Some(workspace),
             everywhere: None,
             memberships: Memberships::from([(workspace, Role::Admin)]),
+            narrowing: Narrowing::default(),
         };
         Self::new(principal, key, Arc::new(rights))
     }
@@ -99,10 +103,15 @@ impl Actor {
         self.rights.only
     }
 
+    /// Returns what the key is narrowed to besides a role and a workspace.
+    pub(crate) fn narrowing(&self) -> &Narrowing {
+        &self.rights.narrowing
+    }
+
     /// Returns the role in a workspace; nothing where it is not reached.
     #[must_use]
     pub fn role_in(&self, workspace: WorkspaceId) -> Option<Role> {
-        let Rights { cap, only, everywhere, memberships } = &*self.rights;
+        let Rights { cap, only, everywhere, memberships, .. } = &*self.rights;
         if only.is_some_and(|own| own != workspace) {
             return None;
         }
@@ -118,7 +127,7 @@ impl Actor {
 
     /// Returns the greatest role that is had in any workspace.
     pub(crate) fn role_somewhere(&self) -> Option<Role> {
-        let Rights { cap, only, everywhere, memberships } = &*self.rights;
+        let Rights { cap, only, everywhere, memberships, .. } = &*self.rights;
         let own = match only {
             Some(own) => memberships.get(own).copied(),
             None => memberships.values().copied().max(),
@@ -131,21 +140,23 @@ impl Actor {
         self.role_in(workspace).is_some()
     }
 
-    /// Refuses who has a lesser role in a workspace; one that is not reached is not found.
-    pub(crate) fn needs(&self, workspace: WorkspaceId, role: Role) -> Result<()> {
-        self.may(Right::In(workspace, role))
+    /// Refuses who lacks what an act in a workspace needs; one that is not reached is not found.
+    pub(crate) fn needs(&self, workspace: WorkspaceId, need: Need) -> Result<()> {
+        self.may(Right::In(workspace, need))
     }
 
     /// Refuses who lacks a right.
     pub(crate) fn may(&self, right: Right) -> Result<()> {
-        match right {
-            Right::In(workspace, role) => {
+        let (own, need, place) = match right {
+            Right::In(workspace, need) => {
                 let own = self.role_in(workspace).ok_or_else(|| workspaces::not_found(workspace))?;
-                ensure(Some(own), role, "in this workspace")
+                (Some(own), need, "in this workspace")
             }
-            Right::Somewhere(role) => ensure(self.role_somewhere(), role, "in a workspace"),
-            Right::Everywhere(role) => ensure(self.role_everywhere(), role, "on the server as a whole"),
-        }
+            Right::Somewhere(need) => (self.role_somewhere(), need, "in a workspace"),
+            Right::Everywhere(need) => (self.role_everywhere(), need, "on the server as a whole"),
+        };
+        ensure(own, need.role, place)?;
+        self.narrowing().allow(need)
     }
 }
 
@@ -193,6 +204,7 @@ mod tests {
     use longshore_core::{Code, PrincipalId, Timestamp, WorkspaceId};
 
     use super::{Actor, Memberships, Right, Rights};
+    use crate::narrowing::{Narrowing, Need};
 
     fn workspace(number: i64) -> WorkspaceId {
         WorkspaceId::new(Timestamp::from_micros(number))
@@ -205,7 +217,7 @@ mod tests {
         memberships: &[(WorkspaceId, Role)],
     ) -> Actor {
         let memberships = memberships.iter().copied().collect::<Memberships>();
-        let rights = Rights { cap, only, everywhere, memberships };
+        let rights = Rights { cap, only, everywhere, memberships, narrowing: Narrowing::default() };
         Actor::new(PrincipalId::LONGSHORE, None, Arc::new(rights))
     }
 
@@ -231,13 +243,13 @@ mod tests {
     fn a_narrowed_key_has_no_right_on_the_server() {
         let here = workspace(1);
         let admin = actor(Owner, None, Some(Admin), &[]);
-        admin.may(Right::Everywhere(Admin)).unwrap();
+        admin.may(Right::Everywhere(Need::MANAGE)).unwrap();
         for lesser in [
             actor(Owner, Some(here), Some(Admin), &[(here, Owner)]),
             actor(Editor, None, Some(Admin), &[(here, Owner)]),
             actor(Owner, None, None, &[(here, Owner)]),
         ] {
-            assert_eq!(lesser.may(Right::Everywhere(Admin)).unwrap_err().code(), Code::Forbidden);
+            assert_eq!(lesser.may(Right::Everywhere(Need::MANAGE)).unwrap_err().code(), Code::Forbidden);
         }
     }
 
@@ -245,9 +257,9 @@ mod tests {
     fn what_is_not_reached_is_not_found_and_what_is_may_be_forbidden() {
         let (here, there) = (workspace(1), workspace(2));
         let editor = actor(Admin, None, None, &[(here, Editor)]);
-        editor.needs(here, Editor).unwrap();
-        assert_eq!(editor.needs(here, Admin).unwrap_err().code(), Code::Forbidden);
-        assert_eq!(editor.needs(there, Viewer).unwrap_err().code(), Code::WorkspaceNotFound);
-        assert_eq!(editor.may(Right::Somewhere(Admin)).unwrap_err().code(), Code::Forbidden);
+        editor.needs(here, Need::WRITE).unwrap();
+        assert_eq!(editor.needs(here, Need::MANAGE).unwrap_err().code(), Code::Forbidden);
+        assert_eq!(editor.needs(there, Need::READ).unwrap_err().code(), Code::WorkspaceNotFound);
+        assert_eq!(editor.may(Right::Somewhere(Need::MANAGE)).unwrap_err().code(), Code::Forbidden);
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use longshore_core::wire::{BATCH_ITEM_BYTES, Role, SHORTEST_LEASE};
+use longshore_core::wire::{BATCH_ITEM_BYTES, SHORTEST_LEASE};
 use longshore_core::{
     Algorithm, Code, Digest, ErrorKind, LockToken, NodeId, VersionId, WorkspaceId, WorkspacePath,
 };
@@ -20,6 +20,7 @@ use crate::db::nodes::{NodeRow, Place};
 use crate::download::{Content, content_of};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::nodes::{Target, at_path, live_node};
 use crate::sniff::SNIFFED;
 use crate::upload::{
@@ -55,7 +56,7 @@ impl Engine {
     /// Begins to write many files. The locks hold for all of them: once one is lost nothing more is written, but none
     /// is named in vain.
     pub fn begin_batch(&self, actor: &Actor, workspace: WorkspaceId, locks: Vec<LockToken>) -> Result<Batch> {
-        actor.needs(workspace, Role::Editor)?;
+        actor.needs(workspace, Need::UPLOAD)?;
         let ask = GroupAsk { actor: actor.clone(), workspace, locks };
         Ok(Batch { engine: self.clone(), ask, heartbeat: Heartbeat::of(SHORTEST_LEASE) })
     }
@@ -217,6 +218,11 @@ pub enum Pick {
 }
 
 impl Engine {
+    /// Refuses who will read nothing of a workspace, for who asks for many files and is answered file by file.
+    pub fn ensure_may_read(&self, actor: &Actor, workspace: WorkspaceId) -> Result<()> {
+        actor.needs(workspace, Need::READ)
+    }
+
     /// Opens the contents of many files as one moment has them. Each has an outcome of its own.
     pub async fn open_contents(
         &self,
@@ -224,7 +230,7 @@ impl Engine {
         workspace: WorkspaceId,
         picks: Vec<Pick>,
     ) -> Result<Vec<Result<Content>>> {
-        actor.needs(workspace, Role::Viewer)?;
+        actor.needs(workspace, Need::READ)?;
         let (actor, clock) = (actor.clone(), self.read_clock());
         let found = self
             .db()
@@ -236,7 +242,7 @@ impl Engine {
                     let mut found = Vec::with_capacity(picks.len());
                     for pick in picks {
                         let (row, version) = match pick {
-                            Pick::Path(path, version) => (at_path(tx, root, path).await, version),
+                            Pick::Path(path, version) => (at_path(tx, &actor, root, path).await, version),
                             Pick::Node(id, version) => {
                                 (in_workspace(tx, &actor, workspace, id).await, version)
                             }

@@ -1,6 +1,6 @@
 //! Copying: a file, or a folder with all that lives below it. Bytes are shared, not copied.
 
-use longshore_core::wire::{CopyNode, Node, NodeKind, Role, Version};
+use longshore_core::wire::{CopyNode, Node, NodeKind, Version};
 use longshore_core::{Code, NodeId, VersionId};
 use serde_json::json;
 
@@ -11,6 +11,7 @@ use crate::db::events::Change;
 use crate::db::nodes::{NodeRow, Place};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::nodes::{destination, ensure_free, fitting_path, into_itself, live_node, root_refused};
 
 /// Copies a node and all that lives below it: current versions alone, bytes shared.
@@ -86,7 +87,7 @@ impl Engine {
         wanted: CopyNode,
         premises: Premises,
     ) -> Result<Node> {
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(id), premises };
+        let ask = Ask { actor, need: Need::COPY, scope: Scope::Node(id), premises };
         let most = self.settings().copied_nodes;
         self.act(ask, wanted, move |act, wanted| {
             Box::pin(async move {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, future, stream};
-use longshore_core::wire::{Node, NodeKind, Role, Version};
+use longshore_core::wire::{Node, NodeKind, Version};
 use longshore_core::{Code, NodeId, VersionId, WorkspaceId, WorkspacePath};
 use longshore_store::{PresignOptions, ReadOptions, Store};
 
@@ -17,7 +17,8 @@ use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
-use crate::nodes::{at_path, live_node, visible_node};
+use crate::narrowing::Need;
+use crate::nodes::{at_path, live_node, readable_node};
 use crate::read_clock::ReadClock;
 use crate::sniff::SNIFFED;
 use crate::versions::no_version;
@@ -211,6 +212,7 @@ impl Engine {
                 let (actor, clock) = (actor.clone(), clock.clone());
                 Box::pin(async move {
                     let (row, place) = live_node(tx, &actor, file).await?;
+                    actor.needs(row.workspace, Need::READ)?;
                     content_of(tx, row, place, version, clock).await
                 })
             })
@@ -225,16 +227,16 @@ impl Engine {
         workspace: WorkspaceId,
         path: WorkspacePath,
     ) -> Result<Content> {
-        actor.needs(workspace, Role::Viewer)?;
-        let clock = self.read_clock();
+        actor.needs(workspace, Need::READ)?;
+        let (actor, clock) = (actor.clone(), self.read_clock());
         let found = self
             .db()
             .read(move |tx| {
-                let (path, clock) = (path.clone(), clock.clone());
+                let (actor, path, clock) = (actor.clone(), path.clone(), clock.clone());
                 Box::pin(async move {
                     let known = db::workspaces::get(tx, workspace).await?;
                     let root = known.ok_or_else(|| workspaces::not_found(workspace))?.root_id;
-                    let (row, place) = at_path(tx, root, path).await?;
+                    let (row, place) = at_path(tx, &actor, root, path).await?;
                     content_of(tx, row, place, None, clock).await
                 })
             })
@@ -249,7 +251,7 @@ impl Engine {
             .read(move |tx| {
                 let actor = actor.clone();
                 Box::pin(async move {
-                    visible_node(tx, &actor, file).await?;
+                    readable_node(tx, &actor, file).await?;
                     db::versions::get(tx, file, version).await?.ok_or_else(|| no_version(version))
                 })
             })

@@ -10,13 +10,14 @@ use longshore_egress::Guard;
 use longshore_flow::Tasks;
 use longshore_store::{Capability, Store, WriteOptions};
 
-use crate::access::KeyCache;
 use crate::chunks::ChunkLists;
 use crate::db::jobs::Claim;
 use crate::db::{Database, Db};
 use crate::error::{Error, Result};
 use crate::feed::Feeds;
 use crate::jobs::JobsState;
+use crate::key_cache::KeyCache;
+use crate::last_uses::LastUses;
 use crate::links::LinkSecret;
 use crate::locks::Signals;
 use crate::uploads::Appends;
@@ -46,8 +47,6 @@ pub struct Settings {
     pub hook_timeout: Duration,
     /// A webhook with so many deliveries under way reads no further for now (10,000): the log keeps the rest.
     pub hook_backlog: u32,
-    /// How long another process's revocation of a key may take to be noticed here (1 s).
-    pub key_cache: Duration,
     /// How many may follow workspaces' events or wait for jobs at once (1,024).
     pub followers: usize,
     /// How many of them one principal may have (256).
@@ -72,7 +71,6 @@ impl Default for Settings {
             egress: longshore_egress::Settings::default(),
             hook_timeout: Duration::from_secs(15),
             hook_backlog: 10_000,
-            key_cache: Duration::from_secs(1),
             followers: 1_024,
             followers_each: 256,
             events_looked_at: 10_000,
@@ -98,6 +96,7 @@ struct Inner {
     /// The machine's clock as it stands, be it set back.
     wall: Arc<dyn Clock>,
     keys: KeyCache,
+    last_uses: LastUses,
     links: LinkSecret,
     feeds: Feeds,
     jobs: Arc<JobsState>,
@@ -126,7 +125,6 @@ impl Engine {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(clock));
         let (db, id) = Db::open(database, clock.as_ref(), feeds.clone()).await?;
         claim(&store, id).await?;
-        let keys = KeyCache::new(settings.key_cache);
         let started_at = clock.now();
         let jobs = Arc::default();
         Ok(Self {
@@ -137,7 +135,8 @@ impl Engine {
                 database: id,
                 clock,
                 wall,
-                keys,
+                keys: KeyCache::default(),
+                last_uses: LastUses::default(),
                 links: LinkSecret::default(),
                 feeds,
                 guard,
@@ -176,6 +175,8 @@ impl Engine {
     pub async fn close(&self) {
         self.inner.appends.close().await;
         self.inner.lock_tasks.close().await;
+        self.inner.last_uses.close().await;
+        self.write_last_uses().await;
         self.db().close().await;
         match tokio::time::timeout(STORE_CLOSE, self.store().close()).await {
             Ok(Ok(())) => {}
@@ -217,6 +218,10 @@ impl Engine {
 
     pub(crate) fn keys(&self) -> &KeyCache {
         &self.inner.keys
+    }
+
+    pub(crate) fn last_uses(&self) -> &LastUses {
+        &self.inner.last_uses
     }
 
     pub(crate) fn links(&self) -> &LinkSecret {

@@ -1,9 +1,11 @@
 //! The log of a workspace: reading it from any place, waiting for more of it, forgetting what is old.
 
+mod sight;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_core::wire::{After, EventPage, Role};
+use longshore_core::wire::{After, EventPage};
 use longshore_core::{Code, PrincipalId, WorkspaceId, WorkspacePath};
 use tokio::time::Instant;
 
@@ -15,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::event_types::EventTypes;
 use crate::listing::PageRequest;
+use crate::narrowing::Need;
 use crate::workspaces;
 
 /// How many events one transaction removes: on SQLite no other write goes on beside it.
@@ -77,7 +80,7 @@ impl Engine {
         workspace: WorkspaceId,
         query: EventQuery,
     ) -> Result<EventPage> {
-        actor.needs(workspace, Role::Viewer)?;
+        actor.needs(workspace, Need::READ)?;
         let limit = PageRequest::new(query.limit, None).limit();
         let (actor, now, looked_at) = (actor.clone(), self.now(), self.settings().events_looked_at);
         self.db()
@@ -85,17 +88,20 @@ impl Engine {
                 let (query, actor) = (query.clone(), actor.clone());
                 Box::pin(async move {
                     // Who follows asks for hours.
-                    db::access::actor_in(tx, &actor, workspace, now).await?.needs(workspace, Role::Viewer)?;
+                    let actor = db::access::actor_in(tx, &actor, workspace, now).await?;
+                    actor.needs(workspace, Need::READ)?;
+                    sight::ensure_reached(tx, &actor, workspace, query.path.as_ref()).await?;
                     let ends = db::workspaces::log_ends(tx, workspace).await?;
                     let ends = ends.ok_or_else(|| workspaces::not_found(workspace))?;
                     let after = begin(query.after, ends)?;
                     let through = ends.last.min(after + u64::from(looked_at));
-                    let items =
+                    let found =
                         db::events::list(tx, workspace, after, through, &query.filter(), limit).await?;
-                    let reached = match items.last() {
-                        Some(last) if items.len() == limit as usize => last.seq,
+                    let reached = match found.last() {
+                        Some(last) if found.len() == limit as usize => last.event.seq,
                         _ => through,
                     };
+                    let items = sight::of(tx, &actor, found).await?;
                     let next_cursor = (reached < ends.last).then(|| reached.to_string());
                     Ok(EventPage { items, next_cursor, last_seq: ends.last })
                 })

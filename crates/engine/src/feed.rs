@@ -18,6 +18,7 @@ use crate::actor::Actor;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::events::EventQuery;
+use crate::narrowing::Need;
 use crate::places::{Place, Places};
 
 /// How often a workspace's log is looked at for what other processes have written.
@@ -173,6 +174,7 @@ impl Engine {
     /// [`Settings::followers`]: crate::Settings::followers
     /// [`Settings::followers_each`]: crate::Settings::followers_each
     pub async fn follow(&self, actor: &Actor, workspace: WorkspaceId) -> Result<Follower> {
+        actor.needs(workspace, Need::READ)?;
         self.workspace(actor, workspace).await?;
         let subscription = self.feeds().subscribe(actor.principal, workspace)?;
         Ok(Follower { engine: self.clone(), actor: actor.clone(), subscription, is_behind: true })

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use longshore_core::wire::Role;
 use longshore_core::{Clock, Code, ErrorKind, PrincipalId, Timestamp, WorkspaceId, random};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde::Serialize;
@@ -22,6 +21,7 @@ use crate::db::idempotency::Done;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 
 /// How long an answer is kept.
 pub(crate) const KEPT: Duration = Duration::from_hours(24);
@@ -94,10 +94,18 @@ impl Idempotency {
         Self { key, fingerprint: self.fingerprint, replayed: Replayed::default() }
     }
 
-    /// Makes what the asking key reaches count: an answer about one workspace is not for a key of another.
-    pub(crate) fn within(mut self, workspace: Option<WorkspaceId>) -> Self {
-        if let Some(workspace) = workspace {
+    /// Makes what the asking key reaches and may count: an answer about one workspace is not for a key of another, and one
+    /// about what lies outside a folder not for a key of that folder.
+    pub(crate) fn within(mut self, actor: &Actor) -> Self {
+        if let Some(workspace) = actor.only() {
             self.mix(workspace.to_string().as_bytes());
+        }
+        let narrowing = actor.narrowing();
+        if let Some(folder) = narrowing.folder {
+            self.mix(folder.to_string().as_bytes());
+        }
+        for verb in narrowing.verbs.iter().flatten() {
+            self.mix(verb.as_str().as_bytes());
         }
         self
     }
@@ -185,16 +193,16 @@ pub(crate) async fn begin<T: DeserializeOwned>(
     idempotency.answer(&done).map(Turn::Done)
 }
 
-/// Finds the answer that was given under a key, without taking it. Who has the role no longer in the workspace that it is
+/// Finds the answer that was given under a key, without taking it. Who lacks by now what it needs in the workspace that it is
 /// about gets none, unless it says nothing: who has left a workspace may hear again that they have.
 pub(crate) async fn done<T: DeserializeOwned>(
     tx: &mut Tx,
     idempotency: &Idempotency,
-    (actor, role): (&Actor, Role),
+    (actor, need): (&Actor, Need),
     now: Timestamp,
 ) -> Result<Option<T>> {
     let right = async |tx: &mut Tx, workspace| match workspace {
-        Some(workspace) => db::access::actor_in(tx, actor, workspace, now).await?.needs(workspace, role),
+        Some(workspace) => db::access::actor_in(tx, actor, workspace, now).await?.needs(workspace, need),
         None => db::access::actor_now(tx, actor, now).await.map(drop),
     };
     let Some(done) = db::idempotency::get(tx, actor.principal, idempotency.hash()).await? else {
@@ -255,7 +263,7 @@ where
     let now = tx.now(clock).await?;
     let actor = db::access::actor_now(tx, actor, now).await?;
     actor.may(right)?;
-    let open = match idempotency.map(|key| key.within(actor.only())) {
+    let open = match idempotency.map(|key| key.within(&actor)) {
         None => None,
         Some(idempotency) => match begin(tx, idempotency, (actor.principal, right.workspace()), now).await? {
             Turn::Done(answer) => return Ok(answer),
@@ -270,23 +278,23 @@ where
 }
 
 impl Engine {
-    /// Returns the answer that was given to this very request before, to who has the role still. For verbs that look at something before their act:
+    /// Returns the answer that was given to this very request before, to who may still. For verbs that look at something before their act:
     /// what has changed there since is no reason to refuse a repeat.
     pub(crate) async fn answered<T>(
         &self,
         actor: &Actor,
         premises: &Premises,
-        role: Role,
+        need: Need,
     ) -> Result<Option<T>>
     where
         T: DeserializeOwned + Send + 'static,
     {
         let Some(idempotency) = premises.idempotency.clone() else { return Ok(None) };
         let (actor, now) = (actor.clone(), self.now());
-        let idempotency = idempotency.within(actor.only());
+        let idempotency = idempotency.within(&actor);
         let found = self.db().read(move |tx| {
             let (actor, idempotency) = (actor.clone(), idempotency.clone());
-            Box::pin(async move { done(tx, &idempotency, (&actor, role), now).await })
+            Box::pin(async move { done(tx, &idempotency, (&actor, need), now).await })
         });
         found.await
     }

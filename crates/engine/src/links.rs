@@ -10,7 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use longshore_core::wire::{CreateLink, Disposition, LONGEST_LINK, Role};
+use longshore_core::wire::{CreateLink, Disposition, LONGEST_LINK};
 use longshore_core::{Code, KeyId, NodeId, Timestamp, VersionId, random};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ use crate::download::Content;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::idempotency::once;
+use crate::narrowing::Need;
 
 /// What every token begins with, so that scanners for secrets find one.
 const PREFIX: &str = "lsl_";
@@ -164,9 +165,10 @@ impl Engine {
             return Err(Error::new(Code::InvalidBody, detail));
         }
         let key = actor.key.ok_or_else(|| Error::new(Code::KeyMissing, "a link is made with a key"))?;
-        if let Some(answer) = self.answered(actor, &premises, Role::Viewer).await? {
+        if let Some(answer) = self.answered(actor, &premises, Need::SHARE).await? {
             return Ok(answer);
         }
+        actor.needs(self.workspace_of_node(actor, file).await?, Need::SHARE)?;
         let content = self.open_content(actor, file, wanted.version).await?;
         let claims = Claims {
             file,
@@ -182,7 +184,7 @@ impl Engine {
             expires_at: claims.expires_at,
         };
         let Some(idempotency) = premises.idempotency else { return Ok(link) };
-        let right = Right::In(content.node().workspace_id, Role::Viewer);
+        let right = Right::In(content.node().workspace_id, Need::SHARE);
         let (actor, clock) = (actor.clone(), self.clock());
         self.db()
             .write(move |tx| {

@@ -12,7 +12,8 @@ use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::nodes::{live_node, visible_node};
+use crate::narrowing::Need;
+use crate::nodes::{live_node, readable_node};
 use crate::read_clock::ReadClock;
 
 /// How many items a page has when nothing is asked for.
@@ -198,6 +199,7 @@ impl Engine {
                 let (actor, places, mut clock) = (actor.clone(), places.clone(), clock.clone());
                 Box::pin(async move {
                     let (row, place) = live_node(tx, &actor, folder).await?;
+                    actor.needs(row.workspace, Need::READ)?;
                     if row.kind != NodeKind::Folder {
                         return Err(Error::new(Code::NotAFolder, format!("{} is a file", place.path)));
                     }
@@ -227,7 +229,7 @@ impl Engine {
             .read(move |tx| {
                 let actor = actor.clone();
                 Box::pin(async move {
-                    visible_node(tx, &actor, file).await?;
+                    readable_node(tx, &actor, file).await?;
                     let items = db::versions::list(tx, file, before, limit).await?;
                     let last = items.last().filter(|_| items.len() == limit as usize);
                     let next_cursor = last.map(|version| cursor::encode(&version.number)).transpose()?;

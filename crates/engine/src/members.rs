@@ -13,6 +13,7 @@ use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::PageRequest;
+use crate::narrowing::Need;
 use crate::{locks, principals};
 
 /// The most members of a workspace, and the most workspaces that a principal is a member of: each key brings its principal's
@@ -23,7 +24,7 @@ fn too_many(detail: &str) -> Error {
     Error::new(Code::TooManyMembers, format!("{detail}: at most {MOST}"))
 }
 
-fn not_found(id: PrincipalId) -> Error {
+pub(crate) fn not_found(id: PrincipalId) -> Error {
     Error::new(Code::MemberNotFound, format!("{id} is no member of this workspace"))
 }
 
@@ -92,7 +93,7 @@ async fn remove(act: &mut Act<'_>, principal: PrincipalId) -> Result<()> {
             return Err(Error::new(Code::OwnerRefused, "the owner of a workspace is not removed"));
         }
     } else {
-        by.needs(workspace, Role::Admin)?;
+        by.needs(workspace, Need::MANAGE)?;
         ensure_may_give(by, workspace, member.role)?;
     }
     db::members::delete(act.tx, workspace, principal).await?;
@@ -111,6 +112,7 @@ impl Engine {
         workspace: WorkspaceId,
         page: PageRequest,
     ) -> Result<Page<Member>> {
+        actor.needs(workspace, Need::READ_WHOLE)?;
         self.workspace(actor, workspace).await?;
         let (limit, after) = (page.limit(), page.after()?);
         let items = self.db().read(move |tx| {
@@ -127,6 +129,7 @@ impl Engine {
         workspace: WorkspaceId,
         principal: PrincipalId,
     ) -> Result<Member> {
+        actor.needs(workspace, Need::READ_WHOLE)?;
         self.workspace(actor, workspace).await?;
         let found = self
             .db()
@@ -144,9 +147,8 @@ impl Engine {
         role: Role,
         premises: Premises,
     ) -> Result<(Member, bool)> {
-        let ask = Ask { actor, role: Role::Admin, scope: Scope::Workspace(workspace), premises };
+        let ask = Ask { actor, need: Need::MANAGE, scope: Scope::Workspace(workspace), premises };
         let done = self.act(ask, (), move |act, ()| Box::pin(set(act, principal, role))).await?;
-        self.keys().forget_principal(principal);
         Ok(done)
     }
 
@@ -160,9 +162,8 @@ impl Engine {
         premises: Premises,
     ) -> Result<()> {
         let role = if actor.principal == principal { Role::Viewer } else { Role::Admin };
-        let ask = Ask { actor, role, scope: Scope::Workspace(workspace), premises };
+        let ask = Ask { actor, need: Need::manage(role), scope: Scope::Workspace(workspace), premises };
         self.act(ask, (), move |act, ()| Box::pin(remove(act, principal))).await?;
-        self.keys().forget_principal(principal);
         self.lock_signals().raise_all();
         Ok(())
     }

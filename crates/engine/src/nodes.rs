@@ -1,7 +1,7 @@
 //! Nodes: finding them, and changing everything but content.
 
 use longshore_core::path::{MAX_PATH_BYTES, MAX_PATH_NAMES};
-use longshore_core::wire::{Labels, Metadata, Node, NodeKind, Role, UpdateNode};
+use longshore_core::wire::{Labels, Metadata, Node, NodeKind, UpdateNode};
 use longshore_core::{Code, Name, NodeId, PathError, WorkspaceId, WorkspacePath};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -13,6 +13,7 @@ use crate::db::nodes::{NodeRow, Place, Reach};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::workspaces;
 
 /// The most keys a node's metadata may have.
@@ -56,7 +57,15 @@ pub(crate) fn name_taken(name: &str) -> Error {
 /// Returns a node that the actor reaches, be it in the trash or not.
 pub(crate) async fn visible_node(tx: &mut Tx, actor: &Actor, id: NodeId) -> Result<NodeRow> {
     let row = db::nodes::get(tx, id).await?.filter(|row| actor.reaches(row.workspace));
-    row.ok_or_else(|| not_found(id))
+    let row = row.ok_or_else(|| not_found(id))?;
+    if actor.narrowing().has_node(tx, id).await? { Ok(row) } else { Err(not_found(id)) }
+}
+
+/// Returns a node that the actor may read of, be it in the trash or not.
+pub(crate) async fn readable_node(tx: &mut Tx, actor: &Actor, id: NodeId) -> Result<NodeRow> {
+    let row = visible_node(tx, actor, id).await?;
+    actor.needs(row.workspace, Need::READ)?;
+    Ok(row)
 }
 
 /// Returns a node that the actor reaches and that is not in the trash, with its place.
@@ -179,10 +188,29 @@ pub(crate) async fn follow(tx: &mut Tx, root: NodeId, path: &WorkspacePath) -> R
     Ok(row)
 }
 
-/// Returns the live node at a path, and its place.
-pub(crate) async fn at_path(tx: &mut Tx, root: NodeId, path: WorkspacePath) -> Result<(NodeRow, Place)> {
-    let row = follow(tx, root, &path).await?;
-    let row = row.ok_or_else(|| Error::new(Code::NodeNotFound, format!("nothing at {path}")))?;
+fn nothing_at(path: &WorkspacePath) -> Error {
+    Error::new(Code::NodeNotFound, format!("nothing at {path}"))
+}
+
+/// Refuses a path that leads elsewhere than the actor reaches in the workspace of this root, whatever is there.
+pub(crate) async fn ensure_reached(
+    tx: &mut Tx,
+    actor: &Actor,
+    root: NodeId,
+    path: &WorkspacePath,
+) -> Result<()> {
+    if actor.narrowing().has_path(tx, root, path).await? { Ok(()) } else { Err(nothing_at(path)) }
+}
+
+/// Returns the live node at a path that the actor reaches, and its place without ids.
+pub(crate) async fn at_path(
+    tx: &mut Tx,
+    actor: &Actor,
+    root: NodeId,
+    path: WorkspacePath,
+) -> Result<(NodeRow, Place)> {
+    ensure_reached(tx, actor, root, &path).await?;
+    let row = follow(tx, root, &path).await?.ok_or_else(|| nothing_at(&path))?;
     Ok((row, Place { path, ..Place::default() }))
 }
 
@@ -204,6 +232,7 @@ pub(crate) async fn make_folders(act: &mut Act<'_>, path: &WorkspacePath) -> Res
         return Ok((folder.clone(), place.clone(), false));
     }
     let mut folder = root(act).await?;
+    ensure_reached(act.tx, act.log.actor(), folder.id, path).await?;
     let mut place = Place::of_root(&folder);
     let mut made = false;
     for name in path.names() {
@@ -250,7 +279,7 @@ impl Engine {
             .read(move |tx| {
                 let (actor, mut clock) = (actor.clone(), clock.clone());
                 Box::pin(async move {
-                    let row = visible_node(tx, &actor, id).await?;
+                    let row = readable_node(tx, &actor, id).await?;
                     let place = db::nodes::place(tx, id).await?;
                     clock.node(tx, row, place).await
                 })
@@ -260,12 +289,14 @@ impl Engine {
 
     /// Returns the live node at a path.
     pub async fn node_at(&self, actor: &Actor, workspace: WorkspaceId, path: WorkspacePath) -> Result<Node> {
+        actor.needs(workspace, Need::READ)?;
         let (root, clock) = (self.workspace(actor, workspace).await?.root_id, self.read_clock());
+        let actor = actor.clone();
         self.db()
             .read(move |tx| {
-                let (path, mut clock) = (path.clone(), clock.clone());
+                let (actor, path, mut clock) = (actor.clone(), path.clone(), clock.clone());
                 Box::pin(async move {
-                    let (row, place) = at_path(tx, root, path).await?;
+                    let (row, place) = at_path(tx, &actor, root, path).await?;
                     clock.node(tx, row, place).await
                 })
             })
@@ -280,7 +311,7 @@ impl Engine {
         name: Name,
         premises: Premises,
     ) -> Result<Node> {
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(parent), premises };
+        let ask = Ask { actor, need: Need::CREATE, scope: Scope::Node(parent), premises };
         self.act(ask, name, move |act, name| {
             Box::pin(async move {
                 let (_, place) = destination(act, parent).await?;
@@ -305,7 +336,7 @@ impl Engine {
         path: WorkspacePath,
         premises: Premises,
     ) -> Result<(Node, bool)> {
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Workspace(workspace), premises };
+        let ask = Ask { actor, need: Need::CREATE, scope: Scope::Workspace(workspace), premises };
         self.act(ask, path, |act, path| {
             Box::pin(async move {
                 let (row, place, made) = make_folders(act, &path).await?;
@@ -327,7 +358,7 @@ impl Engine {
         premises: Premises,
     ) -> Result<Node> {
         check_update(&wanted)?;
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(id), premises };
+        let ask = Ask { actor, need: Need::WRITE, scope: Scope::Node(id), premises };
         self.act(ask, wanted, move |act, wanted| Box::pin(apply_update(act, id, wanted))).await
     }
 }
@@ -389,6 +420,7 @@ async fn apply_update(act: &mut Act<'_>, id: NodeId, wanted: UpdateNode) -> Resu
     if renamed || moved {
         let parent = wanted.parent_id.or(row.parent).filter(|_| row.parent.is_some());
         let parent = parent.ok_or_else(root_refused)?;
+        act.actor().narrowing().ensure_not_its_folder(id)?;
         act.permit_whole(&row, &place).await?;
         let (_, folder) = destination(act, parent).await?;
         if folder.ids.contains(&id) {

@@ -14,7 +14,8 @@ use crate::db::events::Change;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::PageRequest;
-use crate::nodes::{live_node, visible_node};
+use crate::narrowing::Need;
+use crate::nodes::{live_node, readable_node};
 use crate::versions::characters;
 use crate::versions::no_version;
 
@@ -50,14 +51,14 @@ impl Engine {
         premises: Premises,
     ) -> Result<Note> {
         check_text(&wanted.text)?;
-        if let Some(note) = self.answered(actor, &premises, Role::Editor).await? {
+        if let Some(note) = self.answered(actor, &premises, Need::WRITE).await? {
             return Ok(note);
         }
         let version_id = match wanted.range {
             Some(range) => Some(self.check_range(actor, node, wanted.version_id, range).await?),
             None => wanted.version_id,
         };
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(node), premises };
+        let ask = Ask { actor, need: Need::WRITE, scope: Scope::Node(node), premises };
         self.act(ask, CreateNote { version_id, ..wanted }, move |act, wanted| {
             Box::pin(write_note(act, node, wanted))
         })
@@ -94,7 +95,7 @@ impl Engine {
         let items = self.db().read(move |tx| {
             let (actor, after) = (actor.clone(), after.clone());
             Box::pin(async move {
-                visible_node(tx, &actor, node).await?;
+                readable_node(tx, &actor, node).await?;
                 db::notes::list(tx, node, &after, limit).await
             })
         });
@@ -110,7 +111,7 @@ impl Engine {
         premises: Premises,
     ) -> Result<Note> {
         check_text(&wanted.text)?;
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Note(id), premises };
+        let ask = Ask { actor, need: Need::WRITE, scope: Scope::Note(id), premises };
         self.act(ask, wanted.text, move |act, text| {
             Box::pin(async move {
                 let (mut note, change) = own_note(act, id, "note.edited").await?;
@@ -129,7 +130,7 @@ impl Engine {
 
     /// Removes a note. Only its author and admins may.
     pub async fn delete_note(&self, actor: &Actor, id: NoteId, premises: Premises) -> Result<()> {
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Note(id), premises };
+        let ask = Ask { actor, need: Need::WRITE, scope: Scope::Note(id), premises };
         self.act(ask, (), move |act, ()| {
             Box::pin(async move {
                 let (_, change) = own_note(act, id, "note.deleted").await?;

@@ -1,6 +1,6 @@
 //! People and agents, for who administers the server.
 
-use longshore_core::wire::{CreatePrincipal, Page, Principal, Role, UpdatePrincipal};
+use longshore_core::wire::{CreatePrincipal, Page, Principal, UpdatePrincipal};
 use longshore_core::{Code, Name, PrincipalId, Timestamp, WorkspaceId};
 
 use crate::act::{Ask, Premises, Scope};
@@ -11,9 +11,10 @@ use crate::error::{Error, Result};
 use crate::idempotency::{Idempotency, once};
 use crate::listing::PageRequest;
 use crate::locks;
+use crate::narrowing::Need;
 
 /// What all of this takes.
-const RIGHT: Right = Right::Everywhere(Role::Admin);
+const RIGHT: Right = Right::Everywhere(Need::MANAGE);
 
 pub(crate) fn not_found(id: PrincipalId) -> Error {
     Error::new(Code::PrincipalNotFound, format!("no person or agent {id}"))
@@ -165,7 +166,6 @@ impl Engine {
             })
         });
         let principal = changed.await?;
-        self.keys().forget_principal(id);
         Ok(principal)
     }
 
@@ -187,7 +187,7 @@ impl Engine {
 
     async fn end_locks_in(&self, actor: &Actor, workspace: WorkspaceId, id: PrincipalId) -> Result<()> {
         let (scope, premises) = (Scope::Workspace(workspace), Premises::default());
-        let ask = Ask { actor, role: Role::Admin, scope, premises };
+        let ask = Ask { actor, need: Need::MANAGE, scope, premises };
         let why = "its owner was deactivated";
         self.act(ask, (), move |act, ()| Box::pin(locks::end_all_of(act, id, why))).await?;
         self.lock_signals().raise_all();

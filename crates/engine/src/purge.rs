@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use longshore_core::wire::{NodeKind, Purged, Role};
+use longshore_core::wire::{NodeKind, Purged};
 use longshore_core::{Code, NodeId, Timestamp, WorkspaceId};
 use serde_json::json;
 
@@ -18,6 +18,7 @@ use crate::db::nodes::{NodeRow, Place};
 use crate::db::purge::{Doomed, GROUP};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::nodes::{root_refused, visible_node};
 use crate::retention;
 
@@ -89,6 +90,7 @@ async fn doomed(act: &mut Act<'_>, id: NodeId, meant: Meant) -> Result<(NodeRow,
     if row.parent.is_none() {
         return Err(root_refused());
     }
+    act.actor().narrowing().ensure_not_its_folder(id)?;
     let why = match place.trashed_at {
         Some(at) if meant.has(act, at) => None,
         Some(_) => Some("came to the trash later than what is to be purged"),
@@ -205,7 +207,7 @@ impl Engine {
     ///
     /// What is small is gone with the answer. What is too much for one act is left to a job, whose id is the answer.
     pub async fn purge_node(&self, actor: &Actor, id: NodeId, premises: Premises) -> Result<Purged> {
-        let ask = Ask { actor, role: Role::Admin, scope: Scope::Node(id), premises };
+        let ask = Ask { actor, need: Need::PURGE, scope: Scope::Node(id), premises };
         let most = self.settings().copied_nodes as u64;
         self.act(ask, (), move |act, ()| {
             Box::pin(async move {
@@ -228,7 +230,7 @@ impl Engine {
         workspace: WorkspaceId,
         premises: Premises,
     ) -> Result<Purged> {
-        let ask = Ask { actor, role: Role::Admin, scope: Scope::Workspace(workspace), premises };
+        let ask = Ask { actor, need: Need::PURGE_WHOLE, scope: Scope::Workspace(workspace), premises };
         let most = self.settings().copied_nodes as u64;
         self.act(ask, (), move |act, ()| {
             Box::pin(async move {
@@ -274,7 +276,7 @@ impl Engine {
         let (mut sum, most) = (Purged::default(), self.settings().purge_step);
         loop {
             let ask =
-                Ask { actor, role: Role::Admin, scope: Scope::Node(id), premises: Premises::of_a_rule() };
+                Ask { actor, need: Need::PURGE, scope: Scope::Node(id), premises: Premises::of_a_rule() };
             let step = self.act(ask, (), move |act, ()| {
                 Box::pin(async move {
                     let (row, place) = doomed(act, id, meant).await?;
@@ -312,7 +314,7 @@ impl Engine {
         meant: Meant,
         said: &mut (dyn FnMut(Purged) -> Result<()> + Send),
     ) -> Result<TrashPurged> {
-        actor.needs(workspace, Role::Admin)?;
+        actor.needs(workspace, Need::PURGE_WHOLE)?;
         let (mut done, mut after) = (TrashPurged::default(), start());
         loop {
             let from = after.clone();

@@ -16,7 +16,8 @@ use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::{Depth, PageRequest, Stride, WalkCursor, pause, resume, walk};
-use crate::nodes::at_path;
+use crate::narrowing::Need;
+use crate::nodes::{at_path, live_node};
 use crate::read_clock::ReadClock;
 
 /// How many nodes one call looks at.
@@ -73,11 +74,12 @@ enum Place {
     Walk(WalkCursor),
 }
 
-/// Returns the folder below which to look.
-async fn base(tx: &mut Tx, root: NodeId, filter: &NodeFilter) -> Result<NodeId> {
-    match &filter.under {
-        None => Ok(root),
-        Some(path) => Ok(at_path(tx, root, path.clone()).await?.0.id),
+/// Returns the folder below which to look: left out, all that the key reaches.
+async fn base(tx: &mut Tx, actor: &Actor, root: NodeId, filter: &NodeFilter) -> Result<NodeId> {
+    match (&filter.under, actor.narrowing().folder) {
+        (None, None) => Ok(root),
+        (None, Some(folder)) => Ok(live_node(tx, actor, folder).await?.0.id),
+        (Some(path), _) => Ok(at_path(tx, actor, root, path.clone()).await?.0.id),
     }
 }
 
@@ -154,8 +156,9 @@ impl Engine {
         filter: NodeFilter,
         page: PageRequest,
     ) -> Result<Page<Node>> {
+        actor.needs(workspace, Need::READ)?;
         let (root, limit) = (self.workspace(actor, workspace).await?.root_id, page.limit());
-        let clock = self.read_clock();
+        let (actor, clock) = (actor.clone(), self.read_clock());
         if filter.metadata.len() + filter.labels.len() > TERMS {
             let detail = format!("a search names at most {TERMS} keys and labels");
             return Err(Error::new(Code::InvalidQuery, detail));
@@ -164,9 +167,10 @@ impl Engine {
         let filter = filter.prepared();
         self.db()
             .read(move |tx| {
-                let (filter, place, clock) = (filter.clone(), place.clone(), clock.clone());
+                let (actor, filter) = (actor.clone(), filter.clone());
+                let (place, clock) = (place.clone(), clock.clone());
                 Box::pin(async move {
-                    let base = base(tx, root, &filter).await?;
+                    let base = base(tx, &actor, root, &filter).await?;
                     let by_terms_alone = filter.metadata.is_empty() && filter.labels.is_empty();
                     match (by_terms_alone, place) {
                         (false, None) => {

@@ -1,6 +1,6 @@
 //! The trash: what is put there keeps its id, place and versions until it is restored or purged.
 
-use longshore_core::wire::{Node, Page, RestoreNode, Role};
+use longshore_core::wire::{Node, Page, RestoreNode};
 use longshore_core::{Code, NodeId, Timestamp, WorkspaceId};
 
 use crate::act::{Ask, Premises, Scope};
@@ -12,12 +12,13 @@ use crate::db::nodes::Place;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::PageRequest;
+use crate::narrowing::Need;
 use crate::nodes::{destination, ensure_free, fitting_path, root_refused, visible_node};
 
 impl Engine {
     /// Puts a node into the trash, with all that is below it. What is there already stays as it is.
     pub async fn trash_node(&self, actor: &Actor, id: NodeId, premises: Premises) -> Result<Node> {
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(id), premises };
+        let ask = Ask { actor, need: Need::DELETE, scope: Scope::Node(id), premises };
         self.act(ask, (), move |act, ()| {
             Box::pin(async move {
                 let mut row = visible_node(act.tx, act.log.actor(), id).await?;
@@ -26,6 +27,7 @@ impl Engine {
                 if row.parent.is_none() {
                     return Err(root_refused());
                 }
+                act.actor().narrowing().ensure_not_its_folder(id)?;
                 act.permit_whole(&row, &place).await?;
                 if place.trashed_at.is_some() {
                     return Ok(row.into_node(place, act.now()));
@@ -50,7 +52,7 @@ impl Engine {
         wanted: RestoreNode,
         premises: Premises,
     ) -> Result<Node> {
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(id), premises };
+        let ask = Ask { actor, need: Need::WRITE, scope: Scope::Node(id), premises };
         self.act(ask, wanted, move |act, wanted| {
             Box::pin(async move {
                 let mut row = visible_node(act.tx, act.log.actor(), id).await?;
@@ -63,6 +65,7 @@ impl Engine {
                     };
                     return Err(Error::new(Code::NotInTrash, detail));
                 }
+                act.actor().narrowing().ensure_not_its_folder(id)?;
                 let from = at.path.clone();
                 // A lock that was taken before it went to the trash still holds, and that of a folder keeps what is
                 // in its trash.
@@ -86,15 +89,17 @@ impl Engine {
         .await
     }
 
-    /// Lists what was trashed in a workspace, newest first.
+    /// Lists what was trashed in a workspace, newest first. A page of a key that reaches a folder alone may come with few items
+    /// or none and still lead to a next one.
     pub async fn trash(
         &self,
         actor: &Actor,
         workspace: WorkspaceId,
         page: PageRequest,
     ) -> Result<Page<Node>> {
+        actor.needs(workspace, Need::READ)?;
         self.workspace(actor, workspace).await?;
-        let (limit, clock) = (page.limit(), self.read_clock());
+        let (limit, clock, actor) = (page.limit(), self.read_clock(), actor.clone());
         let start = (Timestamp::from_micros(i64::MAX), String::new());
         let before: (Timestamp, String) = match page.cursor() {
             Some(text) => {
@@ -105,7 +110,7 @@ impl Engine {
         };
         self.db()
             .read(move |tx| {
-                let (before, mut clock) = (before.clone(), clock.clone());
+                let (actor, before, mut clock) = (actor.clone(), before.clone(), clock.clone());
                 Box::pin(async move {
                     let rows = db::nodes::trash(tx, workspace, (before.0, &before.1), limit).await?;
                     let last = rows.last().filter(|_| rows.len() == limit as usize);
@@ -116,6 +121,9 @@ impl Engine {
                     let mut items = Vec::with_capacity(rows.len());
                     for row in rows {
                         let place = db::nodes::place(tx, row.id).await?;
+                        if !actor.narrowing().has_place(&place) {
+                            continue;
+                        }
                         items.push(clock.node(tx, row, place).await?);
                     }
                     Ok(Page { items, next_cursor })

@@ -2,7 +2,7 @@
 
 mod plan;
 
-use longshore_core::wire::{Facts, Role, UndoActs, UndoConflict, Undone, Who};
+use longshore_core::wire::{Facts, Role, UndoActs, UndoConflict, UndoObstacle, Undone, Who};
 use longshore_core::{Code, WorkspaceId};
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use crate::db::nodes::NodeRow;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::versions::bring_back_content;
 
 /// How many conflicts an error names, and how many bytes of paths: who meets one must be able to read it.
@@ -45,7 +46,7 @@ impl Engine {
         if wanted.preview {
             return self.preview_undo(actor, workspace, wanted, most).await;
         }
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Workspace(workspace), premises };
+        let ask = Ask { actor, need: Need::UNDO, scope: Scope::Workspace(workspace), premises };
         self.act(ask, wanted, move |act, wanted| Box::pin(run(act, wanted, most))).await
     }
 
@@ -56,6 +57,7 @@ impl Engine {
         wanted: UndoActs,
         most: Bounds,
     ) -> Result<Undone> {
+        actor.needs(workspace, Need::READ)?;
         self.workspace(actor, workspace).await?;
         let actor = actor.clone();
         self.db()
@@ -63,7 +65,9 @@ impl Engine {
                 let (actor, wanted) = (actor.clone(), wanted.clone());
                 Box::pin(async move {
                     let picked = pick(tx, &actor, workspace, &wanted, most.events).await?;
-                    Ok(told(picked, plan(tx, picked, most.nodes).await?).0)
+                    let plan = plan(tx, picked, most.nodes).await?;
+                    ensure_within(tx, &actor, picked, &plan).await?;
+                    Ok(told(picked, plan).0)
                 })
             })
             .await
@@ -94,9 +98,12 @@ async fn pick(
     let picked = match wanted.act {
         Some(act) => {
             let picked = history::act(tx, workspace, act).await?;
-            picked.ok_or_else(|| Error::new(Code::ActNotFound, format!("the log has no act {act}")))?
+            picked.ok_or_else(|| no_act(act))?
         }
-        None => pick_since(tx, actor, workspace, wanted).await?,
+        None => {
+            actor.narrowing().allow(Need::KNOW_WHOLE)?;
+            pick_since(tx, actor, workspace, wanted).await?
+        }
     };
     let oldest = history::oldest(tx, workspace).await?.unwrap_or_default();
     // What happened before a time is not missed.
@@ -116,6 +123,29 @@ async fn pick(
         return Err(Error::new(Code::TooManyNodes, detail));
     }
     Ok(Picked { from: picked.from.max(oldest), ..picked })
+}
+
+fn no_act(act: u64) -> Error {
+    Error::new(Code::ActNotFound, format!("the log has no act {act}"))
+}
+
+/// Refuses an act of which anything, before or after, lies outside of the folder that the key is narrowed to: that one it
+/// does not know of.
+async fn ensure_within(tx: &mut Tx, actor: &Actor, picked: Picked, plan: &Plan) -> Result<()> {
+    let narrowing = actor.narrowing();
+    if narrowing.folder.is_none() {
+        return Ok(());
+    }
+    // Where a node that is gone was, only names tell.
+    let mut is_within = plan.conflicts.iter().all(|conflict| conflict.reason != UndoObstacle::NodePurged);
+    for goal in &plan.goals {
+        let after = match goal.to.parent_id {
+            Some(folder) => narrowing.has_node(tx, folder).await?,
+            None => false,
+        };
+        is_within &= after && narrowing.has_place(&goal.place);
+    }
+    if is_within { Ok(()) } else { Err(no_act(picked.from)) }
 }
 
 /// Finds the stretch of one principal's acts.
@@ -150,6 +180,11 @@ async fn run(act: &mut Act<'_>, wanted: UndoActs, most: Bounds) -> Result<Undone
         return Err(Error::new(Code::Forbidden, "to undo what others did takes an admin"));
     }
     let plan = plan(act.tx, picked, most.nodes).await?;
+    ensure_within(act.tx, act.log.actor(), picked, &plan).await?;
+    for goal in plan.goals.iter().filter(|goal| !goal.gone) {
+        let need = if goal.goes_to_trash() { Need::DELETE } else { Need::WRITE };
+        act.actor().needs(act.log.workspace(), need)?;
+    }
     if !plan.conflicts.is_empty() {
         return Err(refused(plan.conflicts));
     }

@@ -3,19 +3,20 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use longshore_core::wire::{Metadata, Node, NodeKind, OnConflict, Role, SHORTEST_LEASE};
+use longshore_core::wire::{Metadata, Node, NodeKind, OnConflict, SHORTEST_LEASE};
 use longshore_core::{Algorithm, Code, Digest, NodeId};
 use longshore_store::Writer;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::act::{Premises, Scope};
-use crate::actor::Actor;
+use crate::actor::{Actor, Right};
 use crate::blob::{Blob, BlobId};
 use crate::db::Tx;
 use crate::db::nodes::{NodeRow, Place};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::nodes::{Target, live_node};
 use crate::sniff::{self, SNIFFED};
 
@@ -154,7 +155,7 @@ impl Engine {
     ) -> Result<Upload> {
         let input = Input { actor: actor.clone(), target, options };
         self.check_place(&input)?;
-        let may_nowhere = input.actor.role_somewhere() < Some(Role::Editor);
+        let may_nowhere = input.actor.may(Right::Somewhere(Need::UPLOAD)).is_err();
         if may_nowhere || input.options.length.is_none_or(|length| length >= EARLY_CHECK) {
             self.check_ahead(&input).await?;
         }
@@ -174,7 +175,7 @@ impl Engine {
     /// Refuses what no state of the workspace would let in.
     pub(crate) fn check_place(&self, input: &Input) -> Result<()> {
         if let Target::Path { workspace, path } = &input.target {
-            input.actor.needs(*workspace, Role::Editor)?;
+            input.actor.needs(*workspace, Need::UPLOAD)?;
             if path.is_root() {
                 return Err(Error::new(Code::NotAFile, "the root is a folder"));
             }

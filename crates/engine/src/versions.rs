@@ -1,7 +1,7 @@
 //! Old versions: what they are called, how they differ, and how they go.
 
 use futures_util::TryStreamExt;
-use longshore_core::wire::{Comparison, NoText, Node, Role, TextDiff, UpdateVersion, Version};
+use longshore_core::wire::{Comparison, NoText, Node, TextDiff, UpdateVersion, Version};
 use longshore_core::{Code, NodeId, Timestamp, VersionId, WorkspaceId, WorkspacePath};
 use serde_json::json;
 use similar::{ChangeTag, TextDiff as Lines};
@@ -15,6 +15,7 @@ use crate::db::versions::Dispensable;
 use crate::download::Content;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::nodes::check_label;
 use crate::purge::{END, days};
 use crate::upload::live_file;
@@ -63,7 +64,7 @@ impl Engine {
         version: VersionId,
         premises: Premises,
     ) -> Result<Node> {
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(file), premises };
+        let ask = Ask { actor, need: Need::WRITE, scope: Scope::Node(file), premises };
         self.act(ask, (), move |act, ()| {
             Box::pin(async move {
                 let (mut row, place) = live_file(act.tx, act.log.actor(), file).await?;
@@ -91,7 +92,7 @@ impl Engine {
         if let Some(label) = &wanted.label {
             check_label(label, LABEL)?;
         }
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(file), premises };
+        let ask = Ask { actor, need: Need::WRITE, scope: Scope::Node(file), premises };
         self.act(ask, wanted.label, move |act, label| {
             Box::pin(async move {
                 let (row, place, version) = version_of(act, file, id).await?;
@@ -118,7 +119,7 @@ impl Engine {
         id: VersionId,
         premises: Premises,
     ) -> Result<()> {
-        let ask = Ask { actor, role: Role::Admin, scope: Scope::Node(file), premises };
+        let ask = Ask { actor, need: Need::PURGE, scope: Scope::Node(file), premises };
         self.act(ask, (), move |act, ()| {
             Box::pin(async move {
                 let (row, place, version) = version_of(act, file, id).await?;
@@ -222,7 +223,7 @@ impl Engine {
     async fn retain_versions_of(&self, actor: &Actor, file: NodeId, done: &mut Retained) -> Result<()> {
         loop {
             let ask =
-                Ask { actor, role: Role::Admin, scope: Scope::Node(file), premises: Premises::of_a_rule() };
+                Ask { actor, need: Need::PURGE, scope: Scope::Node(file), premises: Premises::of_a_rule() };
             let step = self.act(ask, (), move |act, ()| Box::pin(retain_some(act, file)));
             match step.await {
                 Ok((removed, bytes)) => {

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::idempotency::{Idempotency, once};
 use crate::listing::PageRequest;
 use crate::members::ensure_room;
+use crate::narrowing::Need;
 
 pub(crate) fn not_found(id: WorkspaceId) -> Error {
     Error::new(Code::WorkspaceNotFound, format!("no workspace {id}"))
@@ -74,9 +75,9 @@ impl Engine {
         name: Name,
         idempotency: Option<Idempotency>,
     ) -> Result<Workspace> {
-        let right = Right::Everywhere(Role::Admin);
+        let right = Right::Everywhere(Need::MANAGE);
         actor.may(right)?;
-        let (clock, actor, maker) = (self.clock(), actor.clone(), actor.principal);
+        let (clock, actor) = (self.clock(), actor.clone());
         let made = self
             .db()
             .write(move |tx| {
@@ -95,13 +96,12 @@ impl Engine {
                 })
             })
             .await?;
-        self.keys().forget_principal(maker);
         Ok(made)
     }
 
     /// Returns a workspace that the actor reaches.
     pub async fn workspace(&self, actor: &Actor, id: WorkspaceId) -> Result<Workspace> {
-        actor.needs(id, Role::Viewer)?;
+        actor.needs(id, Need::KNOW)?;
         let found = self.db().read(move |tx| Box::pin(async move { db::workspaces::get(tx, id).await }));
         found.await?.ok_or_else(|| not_found(id))
     }
@@ -158,7 +158,7 @@ impl Engine {
         premises: Premises,
     ) -> Result<Workspace> {
         wanted.settings.as_ref().map_or(Ok(()), check_settings)?;
-        let ask = Ask { actor, role: Role::Admin, scope: Scope::Workspace(id), premises };
+        let ask = Ask { actor, need: Need::MANAGE, scope: Scope::Workspace(id), premises };
         self.act(ask, wanted, move |act, wanted| {
             Box::pin(async move {
                 let before = db::workspaces::get(act.tx, id).await?.ok_or_else(|| not_found(id))?;

@@ -3,9 +3,20 @@
 //! The engine decides, by its own rules; this says what comes of them, route by route, and a test walks all routes with all
 //! kinds of callers and compares. A route that is not in here fails it.
 
-use longshore_core::wire::Role;
+use longshore_core::wire::{Role, Verb};
 
-/// What a route needs of who calls it.
+/// Which verbs a key must have that is narrowed to some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbs {
+    /// None of them: it is for every key.
+    None,
+    /// All of these.
+    All(&'static [Verb]),
+    /// One of these: what the request really does decides further.
+    Any(&'static [Verb]),
+}
+
+/// What a route needs of who calls it. A key that is narrowed to verbs and lacks one that is needed gets 403.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
     /// Nothing: it is open to all.
@@ -13,22 +24,38 @@ pub enum Right {
     /// The secret in the URL, and no key.
     Link,
     /// A good key, whatever its role.
-    Key,
+    Key(Verbs),
     /// This role in any workspace; what is told is of those alone where it is had.
-    Somewhere(Role),
-    /// This role in the workspace that the URL, the body or what they name lies in. Who has none there gets 404.
-    Workspace(Role),
-    /// To have made what the URL names, and this role in its workspace still. Anybody else's is 404.
-    Maker(Role),
+    Somewhere(Role, Verbs),
+    /// This role in the workspace that the URL, the body or what they name lies in. Who has none there gets 404. What is told
+    /// to a key of a folder is of that folder alone.
+    Workspace(Role, Verbs),
+    /// The same, and by a key of a folder to reach the node that is named or meant: else it gets 404.
+    Node(Role, Verbs),
+    /// The same as in [`Right::Workspace`], but of what is about the workspace as a whole: a key of a folder gets 403.
+    Whole(Role, Verbs),
+    /// To have made what the URL names, and this role in its workspace still. Anybody else's is 404, and so is, to a key that
+    /// is narrowed to verbs or a folder, what was made with another key.
+    Maker(Role, Verbs),
     /// To be an admin of the server, by a key that is not narrowed to a workspace.
     Server,
 }
 
+const READ: Verbs = Verbs::All(&[Verb::Read]);
+const CREATE: Verbs = Verbs::All(&[Verb::Create]);
+const WRITE: Verbs = Verbs::All(&[Verb::Write]);
+const DELETE: Verbs = Verbs::All(&[Verb::Delete]);
+const MANAGE: Verbs = Verbs::All(&[Verb::Manage]);
+/// New files take `create`, new versions `write`.
+const UPLOAD: Verbs = Verbs::Any(&[Verb::Create, Verb::Write]);
+
 /// The right that each route needs at least, by method and path as the OpenAPI document has them.
 ///
 /// Some ask for more in some of their forms: an undo that is no preview takes an editor, and an admin where it is of
-/// somebody else's acts; a deletion with `purge`, and the end of a lock with `force`, take an admin; a note is changed
-/// by its author and by admins; a job asks for what its kind says. A member may take itself out.
+/// somebody else's acts, and the verbs `delete` for what the acts made and `write` for what they changed; of a stretch of acts
+/// it is about the workspace as a whole; a deletion with `purge`, and the end of a lock with `force`, take an admin; a note is changed
+/// by its author and by admins; a job asks for what its kind says, and is not for a key of a
+/// folder at all. A member may take itself out.
 pub const RIGHTS: &[(&str, Right)] = &[
     ("GET /healthz", Right::Open),
     ("GET /metrics", Right::Open),
@@ -36,14 +63,15 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("GET /readyz", Right::Open),
     ("GET /v1/links/{token}", Right::Link),
     ("HEAD /v1/links/{token}", Right::Link),
-    ("GET /v1/me", Right::Key),
-    ("GET /v1/status", Right::Key),
-    ("GET /v1/jobs", Right::Key),
-    ("GET /v1/workspaces", Right::Key),
-    ("GET /v1/workspaces/current", Right::Key),
-    ("GET /v1/keys", Right::Somewhere(Role::Admin)),
-    ("POST /v1/keys", Right::Workspace(Role::Admin)),
-    ("DELETE /v1/keys/{key}", Right::Workspace(Role::Admin)),
+    ("GET /v1/me", Right::Key(Verbs::None)),
+    ("GET /v1/status", Right::Key(Verbs::None)),
+    ("GET /v1/jobs", Right::Key(READ)),
+    ("GET /v1/workspaces", Right::Key(Verbs::None)),
+    ("GET /v1/workspaces/current", Right::Key(Verbs::None)),
+    ("GET /v1/keys", Right::Somewhere(Role::Admin, MANAGE)),
+    ("POST /v1/keys", Right::Whole(Role::Admin, MANAGE)),
+    ("POST /v1/keys/{key}/rotate", Right::Whole(Role::Admin, MANAGE)),
+    ("DELETE /v1/keys/{key}", Right::Whole(Role::Admin, MANAGE)),
     ("GET /v1/principals", Right::Server),
     ("POST /v1/principals", Right::Server),
     ("GET /v1/principals/{principal}", Right::Server),
@@ -51,76 +79,79 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("POST /v1/principals/{principal}/deactivate", Right::Server),
     ("POST /v1/principals/{principal}/reactivate", Right::Server),
     ("POST /v1/workspaces", Right::Server),
-    ("GET /v1/workspaces/{ws}", Right::Workspace(Role::Viewer)),
-    ("PATCH /v1/workspaces/{ws}", Right::Workspace(Role::Admin)),
-    ("GET /v1/workspaces/{ws}/members", Right::Workspace(Role::Viewer)),
-    ("GET /v1/workspaces/{ws}/members/{principal}", Right::Workspace(Role::Viewer)),
-    ("PUT /v1/workspaces/{ws}/members/{principal}", Right::Workspace(Role::Admin)),
-    ("DELETE /v1/workspaces/{ws}/members/{principal}", Right::Workspace(Role::Admin)),
-    ("GET /v1/workspaces/{ws}/events", Right::Workspace(Role::Viewer)),
-    ("GET /v1/workspaces/{ws}/nodes", Right::Workspace(Role::Viewer)),
-    ("GET /v1/workspaces/{ws}/tree", Right::Workspace(Role::Viewer)),
-    ("GET /v1/workspaces/{ws}/tree/{path}", Right::Workspace(Role::Viewer)),
-    ("GET /v1/workspaces/{ws}/trash", Right::Workspace(Role::Viewer)),
-    ("DELETE /v1/workspaces/{ws}/trash", Right::Workspace(Role::Admin)),
-    ("POST /v1/workspaces/{ws}/undo", Right::Workspace(Role::Viewer)),
-    ("POST /v1/workspaces/{ws}/archive", Right::Workspace(Role::Viewer)),
-    ("POST /v1/workspaces/{ws}/batch", Right::Workspace(Role::Editor)),
-    ("POST /v1/workspaces/{ws}/batch/read", Right::Workspace(Role::Viewer)),
-    ("POST /v1/workspaces/{ws}/folders", Right::Workspace(Role::Editor)),
-    ("GET /v1/workspaces/{ws}/files/{path}", Right::Workspace(Role::Viewer)),
-    ("HEAD /v1/workspaces/{ws}/files/{path}", Right::Workspace(Role::Viewer)),
-    ("PUT /v1/workspaces/{ws}/files/{path}", Right::Workspace(Role::Editor)),
-    ("GET /v1/workspaces/{ws}/hooks", Right::Workspace(Role::Admin)),
-    ("POST /v1/workspaces/{ws}/hooks", Right::Workspace(Role::Admin)),
-    ("GET /v1/workspaces/{ws}/hooks/{hook}", Right::Workspace(Role::Admin)),
-    ("PATCH /v1/workspaces/{ws}/hooks/{hook}", Right::Workspace(Role::Admin)),
-    ("DELETE /v1/workspaces/{ws}/hooks/{hook}", Right::Workspace(Role::Admin)),
-    ("POST /v1/workspaces/{ws}/hooks/{hook}/rotate", Right::Workspace(Role::Admin)),
-    ("POST /v1/workspaces/{ws}/hooks/{hook}/test", Right::Workspace(Role::Admin)),
-    ("POST /v1/workspaces/{ws}/hooks/{hook}/redeliver", Right::Workspace(Role::Admin)),
-    ("GET /v1/workspaces/{ws}/hooks/{hook}/deliveries", Right::Workspace(Role::Admin)),
-    ("GET /v1/workspaces/{ws}/hooks/{hook}/deliveries/{delivery}", Right::Workspace(Role::Admin)),
-    ("POST /v1/workspaces/{ws}/hooks/{hook}/deliveries/{delivery}/redeliver", Right::Workspace(Role::Admin)),
-    ("POST /v1/files/{parent}/children", Right::Workspace(Role::Editor)),
-    ("POST /v1/files/{parent}/files", Right::Workspace(Role::Editor)),
-    ("GET /v1/files/{id}", Right::Workspace(Role::Viewer)),
-    ("PATCH /v1/files/{id}", Right::Workspace(Role::Editor)),
-    ("DELETE /v1/files/{id}", Right::Workspace(Role::Editor)),
-    ("POST /v1/files/{id}/copy", Right::Workspace(Role::Editor)),
-    ("POST /v1/files/{id}/restore", Right::Workspace(Role::Editor)),
-    ("GET /v1/files/{id}/content", Right::Workspace(Role::Viewer)),
-    ("HEAD /v1/files/{id}/content", Right::Workspace(Role::Viewer)),
-    ("PUT /v1/files/{id}/content", Right::Workspace(Role::Editor)),
-    ("GET /v1/files/{id}/archive", Right::Workspace(Role::Viewer)),
-    ("HEAD /v1/files/{id}/archive", Right::Workspace(Role::Viewer)),
-    ("POST /v1/files/{id}/links", Right::Workspace(Role::Viewer)),
-    ("GET /v1/files/{id}/lock", Right::Workspace(Role::Viewer)),
-    ("POST /v1/files/{id}/lock", Right::Workspace(Role::Editor)),
-    ("GET /v1/files/{id}/notes", Right::Workspace(Role::Viewer)),
-    ("POST /v1/files/{id}/notes", Right::Workspace(Role::Editor)),
-    ("GET /v1/files/{id}/versions", Right::Workspace(Role::Viewer)),
-    ("GET /v1/files/{id}/versions/{ver}", Right::Workspace(Role::Viewer)),
-    ("PATCH /v1/files/{id}/versions/{ver}", Right::Workspace(Role::Editor)),
-    ("DELETE /v1/files/{id}/versions/{ver}", Right::Workspace(Role::Admin)),
-    ("GET /v1/files/{id}/versions/{ver}/chunks", Right::Workspace(Role::Viewer)),
-    ("GET /v1/files/{id}/versions/{ver}/compare", Right::Workspace(Role::Viewer)),
-    ("GET /v1/files/{id}/versions/{ver}/content", Right::Workspace(Role::Viewer)),
-    ("HEAD /v1/files/{id}/versions/{ver}/content", Right::Workspace(Role::Viewer)),
-    ("POST /v1/files/{id}/versions/{ver}/restore", Right::Workspace(Role::Editor)),
-    ("PATCH /v1/notes/{note}", Right::Workspace(Role::Editor)),
-    ("DELETE /v1/notes/{note}", Right::Workspace(Role::Editor)),
-    ("GET /v1/locks", Right::Workspace(Role::Viewer)),
-    ("POST /v1/locks:batch", Right::Workspace(Role::Editor)),
-    ("POST /v1/locks/{lock}/renew", Right::Workspace(Role::Editor)),
-    ("DELETE /v1/locks/{lock}", Right::Workspace(Role::Editor)),
-    ("GET /v1/jobs/{job}", Right::Workspace(Role::Viewer)),
-    ("POST /v1/jobs/{job}/cancel", Right::Workspace(Role::Editor)),
-    ("POST /v1/jobs/{job}/retry", Right::Workspace(Role::Editor)),
-    ("GET /v1/uploads", Right::Somewhere(Role::Editor)),
-    ("POST /v1/uploads", Right::Workspace(Role::Editor)),
-    ("GET /v1/uploads/{upload}", Right::Maker(Role::Editor)),
-    ("HEAD /v1/uploads/{upload}", Right::Maker(Role::Editor)),
-    ("PATCH /v1/uploads/{upload}", Right::Maker(Role::Editor)),
-    ("DELETE /v1/uploads/{upload}", Right::Maker(Role::Editor)),
+    ("GET /v1/workspaces/{ws}", Right::Workspace(Role::Viewer, Verbs::None)),
+    ("PATCH /v1/workspaces/{ws}", Right::Whole(Role::Admin, MANAGE)),
+    ("GET /v1/workspaces/{ws}/members", Right::Whole(Role::Viewer, READ)),
+    ("GET /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Viewer, READ)),
+    ("PUT /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Admin, MANAGE)),
+    ("DELETE /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Admin, MANAGE)),
+    ("GET /v1/workspaces/{ws}/events", Right::Workspace(Role::Viewer, READ)),
+    ("GET /v1/workspaces/{ws}/nodes", Right::Workspace(Role::Viewer, READ)),
+    ("GET /v1/workspaces/{ws}/tree", Right::Node(Role::Viewer, READ)),
+    ("GET /v1/workspaces/{ws}/tree/{path}", Right::Node(Role::Viewer, READ)),
+    ("GET /v1/workspaces/{ws}/trash", Right::Workspace(Role::Viewer, READ)),
+    ("DELETE /v1/workspaces/{ws}/trash", Right::Whole(Role::Admin, DELETE)),
+    ("POST /v1/workspaces/{ws}/undo", Right::Node(Role::Viewer, READ)),
+    ("POST /v1/workspaces/{ws}/archive", Right::Node(Role::Viewer, READ)),
+    ("POST /v1/workspaces/{ws}/batch", Right::Workspace(Role::Editor, UPLOAD)),
+    ("POST /v1/workspaces/{ws}/batch/read", Right::Workspace(Role::Viewer, READ)),
+    ("POST /v1/workspaces/{ws}/folders", Right::Node(Role::Editor, CREATE)),
+    ("GET /v1/workspaces/{ws}/files/{path}", Right::Node(Role::Viewer, READ)),
+    ("HEAD /v1/workspaces/{ws}/files/{path}", Right::Node(Role::Viewer, READ)),
+    ("PUT /v1/workspaces/{ws}/files/{path}", Right::Node(Role::Editor, UPLOAD)),
+    ("GET /v1/workspaces/{ws}/hooks", Right::Whole(Role::Admin, MANAGE)),
+    ("POST /v1/workspaces/{ws}/hooks", Right::Whole(Role::Admin, MANAGE)),
+    ("GET /v1/workspaces/{ws}/hooks/{hook}", Right::Whole(Role::Admin, MANAGE)),
+    ("PATCH /v1/workspaces/{ws}/hooks/{hook}", Right::Whole(Role::Admin, MANAGE)),
+    ("DELETE /v1/workspaces/{ws}/hooks/{hook}", Right::Whole(Role::Admin, MANAGE)),
+    ("POST /v1/workspaces/{ws}/hooks/{hook}/rotate", Right::Whole(Role::Admin, MANAGE)),
+    ("POST /v1/workspaces/{ws}/hooks/{hook}/test", Right::Whole(Role::Admin, MANAGE)),
+    ("POST /v1/workspaces/{ws}/hooks/{hook}/redeliver", Right::Whole(Role::Admin, MANAGE)),
+    ("GET /v1/workspaces/{ws}/hooks/{hook}/deliveries", Right::Whole(Role::Admin, MANAGE)),
+    ("GET /v1/workspaces/{ws}/hooks/{hook}/deliveries/{delivery}", Right::Whole(Role::Admin, MANAGE)),
+    (
+        "POST /v1/workspaces/{ws}/hooks/{hook}/deliveries/{delivery}/redeliver",
+        Right::Whole(Role::Admin, MANAGE),
+    ),
+    ("POST /v1/files/{parent}/children", Right::Node(Role::Editor, CREATE)),
+    ("POST /v1/files/{parent}/files", Right::Node(Role::Editor, UPLOAD)),
+    ("GET /v1/files/{id}", Right::Node(Role::Viewer, READ)),
+    ("PATCH /v1/files/{id}", Right::Node(Role::Editor, WRITE)),
+    ("DELETE /v1/files/{id}", Right::Node(Role::Editor, DELETE)),
+    ("POST /v1/files/{id}/copy", Right::Node(Role::Editor, Verbs::All(&[Verb::Read, Verb::Create]))),
+    ("POST /v1/files/{id}/restore", Right::Node(Role::Editor, WRITE)),
+    ("GET /v1/files/{id}/content", Right::Node(Role::Viewer, READ)),
+    ("HEAD /v1/files/{id}/content", Right::Node(Role::Viewer, READ)),
+    ("PUT /v1/files/{id}/content", Right::Node(Role::Editor, WRITE)),
+    ("GET /v1/files/{id}/archive", Right::Node(Role::Viewer, READ)),
+    ("HEAD /v1/files/{id}/archive", Right::Node(Role::Viewer, READ)),
+    ("POST /v1/files/{id}/links", Right::Node(Role::Viewer, Verbs::All(&[Verb::Read, Verb::Share]))),
+    ("GET /v1/files/{id}/lock", Right::Node(Role::Viewer, READ)),
+    ("POST /v1/files/{id}/lock", Right::Node(Role::Editor, WRITE)),
+    ("GET /v1/files/{id}/notes", Right::Node(Role::Viewer, READ)),
+    ("POST /v1/files/{id}/notes", Right::Node(Role::Editor, WRITE)),
+    ("GET /v1/files/{id}/versions", Right::Node(Role::Viewer, READ)),
+    ("GET /v1/files/{id}/versions/{ver}", Right::Node(Role::Viewer, READ)),
+    ("PATCH /v1/files/{id}/versions/{ver}", Right::Node(Role::Editor, WRITE)),
+    ("DELETE /v1/files/{id}/versions/{ver}", Right::Node(Role::Admin, DELETE)),
+    ("GET /v1/files/{id}/versions/{ver}/chunks", Right::Node(Role::Viewer, READ)),
+    ("GET /v1/files/{id}/versions/{ver}/compare", Right::Node(Role::Viewer, READ)),
+    ("GET /v1/files/{id}/versions/{ver}/content", Right::Node(Role::Viewer, READ)),
+    ("HEAD /v1/files/{id}/versions/{ver}/content", Right::Node(Role::Viewer, READ)),
+    ("POST /v1/files/{id}/versions/{ver}/restore", Right::Node(Role::Editor, WRITE)),
+    ("PATCH /v1/notes/{note}", Right::Node(Role::Editor, WRITE)),
+    ("DELETE /v1/notes/{note}", Right::Node(Role::Editor, WRITE)),
+    ("GET /v1/locks", Right::Workspace(Role::Viewer, READ)),
+    ("POST /v1/locks:batch", Right::Node(Role::Editor, WRITE)),
+    ("POST /v1/locks/{lock}/renew", Right::Node(Role::Editor, WRITE)),
+    ("DELETE /v1/locks/{lock}", Right::Node(Role::Editor, WRITE)),
+    ("GET /v1/jobs/{job}", Right::Node(Role::Viewer, READ)),
+    ("POST /v1/jobs/{job}/cancel", Right::Node(Role::Editor, MANAGE)),
+    ("POST /v1/jobs/{job}/retry", Right::Node(Role::Editor, MANAGE)),
+    ("GET /v1/uploads", Right::Somewhere(Role::Editor, UPLOAD)),
+    ("POST /v1/uploads", Right::Node(Role::Editor, UPLOAD)),
+    ("GET /v1/uploads/{upload}", Right::Maker(Role::Editor, UPLOAD)),
+    ("HEAD /v1/uploads/{upload}", Right::Maker(Role::Editor, UPLOAD)),
+    ("PATCH /v1/uploads/{upload}", Right::Maker(Role::Editor, UPLOAD)),
+    ("DELETE /v1/uploads/{upload}", Right::Maker(Role::Editor, UPLOAD)),
 ];

@@ -41,6 +41,53 @@ fn a_viewer_may_not_write() {
 }
 
 #[test]
+fn a_key_is_narrowed_and_rotated() {
+    let server = Server::start();
+    write(server.path("f"), "f");
+    server.ok(&["up", "f", "/drop/f"]);
+    server.ok(&["up", "f", "/other"]);
+    let narrow =
+        ["--verbs", "read,create", "--under", "/drop", "--address", "127.0.0.0/8", "--address", "::1"];
+    let made = server.json(&[&["keys", "create", "narrow"][..], &narrow].concat());
+    assert_eq!(made["verbs"], serde_json::json!(["read", "create"]));
+    assert_eq!(made["addresses"], serde_json::json!(["127.0.0.0/8", "::1/128"]));
+    let folder = made["folder_id"].as_str().unwrap();
+    let with = |secret: &str, arguments: &[&str]| {
+        let mut command = server.command();
+        command.env("LONGSHORE_API_KEY", secret);
+        run(command, arguments)
+    };
+    let secret = made["secret"].as_str().unwrap();
+    with(secret, &["up", "f", "/drop/g"]).exits(0);
+    assert_eq!(with(secret, &["ls", "/drop"]).exits(0).text(), "f\ng\n");
+    with(secret, &["ls", "/other"]).exits(4);
+    with(secret, &["rm", "/drop/f"]).exits(6);
+    let listed = server.ok(&["keys", "list"]);
+    let line = listed.lines().find(|line| line.contains("narrow ")).unwrap();
+    assert!(line.contains(&format!("read,create under {folder} from 127.0.0.0/8,::1/128")), "{listed}");
+
+    let id = made["id"].as_str().unwrap();
+    let rotated = server.json(&["keys", "rotate", id, "--grace", "1h"]);
+    assert_eq!(rotated["folder_id"], folder);
+    let new = rotated["secret"].as_str().unwrap();
+    for secret in [secret, new] {
+        with(secret, &["ls", "/drop"]).exits(0);
+    }
+    let last = server.ok(&["keys", "rotate", rotated["id"].as_str().unwrap()]);
+    with(new, &["ls", "/drop"]).exits(6);
+    with(last.trim(), &["ls", "/drop"]).exits(0);
+    server.run(&["keys", "rotate", rotated["id"].as_str().unwrap()]).exits(5);
+    server.run(&["keys", "rotate", id, "--grace", "8d"]).exits(8);
+
+    let elsewhere = server.ok(&["keys", "create", "elsewhere", "--address", "192.0.2.0/24"]);
+    assert_eq!(with(elsewhere.trim(), &["--json", "ls"]).exits(6).error()["code"], "key_address_refused");
+    let agent = server.json(&["keys", "create", "first", "--agent", "Robbie"]);
+    let agent = agent["principal"]["id"].as_str().unwrap();
+    let second = server.json(&["keys", "create", "second", "--agent-id", agent]);
+    assert_eq!(second["principal"]["id"], agent);
+}
+
+#[test]
 fn workspaces_are_made_and_chosen() {
     let server = Server::start();
     server.ok(&["workspaces", "create", "second"]);

@@ -2,7 +2,7 @@
 
 use http::Method;
 use longshore_core::KeyId;
-use longshore_core::wire::{CreateKey, Key, NewKey};
+use longshore_core::wire::{CreateKey, Key, NewKey, RotateKey};
 
 use super::listing::Listing;
 use crate::client::Client;
@@ -29,6 +29,13 @@ impl Keys {
     pub fn list(&self) -> Listing<Key> {
         let path = async { Ok("/v1/keys".to_owned()) };
         Listing::new(self.client.clone(), path)
+    }
+
+    /// Makes a key like another; the old one ends at once, or after its grace. The new secret is in the answer, and nowhere else
+    /// ever again.
+    pub async fn rotate(&self, key: KeyId, wanted: RotateKey) -> Result<NewKey> {
+        let call = self.client.write(Method::POST, format!("/v1/keys/{key}/rotate"))?;
+        self.client.json(call.json(&wanted)?).await
     }
 
     /// Revokes a key.

@@ -24,8 +24,8 @@ use crate::id::{LockId, VersionId};
 use crate::time::Timestamp;
 
 pub use access::{
-    CreateKey, CreatePrincipal, Key, Me, Member, NewKey, Principal, PrincipalKind, Role, SetMember,
-    UpdatePrincipal,
+    CreateKey, CreatePrincipal, Key, LONGEST_GRACE, Me, Member, NewKey, Principal, PrincipalKind, Role,
+    RotateKey, SetMember, UnknownVerb, UpdatePrincipal, Verb,
 };
 pub use batch::{
     BATCH_ITEM_BYTES, BATCH_LINE_BYTES, BATCH_MEDIA_TYPE, BATCH_READ_ITEMS, BatchContent, BatchItem,

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use longshore_core::wire::Role;
 use longshore_core::{Code, LockToken, WorkspaceId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +14,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::idempotency::{self, Idempotency, Turn};
+use crate::narrowing::Need;
 
 /// Who asks for a group of acts, on which workspace, under which locks.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub(crate) type Outcomes<T> = Vec<Result<(T, bool)>>;
 impl Engine {
     /// Runs write verbs in order as one transaction. One that is refused hurts no other; a fault fails them all.
     ///
-    /// All are editors' acts of one workspace. Each is an act of its own in the log. The locks hold for all: a lost one
+    /// All bring content to one workspace. Each is an act of its own in the log. The locks hold for all: a lost one
     /// refuses every act, but one that covers nothing of an act, or of any, does not, since who sends many files together
     /// names the locks of all of them.
     pub(crate) async fn act_group<I, T, F>(
@@ -52,7 +52,7 @@ impl Engine {
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
         F: for<'t, 'x> Fn(&'t mut Act<'x>, I) -> Acting<'t, T> + Copy + Send + Sync + 'static,
     {
-        ask.actor.needs(ask.workspace, Role::Editor)?;
+        ask.actor.needs(ask.workspace, Need::UPLOAD)?;
         let (clock, shared) = (self.clock(), Arc::new((ask, members)));
         self.db()
             .write(move |tx| {
@@ -60,7 +60,7 @@ impl Engine {
                 Box::pin(async move {
                     let (ask, members) = &*shared;
                     let log = Log::open(tx, ask.workspace, ask.actor.clone(), clock.as_ref()).await?;
-                    log.actor().needs(ask.workspace, Role::Editor)?;
+                    log.actor().needs(ask.workspace, Need::UPLOAD)?;
                     let mut act = Act {
                         tx,
                         log,
@@ -165,9 +165,9 @@ where
     let open = match member.idempotency.clone() {
         None => None,
         Some(idempotency) => {
-            let (whose, within) = ((act.actor().principal, Some(act.log.workspace())), act.actor().only());
-            let now = act.now();
-            match idempotency::begin(act.tx, idempotency.within(within), whose, now).await? {
+            let whose = (act.actor().principal, Some(act.log.workspace()));
+            let (now, idempotency) = (act.now(), idempotency.within(act.actor()));
+            match idempotency::begin(act.tx, idempotency, whose, now).await? {
                 Turn::Open(open) => Some(open),
                 Turn::Done(answer) => return Ok((answer, true)),
             }

@@ -1,11 +1,11 @@
 //! Which workspace an act writes to, and who may.
 
-use longshore_core::wire::Role;
 use longshore_core::{Code, LockId, NodeId, NoteId, WorkspaceId};
 
 use crate::actor::Actor;
 use crate::db::{self, Tx};
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::nodes::visible_node;
 use crate::{nodes, notes, workspaces};
 
@@ -24,25 +24,29 @@ pub(crate) enum Scope {
 impl Scope {
     pub(super) async fn workspace(self, tx: &mut Tx, actor: &Actor) -> Result<WorkspaceId> {
         match self {
-            Self::Workspace(id) => actor.needs(id, Role::Viewer).map(|()| id),
+            Self::Workspace(id) => actor.needs(id, Need::KNOW).map(|()| id),
             Self::Node(id) => Ok(visible_node(tx, actor, id).await?.workspace),
             Self::Lock(id) => {
                 let grant = db::locks::get(tx, id).await?.filter(|grant| actor.reaches(grant.workspace));
-                grant.map(|grant| grant.workspace).ok_or_else(|| no_lock(id))
+                let grant = grant.ok_or_else(|| no_lock(id))?;
+                let is_reached = actor.narrowing().has_node(tx, grant.node).await?;
+                is_reached.then_some(grant.workspace).ok_or_else(|| no_lock(id))
             }
             Self::Note(id) => {
                 let note = db::notes::get(tx, id).await?.filter(|note| actor.reaches(note.workspace_id));
-                note.map(|note| note.workspace_id).ok_or_else(|| notes::not_found(id))
+                let note = note.ok_or_else(|| notes::not_found(id))?;
+                let is_reached = actor.narrowing().has_node(tx, note.node_id).await?;
+                is_reached.then_some(note.workspace_id).ok_or_else(|| notes::not_found(id))
             }
         }
     }
 }
 
 impl Scope {
-    /// Refuses who has a lesser role in the workspace; who has none there learns that what is named is not there.
-    pub(super) fn ensure_role(self, actor: &Actor, workspace: WorkspaceId, role: Role) -> Result<()> {
+    /// Refuses who lacks what the act needs in the workspace; who has no role there learns that what is named is not there.
+    pub(super) fn ensure_may(self, actor: &Actor, workspace: WorkspaceId, need: Need) -> Result<()> {
         if actor.reaches(workspace) {
-            return actor.needs(workspace, role);
+            return actor.needs(workspace, need);
         }
         Err(match self {
             Self::Workspace(id) => workspaces::not_found(id),

@@ -1,14 +1,17 @@
 //! Rows of principals and keys.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use longshore_core::wire::{Key, Principal, PrincipalKind, Role};
+use longshore_core::wire::{Key, Principal, PrincipalKind, Role, Verb};
 use longshore_core::{Code, KeyId, PrincipalId, Timestamp, WorkspaceId};
 
 use super::{Row, Tx};
 use crate::actor::{Actor, Ends, Memberships, Rights};
 use crate::error::{Error, Result};
+use crate::narrowing::Narrowing;
 
 const fn kind_text(kind: PrincipalKind) -> &'static str {
     match kind {
@@ -47,7 +50,8 @@ macro_rules! select_keys {
     ($more:literal, $rest:literal) => {
         concat!(
             "SELECT k.id, k.name, k.role, k.workspace_id, k.created_at, k.expires_at, k.revoked_at,
-                    p.id, p.kind, p.name, p.everywhere, p.deactivated_at ",
+                    p.id, p.kind, p.name, p.everywhere, p.deactivated_at,
+                    k.verbs, k.folder_id, k.addresses, k.last_used_at, k.last_used_from ",
             $more,
             " FROM keys k JOIN principals p ON p.id = k.principal_id ",
             $rest
@@ -55,8 +59,35 @@ macro_rules! select_keys {
     };
 }
 
+/// The column of the verbs; behind it are those of the folder and the addresses.
+const NARROWING: usize = 12;
+
+fn read_verbs(text: &str) -> Result<BTreeSet<Verb>> {
+    text.split(' ').map(|word| word.parse().map_err(Error::corrupt)).collect()
+}
+
+/// Reads what a key is narrowed to: verbs, folder, addresses, from this column on.
+fn read_narrowing(row: &Row, first: usize) -> Result<Narrowing> {
+    let network = |text: &str| text.parse().map_err(Error::corrupt);
+    Ok(Narrowing {
+        verbs: row.opt_text(first)?.map(read_verbs).transpose()?,
+        folder: row.opt_parse(first + 1)?,
+        networks: row.opt_text(first + 2)?.map(|text| text.split(' ').map(network).collect()).transpose()?,
+    })
+}
+
+fn joined<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
+    words.into_iter().map(|word| word.to_string()).collect::<Vec<_>>().join(" ")
+}
+
 fn read(row: &Row) -> Result<Key> {
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect();
     Ok(Key {
+        verbs: row.opt_text(NARROWING)?.map(read_verbs).transpose()?,
+        folder_id: row.opt_parse(NARROWING + 1)?,
+        addresses: row.opt_text(NARROWING + 2)?.map(words),
+        last_used_at: row.opt_time(15)?,
+        last_used_from: row.opt_text(16)?.map(str::to_owned),
         id: row.parse(0)?,
         name: row.text(1)?.to_owned(),
         role: role(row.text(2)?)?,
@@ -124,19 +155,20 @@ pub(crate) async fn take_principals(tx: &mut Tx) -> Result<()> {
 
 pub(crate) async fn rename(tx: &mut Tx, id: PrincipalId, name: &str) -> Result<()> {
     tx.execute("UPDATE principals SET name = $1 WHERE id = $2", &[name.into(), id.into()]).await?;
-    Ok(())
+    changed(tx).await
 }
 
 /// Says since when a principal may do nothing.
 pub(crate) async fn set_deactivated(tx: &mut Tx, id: PrincipalId, at: Option<Timestamp>) -> Result<()> {
     tx.execute("UPDATE principals SET deactivated_at = $1 WHERE id = $2", &[at.into(), id.into()]).await?;
-    Ok(())
+    changed(tx).await
 }
 
 pub(crate) async fn insert_key(tx: &mut Tx, key: &Key, secret_hash: Bytes) -> Result<()> {
     tx.execute(
-        "INSERT INTO keys (id, name, principal_id, role, workspace_id, secret_hash, created_at, expires_at, revoked_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO keys (id, name, principal_id, role, workspace_id, secret_hash, created_at, expires_at, revoked_at,
+                           verbs, folder_id, addresses)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         &[
             key.id.into(),
             key.name.as_str().into(),
@@ -147,6 +179,9 @@ pub(crate) async fn insert_key(tx: &mut Tx, key: &Key, secret_hash: Bytes) -> Re
             key.created_at.into(),
             key.expires_at.into(),
             key.revoked_at.into(),
+            key.verbs.as_ref().map(joined).into(),
+            key.folder_id.into(),
+            key.addresses.as_ref().map(joined).into(),
         ],
     )
     .await?;
@@ -196,9 +231,10 @@ pub(crate) async fn known_key(tx: &mut Tx, id: KeyId) -> Result<Option<KnownKey>
         cap: key.role,
         only: key.workspace_id,
         everywhere: key.principal.everywhere,
-        memberships: read_memberships(row.opt_text(13)?)?,
+        memberships: read_memberships(row.opt_text(18)?)?,
+        narrowing: read_narrowing(&row, NARROWING)?,
     };
-    let secret_hash = row.opt_bytes(12)?.ok_or_else(|| Error::corrupt("a key without a hash"))?;
+    let secret_hash = row.opt_bytes(17)?.ok_or_else(|| Error::corrupt("a key without a hash"))?;
     Ok(Some(KnownKey { key, secret_hash, rights: Arc::new(rights) }))
 }
 
@@ -225,7 +261,8 @@ pub(crate) async fn actor_in(
     let Some(key) = actor.key else { return Ok(actor.clone()) };
     let row = tx
         .query_opt(
-            "SELECT k.revoked_at, k.expires_at, p.deactivated_at, k.role, k.workspace_id, p.everywhere, m.role
+            "SELECT k.revoked_at, k.expires_at, p.deactivated_at, k.role, k.workspace_id, p.everywhere, m.role,
+                    k.verbs, k.folder_id, k.addresses
              FROM keys k JOIN principals p ON p.id = k.principal_id
              LEFT JOIN members m ON m.principal_id = p.id AND m.workspace_id = $2
              WHERE k.id = $1",
@@ -242,6 +279,7 @@ pub(crate) async fn actor_in(
         only: row.opt_parse(4)?,
         everywhere: opt_role(&row, 5)?,
         memberships: own.map(|own| (workspace, own)).into_iter().collect(),
+        narrowing: read_narrowing(&row, 7)?,
     })))
 }
 
@@ -273,5 +311,41 @@ pub(crate) async fn revoke_key(tx: &mut Tx, id: KeyId, now: Timestamp) -> Result
         &[now.into(), id.into()],
     )
     .await?;
+    changed(tx).await
+}
+
+/// Has a key end at a time, unless it ends before.
+pub(crate) async fn end_key(tx: &mut Tx, id: KeyId, at: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE keys SET expires_at = $1 WHERE id = $2 AND (expires_at IS NULL OR expires_at > $1)",
+        &[at.into(), id.into()],
+    )
+    .await?;
+    changed(tx).await
+}
+
+/// Says when and from where a key was last used, unless that is known of a later time.
+pub(crate) async fn set_last_use(tx: &mut Tx, id: KeyId, at: Timestamp, from: Option<IpAddr>) -> Result<()> {
+    tx.execute(
+        "UPDATE keys SET last_used_at = $1, last_used_from = $2
+         WHERE id = $3 AND (last_used_at IS NULL OR last_used_at < $1)",
+        &[at.into(), from.map(|address| address.to_string()).into(), id.into()],
+    )
+    .await?;
     Ok(())
+}
+
+/// Has every process forget what it remembers of who may do what: part of each transaction that changes anything of it that
+/// was there before, be it of keys, members, principals or sessions.
+///
+/// It takes a row that all of them take, so it comes after whatever else such a transaction takes.
+pub(crate) async fn changed(tx: &mut Tx) -> Result<()> {
+    tx.execute("UPDATE access_changes SET number = number + 1", &[]).await?;
+    Ok(())
+}
+
+/// Returns how often it has changed who may do what.
+pub(crate) async fn changes(tx: &mut Tx) -> Result<u64> {
+    let row = tx.query_opt("SELECT number FROM access_changes", &[]).await?;
+    row.ok_or_else(|| Error::corrupt("a database that counts no changes of access"))?.count(0)
 }

@@ -234,6 +234,10 @@ impl Log {
         };
         let act = *self.act.get_or_insert(seq);
         let version = change.version.filter(|_| !change.is_gone);
+        let parent_before = match &change.before {
+            Some(Before::Was(row)) => row.parent.filter(|_| row.parent != change.parent),
+            None | Some(Before::Absent) => None,
+        };
         let (previous, before) = match &change.before {
             // Nothing of its content has changed.
             None => (change.version, None),
@@ -244,8 +248,9 @@ impl Log {
         };
         tx.execute(
             "INSERT INTO events (workspace_id, seq, id, type, at, actor, key_id, request_id, node_id, version_id,
-                                 previous_version_id, act, fence, lock_id, path, path_before, before, data)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+                                 previous_version_id, act, fence, lock_id, path, path_before, before, data, parent_id,
+                                 parent_before)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
             &[
                 self.workspace.into(),
                 seq.into(),
@@ -265,6 +270,8 @@ impl Log {
                 change.path_before.map(|path| path.to_string()).into(),
                 before.into(),
                 change.data.to_string().into(),
+                change.parent.into(),
+                parent_before.into(),
             ],
         )
         .await?;
@@ -301,13 +308,13 @@ pub(crate) async fn list(
     through: u64,
     filter: &Filter,
     limit: u32,
-) -> Result<Vec<Event>> {
+) -> Result<Vec<Found>> {
     let rows = tx
         .query(
             // `rtrim` takes the last word off a type and leaves the dot before it. Only functions that both
             // databases have, and that compare bytes, are of use here; `LIKE` is not one of them.
             "SELECT seq, id, type, at, actor, key_id, request_id, node_id, version_id, data, previous_version_id, act,
-                    fence, lock_id
+                    fence, lock_id, parent_id, parent_before
              FROM events
              WHERE workspace_id = $1 AND seq > $2 AND seq <= $3
                AND (CAST($5 AS TEXT) IS NULL OR actor = $5)
@@ -330,7 +337,21 @@ pub(crate) async fn list(
             ],
         )
         .await?;
-    rows.iter().map(read).collect()
+    let found = |row: &Row| {
+        let (parent, parent_before) = (row.opt_parse(14)?, row.opt_parse(15)?);
+        Ok(Found { event: read(row)?, parent, parent_before })
+    };
+    rows.iter().map(found).collect()
+}
+
+/// An event, and in which folders the node was that it is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) event: Event,
+    /// After it.
+    pub(crate) parent: Option<NodeId>,
+    /// Before it, where that was another.
+    pub(crate) parent_before: Option<NodeId>,
 }
 
 fn read(row: &Row) -> Result<Event> {

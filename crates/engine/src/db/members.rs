@@ -3,7 +3,7 @@
 use longshore_core::wire::{Member, Role};
 use longshore_core::{PrincipalId, Timestamp, WorkspaceId};
 
-use super::access::{read_principal, role};
+use super::access::{changed, read_principal, role};
 use super::{Row, Tx};
 use crate::error::Result;
 
@@ -71,7 +71,7 @@ pub(crate) async fn insert(
         &[workspace.into(), principal.into(), role.as_str().into(), now.into(), by.into()],
     )
     .await?;
-    Ok(())
+    changed(tx).await
 }
 
 pub(crate) async fn set_role(
@@ -85,7 +85,7 @@ pub(crate) async fn set_role(
         &[role.as_str().into(), workspace.into(), principal.into()],
     )
     .await?;
-    Ok(())
+    changed(tx).await
 }
 
 pub(crate) async fn delete(tx: &mut Tx, workspace: WorkspaceId, principal: PrincipalId) -> Result<()> {
@@ -94,7 +94,7 @@ pub(crate) async fn delete(tx: &mut Tx, workspace: WorkspaceId, principal: Princ
         &[workspace.into(), principal.into()],
     )
     .await?;
-    Ok(())
+    changed(tx).await
 }
 
 /// Counts the members of a workspace, up to a limit.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longshore_core::webhook::Secret;
 use longshore_core::wire::{
-    CreateHook, Delivery, DeliveryState, Hook, HookDisabled, NewHook, Page, Role, RotateHook, UpdateHook,
+    CreateHook, Delivery, DeliveryState, Hook, HookDisabled, NewHook, Page, RotateHook, UpdateHook,
 };
 use longshore_core::{Code, DeliveryId, EventId, HookId, WorkspaceId, WorkspacePath};
 use longshore_egress::ErrorKind as Refusal;
@@ -21,6 +21,7 @@ use crate::db::hooks::{self as rows, HookRow};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::PageRequest;
+use crate::narrowing::Need;
 
 /// The most hooks of a workspace: each event may become a delivery of every one.
 const MOST_HOOKS: u32 = 100;
@@ -88,11 +89,11 @@ impl Engine {
     /// Lets an admin of the workspace pass. Who does not reach it learns nothing, not even what an admin may.
     pub(super) async fn admits(&self, actor: &Actor, workspace: WorkspaceId) -> Result<()> {
         self.workspace(actor, workspace).await?;
-        actor.needs(workspace, Role::Admin)
+        actor.needs(workspace, Need::MANAGE)
     }
 
     pub(super) fn hook_ask<'a>(actor: &'a Actor, workspace: WorkspaceId, premises: Premises) -> Ask<'a> {
-        Ask { actor, role: Role::Admin, scope: Scope::Workspace(workspace), premises }
+        Ask { actor, need: Need::MANAGE, scope: Scope::Workspace(workspace), premises }
     }
 
     /// Makes a hook; its secret is in the answer and nowhere else.
@@ -104,7 +105,7 @@ impl Engine {
         premises: Premises,
     ) -> Result<NewHook> {
         self.admits(actor, workspace).await?;
-        if let Some(answer) = self.answered(actor, &premises, Role::Admin).await? {
+        if let Some(answer) = self.answered(actor, &premises, Need::MANAGE).await? {
             return Ok(answer);
         }
         filter::check_types(&wanted.types)?;
@@ -176,7 +177,7 @@ impl Engine {
         premises: Premises,
     ) -> Result<Hook> {
         self.admits(actor, workspace).await?;
-        if let Some(answer) = self.answered(actor, &premises, Role::Admin).await? {
+        if let Some(answer) = self.answered(actor, &premises, Need::MANAGE).await? {
             return Ok(answer);
         }
         filter::check_types(wanted.types.as_deref().unwrap_or_default())?;

@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::idempotency::{Idempotency, once};
 use crate::listing::PageRequest;
+use crate::narrowing::Need;
 
 /// How often one who waits looks for itself: a job that another process runs ends without a word here.
 const LOOK: Duration = Duration::from_secs(1);
@@ -41,7 +42,11 @@ fn sees_system(actor: &Actor) -> bool {
     actor.role_everywhere() >= Some(Role::Admin)
 }
 
+/// Tells whether an actor sees a job. A key of a folder sees none: a job is about the workspace, or says not what it is about.
 fn sees(actor: &Actor, job: &Job) -> bool {
+    if actor.narrowing().folder.is_some() {
+        return false;
+    }
     job.workspace_id.map_or_else(|| sees_system(actor), |workspace| actor.reaches(workspace))
 }
 
@@ -63,8 +68,8 @@ async fn steered(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Resul
     let (job, fence, actor) = seen(tx, actor, id, now).await?;
     let role = rows::steered_by(tx, id).await?.ok_or_else(|| not_found(id))?;
     let right = match job.workspace_id {
-        Some(workspace) => Right::In(workspace, role),
-        None => Right::Everywhere(role.max(Role::Admin)),
+        Some(workspace) => Right::In(workspace, Need::manage(role)),
+        None => Right::Everywhere(Need::manage(role.max(Role::Admin))),
     };
     actor.may(right)?;
     Ok((job, fence, right))
@@ -134,9 +139,13 @@ impl Engine {
         let (actor, now) = (actor.clone(), self.now());
         let found = self.db().read(move |tx| {
             let actor = actor.clone();
-            Box::pin(async move { seen(tx, &actor, id, now).await })
+            Box::pin(async move {
+                let (job, _, actor) = seen(tx, &actor, id, now).await?;
+                actor.narrowing().allow(Need::READ)?;
+                Ok(job)
+            })
         });
-        Ok(found.await?.0)
+        found.await
     }
 
     /// Returns a job once it has ended, or as it stands when `wait` is over. There is room for so many who wait, those
@@ -165,6 +174,10 @@ impl Engine {
     /// Lists jobs, newest first: those of the workspaces that the actor reaches, and for an admin of all of them those
     /// of the server too.
     pub async fn list_jobs(&self, actor: &Actor, filter: JobFilter, page: PageRequest) -> Result<Page<Job>> {
+        actor.narrowing().allow(Need::READ)?;
+        if actor.narrowing().folder.is_some() {
+            return Ok(Page { items: Vec::new(), next_cursor: None });
+        }
         if let Some(workspace) = filter.workspace {
             self.workspace(actor, workspace).await?;
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use longshore_core::wire::{
     AcquireLock, AcquireLocks, Facts, LONGEST_LEASE, LONGEST_WAIT, LockGrant, LockGrants, LockRenewal,
-    LostReason, MOST_LOCKS, NodeKind, NodeLock, Page, RenewLock, Role, SHORTEST_LEASE,
+    LostReason, MOST_LOCKS, NodeKind, NodeLock, Page, RenewLock, SHORTEST_LEASE,
 };
 use longshore_core::{Code, LockId, LockToken, NodeId, PrincipalId, Timestamp, WaitTicket, WorkspaceId};
 use serde_json::json;
@@ -35,7 +35,8 @@ use crate::db::nodes::{NodeRow, Place, is_live};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::PageRequest;
-use crate::nodes::{live_node, visible_node};
+use crate::narrowing::Need;
+use crate::nodes::{live_node, readable_node};
 
 /// How long renewing may prolong a lock after its grant: ends the heartbeat of who forgot that it has one.
 const MAX_LIFE: Duration = Duration::from_hours(24);
@@ -326,7 +327,7 @@ impl Engine {
         };
         let locks = granted.iter().map(LockGrant::lock_token).collect::<std::result::Result<_, _>>();
         let premises = Premises { locks: locks.map_err(Error::corrupt)?, ..Premises::default() };
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Workspace(workspace), premises };
+        let ask = Ask { actor, need: Need::WRITE, scope: Scope::Workspace(workspace), premises };
         self.act(ask, granted, |act, granted| Box::pin(async move { Ok(renewed(act, granted)) })).await
     }
 
@@ -353,7 +354,7 @@ impl Engine {
             let detail = "`If-Match` and `If-None-Match` are about one node, and this takes many locks";
             return Err(Error::new(Code::InvalidHeader, detail));
         }
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(first), premises };
+        let ask = Ask { actor, need: Need::WRITE, scope: Scope::Node(first), premises };
         let run = self
             .act_or_replay(ask, (files, terms), |act, (files, terms)| Box::pin(grant_all(act, files, terms)));
         let (LockGrants { locks }, is_replay) = run.await?;
@@ -371,7 +372,7 @@ impl Engine {
         if let Some(ttl) = wanted.ttl_seconds {
             check_lease(ttl)?;
         }
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Lock(id), premises: Premises::default() };
+        let ask = Ask { actor, need: Need::WRITE, scope: Scope::Lock(id), premises: Premises::default() };
         self.act(ask, (token, wanted), move |act, (token, wanted)| {
             Box::pin(async move {
                 let grant = own(act, id, &token).await?;
@@ -383,7 +384,7 @@ impl Engine {
 
     /// Gives a lock back. Doing so again changes nothing.
     pub async fn release_lock(&self, actor: &Actor, id: LockId, token: LockToken) -> Result<()> {
-        let ask = Ask { actor, role: Role::Editor, scope: Scope::Lock(id), premises: Premises::default() };
+        let ask = Ask { actor, need: Need::WRITE, scope: Scope::Lock(id), premises: Premises::default() };
         let node = self
             .act(ask, token, move |act, token| {
                 Box::pin(async move {
@@ -407,7 +408,7 @@ impl Engine {
         if reason.trim().is_empty() {
             return Err(Error::new(Code::InvalidBody, "a lock is broken for a stated `reason`"));
         }
-        let ask = Ask { actor, role: Role::Admin, scope: Scope::Lock(id), premises: Premises::default() };
+        let ask = Ask { actor, need: Need::BREAK, scope: Scope::Lock(id), premises: Premises::default() };
         let node = self
             .act(ask, reason.to_owned(), move |act, reason| {
                 Box::pin(async move {
@@ -431,7 +432,7 @@ impl Engine {
         let found = self.db().read(move |tx| {
             let (actor, mut clock) = (actor.clone(), clock.clone());
             Box::pin(async move {
-                let row = visible_node(tx, &actor, node).await?;
+                let row = readable_node(tx, &actor, node).await?;
                 let now = clock.now(tx, row.workspace).await?;
                 let place = db::nodes::place(tx, node).await?;
                 Ok(place.locks.into_iter().find(|lock| is_live(lock.expires_at, now)))
@@ -448,19 +449,29 @@ impl Engine {
         owner: Option<PrincipalId>,
         page: PageRequest,
     ) -> Result<Page<NodeLock>> {
+        actor.needs(workspace, Need::READ)?;
         self.workspace(actor, workspace).await?;
         let (limit, after, clock) = (page.limit(), page.after()?, self.read_clock());
-        let grants = self
+        let actor = actor.clone();
+        let (listed, reached) = self
             .db()
             .read(move |tx| {
-                let (after, mut clock) = (after.clone(), clock.clone());
+                let (actor, after, mut clock) = (actor.clone(), after.clone(), clock.clone());
                 Box::pin(async move {
                     let now = clock.now(tx, workspace).await?;
-                    db::locks::live(tx, workspace, owner, now, &after, limit).await
+                    let grants = db::locks::live(tx, workspace, owner, now, &after, limit).await?;
+                    let mut reached = Vec::with_capacity(grants.len());
+                    for grant in &grants {
+                        if actor.narrowing().has_node(tx, grant.node).await? {
+                            reached.push(grant.lock());
+                        }
+                    }
+                    Ok((grants, reached))
                 })
             })
             .await?;
-        page.answer(grants.iter().map(Grant::lock).collect(), |lock| lock.id.to_string())
+        let Page { next_cursor, .. } = page.answer(listed, |grant| grant.id.to_string())?;
+        Ok(Page { items: reached, next_cursor })
     }
 
     /// Renews the locks under which bytes come in: traffic is a heartbeat too. Returns the shortest of their

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use longshore_core::WorkspaceId;
-use longshore_core::wire::{LostReason, Role};
+use longshore_core::wire::LostReason;
 
 use super::lapse;
 use crate::act::{Act, Ask, Premises, Scope};
@@ -13,6 +13,7 @@ use crate::actor::Actor;
 use crate::db;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::narrowing::Need;
 
 /// How often leases that ran out are looked for.
 pub(crate) const INTERVAL: Duration = Duration::from_mins(10);
@@ -84,7 +85,7 @@ impl Engine {
         let (actor, mut ended) = (Actor::longshore(workspace), 0);
         loop {
             let scope = Scope::Workspace(workspace);
-            let ask = Ask { actor: &actor, role: Role::Admin, scope, premises: Premises::default() };
+            let ask = Ask { actor: &actor, need: Need::BREAK, scope, premises: Premises::default() };
             let some = self.act(ask, (), |act, ()| Box::pin(end_some(act))).await?;
             ended += some;
             if some < ENDED as u64 {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::time::Duration;
 
-use longshore_core::wire::{Facts, LockGrant, NodeLock, QueuePlace, Role};
+use longshore_core::wire::{Facts, LockGrant, NodeLock, QueuePlace};
 use longshore_core::{Code, LockId, NodeId, Timestamp, VersionId, WaitTicket};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
@@ -21,6 +21,7 @@ use crate::db;
 use crate::db::waiters::Waiter;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::nodes::live_node;
 
 /// How long a place in the queue is kept for somebody who does not ask.
@@ -242,7 +243,7 @@ impl Engine {
         loop {
             let begun = Instant::now();
             let (node, premises) = (request.node, premises.clone());
-            let ask = Ask { actor, role: Role::Editor, scope: Scope::Node(node), premises };
+            let ask = Ask { actor, need: Need::WRITE, scope: Scope::Node(node), premises };
             let run =
                 self.act_or_replay(ask, request.clone(), |act, request| Box::pin(attempt(act, request)));
             let (lock, place, at) = match run.await {

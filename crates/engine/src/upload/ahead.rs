@@ -1,10 +1,10 @@
 //! What a commit would refuse, found out before the content comes: only the commit decides, but a gigabyte should not come
 //! for nothing. What it looks at it judges by the functions that the commit judges by.
 
-use longshore_core::wire::{OnConflict, Role};
+use longshore_core::wire::OnConflict;
 use longshore_core::{Code, WorkspaceId, WorkspacePath};
 
-use super::commit::{ensure_free_to_write, ensure_parent};
+use super::commit::{ensure_free_to_write, ensure_parent, written_to};
 use super::{Input, live_file};
 use crate::act::{name_event, permit_early};
 use crate::db::nodes::NodeRow;
@@ -12,7 +12,8 @@ use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::idempotency::is_taken;
-use crate::nodes::{Target, ensure_folder, live_node};
+use crate::narrowing::Need;
+use crate::nodes::{Target, ensure_folder, ensure_reached, live_node};
 use crate::workspaces;
 
 /// What is there already of where content goes.
@@ -53,6 +54,10 @@ impl Engine {
                         Some(_) => input.options.on_conflict,
                         None => OnConflict::Version,
                     };
+                    if let Some(row) = found.as_ref().or(folder.as_ref()) {
+                        let need = written_to(found.is_some(), on_conflict);
+                        input.actor.needs(row.workspace, need)?;
+                    }
                     let held = match (&found, on_conflict) {
                         (Some(row), OnConflict::Version) => {
                             let rules = rules_of(tx, row.workspace).await?;
@@ -88,12 +93,12 @@ async fn ahead(tx: &mut Tx, input: &Input) -> Result<Ahead> {
     match &input.target {
         Target::Node(id) => {
             let (row, _) = live_file(tx, &input.actor, *id).await?;
-            input.actor.needs(row.workspace, Role::Editor)?;
+            input.actor.needs(row.workspace, Need::UPLOAD)?;
             Ok(Ahead { found: Some(row), folder: None, blocked: Ok(()) })
         }
         Target::Child { parent, name } => {
             let (row, place) = live_node(tx, &input.actor, *parent).await?;
-            input.actor.needs(row.workspace, Role::Editor)?;
+            input.actor.needs(row.workspace, Need::UPLOAD)?;
             ensure_parent(&row, &place)?;
             let found = db::nodes::child(tx, row.id, name.as_str()).await?;
             Ok(Ahead { found, folder: Some(row), blocked: Ok(()) })
@@ -101,6 +106,7 @@ async fn ahead(tx: &mut Tx, input: &Input) -> Result<Ahead> {
         Target::Path { workspace, path } => {
             let known = db::workspaces::get(tx, *workspace).await?;
             let root = known.ok_or_else(|| workspaces::not_found(*workspace))?.root_id;
+            ensure_reached(tx, &input.actor, root, path).await?;
             let root = db::nodes::get(tx, root).await?;
             walk(tx, root.ok_or_else(|| Error::corrupt("a workspace without a root"))?, path).await
         }

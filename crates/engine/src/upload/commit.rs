@@ -1,6 +1,6 @@
 //! The act that makes content visible: where it goes, and what becomes of content that was refused.
 
-use longshore_core::wire::{NodeKind, OnConflict, Role, Version};
+use longshore_core::wire::{NodeKind, OnConflict, Version};
 use longshore_core::{Code, Name, NodeId, VersionId, WorkspacePath};
 use serde_json::json;
 
@@ -12,7 +12,10 @@ use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::nodes::{Target, check_metadata, follow, live_node, make_folders, name_taken, root};
+use crate::narrowing::Need;
+use crate::nodes::{
+    Target, check_metadata, ensure_reached, follow, live_node, make_folders, name_taken, root,
+};
 
 /// How many numbers `on_conflict=rename` tries.
 const RENAMES: u64 = 1_000;
@@ -27,6 +30,7 @@ async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) 
     let (name, place, folder) = match target {
         Target::Node(id) => {
             let (row, place) = live_file(act.tx, act.log.actor(), *id).await?;
+            act.actor().needs(row.workspace, Need::WRITE)?;
             act.check(Some(&row)).await?;
             act.permit(&place)?;
             return Ok(Spot::Existing(Box::new(row), place.path));
@@ -39,9 +43,10 @@ async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) 
         Target::Path { path, .. } => {
             let (parents, name) =
                 path.split_last().ok_or_else(|| Error::new(Code::NotAFile, "the root is a folder"))?;
+            let root = root(act).await?.id;
+            ensure_reached(act.tx, act.log.actor(), root, path).await?;
             if act.demands_a_version() {
                 // Folders must not be made for a write that asks for a file that is there.
-                let root = root(act).await?.id;
                 let found = follow(act.tx, root, path).await?;
                 act.check(found.as_ref()).await?;
             }
@@ -50,6 +55,7 @@ async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) 
         }
     };
     let found = db::nodes::child(act.tx, folder, name.as_str()).await?;
+    act.actor().needs(act.log.workspace(), written_to(found.is_some(), on_conflict))?;
     match on_conflict {
         OnConflict::Version => act.check(found.as_ref()).await?,
         OnConflict::Error | OnConflict::Rename => act.check_stated(found.as_ref()).await?,
@@ -71,6 +77,15 @@ async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) 
             let name = free_name(act.tx, folder, name).await?;
             Ok(Spot::Free(folder, place.path.join(name)?))
         }
+    }
+}
+
+/// Returns what it takes to bring content to a name that something has, or nothing.
+pub(super) const fn written_to(is_taken: bool, on_conflict: OnConflict) -> Need {
+    match on_conflict {
+        OnConflict::Version if is_taken => Need::WRITE,
+        // What is there stays as it is.
+        OnConflict::Version | OnConflict::Error | OnConflict::Rename => Need::CREATE,
     }
 }
 
@@ -167,7 +182,7 @@ impl Engine {
         let premises = input.take_premises(&received);
         let scope = input.scope();
         let actor = input.actor.clone();
-        let ask = Ask { actor: &actor, role: Role::Editor, scope, premises };
+        let ask = Ask { actor: &actor, need: Need::UPLOAD, scope, premises };
         let written = self
             .act_or_replay(ask, (input, received), |act, (input, received)| {
                 Box::pin(commit(act, input, received))

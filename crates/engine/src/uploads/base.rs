@@ -13,6 +13,7 @@ use crate::db::uploads::{UploadKind, UploadRow};
 use crate::download::{Stored, content_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::nodes::live_node;
 use crate::versions::no_version;
 
@@ -121,7 +122,13 @@ impl Engine {
             let (actor, clock) = (actor.clone(), clock.clone());
             Box::pin(async move {
                 let file = db::versions::file_of(tx, version).await?.ok_or_else(|| no_version(version))?;
-                let (row, place) = live_node(tx, &actor, file).await?;
+                let (row, place) = live_node(tx, &actor, file).await.map_err(|error| match error.code() {
+                    // Whose version it is, is told to nobody who does not reach the file.
+                    Code::NodeNotFound => no_version(version),
+                    _ => error,
+                })?;
+                // The new content may be another file's, as a copy is.
+                actor.needs(row.workspace, Need::READ)?;
                 if Some(row.workspace) != workspace {
                     return Err(no_version(version));
                 }

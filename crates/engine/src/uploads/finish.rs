@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use longshore_core::digest_tree::CellHasher;
-use longshore_core::wire::{Role, UploadState};
+use longshore_core::wire::UploadState;
 use longshore_core::{Algorithm, Code, Digest, UploadId};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ use crate::db::uploads::{UploadKind, UploadRow};
 use crate::download::{ContentStream, read_pieces};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::sniff::SNIFFED;
 use crate::upload::{
     Input, Received, Written, came_for_nothing, check_digests, commit, media_type, wants_sha256,
@@ -206,7 +207,7 @@ impl Engine {
         let Prepared { mut input, received, pieces, rewritten } = prepared;
         let is_inline = matches!(received.blob, Blob::Inline(_));
         let premises = std::mem::take(&mut input.options.premises);
-        let ask = Ask { actor, role: Role::Editor, scope: input.scope(), premises };
+        let ask = Ask { actor, need: Need::UPLOAD, scope: input.scope(), premises };
         let (plan, kept) = (row.plan.clone(), self.settings().upload_kept);
         let finishing = Finishing { id: row.id, plan, kept, input, received };
         let done = self.act(ask, finishing, |act, finishing| Box::pin(finish(act, finishing))).await;

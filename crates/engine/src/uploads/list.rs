@@ -1,8 +1,9 @@
 //! The uploads of one principal that are not finished: a page of them, and how many there may be.
 
-use longshore_core::wire::{OpenUpload, Page, Role};
+use longshore_core::wire::{OpenUpload, Page};
 use longshore_core::{Code, ErrorKind, PrincipalId, Timestamp, WorkspacePath};
 
+use super::is_in_reach;
 use super::plan::Plan;
 use crate::actor::{Actor, Right};
 use crate::db::uploads::{UploadKind, UploadRow};
@@ -10,6 +11,7 @@ use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::PageRequest;
+use crate::narrowing::Need;
 use crate::nodes::{Target, live_node};
 
 /// Refuses one upload more where a principal has as many as it may have. Who begins many at the same moment may pass it by
@@ -49,29 +51,34 @@ impl Engine {
     /// Lists the uploads that the actor's principal began and that are not finished, the oldest first: those of the
     /// workspaces that the actor reaches, and parts.
     pub async fn open_uploads(&self, actor: &Actor, page: PageRequest) -> Result<Page<OpenUpload>> {
-        actor.may(Right::Somewhere(Role::Editor))?;
+        actor.may(Right::Somewhere(Need::UPLOAD))?;
         let (actor, clock, limit, after) = (actor.clone(), self.clock(), page.limit(), page.after()?);
-        let items = self.db().read(move |tx| {
+        let found = self.db().read(move |tx| {
             let (actor, clock, after) = (actor.clone(), clock.clone(), after.clone());
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
                 let rows = db::uploads::open(tx, &actor, now, &after, limit).await?;
                 let mut items = Vec::with_capacity(rows.len());
-                for row in rows {
+                for row in &rows {
+                    if !is_in_reach(row, &actor)? {
+                        continue;
+                    }
                     items.push(OpenUpload {
                         id: row.id,
                         state: row.state,
                         workspace_id: row.workspace,
-                        path: path(tx, &actor, &row).await?,
+                        path: path(tx, &actor, row).await?,
                         is_part: row.kind == UploadKind::Part,
                         offset: row.received,
                         length: row.length,
                         expires_at: row.expires_at,
                     });
                 }
-                Ok(items)
+                Ok((rows, items))
             })
         });
-        page.answer(items.await?, |upload| upload.id.to_string())
+        let (rows, items) = found.await?;
+        let Page { next_cursor, .. } = page.answer(rows, |row| row.id.to_string())?;
+        Ok(Page { items, next_cursor })
     }
 }

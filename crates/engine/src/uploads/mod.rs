@@ -18,7 +18,7 @@ mod tail;
 
 use std::time::Duration;
 
-use longshore_core::wire::{Role, UploadState};
+use longshore_core::wire::UploadState;
 use longshore_core::{Code, Timestamp, UploadId, WorkspaceId};
 use serde_json::json;
 
@@ -30,7 +30,8 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::idempotency::{Idempotency, once};
 use crate::jobs::{Handled, JobContext, JobKind, Outcome};
-use crate::nodes::{Target, visible_node};
+use crate::narrowing::Need;
+use crate::nodes::Target;
 use crate::upload::{Input, UploadOptions, Written};
 
 pub use append::{AppendOptions, Appending};
@@ -141,15 +142,24 @@ async fn overtaken(tx: &mut Tx, id: UploadId) -> Result<Error> {
     Ok(found.map_or_else(|| not_found(id), |_| taken_over()))
 }
 
+/// Tells whether the key that asks may know of its principal's upload: one that is narrowed knows those alone that were
+/// begun with it, for what others have staged may come from what it does not reach.
+fn is_in_reach(row: &UploadRow, actor: &Actor) -> Result<bool> {
+    Ok(!actor.narrowing().is_some() || Plan::of(row)?.key == actor.key)
+}
+
 /// Lets an upload be seen by who made it alone, while they may write there and its time is not over.
 fn seen(row: Option<UploadRow>, id: UploadId, actor: &Actor, now: Timestamp) -> Result<UploadRow> {
     let own = |row: &UploadRow| {
         row.principal == actor.principal && row.workspace.is_none_or(|workspace| actor.reaches(workspace))
     };
     let row = row.filter(own).ok_or_else(|| not_found(id))?;
+    if !is_in_reach(&row, actor)? {
+        return Err(not_found(id));
+    }
     match row.workspace {
-        Some(workspace) => actor.needs(workspace, Role::Editor)?,
-        None => actor.may(Right::Somewhere(Role::Editor))?,
+        Some(workspace) => actor.needs(workspace, Need::UPLOAD)?,
+        None => actor.may(Right::Somewhere(Need::UPLOAD))?,
     }
     if row.expires_at <= now {
         return Err(Error::new(
@@ -181,7 +191,7 @@ impl Engine {
         idempotency: Option<Idempotency>,
     ) -> Result<Staged> {
         let premises = Premises { idempotency: idempotency.clone(), ..Premises::default() };
-        if let Some(known) = self.answered(actor, &premises, Role::Editor).await? {
+        if let Some(known) = self.answered(actor, &premises, Need::UPLOAD).await? {
             return self.staged_upload(actor, known).await;
         }
         let (plan, kind, workspace) = match new.made {
@@ -194,13 +204,13 @@ impl Engine {
                 (Plan::of_file(&input), UploadKind::Whole, Some(workspace))
             }
             Made::Part(at) => {
-                actor.may(Right::Somewhere(Role::Editor))?;
+                actor.may(Right::Somewhere(Need::UPLOAD))?;
                 self.check_size(new.length.unwrap_or(0))?;
                 let at = at.unwrap_or(0);
                 if at > FARTHEST {
                     return Err(Error::new(Code::InvalidHeader, "no part begins so far from a file's begin"));
                 }
-                (Plan::of_part(at), UploadKind::Part, None)
+                (Plan::of_part(at, actor.key), UploadKind::Part, None)
             }
         };
         let is_whole_part = kind == UploadKind::Part && new.length == Some(0);
@@ -230,8 +240,8 @@ impl Engine {
                 let now = tx.now(clock.as_ref()).await?;
                 row.expires_at = now.plus(kept);
                 let right = match row.workspace {
-                    Some(workspace) => Right::In(workspace, Role::Editor),
-                    None => Right::Somewhere(Role::Editor),
+                    Some(workspace) => Right::In(workspace, Need::UPLOAD),
+                    None => Right::Somewhere(Need::UPLOAD),
                 };
                 let begin = async |tx: &mut Tx, _: &Actor| {
                     list::ensure_room(tx, row.principal, now, most).await?;
@@ -251,12 +261,7 @@ impl Engine {
             Target::Path { workspace, .. } => return Ok(workspace),
             Target::Child { parent: node, .. } | Target::Node(node) => node,
         };
-        let actor = input.actor.clone();
-        let found = self.db().read(move |tx| {
-            let actor = actor.clone();
-            Box::pin(async move { Ok(visible_node(tx, &actor, node).await?.workspace) })
-        });
-        found.await
+        self.workspace_of_node(&input.actor, node).await
     }
 
     /// Tells how far an upload is, and disturbs nobody who adds to it.
@@ -292,7 +297,7 @@ impl Engine {
     }
 
     async fn seen_upload(&self, actor: &Actor, id: UploadId) -> Result<UploadRow> {
-        actor.may(Right::Somewhere(Role::Editor))?;
+        actor.may(Right::Somewhere(Need::UPLOAD))?;
         let (actor, clock) = (actor.clone(), self.clock());
         let row = self.db().read(move |tx| {
             let (actor, clock) = (actor.clone(), clock.clone());

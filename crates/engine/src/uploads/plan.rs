@@ -1,7 +1,7 @@
 //! What is to become of a staged upload: kept with it, since the one who finishes it may not be who began it.
 
 use longshore_core::wire::OnConflict;
-use longshore_core::{Digest, VersionId};
+use longshore_core::{Digest, KeyId, VersionId};
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Preconditions, Premises};
@@ -30,6 +30,9 @@ pub(super) struct Plan {
     if_none_match: bool,
     /// Where a part is to begin in the content.
     pub(super) at: u64,
+    /// The key that it was begun with.
+    #[serde(default)]
+    pub(super) key: Option<KeyId>,
 }
 
 impl Plan {
@@ -44,11 +47,12 @@ impl Plan {
             if_match: if_match.map(|versions| versions.map_or(Matching::Any, Matching::Versions)),
             if_none_match,
             at: 0,
+            key: input.actor.key,
         }
     }
 
-    pub(super) fn of_part(at: u64) -> Self {
-        Self { at, ..Self::default() }
+    pub(super) fn of_part(at: u64, key: Option<KeyId>) -> Self {
+        Self { at, key, ..Self::default() }
     }
 
     pub(super) fn of(row: &UploadRow) -> Result<Self> {

@@ -7,6 +7,7 @@ mod faults;
 mod feeds;
 mod finishes;
 mod job_faults;
+mod keys_of_two_nodes;
 mod migration;
 mod postgres;
 mod processes;
@@ -69,6 +70,7 @@ macro_rules! suites {
 suites! {
     FILES: files_on_sqlite, files_on_postgres;
     PEOPLE: people_on_sqlite, people_on_postgres;
+    KEYS: keys_on_sqlite, keys_on_postgres;
     BYTES_OUT: bytes_out_on_sqlite, bytes_out_on_postgres;
     HISTORY: history_on_sqlite, history_on_postgres;
     LOCKS: locks_on_sqlite, locks_on_postgres;

@@ -11,6 +11,14 @@ use crate::{block_on, postgres};
 
 /// Takes the step back that made members of those who had keys, and makes two keys such as there were then.
 const BEFORE_MEMBERS: &str = "
+    ALTER TABLE keys DROP COLUMN verbs;
+    ALTER TABLE keys DROP COLUMN folder_id;
+    ALTER TABLE keys DROP COLUMN addresses;
+    ALTER TABLE keys DROP COLUMN last_used_at;
+    ALTER TABLE keys DROP COLUMN last_used_from;
+    DROP TABLE access_changes;
+    ALTER TABLE events DROP COLUMN parent_id;
+    ALTER TABLE events DROP COLUMN parent_before;
     DROP TABLE members;
     DROP INDEX locks_of_principal;
     ALTER TABLE principals DROP COLUMN everywhere;
@@ -37,13 +45,7 @@ impl Keys<'_> {
 /// Makes keys of all kinds, has the database be as it was before there were members, and opens it again.
 async fn each_key_does_what_it_did(world: World, database: Database, undo: impl AsyncFnOnce()) {
     let other = world.engine.create_workspace(&world.owner, name("other"), None).await.unwrap().id;
-    let of = |role, workspace_id| CreateKey {
-        name: String::new(),
-        role,
-        workspace_id,
-        expires_at: None,
-        agent: None,
-    };
+    let of = |role, workspace_id| CreateKey { workspace_id, ..CreateKey::new("", role) };
     let mut keys = Keys { world: &world, made: Vec::new() };
     keys.make("wide", true, of(Role::Editor, None)).await;
     keys.make("narrow", true, of(Role::Editor, Some(other))).await;

@@ -90,11 +90,9 @@ impl World {
     /// Makes a key of a role and returns who acts with it.
     pub(crate) async fn user(&self, role: Role, workspace: Option<WorkspaceId>) -> Actor {
         let wanted = CreateKey {
-            name: format!("{role:?}"),
-            role,
             workspace_id: workspace,
-            expires_at: None,
             agent: Some("agent".to_owned()),
+            ..CreateKey::new(format!("{role:?}"), role)
         };
         let key = self.engine.create_key(&self.owner, wanted, None).await.expect("a key");
         self.engine.authenticate(&key.secret).await.expect("the key is good")
@@ -102,13 +100,7 @@ impl World {
 
     /// Makes a key of the owner's own and returns who acts with it.
     pub(crate) async fn own_key(&self, role: Role, workspace: Option<WorkspaceId>) -> Actor {
-        let wanted = CreateKey {
-            name: format!("{role:?}"),
-            role,
-            workspace_id: workspace,
-            expires_at: None,
-            agent: None,
-        };
+        let wanted = CreateKey { workspace_id: workspace, ..CreateKey::new(format!("{role:?}"), role) };
         let key = self.engine.create_key(&self.owner, wanted, None).await.expect("a key");
         self.engine.authenticate(&key.secret).await.expect("the key is good")
     }

@@ -85,6 +85,7 @@ pub(super) async fn read(
     axum::Extension(id): axum::Extension<super::edge::RequestId>,
     Order { wanted, .. }: Order<ReadBatch>,
 ) -> Result<Response, Failure> {
+    app.engine().ensure_may_read(&caller, workspace)?;
     app.engine().workspace(&caller, workspace).await?;
     let answer = read::answer(&app, &caller, workspace, id, wanted)?;
     Ok(outgoing::batch(answer))

@@ -25,6 +25,7 @@ use serde::de::DeserializeOwned;
 
 use super::app::App;
 use super::edge::RequestId;
+use super::forwarded::Source;
 use super::limited;
 use crate::problem::Failure;
 
@@ -54,7 +55,8 @@ impl FromRequestParts<App> for Caller {
             return Err(malformed());
         }
         let key = key.trim();
-        let actor = limited::attempt(app, parts, key, app.engine().authenticate(key)).await?;
+        let source = parts.extensions.get::<Source>().map(|source| source.0);
+        let actor = limited::attempt(app, parts, key, app.engine().authenticate_from(key, source)).await?;
         Ok(Self(match parts.extensions.get::<RequestId>() {
             Some(id) => actor.in_request(&*id.0),
             None => actor,

@@ -4,7 +4,7 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use longshore_core::KeyId;
-use longshore_core::wire::{CreateKey, Key, NewKey, Page};
+use longshore_core::wire::{CreateKey, Key, NewKey, Page, RotateKey};
 
 use super::app::App;
 use super::document::AdminProblems;
@@ -50,4 +50,20 @@ pub(super) async fn revoke(
 ) -> Result<StatusCode, Failure> {
     app.engine().revoke_key(&caller, key, premises.idempotency).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes a key like another, with its end and all that it is narrowed to; the old one ends at once, or after a grace. Its secret
+/// is in this answer and nowhere else.
+#[utoipa::path(post, path = "/v1/keys/{key}/rotate", operation_id = "rotate_key", tag = "keys", request_body = RotateKey,
+    params(("key" = KeyId, Path, description = "The old key's id."), WriteHeaders),
+    responses((status = 201, description = "The new key and its secret.", body = NewKey), AdminProblems))]
+pub(super) async fn rotate(
+    State(app): State<App>,
+    caller: Caller,
+    At(key): At<KeyId>,
+    _: Query<Nothing>,
+    Order { wanted, premises }: Order<RotateKey>,
+) -> Result<(StatusCode, Answer<NewKey>), Failure> {
+    let made = app.engine().rotate_key(&caller, key, wanted, premises.idempotency).await?;
+    Ok((StatusCode::CREATED, Answer(made)))
 }

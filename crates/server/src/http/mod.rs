@@ -75,6 +75,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(status::me))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
         .routes(routes!(principals::list, principals::create))
         .routes(routes!(principals::get, principals::update))
         .routes(routes!(principals::deactivate))

@@ -26,13 +26,7 @@ async fn keys_that_are_not_good() {
     let stranger = longshore_core::key::ApiKey::generate(Timestamp::from_micros(1));
     let owner = world.owner.clone();
     let end = Timestamp::from_micros(1_763_613_468_000_000).plus(Duration::from_secs(60));
-    let wanted = CreateKey {
-        name: "short".to_owned(),
-        role: Role::Viewer,
-        workspace_id: None,
-        expires_at: Some(end),
-        agent: None,
-    };
+    let wanted = CreateKey { expires_at: Some(end), ..CreateKey::new("short", Role::Viewer) };
     let short = world.engine.create_key(&owner, wanted.clone(), None).await.unwrap();
     let revoked =
         world.engine.create_key(&owner, CreateKey { expires_at: None, ..wanted }, None).await.unwrap();

@@ -56,6 +56,7 @@ pub(crate) const CONTRACT: &[&str] = &[
     "POST /v1/jobs/{job}/retry",
     "GET /v1/keys",
     "POST /v1/keys",
+    "POST /v1/keys/{key}/rotate",
     "DELETE /v1/keys/{key}",
     "GET /v1/locks",
     "GET /v1/files/{id}/archive",

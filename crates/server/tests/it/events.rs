@@ -280,11 +280,9 @@ async fn row_18_two_tenants_on_the_change_feed_see_only_their_own() {
     for name in ["red", "blue"] {
         let id = owner.workspaces().create(name.parse().unwrap()).await.unwrap().id;
         let wanted = CreateKey {
-            name: name.to_owned(),
-            role: Role::Admin,
             workspace_id: Some(id),
-            expires_at: None,
             agent: Some(name.to_owned()),
+            ..CreateKey::new(name.to_owned(), Role::Admin)
         };
         let key = owner.keys().create(&wanted).await.unwrap().secret;
         tenants.push((id, client(&served.url, &key)));
@@ -327,13 +325,7 @@ async fn row_18_two_tenants_on_the_change_feed_see_only_their_own() {
 async fn a_key_that_is_revoked_hears_no_more() {
     let served = served().await;
     let owner = client(&served.url, served.key.reveal());
-    let wanted = CreateKey {
-        name: "reader".to_owned(),
-        role: Role::Viewer,
-        workspace_id: None,
-        expires_at: None,
-        agent: None,
-    };
+    let wanted = CreateKey::new("reader", Role::Viewer);
     let key = owner.keys().create(&wanted).await.unwrap();
     let mut following = client(&served.url, &key.secret).events().follow(None, None, &EventFilter::default());
     assert_eq!(take(&mut following, 1).await[0].r#type, "workspace.created");

@@ -90,6 +90,12 @@ async fn asked(world: &World, route: &str) -> Asked {
             };
             bodiless(User::Admin, made("one").await, made("two").await)
         }
+        "POST /v1/keys/{key}/rotate" => {
+            let body = r#"{"name":"k","role":"viewer"}"#;
+            let made = world.call(User::Admin, "POST /v1/keys", &[], body).await.json();
+            let url = format!("/v1/keys/{}/rotate", made["id"].as_str().unwrap());
+            administering(url, r#"{"grace_seconds":60}"#, r#"{"grace_seconds":61}"#)
+        }
         "POST /v1/workspaces" => {
             administering("/v1/workspaces".to_owned(), r#"{"name":"new"}"#, r#"{"name":"newer"}"#)
         }
@@ -236,13 +242,7 @@ async fn ask(world: &World, user: User, what: &str, key: &str, body: &str) -> An
 
 /// Asks as an admin whom nobody else is.
 async fn ask_as_another(world: &World, what: &str, key: &str, body: &str) -> Answer {
-    let wanted = CreateKey {
-        name: "another".to_owned(),
-        role: Role::Admin,
-        workspace_id: None,
-        expires_at: None,
-        agent: Some("another".to_owned()),
-    };
+    let wanted = CreateKey { agent: Some("another".to_owned()), ..CreateKey::new("another", Role::Admin) };
     let made = world.engine.create_key(&world.owner, wanted, None).await.unwrap();
     let (method, url) = what.split_once(' ').unwrap();
     let request = Request::builder().method(method).uri(url).header("host", "x");

@@ -92,13 +92,7 @@ async fn a_link_ends_with_what_it_leads_to() {
 async fn a_link_ends_with_its_key() {
     let world = World::new().await;
     let node = world.put("a.txt", "x").await;
-    let wanted = CreateKey {
-        name: "short".to_owned(),
-        role: Role::Viewer,
-        workspace_id: Some(world.id()),
-        expires_at: None,
-        agent: None,
-    };
+    let wanted = CreateKey { workspace_id: Some(world.id()), ..CreateKey::new("short", Role::Viewer) };
     let key = world.engine.create_key(&world.owner, wanted, None).await.unwrap();
     let maker = world.engine.authenticate(&key.secret).await.unwrap();
     let premises = longshore_engine::Premises::default();

@@ -20,6 +20,7 @@ mod jobs;
 mod limits;
 mod links;
 mod names;
+mod narrowed_keys;
 mod open_uploads;
 mod origins;
 mod problems;

@@ -185,13 +185,7 @@ async fn what_is_sent_again_after_a_lost_answer_happens_once() {
     assert_eq!(workspaces.list().collect_all().await.unwrap().len(), 2);
     setting.cut(workspaces.rename(made.id, name("2nd"))).await;
     assert_eq!(workspaces.get(made.id).await.unwrap().seq, 2);
-    let key = CreateKey {
-        name: "robot".to_owned(),
-        role: Role::Viewer,
-        workspace_id: None,
-        expires_at: None,
-        agent: None,
-    };
+    let key = CreateKey::new("robot", Role::Viewer);
     let (key, _) = setting.cut(setting.client.keys().create(&key)).await;
     // The secret of the answer that was lost is the one of the answer that came.
     let reader = Client::builder().url(setting.cutter.url.as_str()).api_key(key.secret).build().unwrap();

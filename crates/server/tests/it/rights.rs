@@ -3,11 +3,12 @@
 mod target;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use longshore_core::wire::{CreateKey, NewKey, Role};
+use longshore_core::wire::{CreateKey, NewKey, Role, Verb};
 use longshore_core::{Timestamp, WorkspaceId};
-use longshore_server::rights::{RIGHTS, Right};
+use longshore_server::rights::{RIGHTS, Right, Verbs};
 
 use self::target::{Target, harder, target};
 use crate::document::operations;
@@ -24,6 +25,15 @@ enum Caller {
     Foreign,
     /// A member no longer.
     Removed,
+    /// An admin, whose key is not good from where they are.
+    Elsewhere,
+    /// Admins, whose keys are narrowed to a verb.
+    Reading,
+    Creating,
+    Managing,
+    /// An admin whose key is narrowed to a folder: of what lies outside, and in it.
+    Outside,
+    Inside,
     /// The owner, by a key that may only read.
     OwnerAsViewer,
     Viewer,
@@ -34,13 +44,19 @@ enum Caller {
     Server,
 }
 
-const CALLERS: [Caller; 12] = [
+const CALLERS: [Caller; 18] = [
     Caller::Anonymous,
     Caller::Revoked,
     Caller::Expired,
     Caller::Deactivated,
     Caller::Foreign,
     Caller::Removed,
+    Caller::Elsewhere,
+    Caller::Reading,
+    Caller::Creating,
+    Caller::Managing,
+    Caller::Outside,
+    Caller::Inside,
     Caller::OwnerAsViewer,
     Caller::Viewer,
     Caller::Editor,
@@ -62,6 +78,9 @@ impl Caller {
         match self {
             Self::OwnerAsViewer | Self::Viewer => Some(Role::Viewer),
             Self::Editor => Some(Role::Editor),
+            Self::Reading | Self::Creating | Self::Managing | Self::Outside | Self::Inside => {
+                Some(Role::Admin)
+            }
             Self::Admin | Self::Server => Some(Role::Admin),
             Self::Owner => Some(Role::Owner),
             _ => None,
@@ -75,24 +94,81 @@ impl Caller {
         }
     }
 
-    fn expects(self, right: Right) -> Outcome {
-        let is_unknown = matches!(self, Self::Anonymous | Self::Revoked | Self::Expired | Self::Deactivated);
+    /// Returns the verb that the key is narrowed to.
+    const fn verb(self) -> Option<Verb> {
+        match self {
+            Self::Reading => Some(Verb::Read),
+            Self::Creating => Some(Verb::Create),
+            Self::Managing => Some(Verb::Manage),
+            _ => None,
+        }
+    }
+
+    const fn is_of_folder(self) -> bool {
+        matches!(self, Self::Outside | Self::Inside)
+    }
+
+    fn expects(self, route: &str, right: Right) -> Outcome {
+        if matches!(right, Right::Open | Right::Link) {
+            return Outcome::LetThrough;
+        }
+        if matches!(self, Self::Anonymous | Self::Revoked | Self::Expired | Self::Deactivated) {
+            return Outcome::Refused(401);
+        }
+        if self == Self::Elsewhere || lacks(self.verb(), right) {
+            return Outcome::Refused(403);
+        }
+        if self.is_of_folder()
+            && let Some(refused) = self.refused_in_folder(route, right)
+        {
+            return Outcome::Refused(refused);
+        }
         let least = |own: Option<Role>, role, otherwise| {
             if own >= Some(role) { Outcome::LetThrough } else { Outcome::Refused(otherwise) }
         };
         match right {
-            Right::Open | Right::Link => Outcome::LetThrough,
-            _ if is_unknown => Outcome::Refused(401),
-            Right::Key => Outcome::LetThrough,
-            Right::Somewhere(role) => least(self.role_somewhere(), role, 403),
-            Right::Workspace(role) => least(self.role(), role, if self.role().is_none() { 404 } else { 403 }),
+            Right::Open | Right::Link | Right::Key(_) => Outcome::LetThrough,
+            Right::Somewhere(role, _) => least(self.role_somewhere(), role, 403),
+            Right::Workspace(role, _) | Right::Node(role, _) | Right::Whole(role, _) => {
+                least(self.role(), role, if self.role().is_none() { 404 } else { 403 })
+            }
             // What targets are made by.
-            Right::Maker(_) if self == Self::Editor => Outcome::LetThrough,
-            Right::Maker(role) if self.role_somewhere() < Some(role) => Outcome::Refused(403),
-            Right::Maker(_) => Outcome::Refused(404),
+            Right::Maker(..) if self == Self::Editor => Outcome::LetThrough,
+            Right::Maker(role, _) if self.role_somewhere() < Some(role) => Outcome::Refused(403),
+            Right::Maker(..) => Outcome::Refused(404),
             Right::Server if self == Self::Server => Outcome::LetThrough,
             Right::Server => Outcome::Refused(403),
         }
+    }
+
+    /// Tells how a key of a folder is refused, if it is.
+    fn refused_in_folder(self, route: &str, right: Right) -> Option<u16> {
+        // The root is outside of every other folder, and no job is said to be about a folder.
+        let is_nowhere = route == "GET /v1/workspaces/{ws}/tree" || route.contains("/v1/jobs/{job}");
+        match right {
+            Right::Whole(..) | Right::Server | Right::Somewhere(_, Verbs::All(&[Verb::Manage])) => Some(403),
+            Right::Node(..) if self == Self::Outside || is_nowhere => Some(404),
+            _ => None,
+        }
+    }
+}
+
+/// Tells whether a key that is narrowed to a verb may not do what is asked.
+fn lacks(own: Option<Verb>, right: Right) -> bool {
+    let Some(own) = own else { return false };
+    match right {
+        Right::Open | Right::Link => false,
+        Right::Key(verbs)
+        | Right::Somewhere(_, verbs)
+        | Right::Workspace(_, verbs)
+        | Right::Node(_, verbs)
+        | Right::Whole(_, verbs)
+        | Right::Maker(_, verbs) => match verbs {
+            Verbs::None => false,
+            Verbs::All(needed) => needed.iter().any(|verb| *verb != own),
+            Verbs::Any(needed) => !needed.contains(&own),
+        },
+        Right::Server => own != Verb::Manage,
     }
 }
 
@@ -100,14 +176,20 @@ impl Caller {
 pub(crate) struct Walk {
     pub(crate) world: World,
     keys: Vec<(Caller, NewKey)>,
+    /// Whether what is made lies in the folder that some keys are narrowed to.
+    is_inside: AtomicBool,
 }
+
+/// The folder that some keys are narrowed to.
+const FOLDER: &str = "folder";
 
 impl Walk {
     async fn new() -> Self {
         let world = World::new().await;
         let foreign = world.engine.authenticate(world.key(User::Foreign).unwrap()).await.unwrap();
         let other = world.engine.me(&foreign).await.unwrap().key.workspace_id.unwrap();
-        let mut walk = Self { world, keys: Vec::new() };
+        let mut walk = Self { world, keys: Vec::new(), is_inside: AtomicBool::new(false) };
+        walk.world.put(&format!("{FOLDER}/first"), "x").await;
         let here = Some(walk.world.id());
         let end = Timestamp::from_micros(1_763_613_468_000_000).plus(Duration::from_secs(60));
         for (caller, role, workspace, is_agents) in [
@@ -116,6 +198,11 @@ impl Walk {
             (Caller::Deactivated, Role::Admin, here, true),
             (Caller::Foreign, Role::Admin, Some(other), true),
             (Caller::Removed, Role::Admin, here, true),
+            (Caller::Elsewhere, Role::Admin, here, true),
+            (Caller::Reading, Role::Admin, here, true),
+            (Caller::Creating, Role::Admin, here, true),
+            (Caller::Managing, Role::Admin, here, true),
+            (Caller::Inside, Role::Admin, here, true),
             (Caller::OwnerAsViewer, Role::Viewer, here, false),
             (Caller::Viewer, Role::Viewer, here, true),
             (Caller::Editor, Role::Editor, here, true),
@@ -149,7 +236,15 @@ impl Walk {
     ) {
         let name = format!("{caller:?}");
         let agent = is_agents.then(|| name.clone());
-        let wanted = CreateKey { name, role, workspace_id, expires_at, agent };
+        let wanted = CreateKey {
+            workspace_id,
+            expires_at,
+            agent,
+            verbs: caller.verb().map(|verb| BTreeSet::from([verb])),
+            folder: caller.is_of_folder().then(|| format!("/{FOLDER}")),
+            addresses: (caller == Caller::Elsewhere).then(|| vec!["192.0.2.0/24".to_owned()]),
+            ..CreateKey::new(name, role)
+        };
         let made = self.world.engine.create_key(&self.world.owner, wanted, None).await.unwrap();
         self.keys.push((caller, made));
     }
@@ -158,7 +253,14 @@ impl Walk {
         &self.keys.iter().find(|(known, _)| *known == caller).unwrap().1
     }
 
+    /// Returns the path of a new name, without the `/` before it.
+    pub(crate) fn path(&self, name: &str) -> String {
+        if self.is_inside.load(Ordering::Relaxed) { format!("{FOLDER}/{name}") } else { name.to_owned() }
+    }
+
     fn secret(&self, caller: Caller) -> Option<&str> {
+        // One key, and two places that it is tried on.
+        let caller = if caller == Caller::Outside { Caller::Inside } else { caller };
         self.keys.iter().find(|(known, _)| *known == caller).map(|(_, key)| key.secret.as_str())
     }
 
@@ -178,8 +280,11 @@ impl Walk {
     async fn walk(&self, route: &str, right: Right, make: impl AsyncFn() -> Target) {
         let shared = make().await;
         for caller in CALLERS {
-            let expected = caller.expects(right);
-            let own = if expected == Outcome::LetThrough { Some(make().await) } else { None };
+            let expected = caller.expects(route, right);
+            self.is_inside.store(caller == Caller::Inside, Ordering::Relaxed);
+            let is_own = expected == Outcome::LetThrough || caller == Caller::Inside;
+            let own = if is_own { Some(make().await) } else { None };
+            self.is_inside.store(false, Ordering::Relaxed);
             let target = own.as_ref().unwrap_or(&shared);
             let answer = self.call(caller, target).await;
             let status = answer.status.as_u16();
@@ -195,13 +300,16 @@ impl Walk {
             assert_eq!(outcome, expected, "{route} as {caller:?} ({}): {answer:?}", target.what);
         }
         // Nobody who was refused has done anything to it: it is there for who may.
-        if let Some(caller) = CALLERS.into_iter().rev().find(|who| who.expects(right) == Outcome::LetThrough)
+        if let Some(caller) =
+            CALLERS.into_iter().rev().find(|who| who.expects(route, right) == Outcome::LetThrough)
         {
             let answer = self.call(caller, &shared).await;
             assert!(![401, 403].contains(&answer.status.as_u16()), "{route}: {answer:?}");
         }
     }
 }
+
+const UNDO: Verbs = Verbs::Any(&[Verb::Write, Verb::Delete]);
 
 #[test]
 fn the_table_has_every_route_once() {
@@ -224,9 +332,9 @@ async fn each_route_lets_through_whom_the_table_says() {
 async fn some_forms_of_a_route_ask_for_more() {
     let walk = Walk::new().await;
     for (route, right) in [
-        ("POST /v1/workspaces/{ws}/undo", Right::Workspace(Role::Editor)),
-        ("DELETE /v1/files/{id}", Right::Workspace(Role::Admin)),
-        ("DELETE /v1/locks/{lock}", Right::Workspace(Role::Admin)),
+        ("POST /v1/workspaces/{ws}/undo", Right::Whole(Role::Editor, UNDO)),
+        ("DELETE /v1/files/{id}", Right::Node(Role::Admin, Verbs::All(&[Verb::Delete]))),
+        ("DELETE /v1/locks/{lock}", Right::Node(Role::Admin, Verbs::All(&[Verb::Write]))),
     ] {
         walk.walk(route, right, async || harder(&walk, route).await).await;
     }

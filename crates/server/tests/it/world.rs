@@ -129,13 +129,8 @@ impl World {
         let other = engine.create_workspace(&owner, other.name, None).await.unwrap().id;
         let key = async |role, workspace| {
             let agent = Some(format!("{role:?}"));
-            let wanted = CreateKey {
-                name: format!("{role:?}"),
-                role,
-                workspace_id: workspace,
-                expires_at: None,
-                agent,
-            };
+            let wanted =
+                CreateKey { workspace_id: workspace, agent, ..CreateKey::new(format!("{role:?}"), role) };
             clock.advance(Duration::from_millis(1));
             engine.create_key(&owner, wanted, None).await.unwrap().secret
         };

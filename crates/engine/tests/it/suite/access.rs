@@ -7,7 +7,7 @@ use longshore_engine::{PageRequest, Premises, Target, UploadOptions};
 use crate::world::{World, name, refused};
 
 fn key(role: Role) -> CreateKey {
-    CreateKey { name: "a key".to_owned(), role, workspace_id: None, expires_at: None, agent: None }
+    CreateKey::new("a key", role)
 }
 
 pub(super) async fn the_first_start_happens_once(world: &World) {

@@ -70,13 +70,7 @@ pub(super) async fn concurrent_repeats_have_one_effect(world: &World) {
     assert_eq!(replays(&told), REPEATS - 1);
 
     let third = world.user(Role::Admin, None).await;
-    let wanted = CreateKey {
-        name: "k".to_owned(),
-        role: Role::Viewer,
-        workspace_id: None,
-        expires_at: None,
-        agent: None,
-    };
+    let wanted = CreateKey::new("k", Role::Viewer);
     let keys =
         (0..REPEATS).map(|_| world.engine.create_key(&third, wanted.clone(), keyed("once").idempotency));
     let keys: Vec<_> = join_all(keys).await.into_iter().map(|made| made.unwrap()).collect();
@@ -246,13 +240,7 @@ pub(super) async fn what_is_gone_still_answers_its_repeat(world: &World) {
     let other = world.user(Role::Admin, None).await;
     refused(purge(&other).await, Code::NodeNotFound);
     let elsewhere = engine.create_workspace(owner, name("elsewhere"), None).await.unwrap();
-    let wanted = CreateKey {
-        name: "narrow".to_owned(),
-        role: Role::Admin,
-        workspace_id: Some(elsewhere.id),
-        expires_at: None,
-        agent: None,
-    };
+    let wanted = CreateKey { workspace_id: Some(elsewhere.id), ..CreateKey::new("narrow", Role::Admin) };
     let narrow = engine.create_key(owner, wanted, None).await.unwrap();
     let narrow = engine.authenticate(&narrow.secret).await.unwrap();
     assert_eq!(narrow.principal, owner.principal);
@@ -277,25 +265,13 @@ pub(super) async fn a_narrow_key_gets_no_answer_of_another_workspace(world: &Wor
     let engine = &world.engine;
     let other = engine.create_workspace(&world.owner, name("other"), None).await.unwrap().id;
     let of = async |workspace| {
-        let wanted = CreateKey {
-            name: "narrow".to_owned(),
-            role: Role::Admin,
-            workspace_id: Some(workspace),
-            expires_at: None,
-            agent: None,
-        };
+        let wanted = CreateKey { workspace_id: Some(workspace), ..CreateKey::new("narrow", Role::Admin) };
         let key = engine.create_key(&world.owner, wanted, None).await.unwrap();
         engine.authenticate(&key.secret).await.unwrap()
     };
     let (here, there) = (of(world.id()).await, of(other).await);
     assert_eq!(here.principal, there.principal);
-    let wanted = || CreateKey {
-        name: "k".to_owned(),
-        role: Role::Viewer,
-        workspace_id: None,
-        expires_at: None,
-        agent: None,
-    };
+    let wanted = || CreateKey::new("k", Role::Viewer);
     let key = |text| keyed(text).idempotency;
     let made = engine.create_key(&here, wanted(), key("make")).await.unwrap();
     refused(engine.create_key(&there, wanted(), key("make")).await, Code::IdempotencyMismatch);

@@ -81,11 +81,9 @@ pub(super) async fn nobody_gives_or_takes_a_role_above_their_own(world: &World) 
     let capped = world.own_key(Role::Editor, None).await;
     refused(set(world, &capped, editor.principal, Role::Viewer).await, Code::Forbidden);
     let wanted = |role, agent: Option<&str>| CreateKey {
-        name: "k".to_owned(),
-        role,
         workspace_id: Some(world.id()),
-        expires_at: None,
         agent: agent.map(str::to_owned),
+        ..CreateKey::new("k", role)
     };
     let engine = &world.engine;
     refused(engine.create_key(&admin, wanted(Role::Owner, None), None).await, Code::Forbidden);

@@ -12,11 +12,13 @@ mod events;
 mod hooks;
 mod idempotency;
 mod jobs;
+mod keys;
 mod listing;
 mod lock_races;
 mod lock_reach;
 mod locks;
 mod members;
+mod narrowed_keys;
 mod nodes;
 mod notes;
 mod open_uploads;
@@ -126,6 +128,23 @@ cases![
     principals::who_is_deactivated_does_nothing_more,
     principals::the_last_admin_of_the_server_stays,
     principals::a_waiter_gets_what_a_deactivated_one_had,
+];
+
+cases![
+    KEYS:
+    narrowed_keys::a_verb_is_asked_for_where_a_role_is,
+    narrowed_keys::an_undo_takes_the_verbs_of_what_it_does,
+    narrowed_keys::a_create_only_key_takes_back_its_own_upload_alone,
+    narrowed_keys::a_folder_is_reached_by_its_id_wherever_it_is,
+    narrowed_keys::what_lies_outside_of_a_folder_is_not_there,
+    narrowed_keys::a_link_of_a_folders_key_stays_in_the_folder,
+    narrowed_keys::the_log_tells_a_folders_key_of_its_folder,
+    keys::a_key_makes_and_rotates_none_that_is_wider,
+    keys::a_rotated_key_is_narrowed_as_before_and_the_old_one_ends,
+    keys::an_address_is_looked_at_first_and_only_with_the_secret,
+    keys::a_key_is_made_for_an_agent_who_is_there,
+    keys::the_last_use_of_a_key_is_written_behind_its_requests,
+    narrowed_keys::an_answer_is_not_for_a_key_that_reaches_less,
 ];
 
 cases![

@@ -1,6 +1,6 @@
 //! What each route is called for: made anew, by the walk's editor, so that nobody meets what another has done.
 
-use longshore_core::wire::{CreateKey, Link, LockGrant, Node, Note, Role};
+use longshore_core::wire::{CreateKey, Link, LockGrant, Node, Note, Role, Verb};
 use longshore_engine::{JobKind, NewJob, Premises};
 use serde_json::Value;
 
@@ -36,8 +36,8 @@ fn fresh() -> String {
     longshore_core::NodeId::new(longshore_core::Timestamp::from_micros(1)).to_string()
 }
 
-async fn put(walk: &Walk, path: &str, content: &str) -> Node {
-    walk.edit(&format!("PUT {}", walk.world.at(path)), &[], content).await.read()
+async fn put(walk: &Walk, name: &str, content: &str) -> Node {
+    walk.edit(&format!("PUT {}", walk.world.at(&walk.path(name))), &[], content).await.read()
 }
 
 async fn file(walk: &Walk) -> Node {
@@ -63,8 +63,14 @@ async fn note(walk: &Walk) -> Note {
     walk.edit(&format!("POST /v1/files/{file}/notes"), &[], r#"{"text":"hm"}"#).await.read()
 }
 
+/// Says of an upload what file it is to become.
+fn of_file(walk: &Walk) -> String {
+    let path = format!("/{}", walk.path(&fresh()));
+    metadata(&[("path", &path), ("workspace", &walk.world.id().to_string())])
+}
+
 async fn upload(walk: &Walk) -> String {
-    let told = metadata(&[("filename", &fresh()), ("workspace", &walk.world.id().to_string())]);
+    let told = of_file(walk);
     let headers = [TUS, ("upload-length", "3"), ("upload-metadata", told.as_str())];
     walk.edit("POST /v1/uploads", &headers, "").await.header("location").to_owned()
 }
@@ -74,14 +80,14 @@ async fn job(walk: &Walk) -> String {
     format!("/v1/jobs/{}", walk.world.engine.enqueue_job(job).await.unwrap())
 }
 
-/// Makes an agent that is a member, with a key of the workspace; returns its id and the key's.
+/// Makes an agent that is a member, with a key of the workspace that is narrowed as every key which manages is, so that each of
+/// them may rotate it; returns its id and the key's.
 async fn member(walk: &Walk) -> (String, String) {
     let wanted = CreateKey {
-        name: fresh(),
-        role: Role::Viewer,
         workspace_id: Some(walk.world.id()),
-        expires_at: None,
         agent: Some(fresh()),
+        verbs: Some([Verb::Manage].into()),
+        ..CreateKey::new(fresh(), Role::Viewer)
     };
     let made = walk.world.engine.create_key(&walk.world.owner, wanted, None).await.unwrap();
     (made.key.principal.id.to_string(), made.key.id.to_string())
@@ -135,6 +141,7 @@ pub(super) async fn target(walk: &Walk, route: &str) -> Target {
             let body = format!(r#"{{"name":"k","role":"viewer","workspace_id":"{}"}}"#, walk.world.id());
             of("/v1/keys".to_owned(), &body)
         }
+        "/v1/keys/{key}/rotate" => of(format!("/v1/keys/{}/rotate", member(walk).await.1), "{}"),
         "/v1/keys/{key}" => of(format!("/v1/keys/{}", member(walk).await.1), ""),
         "/v1/workspaces" if method == "POST" => {
             of("/v1/workspaces".to_owned(), &format!(r#"{{"name":"{}"}}"#, fresh()))
@@ -176,7 +183,7 @@ pub(super) async fn target(walk: &Walk, route: &str) -> Target {
             of(path.replace("/v1/jobs/{job}", &job(walk).await), "")
         }
         "/v1/uploads" if method == "POST" => {
-            let told = metadata(&[("filename", &fresh()), ("workspace", &walk.world.id().to_string())]);
+            let told = of_file(walk);
             of("/v1/uploads".to_owned(), "")
                 .with(TUS.0, TUS.1)
                 .with("upload-length", "3")
@@ -208,20 +215,22 @@ async fn in_workspace(walk: &Walk, method: &str, rest: &str) -> Target {
             of("/undo".to_owned(), &format!(r#"{{"act":{seq},"preview":true}}"#))
         }
         (_, "/archive") => {
-            of("/archive".to_owned(), &format!(r#"{{"items":["/{}"]}}"#, file(walk).await.name))
+            of("/archive".to_owned(), &format!(r#"{{"items":["{}"]}}"#, file(walk).await.path))
         }
-        (_, "/batch") => of("/batch".to_owned(), &format!("{{\"path\":\"/{}\",\"size\":1}}\nx", fresh())),
+        (_, "/batch") => {
+            of("/batch".to_owned(), &format!("{{\"path\":\"/{}\",\"size\":1}}\nx", walk.path(&fresh())))
+        }
         (_, "/batch/read") => {
-            let body = format!(r#"{{"items":[{{"path":"/{}"}}]}}"#, file(walk).await.name);
+            let body = format!(r#"{{"items":[{{"path":"{}"}}]}}"#, file(walk).await.path);
             of("/batch/read".to_owned(), &body)
         }
-        (_, "/folders") => of("/folders".to_owned(), &format!(r#"{{"path":"/{}"}}"#, fresh())),
-        ("PUT", "/files/{path}") => of(format!("/files/{}", fresh()), "x"),
-        (_, "/files/{path}") => of(format!("/files/{}", file(walk).await.name), ""),
+        (_, "/folders") => of("/folders".to_owned(), &format!(r#"{{"path":"/{}"}}"#, walk.path(&fresh()))),
+        ("PUT", "/files/{path}") => of(format!("/files/{}", walk.path(&fresh())), "x"),
+        (_, "/files/{path}") => of(format!("/files{}", file(walk).await.path), ""),
         (_, "/tree/{path}") => {
             let name = fresh();
             put(walk, &format!("{name}/x"), "x").await;
-            of(format!("/tree/{name}"), "")
+            of(format!("/tree/{}", walk.path(&name)), "")
         }
         ("POST", "/hooks") => {
             hook(walk).await;
