@@ -297,6 +297,10 @@ fn hint(error: &longshore::Error) -> Option<String> {
             }
             Code::OutcomeUnknown => "it may have happened: look before trying again",
             Code::StorageFull => "make room on the server's disk, then try again",
+            Code::QuotaExceeded => {
+                "`longshore workspaces show` tells what there is and may be; `longshore trash purge` and `longshore versions rm` \
+                 make room, as what was deleted counts until it is purged; an admin of the server may raise the quota"
+            }
             Code::BodyTooLarge => "the server's configuration sets the largest file",
             _ => "",
         };

@@ -61,10 +61,10 @@ pub use longshore_core::wire::{
     CreatePrincipal, CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Event,
     EventPage, Facts, Hook, HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Link, LockGrant,
     LockGrants, LockRenewal, LostReason, Me, Member, Metadata, MetadataPatch, NewHook, NewKey, NoText, Node,
-    NodeKind, NodeLock, Note, OnConflict, OpenUpload, Principal, PrincipalKind, Purged, Redeliver,
-    RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs, UndoChange, UndoConflict,
-    UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateSettings, UpdateWorkspace, UploadState,
-    Version, Who, Workspace, WorkspaceSettings,
+    NodeKind, NodeLock, Note, OnConflict, OpenUpload, Principal, PrincipalKind, Purged, Quota, QuotaExceeded,
+    QuotaLimit, Redeliver, RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs, UndoChange,
+    UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateQuota, UpdateSettings,
+    UpdateWorkspace, UploadState, Usage, Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
     Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, LockId, LockToken, Name, NodeId, NoteId,

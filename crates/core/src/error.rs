@@ -232,6 +232,8 @@ codes! {
     PrincipalDeactivated = "principal_deactivated", Unauthenticated, "the principal is deactivated";
     /// The content is larger than the server takes.
     BodyTooLarge = "body_too_large", TooLarge, "the content is too large";
+    /// The workspace would keep more than its quota lets it, or a file would be larger than that; `quota` has the numbers.
+    QuotaExceeded = "quota_exceeded", TooLarge, "the quota is exceeded";
     /// The request's header section is larger than the server takes.
     HeaderTooLarge = "header_too_large", TooLarge, "the header is too large";
     /// One act would touch more nodes than it may: do it in parts.

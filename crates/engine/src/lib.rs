@@ -34,6 +34,7 @@ mod notes;
 mod places;
 mod principals;
 mod purge;
+mod quota;
 mod read_clock;
 mod retention;
 mod search;

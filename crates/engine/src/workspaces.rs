@@ -1,6 +1,8 @@
 //! Workspaces: making, naming, finding.
 
-use longshore_core::wire::{Page, Role, UpdateSettings, UpdateWorkspace, Workspace, WorkspaceSettings};
+use longshore_core::wire::{
+    Page, Quota, Role, UpdateSettings, UpdateWorkspace, Usage, Workspace, WorkspaceSettings,
+};
 use longshore_core::{Clock, Code, Name, WorkspaceId, WorkspacePath};
 use serde_json::json;
 
@@ -56,6 +58,8 @@ pub(crate) async fn insert_workspace(
         created_at: now,
         created_by: actor.principal,
         settings: WorkspaceSettings::default(),
+        quota: Quota::default(),
+        usage: Usage::default(),
     };
     db::workspaces::insert(tx, &workspace).await?;
     db::members::insert(tx, (id, actor.principal), Role::Owner, actor.principal, now).await?;

@@ -53,6 +53,7 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("POST /v1/workspaces", Right::Server),
     ("GET /v1/workspaces/{ws}", Right::Workspace(Role::Viewer)),
     ("PATCH /v1/workspaces/{ws}", Right::Workspace(Role::Admin)),
+    ("PATCH /v1/workspaces/{ws}/quota", Right::Server),
     ("GET /v1/workspaces/{ws}/members", Right::Workspace(Role::Viewer)),
     ("GET /v1/workspaces/{ws}/members/{principal}", Right::Workspace(Role::Viewer)),
     ("PUT /v1/workspaces/{ws}/members/{principal}", Right::Workspace(Role::Admin)),

@@ -29,6 +29,7 @@ pub(crate) mod orphans;
 pub(crate) mod pieces;
 mod postgres;
 pub(crate) mod purge;
+pub(crate) mod quotas;
 mod sqlite;
 pub(crate) mod terms;
 pub(crate) mod uploads;

@@ -31,6 +31,7 @@ use crate::error::{Error, Result};
 use crate::idempotency::{Idempotency, once};
 use crate::jobs::{Handled, JobContext, JobKind, Outcome};
 use crate::nodes::{Target, visible_node};
+use crate::quota;
 use crate::upload::{Input, UploadOptions, Written};
 
 pub use append::{AppendOptions, Appending};
@@ -189,7 +190,7 @@ impl Engine {
                 let options = UploadOptions { length: new.length, ..*options };
                 let input = Input { actor: actor.clone(), target, options };
                 self.check_place(&input)?;
-                self.check_ahead(&input).await?;
+                self.check_ahead(&input, 0).await?;
                 let workspace = self.workspace_of(&input).await?;
                 (Plan::of_file(&input), UploadKind::Whole, Some(workspace))
             }
@@ -220,6 +221,8 @@ impl Engine {
             parts: None,
             written: None,
             expires_at: Timestamp::from_micros(0),
+            set_aside: new.length.unwrap_or(0),
+            set_aside_in: workspace,
         };
         let (actor, clock, kept) = (actor.clone(), self.clock(), self.settings().upload_kept);
         let most = self.settings().open_uploads;
@@ -233,8 +236,15 @@ impl Engine {
                     Some(workspace) => Right::In(workspace, Role::Editor),
                     None => Right::Somewhere(Role::Editor),
                 };
-                let begin = async |tx: &mut Tx, _: &Actor| {
+                let begin = async |tx: &mut Tx, actor: &Actor| {
                     list::ensure_room(tx, row.principal, now, most).await?;
+                    if row.kind == UploadKind::Part {
+                        row.set_aside_in = quota::place_of_part(tx, actor).await?;
+                    }
+                    match row.set_aside_in {
+                        Some(place) => quota::set_aside(tx, place, row.set_aside, row.set_aside).await?,
+                        None => row.set_aside = 0,
+                    }
                     db::uploads::insert(tx, &row).await?;
                     Ok(row.id)
                 };
@@ -283,7 +293,9 @@ impl Engine {
             let (actor, clock) = (actor.clone(), clock.clone());
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
-                seen(db::uploads::take_over(tx, id).await?, id, &actor, now)?;
+                hold_place(tx, id).await?;
+                let row = seen(db::uploads::take_over(tx, id).await?, id, &actor, now)?;
+                quota::give_back(tx, row.set_aside_in, row.set_aside).await?;
                 db::uploads::delete(tx, id).await?;
                 db::pieces::delete(tx, id).await
             })
@@ -312,6 +324,9 @@ impl Engine {
             let (actor, clock) = (actor.clone(), clock.clone());
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
+                if next.is_some_and(|next| next.length.is_some()) {
+                    hold_place(tx, id).await?;
+                }
                 let mut row = seen(db::uploads::take_over(tx, id).await?, id, &actor, now)?;
                 db::uploads::keep(tx, &mut row, now.plus(kept)).await?;
                 match next {
@@ -339,11 +354,23 @@ impl Engine {
     }
 }
 
+/// Takes the workspace in which an upload has bytes set aside: before the upload, as the act does that writes its file.
+async fn hold_place(tx: &mut Tx, id: UploadId) -> Result<()> {
+    match db::uploads::get(tx, id).await?.and_then(|row| row.set_aside_in) {
+        Some(place) => db::quotas::hold(tx, place).await,
+        None => Ok(()),
+    }
+}
+
 /// Has an upload have the length that a request says.
 async fn settle_length(tx: &mut Tx, mut row: UploadRow, length: u64) -> Result<UploadRow> {
     match row.length {
         Some(known) if known == length => Ok(row),
         None if length >= row.received => {
+            if let Some(place) = row.set_aside_in {
+                quota::set_aside(tx, place, length.saturating_sub(row.set_aside), length).await?;
+                row.set_aside = length;
+            }
             db::uploads::set_length(tx, &mut row, length).await?;
             Ok(row)
         }

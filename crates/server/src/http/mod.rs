@@ -86,6 +86,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(workspaces::list, workspaces::create))
         .routes(routes!(workspaces::current))
         .routes(routes!(workspaces::get, workspaces::update))
+        .routes(routes!(workspaces::set_quota))
         .routes(routes!(workspaces::create_folders))
         .routes(routes!(members::list))
         .routes(routes!(members::get, members::set, members::remove))

@@ -198,6 +198,7 @@ async fn in_workspace(walk: &Walk, method: &str, rest: &str) -> Target {
     let of = |rest: String, body: &str| Target::new(format!("{method} {ws}{rest}"), body);
     match (method, rest) {
         ("PATCH", "") => of(String::new(), &format!(r#"{{"name":"{}"}}"#, fresh())),
+        (_, "/quota") => of("/quota".to_owned(), r#"{"files":100000}"#),
         ("PUT", "/members/{principal}") => {
             of(format!("/members/{}", member(walk).await.0), r#"{"role":"editor"}"#)
         }
