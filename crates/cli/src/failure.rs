@@ -264,6 +264,9 @@ fn hint(error: &longshore::Error) -> Option<String> {
             }
             Code::PrincipalDeactivated => "an admin of the server may reactivate you",
             Code::OwnerRefused => "`longshore members list` shows who the owner is",
+            Code::TransferNotFound => "`longshore transfer offer` makes one",
+            Code::TransferEnded => "ask the owner for a new one, of `longshore transfer offer`",
+            Code::TransferToSelf => "`longshore transfer revoke` takes your offer back",
             Code::MemberNotFound => "`longshore members list` shows them",
             Code::PrincipalNotFound => "the id is what `longshore status` shows to them",
             Code::Forbidden => "ask an admin for a key with a higher role",

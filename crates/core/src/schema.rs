@@ -39,6 +39,7 @@ string_schema! {
     crate::LockId, "LockId", "The id of a lock.", "lk_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::NoteId, "NoteId", "The id of a note on a node.", "note_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::PrincipalId, "PrincipalId", "The id of a person or agent.", "usr_01k9x3m7q2e8rj5v4n6t0p1s2d";
+    crate::TransferId, "TransferId", "The id of an offer to hand a workspace over.", "tr_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::UploadId, "UploadId", "The id of a staged upload.", "upl_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::Timestamp, "Timestamp", "RFC 3339 UTC with microseconds.", "2026-11-20T04:37:48.000001Z";
     crate::Digest, "Digest", "`blake3:` or `sha256:` and 64 hexadecimal characters.", "blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";

@@ -41,6 +41,7 @@ mod search;
 mod sniff;
 mod steps;
 mod sweep;
+mod transfers;
 mod trash;
 mod undo;
 mod upload;

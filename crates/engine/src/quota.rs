@@ -180,12 +180,11 @@ fn check(wanted: UpdateQuota) -> Result<()> {
 
 async fn set(act: &mut Act<'_>, wanted: UpdateQuota) -> Result<Workspace> {
     act.actor().may(RIGHT)?;
-    let id = act.log.workspace();
-    let mut workspace = db::workspaces::get(act.tx, id).await?.ok_or_else(|| workspaces::not_found(id))?;
+    let mut workspace = workspaces::of_act(act).await?;
     let before = workspace.quota;
     workspace.quota = wanted.apply(&before);
     if workspace.quota != before {
-        db::quotas::set(act.tx, id, workspace.quota).await?;
+        db::quotas::set(act.tx, workspace.id, workspace.quota).await?;
         let change = Change::of_workspace("workspace.quota_changed")
             .with("from", json!(before))
             .with("quota", json!(workspace.quota));

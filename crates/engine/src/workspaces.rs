@@ -6,7 +6,7 @@ use longshore_core::wire::{
 use longshore_core::{Clock, Code, Name, WorkspaceId, WorkspacePath};
 use serde_json::json;
 
-use crate::act::{Ask, Premises, Scope};
+use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::{Actor, Right};
 use crate::db::events::{Change, Log};
 use crate::db::nodes::NodeRow;
@@ -68,6 +68,13 @@ pub(crate) async fn insert_workspace(
     let change = Change::of("workspace.created", &root, &WorkspacePath::default()).with("name", json!(name));
     log.append(tx, change).await?;
     Ok(Workspace { seq: 1, ..workspace })
+}
+
+/// Returns the act's workspace as it is: a place of its log that is only reserved is none.
+pub(crate) async fn of_act(act: &mut Act<'_>) -> Result<Workspace> {
+    let id = act.log.workspace();
+    let workspace = db::workspaces::get(act.tx, id).await?.ok_or_else(|| not_found(id))?;
+    Ok(Workspace { seq: workspace.seq - act.log.unused(), ..workspace })
 }
 
 impl Engine {
@@ -165,7 +172,7 @@ impl Engine {
         let ask = Ask { actor, role: Role::Admin, scope: Scope::Workspace(id), premises };
         self.act(ask, wanted, move |act, wanted| {
             Box::pin(async move {
-                let before = db::workspaces::get(act.tx, id).await?.ok_or_else(|| not_found(id))?;
+                let before = of_act(act).await?;
                 let mut workspace = before.clone();
                 if let Some(name) = wanted.name {
                     let taken = db::workspaces::by_name(act.tx, name.as_str()).await?;

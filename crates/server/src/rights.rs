@@ -18,6 +18,10 @@ pub enum Right {
     Somewhere(Role),
     /// This role in the workspace that the URL, the body or what they name lies in. Who has none there gets 404.
     Workspace(Role),
+    /// To own the workspace that the URL names, or to be an admin of the server. Who has no role there gets 404.
+    Owner,
+    /// The claim token in the body, and a key that writes and is not narrowed to another workspace than the token's.
+    Claim,
     /// To have made what the URL names, and this role in its workspace still. Anybody else's is 404.
     Maker(Role),
     /// To be an admin of the server, by a key that is not narrowed to a workspace.
@@ -54,6 +58,12 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("GET /v1/workspaces/{ws}", Right::Workspace(Role::Viewer)),
     ("PATCH /v1/workspaces/{ws}", Right::Workspace(Role::Admin)),
     ("PATCH /v1/workspaces/{ws}/quota", Right::Server),
+    ("POST /v1/workspaces/{ws}/transfer", Right::Owner),
+    ("GET /v1/workspaces/{ws}/transfer", Right::Workspace(Role::Admin)),
+    ("DELETE /v1/workspaces/{ws}/transfer", Right::Owner),
+    ("POST /v1/transfers/look", Right::Claim),
+    ("POST /v1/transfers/accept", Right::Claim),
+    ("POST /v1/transfers/decline", Right::Claim),
     ("GET /v1/workspaces/{ws}/members", Right::Workspace(Role::Viewer)),
     ("GET /v1/workspaces/{ws}/members/{principal}", Right::Workspace(Role::Viewer)),
     ("PUT /v1/workspaces/{ws}/members/{principal}", Right::Workspace(Role::Admin)),

@@ -14,6 +14,7 @@ mod lock;
 mod node;
 mod note;
 mod quota;
+mod transfer;
 mod undo;
 mod upload;
 mod version;
@@ -49,6 +50,9 @@ pub use node::{
 };
 pub use note::{CreateNote, Note, TextRange, UpdateNote};
 pub use quota::{Quota, QuotaExceeded, QuotaLimit, UpdateQuota, Usage};
+pub use transfer::{
+    ClaimTransfer, LONGEST_OFFER, NewTransfer, OfferTransfer, Transfer, TransferManifest, TransferState,
+};
 pub use undo::{UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, Who};
 pub use upload::{OpenUpload, StagedUpload, UploadState};
 pub use version::{Comparison, NoText, Purged, TextDiff, UpdateVersion};

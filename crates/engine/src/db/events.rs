@@ -246,6 +246,11 @@ impl Log {
         self.locked_until > self.now
     }
 
+    /// Returns how many places of the log are taken and not used.
+    pub(crate) const fn unused(&self) -> u64 {
+        self.reserved.end - self.reserved.start
+    }
+
     /// Appends an event and returns its place.
     pub(crate) async fn append(&mut self, tx: &mut Tx, change: Change) -> Result<u64> {
         let seq = match self.reserved.next() {
@@ -294,7 +299,7 @@ impl Log {
 
     /// Ends a write: gives back the places that no event has used, and counts what the workspace keeps now.
     pub(crate) async fn close(self, tx: &mut Tx) -> Result<()> {
-        let unused = self.reserved.end - self.reserved.start;
+        let unused = self.unused();
         let (before, now) = (self.kept, self.tally.usage);
         let grown = Grown {
             bytes: now.bytes.cast_signed() - before.bytes.cast_signed(),

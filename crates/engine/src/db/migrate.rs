@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
     Step { name: "open_uploads", sql: include_str!("schema/0015_open_uploads.sql") },
     Step { name: "members", sql: include_str!("schema/0016_members.sql") },
     Step { name: "quotas", sql: include_str!("schema/0019_quotas.sql") },
+    Step { name: "transfers", sql: include_str!("schema/0020_transfers.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

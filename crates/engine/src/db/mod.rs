@@ -32,6 +32,7 @@ pub(crate) mod purge;
 pub(crate) mod quotas;
 mod sqlite;
 pub(crate) mod terms;
+pub(crate) mod transfers;
 pub(crate) mod uploads;
 
 mod value;

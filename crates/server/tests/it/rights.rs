@@ -86,6 +86,13 @@ impl Caller {
             Right::Key => Outcome::LetThrough,
             Right::Somewhere(role) => least(self.role_somewhere(), role, 403),
             Right::Workspace(role) => least(self.role(), role, if self.role().is_none() { 404 } else { 403 }),
+            Right::Owner if matches!(self, Self::Owner | Self::Server) => Outcome::LetThrough,
+            Right::Owner => Outcome::Refused(if self.role().is_none() { 404 } else { 403 }),
+            // Whoever has the token need be no member; the key of a viewer here only reads.
+            Right::Claim if matches!(self, Self::Foreign | Self::OwnerAsViewer | Self::Viewer) => {
+                Outcome::Refused(403)
+            }
+            Right::Claim => Outcome::LetThrough,
             // What targets are made by.
             Right::Maker(_) if self == Self::Editor => Outcome::LetThrough,
             Right::Maker(role) if self.role_somewhere() < Some(role) => Outcome::Refused(403),
