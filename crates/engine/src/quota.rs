@@ -126,7 +126,7 @@ pub(crate) async fn give_back(tx: &mut Tx, workspace: Option<WorkspaceId>, bytes
     }
 }
 
-/// Returns where a part of an upload sets its bytes aside, whose file has no place yet: in the workspace that the key is
+/// Returns where a part of an upload sets its bytes aside of whose file nobody has said where it is to be: in the workspace that the key is
 /// narrowed to, or else in the one with the most room, so that no member stages more than any of them lets in. Nothing where
 /// one of them has no limit.
 pub(crate) async fn place_of_part(tx: &mut Tx, actor: &Actor) -> Result<Option<WorkspaceId>> {

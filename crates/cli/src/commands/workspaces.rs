@@ -18,7 +18,7 @@ pub(crate) enum Switch {
     Off,
 }
 
-/// List, show, make, rename and choose workspaces, and set their rules and quotas
+/// List, show, make, rename and choose workspaces, set rules and quotas
 #[derive(Subcommand)]
 pub(crate) enum Workspaces {
     /// List the workspaces the key reaches; with --json: {"items": [workspace, …]}

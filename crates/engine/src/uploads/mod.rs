@@ -68,8 +68,8 @@ pub struct NewUpload {
 pub enum Made {
     /// A file. The length of the options is that of [`NewUpload`].
     File(Target, Box<UploadOptions>),
-    /// A part of a file, that begins at this byte of it where that is known.
-    Part(Option<u64>),
+    /// A part of a file, that begins at this byte of it and is to be in this workspace, where that is known.
+    Part(Option<u64>, Option<WorkspaceId>),
 }
 
 /// A staged upload as it stands.
@@ -185,6 +185,7 @@ impl Engine {
         if let Some(known) = self.answered(actor, &premises, Role::Editor).await? {
             return self.staged_upload(actor, known).await;
         }
+        let (mut place, mut end) = (None, new.length.unwrap_or(0));
         let (plan, kind, workspace) = match new.made {
             Made::File(target, options) => {
                 let options = UploadOptions { length: new.length, ..*options };
@@ -194,13 +195,19 @@ impl Engine {
                 let workspace = self.workspace_of(&input).await?;
                 (Plan::of_file(&input), UploadKind::Whole, Some(workspace))
             }
-            Made::Part(at) => {
-                actor.may(Right::Somewhere(Role::Editor))?;
-                self.check_size(new.length.unwrap_or(0))?;
+            Made::Part(at, meant) => {
+                match meant {
+                    Some(meant) => actor.needs(meant, Role::Editor)?,
+                    None => actor.may(Right::Somewhere(Role::Editor))?,
+                }
+                place = meant;
                 let at = at.unwrap_or(0);
                 if at > FARTHEST {
                     return Err(Error::new(Code::InvalidHeader, "no part begins so far from a file's begin"));
                 }
+                // The file reaches so far at least.
+                end = at + new.length.unwrap_or(0).min(FARTHEST);
+                self.check_size(end)?;
                 (Plan::of_part(at), UploadKind::Part, None)
             }
         };
@@ -222,7 +229,7 @@ impl Engine {
             written: None,
             expires_at: Timestamp::from_micros(0),
             set_aside: new.length.unwrap_or(0),
-            set_aside_in: workspace,
+            set_aside_in: workspace.or(place),
         };
         let (actor, clock, kept) = (actor.clone(), self.clock(), self.settings().upload_kept);
         let most = self.settings().open_uploads;
@@ -238,11 +245,11 @@ impl Engine {
                 };
                 let begin = async |tx: &mut Tx, actor: &Actor| {
                     list::ensure_room(tx, row.principal, now, most).await?;
-                    if row.kind == UploadKind::Part {
+                    if row.set_aside_in.is_none() {
                         row.set_aside_in = quota::place_of_part(tx, actor).await?;
                     }
                     match row.set_aside_in {
-                        Some(place) => quota::set_aside(tx, place, row.set_aside, row.set_aside).await?,
+                        Some(place) => quota::set_aside(tx, place, row.set_aside, end).await?,
                         None => row.set_aside = 0,
                     }
                     db::uploads::insert(tx, &row).await?;

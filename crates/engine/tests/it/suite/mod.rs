@@ -332,6 +332,7 @@ cases![
     quota_races::fifty_parallel_uploads_never_pass_a_quota_by_a_byte,
     quota_races::open_uploads_set_aside_what_they_announce,
     quota_races::what_announces_nothing_is_set_aside_as_it_comes,
+    quota_races::a_delta_counts_in_full,
     quota_races::parts_are_set_aside_where_there_is_room,
     quota_races::a_repeat_is_not_measured_by_what_it_did_itself,
 ];

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use longshore_core::wire::{Quota, QuotaExceeded, QuotaLimit, Role, UploadState, Usage};
-use longshore_core::{Code, UploadId};
+use longshore_core::{Code, UploadId, delta};
 use longshore_engine::{
-    AppendOptions, Idempotency, Made, NewUpload, Premises, Result, Staged, UploadOptions,
+    Actor, AppendOptions, Idempotency, Made, NewUpload, Premises, Result, Staged, Target, UploadOptions,
 };
 
 use super::quotas::{bytes, exceeds, limit, usage};
@@ -162,7 +162,7 @@ pub(super) async fn parts_are_set_aside_where_there_is_room(world: &World) {
     let engine = &world.engine;
     limit(world, bytes(1_000)).await;
     let editor = world.user(Role::Editor, Some(world.id())).await;
-    let part = async |length| make(world, &editor, Made::Part(None), Some(length)).await;
+    let part = async |length| make(world, &editor, Made::Part(None, None), Some(length)).await;
     let (one, other) = (part(400).await.unwrap().id, part(500).await.unwrap().id);
     assert_eq!(usage(world).await.staged_bytes, 900);
     refused(part(101).await, Code::QuotaExceeded);
@@ -191,8 +191,46 @@ pub(super) async fn parts_are_set_aside_where_there_is_room(world: &World) {
     // Who reaches a workspace without a limit stages there, and nothing of this one.
     world.clock.advance(Duration::from_millis(1));
     engine.create_workspace(&world.owner, crate::world::name("other"), None).await.unwrap();
-    make(world, &world.owner, Made::Part(None), Some(5_000)).await.unwrap();
+    make(world, &world.owner, Made::Part(None, None), Some(5_000)).await.unwrap();
     assert_eq!(usage(world).await.staged_bytes, 0);
+    // Unless it is said where the file is to be, and how far it reaches.
+    limit(world, Quota { bytes: Some(1_000), files: None, largest_file: Some(300) }).await;
+    let named = async |actor: &Actor, at, length| {
+        make(world, actor, Made::Part(Some(at), Some(world.id())), Some(length)).await
+    };
+    refused(named(&world.owner, 0, 101).await, Code::QuotaExceeded);
+    refused(named(&world.owner, 250, 51).await, Code::QuotaExceeded);
+    named(&world.owner, 250, 50).await.unwrap();
+    assert_eq!(usage(world).await.staged_bytes, 50);
+    let viewer = world.user(Role::Viewer, Some(world.id())).await;
+    refused(named(&viewer, 0, 1).await, Code::Forbidden);
+}
+
+pub(super) async fn a_delta_counts_in_full(world: &World) {
+    let base = noise(100_000, 1);
+    let node = world.put("/a", &base).await;
+    limit(world, bytes(300_010)).await;
+    let mut content = base;
+    content.extend(b"0123456789");
+    let digests = vec![super::uploads::digest(&content)];
+    let begin = async || {
+        let options = UploadOptions { digests: digests.clone(), ..UploadOptions::default() };
+        let made = Made::File(Target::Node(node.id), Box::new(options));
+        make(world, &world.owner, made, Some(content.len() as u64)).await
+    };
+    let id = begin().await.unwrap().id;
+    let options = AppendOptions { base: node.version_id, ..AppendOptions::default() };
+    let mut appending = world.engine.append_upload(&world.owner, id, options).await.unwrap();
+    let mut steps = delta::copy(0..100_000).to_vec();
+    steps.extend(delta::data(10));
+    steps.extend(b"0123456789");
+    appending.write(steps.into()).await.unwrap();
+    assert_eq!(appending.finish().await.unwrap().state, UploadState::Finished);
+    assert_eq!(usage(world).await, Usage { bytes: 200_010, files: 1, staged_bytes: 0 });
+    exceeds(
+        begin().await,
+        QuotaExceeded { of: QuotaLimit::Bytes, limit: 300_010, used: 200_010, asked: 100_010 },
+    );
 }
 
 pub(super) async fn a_repeat_is_not_measured_by_what_it_did_itself(world: &World) {
