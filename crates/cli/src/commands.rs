@@ -43,6 +43,7 @@ mod status;
 mod store;
 mod supervise;
 mod sync;
+mod transfer;
 mod trash;
 mod undo;
 mod unlock;
@@ -90,6 +91,8 @@ pub(crate) enum Command {
     Workspaces(workspaces::Workspaces),
     #[command(subcommand)]
     Members(members::Members),
+    #[command(subcommand)]
+    Transfer(transfer::Transfer),
     #[command(subcommand)]
     Keys(keys::Keys),
     #[command(subcommand)]
@@ -168,6 +171,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Notes(verb) => verb.run(&session, output).await,
             Command::Workspaces(verb) => verb.run(&session, output).await,
             Command::Members(verb) => verb.run(&session, output).await,
+            Command::Transfer(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Principals(verb) => verb.run(&session, output).await,
             Command::Jobs(verb) => verb.run(&session, output).await,

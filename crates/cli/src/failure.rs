@@ -264,6 +264,9 @@ fn hint(error: &longshore::Error) -> Option<String> {
             }
             Code::PrincipalDeactivated => "an admin of the server may reactivate you",
             Code::OwnerRefused => "`longshore members list` shows who the owner is",
+            Code::TransferNotFound => "`longshore transfer offer` makes one",
+            Code::TransferEnded => "ask the owner for a new one, of `longshore transfer offer`",
+            Code::TransferToSelf => "`longshore transfer revoke` takes your offer back",
             Code::MemberNotFound => "`longshore members list` shows them",
             Code::PrincipalNotFound => "the id is what `longshore status` shows to them",
             Code::Forbidden => "ask an admin for a key with a higher role",
@@ -297,6 +300,10 @@ fn hint(error: &longshore::Error) -> Option<String> {
             }
             Code::OutcomeUnknown => "it may have happened: look before trying again",
             Code::StorageFull => "make room on the server's disk, then try again",
+            Code::QuotaExceeded => {
+                "`longshore workspaces show` tells what there is and may be; `longshore trash purge` and `longshore versions rm` \
+                 make room, as what was deleted counts until it is purged; an admin of the server may raise the quota"
+            }
             Code::BodyTooLarge => "the server's configuration sets the largest file",
             _ => "",
         };

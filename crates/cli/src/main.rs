@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod bytes;
 mod cli;
 mod commands;
 mod consent;

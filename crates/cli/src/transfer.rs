@@ -37,7 +37,7 @@ pub(crate) struct Traffic {
     #[command(flatten)]
     pub(crate) pace: Pace,
     /// Move no more bytes a second than this, all connections together and both ways: 65536, 512K, 2MiB
-    #[arg(long, value_name = "BYTES", value_parser = bytes_per_second)]
+    #[arg(long, value_name = "BYTES", value_parser = crate::bytes::per_second)]
     pub(crate) limit_rate: Option<u64>,
     /// Begin large files anew, and keep nothing of one that breaks off
     #[arg(long)]
@@ -77,46 +77,4 @@ impl From<&Changes> for Delta {
 pub(crate) fn both(one: impl Display, other: impl Display, place: impl Display) -> Failure {
     Failure::invalid(format!("{one} and {other} would both become {place}"))
         .hint("name one of them in a command of its own")
-}
-
-/// Reads a rate such as `65536`, `512K` or `2MiB`: units are powers of 1,024, and `MB`, which is none to some, is refused.
-pub(crate) fn bytes_per_second(text: &str) -> Result<u64, String> {
-    const FORM: &str = "write a number of bytes such as 65536, 512K, 10M or 2MiB";
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kib" => 10,
-        "m" | "mib" => 20,
-        "g" | "gib" => 30,
-        _ => return Err(FORM.to_owned()),
-    };
-    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
-    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| FORM.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::bytes_per_second;
-
-    #[test]
-    fn rates_are_read() {
-        for (text, bytes) in [
-            ("1", 1),
-            ("65536", 65_536),
-            ("512K", 524_288),
-            ("10m", 10 << 20),
-            ("2G", 2 << 30),
-            ("500KiB", 512_000),
-            ("2mib", 2 << 20),
-            ("7b", 7),
-        ] {
-            assert_eq!(bytes_per_second(text), Ok(bytes), "{text}");
-        }
-        for text in
-            ["", "K", "0", "0M", "-1", "1.5M", "10MB", "99999999999999999999", "99999999999G", "1 K", "ü"]
-        {
-            assert!(bytes_per_second(text).is_err(), "{text}");
-        }
-    }
 }

@@ -11,6 +11,7 @@ pub(crate) mod locks;
 pub(crate) mod members;
 pub(crate) mod notes;
 pub(crate) mod principals;
+pub(crate) mod transfers;
 pub(crate) mod turns;
 mod undo;
 mod uploads;

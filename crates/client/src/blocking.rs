@@ -11,12 +11,14 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
     After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote, CreatePrincipal, Delivery,
-    DeliveryState, Event, EventPage, Hook, Job, Key, Link, Me, Member, NewHook, NewKey, Node, Note,
-    OpenUpload, Principal, Purged, Redeliver, RestoreNode, Role, RotateKey, Status, UndoActs, Undone,
-    UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
+    DeliveryState, Event, EventPage, Hook, Job, Key, Link, Me, Member, NewHook, NewKey, NewTransfer, Node,
+    Note, OfferTransfer, OpenUpload, Principal, Purged, Redeliver, RestoreNode, Role, RotateKey, Status,
+    Transfer, TransferManifest, UndoActs, Undone, UpdateHook, UpdateNode, UpdateQuota, UpdateWorkspace,
+    Version, Workspace,
 };
 use longshore_core::{
-    DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, PrincipalId, VersionId, WorkspaceId,
+    ClaimToken, DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, PrincipalId, VersionId,
+    WorkspaceId,
 };
 use tokio::runtime::{self, Runtime};
 
@@ -99,6 +101,7 @@ impl Workspaces {
         wait create(name: Name) -> Result<Workspace>;
         wait rename(workspace: WorkspaceId, name: Name) -> Result<Workspace>;
         wait update(workspace: WorkspaceId, change: &UpdateWorkspace) -> Result<Workspace>;
+        wait set_quota(workspace: WorkspaceId, change: &UpdateQuota) -> Result<Workspace>;
     }
 }
 
@@ -137,6 +140,30 @@ impl Members {
         wait get(principal: PrincipalId) -> Result<Member>;
         wait set(principal: PrincipalId, role: Role) -> Result<Member>;
         wait remove(principal: PrincipalId) -> Result<()>;
+    }
+}
+
+/// The blocking verbs on handing a workspace over.
+#[derive(Clone, Debug)]
+pub struct Transfers {
+    verbs: crate::Transfers,
+    runtime: Arc<Runtime>,
+}
+
+impl Transfers {
+    /// Returns the same verbs for another workspace than the key's current one.
+    #[must_use]
+    pub fn of(&self, workspace: WorkspaceId) -> Self {
+        Self { verbs: self.verbs.of(workspace), runtime: self.runtime.clone() }
+    }
+
+    verbs! {
+        wait offer(wanted: &OfferTransfer) -> Result<NewTransfer>;
+        wait get() -> Result<Transfer>;
+        wait revoke() -> Result<()>;
+        wait look(token: &ClaimToken) -> Result<TransferManifest>;
+        wait accept(token: &ClaimToken) -> Result<Transfer>;
+        wait decline(token: &ClaimToken) -> Result<Transfer>;
     }
 }
 
@@ -377,6 +404,12 @@ impl Client {
     #[must_use]
     pub fn workspaces(&self) -> Workspaces {
         Workspaces { verbs: self.client.workspaces(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on handing over the key's current workspace, and on taking one over.
+    #[must_use]
+    pub fn transfers(&self) -> Transfers {
+        Transfers { verbs: self.client.transfers(), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on the members of the key's current workspace.

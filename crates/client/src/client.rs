@@ -29,6 +29,7 @@ use crate::api::locks::Locks;
 use crate::api::members::Members;
 use crate::api::notes::Notes;
 use crate::api::principals::Principals;
+use crate::api::transfers::Transfers;
 use crate::api::workspaces::Workspaces;
 use crate::config::{Base, Builder};
 use crate::error::{Error, Result};
@@ -132,6 +133,12 @@ impl Client {
     #[must_use]
     pub fn workspaces(&self) -> Workspaces {
         Workspaces::new(self.clone())
+    }
+
+    /// Returns the verbs on handing over the key's current workspace, and on taking one over.
+    #[must_use]
+    pub fn transfers(&self) -> Transfers {
+        Transfers::new(self.clone(), None)
     }
 
     /// Returns the verbs on the members of the key's current workspace.

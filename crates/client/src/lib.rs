@@ -49,6 +49,7 @@ pub use api::locks::{LockOwner, Locks};
 pub use api::members::Members;
 pub use api::notes::Notes;
 pub use api::principals::Principals;
+pub use api::transfers::Transfers;
 pub use api::versions::NodeQuery;
 pub use api::workspaces::Workspaces;
 pub use client::Client;
@@ -60,15 +61,16 @@ pub use longshore_core::wire::{
     AcquireLock, AcquireLocks, After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote,
     CreatePrincipal, CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Event,
     EventPage, Facts, Hook, HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Link, LockGrant,
-    LockGrants, LockRenewal, LostReason, Me, Member, Metadata, MetadataPatch, NewHook, NewKey, NoText, Node,
-    NodeKind, NodeLock, Note, OnConflict, OpenUpload, Principal, PrincipalKind, Purged, Redeliver,
-    RestoreNode, Role, RotateHook, RotateKey, Status, TextDiff, TextRange, UndoActs, UndoChange,
-    UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateSettings, UpdateWorkspace,
-    UploadState, Verb, Version, Who, Workspace, WorkspaceSettings,
+    LockGrants, LockRenewal, LostReason, Me, Member, Metadata, MetadataPatch, NewHook, NewKey, NewTransfer,
+    NoText, Node, NodeKind, NodeLock, Note, OfferTransfer, OnConflict, OpenUpload, Principal, PrincipalKind,
+    Purged, Quota, QuotaExceeded, QuotaLimit, Redeliver, RestoreNode, Role, RotateHook, RotateKey, Status,
+    TextDiff, TextRange, Transfer, TransferManifest, TransferState, UndoActs, UndoChange, UndoConflict,
+    UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateQuota, UpdateSettings, UpdateWorkspace,
+    UploadState, Usage, Verb, Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
-    Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, LockId, LockToken, Name, NodeId, NoteId,
-    PrincipalId, Timestamp, UploadId, VersionId, WorkspaceId, WorkspacePath as Path,
+    ClaimToken, Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, LockId, LockToken, Name, NodeId,
+    NoteId, PrincipalId, Timestamp, TransferId, UploadId, VersionId, WorkspaceId, WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::control::Control;

@@ -110,6 +110,10 @@ codes! {
     LinkNotFound = "link_not_found", NotFound, "no such link";
     /// The link's time is over, or the key that made it is revoked or over: ask for a new one.
     LinkExpired = "link_expired", NotFound, "the link has ended";
+    /// The claim token belongs to no offer, or no offer of the workspace is open.
+    TransferNotFound = "transfer_not_found", NotFound, "no such offer";
+    /// The offer was accepted, declined or revoked, its time is over, or who made it may make it no longer: ask for a new one.
+    TransferEnded = "transfer_ended", NotFound, "the offer has ended";
     /// Another node in the folder has this name (`on_conflict=error`, `If-None-Match: *`, a move or a restore).
     NameTaken = "name_taken", Conflict, "the name is taken";
     /// Somebody else's lock covers the node, or the request names no lock; `lock` says whose it is.
@@ -136,6 +140,8 @@ codes! {
     UndoConflict = "undo_conflict", Conflict, "others have written since";
     /// A workspace has one owner: that role is neither given nor taken, and the owner is not removed.
     OwnerRefused = "owner_refused", Conflict, "not possible with the owner";
+    /// The owner of a workspace neither accepts nor declines their own offer of it.
+    TransferToSelf = "transfer_to_self", Conflict, "the workspace is the caller's own";
     /// The workspace has as many members, or the principal is a member of as many workspaces, as may be.
     TooManyMembers = "too_many_members", Conflict, "too many members";
     /// The root folder cannot be renamed, moved, copied or deleted.
@@ -236,6 +242,8 @@ codes! {
     PrincipalDeactivated = "principal_deactivated", Unauthenticated, "the principal is deactivated";
     /// The content is larger than the server takes.
     BodyTooLarge = "body_too_large", TooLarge, "the content is too large";
+    /// The workspace would keep more than its quota lets it, or a file would be larger than that; `quota` has the numbers.
+    QuotaExceeded = "quota_exceeded", TooLarge, "the quota is exceeded";
     /// The request's header section is larger than the server takes.
     HeaderTooLarge = "header_too_large", TooLarge, "the header is too large";
     /// One act would touch more nodes than it may: do it in parts.

@@ -190,6 +190,11 @@ id!(
     "upl_"
 );
 id!(
+    /// The id of an offer to hand a workspace over. It is public; the claim token is not part of it.
+    TransferId,
+    "tr_"
+);
+id!(
     /// The id of a database, which its store remembers.
     DatabaseId,
     "db_"

@@ -6,7 +6,7 @@
 use std::fmt::{self, Debug};
 use std::str::FromStr;
 
-use crate::id::{KeyId, LockId};
+use crate::id::{KeyId, LockId, TransferId};
 use crate::random;
 use crate::time::Timestamp;
 
@@ -133,6 +133,13 @@ secret!(
     LockToken,
     LockId,
     "lst_"
+);
+secret!(
+    /// The token of an offer to hand a workspace over, `lsc_…`: who has it may become the owner. It prints only the offer's
+    /// id.
+    ClaimToken,
+    TransferId,
+    "lsc_"
 );
 
 #[cfg(test)]

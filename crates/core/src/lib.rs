@@ -32,8 +32,8 @@ pub use digest::{Algorithm, Digest};
 pub use error::{Code, ErrorKind};
 pub use id::{
     DatabaseId, DeliveryId, EventId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PrincipalId,
-    UploadId, VersionId, WaitTicket, WorkspaceId,
+    TransferId, UploadId, VersionId, WaitTicket, WorkspaceId,
 };
-pub use key::{ApiKey, LockToken, MalformedKey};
+pub use key::{ApiKey, ClaimToken, LockToken, MalformedKey};
 pub use path::{Name, PathError, WorkspacePath};
 pub use time::Timestamp;

@@ -51,6 +51,7 @@ id_schema! {
     crate::LockId, "LockId", "The id of a lock.", "lk_";
     crate::NoteId, "NoteId", "The id of a note on a node.", "note_";
     crate::PrincipalId, "PrincipalId", "The id of a person or agent.", "usr_";
+    crate::TransferId, "TransferId", "The id of an offer to hand a workspace over.", "tr_";
     crate::UploadId, "UploadId", "The id of a staged upload.", "upl_";
 }
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use longshore_core::wire::{BATCH_ITEM_BYTES, SHORTEST_LEASE};
+use longshore_core::wire::{BATCH_ITEM_BYTES, SHORTEST_LEASE, Workspace};
 use longshore_core::{
     Algorithm, Code, Digest, ErrorKind, LockToken, NodeId, VersionId, WorkspaceId, WorkspacePath,
 };
@@ -22,6 +22,7 @@ use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::narrowing::Need;
 use crate::nodes::{Target, at_path, live_node};
+use crate::quota::{More, Tally};
 use crate::sniff::SNIFFED;
 use crate::upload::{
     Heartbeat, Input, Received, UploadOptions, Written, came_for_nothing, check_digests, commit, media_type,
@@ -46,6 +47,8 @@ pub struct Batch {
     engine: Engine,
     ask: GroupAsk,
     heartbeat: Heartbeat,
+    /// What the workspace kept when the batch began.
+    tally: Option<Tally>,
 }
 
 /// Items whose content is durable or small, and those that are refused already, in their order.
@@ -58,7 +61,7 @@ impl Engine {
     pub fn begin_batch(&self, actor: &Actor, workspace: WorkspaceId, locks: Vec<LockToken>) -> Result<Batch> {
         actor.needs(workspace, Need::UPLOAD)?;
         let ask = GroupAsk { actor: actor.clone(), workspace, locks };
-        Ok(Batch { engine: self.clone(), ask, heartbeat: Heartbeat::of(SHORTEST_LEASE) })
+        Ok(Batch { engine: self.clone(), ask, heartbeat: Heartbeat::of(SHORTEST_LEASE), tally: None })
     }
 }
 
@@ -71,6 +74,17 @@ impl Batch {
             return Err(Error::new(Code::BodyTooLarge, detail));
         }
         self.engine.check_size(size)
+    }
+
+    /// Has the quota of the workspace, as it is now, be looked at by [`Self::check_room`].
+    pub fn measure(&mut self, workspace: &Workspace) {
+        self.tally = Some(Tally { quota: workspace.quota, usage: workspace.usage });
+    }
+
+    /// Refuses content that the workspace had no room for when the batch began, before it has come. Only the commit decides,
+    /// and it alone knows a repeat, whose bytes are counted.
+    pub fn check_room(&self, size: u64) -> Result<()> {
+        self.tally.map_or(Ok(()), |tally| tally.ensure_room(More::version(size, false)))
     }
 
     /// Renews the locks once it is time: bytes that come in are a heartbeat. That one is lost is told by the commit.

@@ -23,10 +23,12 @@ async fn copy_below(
     most: usize,
 ) -> Result<NodeRow> {
     // Asked first: thousands of rows that are written only to be taken back would hold up every other write.
-    if db::nodes::count_live(act.tx, source.id, most as u64 + 1).await? > most as u64 {
+    let (count, more) = db::nodes::count_live(act.tx, source.id, most as u64 + 1).await?;
+    if count > most as u64 {
         let detail = format!("one copy has at most {most} nodes: copy the folders below it one by one");
         return Err(Error::new(Code::TooManyNodes, detail));
     }
+    act.log.tally().ensure_room(more)?;
     let top = copy_one(act, &source, parent, name).await?;
     let mut folders = vec![(source.id, top.id)];
     while let Some((from, to)) = folders.pop() {
@@ -74,7 +76,7 @@ async fn copy_one(act: &mut Act<'_>, source: &NodeRow, parent: NodeId, name: Str
     };
     copied.set_version(&version);
     db::nodes::insert(act.tx, &copied).await?;
-    db::versions::insert(act.tx, &version, &blob).await?;
+    db::versions::insert(act.tx, &mut act.log, &version, &blob).await?;
     Ok(copied)
 }
 

@@ -36,16 +36,23 @@ pub(crate) async fn ensure_room(tx: &mut Tx, principal: PrincipalId) -> Result<(
     Err(too_many("the principal is a member of as many workspaces as may be"))
 }
 
-fn change(kind: &'static str, principal: PrincipalId, role: Role) -> Change {
+/// Refuses one member more of a workspace that has as many as may be.
+pub(crate) async fn ensure_room_for_member(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
+    if db::members::count_of_workspace(tx, workspace, MOST).await? < u64::from(MOST) {
+        return Ok(());
+    }
+    Err(too_many("the workspace has as many members as may be"))
+}
+
+/// Says in an event what somebody's role is.
+pub(crate) fn change(kind: &'static str, principal: PrincipalId, role: Role) -> Change {
     Change::of_workspace(kind).with("principal_id", json!(principal)).with("role", json!(role))
 }
 
 /// Makes a principal a member of the act's workspace.
 pub(crate) async fn add(act: &mut Act<'_>, principal: &Principal, role: Role) -> Result<Member> {
     let workspace_id = act.log.workspace();
-    if db::members::count_of_workspace(act.tx, workspace_id, MOST).await? >= u64::from(MOST) {
-        return Err(too_many("the workspace has as many members as may be"));
-    }
+    ensure_room_for_member(act.tx, workspace_id).await?;
     ensure_room(act.tx, principal.id).await?;
     let (added_at, added_by) = (act.now(), act.actor().principal);
     db::members::insert(act.tx, (workspace_id, principal.id), role, added_by, added_at).await?;

@@ -121,7 +121,7 @@ impl Removal {
 
     async fn leaves(&mut self, act: &mut Act<'_>, ids: &[NodeId]) -> Result<()> {
         db::purge::end_locks(act.tx, ids, act.now()).await?;
-        self.count(db::purge::nodes(act.tx, ids).await?);
+        self.count(db::purge::nodes(act.tx, &mut act.log, ids).await?);
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl Removal {
                 if self.left == 0 {
                     return Ok(false);
                 }
-                let some = db::purge::old_versions(act.tx, file.id, current, limit).await?;
+                let some = db::purge::old_versions(act.tx, &mut act.log, file.id, current, limit).await?;
                 self.count(some);
                 if some.versions < limit {
                     break;

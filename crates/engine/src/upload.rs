@@ -18,6 +18,7 @@ use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::narrowing::Need;
 use crate::nodes::{Target, live_node};
+use crate::quota::Gauge;
 use crate::sniff::{self, SNIFFED};
 
 mod ahead;
@@ -65,6 +66,8 @@ pub struct Upload {
     head: BytesMut,
     body: Body,
     heartbeat: Heartbeat,
+    /// Nothing for what is too small to be stopped on the way.
+    gauge: Option<Gauge>,
 }
 
 /// When the locks of an upload are to be renewed next: bytes that come in are a heartbeat.
@@ -156,8 +159,10 @@ impl Engine {
         let input = Input { actor: actor.clone(), target, options };
         self.check_place(&input)?;
         let may_nowhere = input.actor.may(Right::Somewhere(Need::UPLOAD)).is_err();
+        let mut gauge = None;
         if may_nowhere || input.options.length.is_none_or(|length| length >= EARLY_CHECK) {
-            self.check_ahead(&input).await?;
+            let workspace = self.check_ahead(&input, 0).await?;
+            gauge = workspace.map(|id| Gauge::new(id, input.options.length.unwrap_or(0)));
         }
         let wants_sha256 = wants_sha256(&input.options.digests);
         Ok(Upload {
@@ -169,6 +174,7 @@ impl Engine {
             head: BytesMut::new(),
             body: Body::Inline(BytesMut::new()),
             heartbeat: Heartbeat::of(SHORTEST_LEASE),
+            gauge,
         })
     }
 
@@ -200,6 +206,9 @@ impl Upload {
         self.engine.check_size(self.size)?;
         if self.input.options.length.is_some_and(|length| self.size > length) {
             return Err(self.wrong_length());
+        }
+        if let Some(gauge) = &mut self.gauge {
+            gauge.check(&self.engine, self.size, 0).await?;
         }
         self.renew_locks().await?;
         self.hash.update(&bytes);

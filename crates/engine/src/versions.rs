@@ -127,7 +127,7 @@ impl Engine {
                     let detail = format!("{id} is the current version of {}", place.path);
                     return Err(Error::new(Code::VersionInUse, detail));
                 }
-                db::versions::delete(act.tx, id).await?;
+                db::versions::delete(act.tx, &mut act.log, &version).await?;
                 let change = Change::of("version.deleted", &row, &place.path)
                     .with("version", json!({ "id": id, "number": version.number, "size": version.size }))
                     .with("label", json!(version.label));
@@ -272,7 +272,7 @@ async fn retain_some(act: &mut Act<'_>, file: NodeId) -> Result<(u64, u64)> {
         .with("numbers", json!([first.number, last.number]))
         .with("bytes", json!(bytes));
     for version in &old {
-        db::versions::delete(act.tx, version.id).await?;
+        db::versions::delete(act.tx, &mut act.log, version).await?;
     }
     act.record(change).await?;
     Ok((old.len() as u64, bytes))
@@ -344,7 +344,7 @@ pub(crate) async fn bring_back_content(
         ..old
     };
     row.set_version(&restored);
-    db::versions::insert(act.tx, &restored, &blob).await?;
+    db::versions::insert(act.tx, &mut act.log, &restored, &blob).await?;
     Ok(Change::of("version.restored", row, path)
         .after(&before)
         .with("restored_from", json!(version))

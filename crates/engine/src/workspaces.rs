@@ -1,10 +1,12 @@
 //! Workspaces: making, naming, finding.
 
-use longshore_core::wire::{Page, Role, UpdateSettings, UpdateWorkspace, Workspace, WorkspaceSettings};
+use longshore_core::wire::{
+    Page, Quota, Role, UpdateSettings, UpdateWorkspace, Usage, Workspace, WorkspaceSettings,
+};
 use longshore_core::{Clock, Code, Name, WorkspaceId, WorkspacePath};
 use serde_json::json;
 
-use crate::act::{Ask, Premises, Scope};
+use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::{Actor, Right};
 use crate::db::events::{Change, Log};
 use crate::db::nodes::NodeRow;
@@ -57,6 +59,8 @@ pub(crate) async fn insert_workspace(
         created_at: now,
         created_by: actor.principal,
         settings: WorkspaceSettings::default(),
+        quota: Quota::default(),
+        usage: Usage::default(),
     };
     db::workspaces::insert(tx, &workspace).await?;
     db::members::insert(tx, (id, actor.principal), Role::Owner, actor.principal, now).await?;
@@ -65,6 +69,13 @@ pub(crate) async fn insert_workspace(
     let change = Change::of("workspace.created", &root, &WorkspacePath::default()).with("name", json!(name));
     log.append(tx, change).await?;
     Ok(Workspace { seq: 1, ..workspace })
+}
+
+/// Returns the act's workspace as it is: a place of its log that is only reserved is none.
+pub(crate) async fn of_act(act: &mut Act<'_>) -> Result<Workspace> {
+    let id = act.log.workspace();
+    let workspace = db::workspaces::get(act.tx, id).await?.ok_or_else(|| not_found(id))?;
+    Ok(Workspace { seq: workspace.seq - act.log.unused(), ..workspace })
 }
 
 impl Engine {
@@ -161,7 +172,7 @@ impl Engine {
         let ask = Ask { actor, need: Need::MANAGE, scope: Scope::Workspace(id), premises };
         self.act(ask, wanted, move |act, wanted| {
             Box::pin(async move {
-                let before = db::workspaces::get(act.tx, id).await?.ok_or_else(|| not_found(id))?;
+                let before = of_act(act).await?;
                 let mut workspace = before.clone();
                 if let Some(name) = wanted.name {
                     let taken = db::workspaces::by_name(act.tx, name.as_str()).await?;

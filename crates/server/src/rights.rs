@@ -34,6 +34,12 @@ pub enum Right {
     Node(Role, Verbs),
     /// The same as in [`Right::Workspace`], but of what is about the workspace as a whole: a key of a folder gets 403.
     Whole(Role, Verbs),
+    /// To own the workspace that the URL names, or to be an admin of the server, by a key that manages it as a whole. Who has
+    /// no role there gets 404.
+    Owner,
+    /// The claim token in the body, and a key that writes, manages, and is not narrowed to a folder or to another workspace than
+    /// the token's.
+    Claim,
     /// To have made what the URL names, and this role in its workspace still. Anybody else's is 404, and so is, to a key that
     /// is narrowed to verbs or a folder, what was made with another key.
     Maker(Role, Verbs),
@@ -81,6 +87,13 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("POST /v1/workspaces", Right::Server),
     ("GET /v1/workspaces/{ws}", Right::Workspace(Role::Viewer, Verbs::None)),
     ("PATCH /v1/workspaces/{ws}", Right::Whole(Role::Admin, MANAGE)),
+    ("PATCH /v1/workspaces/{ws}/quota", Right::Server),
+    ("POST /v1/workspaces/{ws}/transfer", Right::Owner),
+    ("GET /v1/workspaces/{ws}/transfer", Right::Whole(Role::Admin, MANAGE)),
+    ("DELETE /v1/workspaces/{ws}/transfer", Right::Owner),
+    ("POST /v1/transfers/look", Right::Claim),
+    ("POST /v1/transfers/accept", Right::Claim),
+    ("POST /v1/transfers/decline", Right::Claim),
     ("GET /v1/workspaces/{ws}/members", Right::Whole(Role::Viewer, READ)),
     ("GET /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Viewer, READ)),
     ("PUT /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Admin, MANAGE)),

@@ -13,10 +13,10 @@ use longshore_flow::{Blocking, Rate, fan_out_stream};
 use longshore_web::Manners;
 use serde::Serialize;
 
+use crate::bytes::per_second;
 use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-use crate::transfer::bytes_per_second;
 use crate::transfer::drive::drive;
 use crate::transfer::progress::Counters;
 use crate::transfer::summary::{Outcome, Summary};
@@ -69,7 +69,7 @@ pub(crate) struct Fetch {
     #[arg(long, short = 'c', short_alias = 'j', default_value_t = 8, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     concurrency: usize,
     /// The most bytes in a second, all files together: 65536, 512K, 2MiB
-    #[arg(long, value_name = "BYTES", value_parser = bytes_per_second)]
+    #[arg(long, value_name = "BYTES", value_parser = per_second)]
     limit_rate: Option<u64>,
     /// How long nothing may come before a request is given up
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = duration::argument)]

@@ -4,6 +4,7 @@ use clap::Args;
 use longshore::{Key, Status as Server, Workspace};
 use serde::Serialize;
 
+use super::workspaces::quota;
 use crate::failure::Exit;
 use crate::output::{Output, time};
 use crate::session::Session;
@@ -43,11 +44,12 @@ impl Status {
 
 fn describe(found: &Found<'_>) -> String {
     let Found { url, profile, server, key, workspace } = found;
+    let usage = workspace.as_ref().map(|workspace| format!("usage      {}", quota::summary(workspace)));
     let workspace = workspace.as_ref().map_or_else(
         || "none chosen: name one with --workspace".to_owned(),
         |workspace| format!("{} ({})", workspace.name, workspace.id),
     );
-    [
+    let mut lines = vec![
         format!("server     {url}, version {}, up since {}", server.version, time(server.started_at)),
         format!("keeps      {} database, {} store", server.database, server.store),
         format!("profile    {}", profile.unwrap_or("-")),
@@ -56,6 +58,7 @@ fn describe(found: &Found<'_>) -> String {
             key.name, key.id, key.role, key.principal.name, key.principal.id
         ),
         format!("workspace  {workspace}"),
-    ]
-    .join("\n")
+    ];
+    lines.extend(usage);
+    lines.join("\n")
 }

@@ -10,13 +10,15 @@ use crate::output::{Output, columns, time};
 use crate::profiles::Profiles;
 use crate::session::Session;
 
+pub(crate) mod quota;
+
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Switch {
     On,
     Off,
 }
 
-/// List, make, rename and choose workspaces, and set their rules
+/// List, show, make, rename and choose workspaces, set rules and quotas
 #[derive(Subcommand)]
 pub(crate) enum Workspaces {
     /// List the workspaces the key reaches; with --json: {"items": [workspace, …]}
@@ -28,6 +30,19 @@ pub(crate) enum Workspaces {
     },
     /// Show the workspace that is used; with --json the workspace
     Current,
+    /// Show a workspace, what it keeps and how much it may; with --json the workspace
+    Show {
+        /// The workspace, by name or id [default: the one that is used]
+        workspace: Option<String>,
+    },
+    /// Say how much a workspace may keep: what is not named stays; with --json the workspace. An admin of the server's key is
+    /// needed
+    Quota {
+        /// The workspace, by name or id
+        workspace: String,
+        #[command(flatten)]
+        limits: quota::Limits,
+    },
     /// Rename a workspace; with --json the workspace
     Rename {
         /// The workspace, by name or id
@@ -83,6 +98,17 @@ impl Workspaces {
                 output.object(&made, describe)?;
             }
             Self::Current => output.object(session.workspace().await?, describe)?,
+            Self::Show { workspace } => {
+                let found = match workspace {
+                    Some(workspace) => session.find_workspace(workspace).await?,
+                    None => session.workspace().await?.clone(),
+                };
+                output.object(&found, quota::shown)?;
+            }
+            Self::Quota { workspace, limits } => {
+                let (found, change) = (session.find_workspace(workspace).await?, limits.change()?);
+                output.object(&workspaces.set_quota(found.id, &change).await?, quota::shown)?;
+            }
             Self::Rename { workspace, name } => {
                 let found = session.find_workspace(workspace).await?;
                 let name = Name::new(name.as_str()).map_err(Failure::from)?;

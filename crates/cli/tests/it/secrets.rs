@@ -68,13 +68,27 @@ fn row_24_no_secret_is_in_the_log_or_on_the_disk() {
     ] {
         assert_eq!(ask(&second, &request).status, status, "{request:?}");
     }
+    let offer =
+        Request::new("POST", format!("/v1/workspaces/{}/transfer", workspace["id"].as_str().unwrap()));
+    let claim = ask(&first, &offer.json(&json!({}))).json()["token"].as_str().unwrap().to_owned();
+    let verb = |verb: &str, token: &str| {
+        Request::new("POST", format!("/v1/transfers/{verb}")).json(&json!({ "token": token }))
+    };
+    for (status, request) in [
+        (200, verb("look", &claim)),
+        (400, verb("accept", &format!("{claim}x"))),
+        (200, verb("accept", &claim)),
+        (410, verb("accept", &claim)),
+    ] {
+        assert_eq!(ask(&second, &request).status, status, "{request:?}");
+    }
     end(&mut server);
     let log = fs::read(folder.path().join("log")).unwrap();
     assert!(has(&log, "TRACE") || has(&log, "DEBUG"), "the log says too little to tell");
     let kept = files(&folder.path().join("data"));
     assert!(kept.iter().any(|(name, _)| name.contains("longshore.db")));
     // The part behind the public id: 43 characters that nobody guesses.
-    for secret in [&first, &second, &token] {
+    for secret in [&first, &second, &token, &claim] {
         let secret = &secret[30..73];
         assert!(!has(&log, secret), "a secret is in the log");
         for (name, content) in &kept {

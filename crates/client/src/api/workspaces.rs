@@ -1,7 +1,7 @@
 //! Workspaces.
 
 use http::Method;
-use longshore_core::wire::{CreateWorkspace, UpdateWorkspace, Workspace};
+use longshore_core::wire::{CreateWorkspace, UpdateQuota, UpdateWorkspace, Workspace};
 use longshore_core::{Name, WorkspaceId};
 
 use super::listing::Listing;
@@ -52,6 +52,16 @@ impl Workspaces {
     /// Renames a workspace, or changes its rules, as one act.
     pub async fn update(&self, workspace: WorkspaceId, change: &UpdateWorkspace) -> Result<Workspace> {
         let path = format!("/v1/workspaces/{workspace}");
+        let call = self.client.write(Method::PATCH, path)?;
+        self.client.json(call.json(change)?).await
+    }
+
+    /// Says how much a workspace may keep, in bytes and files; it takes an admin of the server.
+    ///
+    /// What would pass it is refused with [`Code::QuotaExceeded`](longshore_core::Code::QuotaExceeded), and
+    /// [`Error::facts`](crate::Error::facts) has the numbers.
+    pub async fn set_quota(&self, workspace: WorkspaceId, change: &UpdateQuota) -> Result<Workspace> {
+        let path = format!("/v1/workspaces/{workspace}/quota");
         let call = self.client.write(Method::PATCH, path)?;
         self.client.json(call.json(change)?).await
     }

@@ -278,7 +278,9 @@ impl<'a> Staged<'a> {
             None => {
                 let part = match share.part.take() {
                     Some(part) => part,
-                    None => Creation::of_part(self.client, share.range.start, share.length())?,
+                    None => {
+                        Creation::of_part(self.client, self.workspace, share.range.start, share.length())?
+                    }
                 };
                 let created = self.begun.begin(&part, Body::Empty).await;
                 if created.is_err() {
@@ -323,7 +325,7 @@ impl<'a> Staged<'a> {
     /// Has the server say early what it would refuse at the end. Whether it can be reached is for others to find out.
     async fn rehearse(&self, metadata: &Metadata) -> Result<()> {
         let (metadata, locks) = (metadata.clone(), self.locks.clone());
-        let mut creation = Creation::of_file(self.client, metadata, locks, self.content.length())?;
+        let mut creation = Creation::of_rehearsal(self.client, metadata, locks)?;
         loop {
             match self.begun.begin(&creation, Body::Empty).await {
                 Ok(Created { place, .. }) => {

@@ -367,5 +367,7 @@ fn workspace() -> Workspace {
         created_at: NOW,
         created_by: "usr_01k9x3m7q2e8rj5v4n6t0p1s2d".parse().unwrap(),
         settings: longshore_core::wire::WorkspaceSettings::default(),
+        quota: longshore_core::wire::Quota::default(),
+        usage: longshore_core::wire::Usage::default(),
     }
 }

@@ -108,7 +108,13 @@ impl State {
             self.nodes.insert(upload.clone(), node("/stored", &whole));
             return begun(&upload, whole.len(), None);
         }
-        let length = seen.header("upload-length").unwrap().parse().unwrap();
+        let length = match seen.header("upload-length") {
+            Some(said) => said.parse().unwrap(),
+            None => {
+                assert_eq!(seen.header("upload-defer-length"), Some("1"));
+                usize::MAX
+            }
+        };
         if let Some(key) = seen.header("idempotency-key")
             && let Some(upload) = self.keys.insert(key.to_owned(), upload.clone())
         {

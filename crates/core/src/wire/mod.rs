@@ -13,12 +13,14 @@ mod link;
 mod lock;
 mod node;
 mod note;
+mod quota;
+mod transfer;
 mod undo;
 mod upload;
 mod version;
 mod workspace;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::{LockId, VersionId};
 use crate::time::Timestamp;
@@ -47,6 +49,10 @@ pub use node::{
     RestoreNode, UpdateNode, Version,
 };
 pub use note::{CreateNote, Note, TextRange, UpdateNote};
+pub use quota::{Quota, QuotaExceeded, QuotaLimit, UpdateQuota, Usage};
+pub use transfer::{
+    ClaimTransfer, LONGEST_OFFER, NewTransfer, OfferTransfer, Transfer, TransferManifest, TransferState,
+};
 pub use undo::{UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, Who};
 pub use upload::{OpenUpload, StagedUpload, UploadState};
 pub use version::{Comparison, NoText, Purged, TextDiff, UpdateVersion};
@@ -57,6 +63,15 @@ pub const MAX_PAGE: u32 = 1_000;
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// Reads a field that is there, so that `null` differs from a field that is not.
+fn stated<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// One page of a list. `next_cursor` leads to the next; nothing ends the list.
@@ -124,6 +139,9 @@ pub struct Facts {
     /// What stands in the way, for `undo_conflict`: the first of them where there are many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<UndoConflict>,
+    /// Which limit would have been passed, with the numbers, for `quota_exceeded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaExceeded>,
 }
 
 /// Answer of `GET /v1/status`: what a person asks first of a server.

@@ -2,8 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use super::{Quota, Usage, stated};
 use crate::id::{NodeId, PrincipalId, WorkspaceId};
 use crate::path::Name;
 use crate::time::Timestamp;
@@ -27,6 +28,12 @@ pub struct Workspace {
     /// The workspace's own rules.
     #[serde(default)]
     pub settings: WorkspaceSettings,
+    /// How much it may keep.
+    #[serde(default)]
+    pub quota: Quota,
+    /// How much it keeps.
+    #[serde(default)]
+    pub usage: Usage,
 }
 
 /// The rules of a workspace.
@@ -141,15 +148,6 @@ impl From<WorkspaceSettings> for UpdateSettings {
             events_days: Some(all.events_days),
         }
     }
-}
-
-/// Reads a field that is there, so that `null` differs from a field that is not.
-fn stated<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -7,16 +7,18 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use longshore_core::wire::{Event, WorkspaceSettings};
+use longshore_core::wire::{Event, Usage, WorkspaceSettings};
 use longshore_core::{
     Clock, Code, EventId, LockId, NodeId, PrincipalId, Timestamp, VersionId, WorkspaceId, WorkspacePath,
 };
 use serde_json::json;
 
 use super::nodes::NodeRow;
+use super::workspaces::Grown;
 use super::{Row, Tx, hooks, workspaces};
 use crate::actor::Actor;
 use crate::error::{Error, Result};
+use crate::quota::Tally;
 
 /// What a node was before a change.
 #[derive(Clone, Debug)]
@@ -128,6 +130,7 @@ impl Change {
 #[derive(Clone, Debug)]
 pub(crate) struct ActBegun {
     reserved: Range<u64>,
+    tally: Tally,
 }
 
 /// A workspace's log, held by the transaction that writes to the workspace.
@@ -139,6 +142,10 @@ pub(crate) struct Log {
     locked_until: Timestamp,
     settings: WorkspaceSettings,
     has_hooks: bool,
+    /// What the workspace may keep, and what it keeps as this write leaves it.
+    tally: Tally,
+    /// What it kept before.
+    kept: Usage,
     /// The places that are taken and not yet used.
     reserved: Range<u64>,
     /// The place of this act's first event.
@@ -166,6 +173,8 @@ impl Log {
             locked_until: taken.locked_until,
             settings: taken.settings,
             has_hooks: taken.hooks > 0,
+            tally: taken.tally,
+            kept: taken.tally.usage,
             reserved: taken.seq..taken.seq + 1,
             act: None,
         })
@@ -186,6 +195,16 @@ impl Log {
 
     pub(crate) const fn settings(&self) -> &WorkspaceSettings {
         &self.settings
+    }
+
+    /// What the workspace may keep and keeps, this write included.
+    pub(crate) const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The same, for what this write adds and removes.
+    pub(crate) const fn tally_mut(&mut self) -> &mut Tally {
+        &mut self.tally
     }
 
     /// Tells whether any webhook of the workspace is on.
@@ -212,18 +231,24 @@ impl Log {
     /// Begins an act of its own in the same transaction; returns what [`Self::take_back`] goes back to.
     pub(crate) fn begin_act(&mut self) -> ActBegun {
         self.act = None;
-        ActBegun { reserved: self.reserved.clone() }
+        ActBegun { reserved: self.reserved.clone(), tally: self.tally }
     }
 
     /// Forgets an act whose events were rolled back.
     pub(crate) fn take_back(&mut self, begun: ActBegun) {
         self.act = None;
         self.reserved = begun.reserved;
+        self.tally = begun.tally;
     }
 
     /// Tells whether any node of the workspace may be locked now.
     pub(crate) fn may_be_locked(&self) -> bool {
         self.locked_until > self.now
+    }
+
+    /// Returns how many places of the log are taken and not used.
+    pub(crate) const fn unused(&self) -> u64 {
+        self.reserved.end - self.reserved.start
     }
 
     /// Appends an event and returns its place.
@@ -279,12 +304,19 @@ impl Log {
         Ok(seq)
     }
 
-    /// Ends a write; gives back the places that no event has used.
+    /// Ends a write: gives back the places that no event has used, and counts what the workspace keeps now.
     pub(crate) async fn close(self, tx: &mut Tx) -> Result<()> {
-        match self.reserved.end - self.reserved.start {
-            0 => Ok(()),
-            unused => workspaces::give_back_seqs(tx, self.workspace, unused).await,
+        let unused = self.unused();
+        let (before, now) = (self.kept, self.tally.usage);
+        let grown = Grown {
+            bytes: now.bytes.cast_signed() - before.bytes.cast_signed(),
+            files: now.files.cast_signed() - before.files.cast_signed(),
+            staged_bytes: now.staged_bytes.cast_signed() - before.staged_bytes.cast_signed(),
+        };
+        if unused == 0 && grown == Grown::default() {
+            return Ok(());
         }
+        workspaces::settle(tx, self.workspace, unused, grown).await
     }
 }
 

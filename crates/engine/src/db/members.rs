@@ -41,6 +41,12 @@ pub(crate) async fn get(
     row.as_ref().map(read).transpose()
 }
 
+/// Returns the one owner of a workspace.
+pub(crate) async fn owner(tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<PrincipalId>> {
+    let sql = "SELECT principal_id FROM members WHERE workspace_id = $1 AND role = 'owner'";
+    tx.query_opt(sql, &[workspace.into()]).await?.map(|row| row.parse(0)).transpose()
+}
+
 /// Lists the members of a workspace by id.
 pub(crate) async fn list(
     tx: &mut Tx,

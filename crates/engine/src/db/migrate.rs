@@ -29,6 +29,8 @@ const STEPS: &[Step] = &[
     Step { name: "open_uploads", sql: include_str!("schema/0015_open_uploads.sql") },
     Step { name: "members", sql: include_str!("schema/0016_members.sql") },
     Step { name: "narrowed_keys", sql: include_str!("schema/0017_narrowed_keys.sql") },
+    Step { name: "quotas", sql: include_str!("schema/0018_quotas.sql") },
+    Step { name: "transfers", sql: include_str!("schema/0019_transfers.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

@@ -29,8 +29,10 @@ pub(crate) mod orphans;
 pub(crate) mod pieces;
 mod postgres;
 pub(crate) mod purge;
+pub(crate) mod quotas;
 mod sqlite;
 pub(crate) mod terms;
+pub(crate) mod transfers;
 pub(crate) mod uploads;
 
 mod value;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::events::Log;
 use super::{Row, Tx, Value, terms};
 use crate::error::{Error, Result};
+use crate::quota::More;
 
 /// A node as its row has it: without its path, and trashed only where it is itself.
 #[derive(Clone, Debug)]
@@ -429,17 +430,22 @@ pub(crate) async fn reach(tx: &mut Tx, folder: NodeId) -> Result<Reach> {
     row.map_or(Ok(Reach::default()), |row| Ok(Reach { bytes: row.count(0)?, names: row.count(1)? }))
 }
 
-/// Counts a node and what lives below it; it stops counting after `limit` nodes.
-pub(crate) async fn count_live(tx: &mut Tx, node: NodeId, limit: u64) -> Result<u64> {
+/// Counts a node and what lives below it, and what its files are to a quota; it stops counting after `limit` nodes.
+pub(crate) async fn count_live(tx: &mut Tx, node: NodeId, limit: u64) -> Result<(u64, More)> {
     let row = tx
         .query_opt(
-            "WITH RECURSIVE down (id) AS (
-                SELECT id FROM nodes WHERE id = $1
+            "WITH RECURSIVE down (id, size, files) AS (
+                SELECT id, size, CAST(CASE WHEN kind = 'file' THEN 1 ELSE 0 END AS BIGINT) FROM nodes WHERE id = $1
                 UNION ALL
-                SELECT n.id FROM nodes n JOIN down ON n.parent_id = down.id WHERE n.trashed_at IS NULL)
-             SELECT COUNT(*) FROM (SELECT id FROM down LIMIT $2) AS counted",
+                SELECT n.id, n.size, CAST(CASE WHEN n.kind = 'file' THEN 1 ELSE 0 END AS BIGINT)
+                FROM nodes n JOIN down ON n.parent_id = down.id WHERE n.trashed_at IS NULL)
+             SELECT COUNT(*), CAST(SUM(size) AS BIGINT), CAST(SUM(files) AS BIGINT), MAX(size)
+             FROM (SELECT size, files FROM down LIMIT $2) AS counted",
             &[node.into(), limit.into()],
         )
         .await?;
-    row.map_or(Ok(0), |row| row.count(0))
+    let Some(row) = row.filter(|row| row.count(0).is_ok_and(|count| count > 0)) else {
+        return Ok((0, More::default()));
+    };
+    Ok((row.count(0)?, More { bytes: row.count(1)?, files: row.count(2)?, largest: row.count(3)? }))
 }

@@ -12,6 +12,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Config, NoTls};
 
+use super::quotas::tally_columns;
 use super::{Listeners, Row, Session, Tx, Value, Working, closed};
 use crate::error::{Error, Result};
 
@@ -204,7 +205,8 @@ impl Session for PostgresSession {
             later_of_clock_and_now!(),
             " WHERE id = $1 RETURNING seq, ",
             later_of_clock_and_now!(),
-            ", locked_until, settings, hooks"
+            ", locked_until, settings, hooks, ",
+            tally_columns!()
         )
     }
 

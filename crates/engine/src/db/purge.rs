@@ -3,6 +3,7 @@
 use longshore_core::wire::{NodeKind, Purged};
 use longshore_core::{NodeId, Timestamp, VersionId, WorkspaceId};
 
+use super::events::Log;
 use super::nodes::longest_lease;
 use super::{Tx, Value};
 use crate::error::{Error, Result};
@@ -88,8 +89,8 @@ fn values_of(group: &[NodeId]) -> Vec<Value> {
 }
 
 /// Removes nodes that have no children, with their versions, notes and terms.
-pub(crate) async fn nodes(tx: &mut Tx, ids: &[NodeId]) -> Result<Purged> {
-    let mut purged = Purged::default();
+pub(crate) async fn nodes(tx: &mut Tx, log: &mut Log, ids: &[NodeId]) -> Result<Purged> {
+    let (mut purged, mut files) = (Purged::default(), 0);
     for group in ids.chunks(GROUP) {
         let values = values_of(group);
         tx.execute(for_group!("DELETE FROM notes WHERE node_id", ""), &values).await?;
@@ -100,7 +101,11 @@ pub(crate) async fn nodes(tx: &mut Tx, ids: &[NodeId]) -> Result<Purged> {
             purged.versions += 1;
             purged.bytes += version.count(0)?;
         }
-        purged.nodes += tx.execute(for_group!("DELETE FROM nodes WHERE id", ""), &values).await?;
+        let nodes = tx.query(for_group!("DELETE FROM nodes WHERE id", "RETURNING kind"), &values).await?;
+        purged.nodes += nodes.len() as u64;
+        for node in &nodes {
+            files += u64::from(node.text(0)? == "file");
+        }
     }
     if purged.nodes != ids.len() as u64 {
         return Err(Error::corrupt(format_args!(
@@ -109,12 +114,14 @@ pub(crate) async fn nodes(tx: &mut Tx, ids: &[NodeId]) -> Result<Purged> {
             ids.len()
         )));
     }
+    log.tally_mut().remove(purged.bytes, files);
     Ok(purged)
 }
 
 /// Removes some of a file's versions but never its current one.
 pub(crate) async fn old_versions(
     tx: &mut Tx,
+    log: &mut Log,
     file: NodeId,
     current: VersionId,
     limit: u64,
@@ -127,6 +134,7 @@ pub(crate) async fn old_versions(
         )
         .await?;
     let bytes = rows.iter().map(|row| row.count(0)).sum::<Result<u64>>()?;
+    log.tally_mut().remove(bytes, 0);
     Ok(Purged { versions: rows.len() as u64, bytes, ..Purged::default() })
 }
 

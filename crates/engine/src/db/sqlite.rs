@@ -19,6 +19,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::quotas::tally_columns;
 use super::{Listeners, News, Row, Session, Tx, Value, Working, closed};
 use crate::error::{Error, Result};
 
@@ -343,7 +344,8 @@ impl Session for SqliteSession {
         concat!(
             "UPDATE workspaces SET seq = seq + 1, clock = ",
             later_of_clock_and_now!(),
-            " WHERE id = $1 RETURNING seq, clock, locked_until, settings, hooks"
+            " WHERE id = $1 RETURNING seq, clock, locked_until, settings, hooks, ",
+            tally_columns!()
         )
     }
 

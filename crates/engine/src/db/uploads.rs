@@ -4,9 +4,10 @@ use longshore_core::wire::UploadState;
 use longshore_core::{Algorithm, Digest, PrincipalId, Timestamp, UploadId, WorkspaceId};
 use sha2::{Digest as _, Sha256};
 
-use super::{Row, Tx, pieces};
+use super::{Row, Tx, pieces, quotas};
 use crate::actor::Actor;
 use crate::error::{Error, Result};
+use crate::quota;
 
 /// What an upload is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +60,14 @@ pub(crate) struct UploadRow {
     pub(crate) parts: Option<String>,
     pub(crate) written: Option<String>,
     pub(crate) expires_at: Timestamp,
+    /// How many bytes of a quota it has set aside, and in which workspace.
+    pub(crate) set_aside: u64,
+    pub(crate) set_aside_in: Option<WorkspaceId>,
 }
 
 macro_rules! columns {
     () => {
-        "id, principal_id, workspace_id, kind, state, received, pieces, length, turn, plan, metadata, parts, written, expires_at, sent"
+        "id, principal_id, workspace_id, kind, state, received, pieces, length, turn, plan, metadata, parts, written, expires_at, sent, set_aside, set_aside_in"
     };
 }
 
@@ -84,6 +88,8 @@ fn read(row: &Row) -> Result<UploadRow> {
         written: row.opt_text(12)?.map(str::to_owned),
         expires_at: row.time(13)?,
         sent: row.count(14)?,
+        set_aside: row.count(15)?,
+        set_aside_in: row.opt_parse(16)?,
     })
 }
 
@@ -92,7 +98,7 @@ pub(crate) async fn insert(tx: &mut Tx, row: &UploadRow) -> Result<()> {
         concat!(
             "INSERT INTO uploads (",
             columns!(),
-            ", parts_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+            ", parts_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
         ),
         &[
             row.id.into(),
@@ -110,6 +116,8 @@ pub(crate) async fn insert(tx: &mut Tx, row: &UploadRow) -> Result<()> {
             row.written.as_deref().into(),
             row.expires_at.into(),
             row.sent.into(),
+            row.set_aside.into(),
+            row.set_aside_in.into(),
             row.parts.as_deref().map(hash_of).as_deref().into(),
         ],
     )
@@ -212,15 +220,16 @@ pub(crate) async fn take_over(tx: &mut Tx, id: UploadId) -> Result<Option<Upload
     get(tx, id).await
 }
 
-/// Says how long an upload is whose length was not known; a part that has so many bytes is whole then.
+/// Says how long an upload is whose length was not known, and what it has set aside; a part that has so many bytes is whole
+/// then.
 pub(crate) async fn set_length(tx: &mut Tx, row: &mut UploadRow, length: u64) -> Result<()> {
     row.length = Some(length);
     if row.kind == UploadKind::Part && row.received == length {
         row.state = UploadState::Complete;
     }
     tx.execute(
-        "UPDATE uploads SET length = $1, state = $2 WHERE id = $3",
-        &[length.into(), row.state.as_str().into(), row.id.into()],
+        "UPDATE uploads SET length = $1, state = $2, set_aside = $4 WHERE id = $3",
+        &[length.into(), row.state.as_str().into(), row.id.into(), row.set_aside.into()],
     )
     .await?;
     Ok(())
@@ -233,6 +242,8 @@ pub(crate) struct Added {
     /// How many bytes were sent for them.
     pub(crate) sent: u64,
     pub(crate) pieces: u64,
+    /// How many bytes were set aside for them.
+    pub(crate) set_aside: u64,
 }
 
 /// Moves an upload on by pieces, as it was seen in `before`; tells whether it still was so.
@@ -242,13 +253,13 @@ pub(crate) async fn advance(
     added: Added,
     expires_at: Timestamp,
 ) -> Result<bool> {
-    let Added { bytes, sent, pieces } = added;
+    let Added { bytes, sent, pieces, set_aside } = added;
     let is_whole_part = before.kind == UploadKind::Part && before.length == Some(before.received + bytes);
     let state = if is_whole_part { UploadState::Complete } else { UploadState::Receiving };
     let moved = tx
         .execute(
-            "UPDATE uploads SET received = received + $1, pieces = pieces + $8, sent = sent + $9, expires_at = $2,
-                 state = $3
+            "UPDATE uploads SET received = received + $1, pieces = pieces + $8, sent = sent + $9,
+                 set_aside = set_aside + $10, expires_at = $2, state = $3
              WHERE id = $4 AND turn = $5 AND received = $6 AND pieces = $7 AND state = 'receiving'",
             &[
                 bytes.into(),
@@ -260,17 +271,26 @@ pub(crate) async fn advance(
                 before.pieces.into(),
                 pieces.into(),
                 sent.into(),
+                set_aside.into(),
             ],
         )
         .await?;
     Ok(moved == 1)
 }
 
-/// Writes what is to become of an upload anew.
+/// Writes what is to become of an upload anew, and what it has set aside for that.
 pub(crate) async fn set_plan(tx: &mut Tx, row: &UploadRow) -> Result<()> {
     tx.execute(
-        "UPDATE uploads SET workspace_id = $1, plan = $2, metadata = $3 WHERE id = $4",
-        &[row.workspace.into(), row.plan.as_str().into(), row.metadata.as_str().into(), row.id.into()],
+        "UPDATE uploads SET workspace_id = $1, plan = $2, metadata = $3, set_aside = $5, set_aside_in = $6
+         WHERE id = $4",
+        &[
+            row.workspace.into(),
+            row.plan.as_str().into(),
+            row.metadata.as_str().into(),
+            row.id.into(),
+            row.set_aside.into(),
+            row.set_aside_in.into(),
+        ],
     )
     .await?;
     Ok(())
@@ -309,7 +329,7 @@ pub(crate) async fn set_state(
     Ok(())
 }
 
-/// Says what an upload became.
+/// Says what an upload became, which has nothing set aside from then on.
 pub(crate) async fn set_written(
     tx: &mut Tx,
     id: UploadId,
@@ -317,7 +337,7 @@ pub(crate) async fn set_written(
     expires_at: Timestamp,
 ) -> Result<()> {
     tx.execute(
-        "UPDATE uploads SET state = 'finished', written = $1, expires_at = $2 WHERE id = $3",
+        "UPDATE uploads SET state = 'finished', written = $1, expires_at = $2, set_aside = 0 WHERE id = $3",
         &[written.into(), expires_at.into(), id.into()],
     )
     .await?;
@@ -330,17 +350,44 @@ pub(crate) async fn delete(tx: &mut Tx, id: UploadId) -> Result<()> {
     Ok(())
 }
 
-/// Removes some of the uploads whose time is over, with their pieces; returns how many.
+/// Lists the workspaces in which the parts of a principal have set bytes aside.
+pub(crate) async fn places_of_parts(tx: &mut Tx, principal: PrincipalId) -> Result<Vec<WorkspaceId>> {
+    // A principal has so many open uploads and no more.
+    let rows = tx
+        .query(
+            "SELECT DISTINCT set_aside_in FROM uploads
+             WHERE principal_id = $1 AND kind = 'part' AND set_aside_in IS NOT NULL",
+            &[principal.into()],
+        )
+        .await?;
+    rows.iter().map(|row| row.parse(0)).collect()
+}
+
+/// Removes some of the uploads whose time is over, with their pieces, and gives back what they have set aside; returns how
+/// many.
 pub(crate) async fn delete_expired(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<u64> {
+    let places = tx
+        .query(
+            "SELECT DISTINCT set_aside_in FROM (
+                SELECT set_aside_in FROM uploads WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) AS due
+             WHERE set_aside_in IS NOT NULL ORDER BY set_aside_in",
+            &[now.into(), limit.into()],
+        )
+        .await?;
+    for place in &places {
+        quotas::hold(tx, place.parse(0)?).await?;
+    }
     let rows = tx
         .query(
             "DELETE FROM uploads WHERE expires_at <= $1 AND id IN (
-                SELECT id FROM uploads WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) RETURNING id",
+                SELECT id FROM uploads WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) RETURNING id, set_aside, set_aside_in",
             &[now.into(), limit.into()],
         )
         .await?;
     for row in &rows {
         pieces::delete(tx, row.parse(0)?).await?;
+        let (bytes, place) = (row.count(1)?, row.opt_parse(2)?);
+        quota::give_back(tx, place, bytes).await?;
     }
     Ok(rows.len() as u64)
 }

@@ -84,6 +84,7 @@ from_text_form!(
     LockId,
     NoteId,
     PrincipalId,
+    TransferId,
     UploadId,
     WaitTicket,
     Digest,

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use longshore_core::wire::Version;
 use longshore_core::{NodeId, Timestamp, VersionId, WorkspaceId};
 
+use super::events::Log;
 use super::{Row, Tx, pieces};
 use crate::blob::{Blob, BlobId, Piece, Stored};
 use crate::error::{Error, Result};
+use crate::quota::More;
 
 fn read(row: &Row) -> Result<Version> {
     Ok(Version {
@@ -38,7 +40,9 @@ fn read_blob(row: &Row, length: u64) -> Result<Blob> {
     }
 }
 
-pub(crate) async fn insert(tx: &mut Tx, version: &Version, blob: &Blob) -> Result<()> {
+/// Adds a version, where the quota of its workspace, which `log` holds, has room for it. A file comes with its first.
+pub(crate) async fn insert(tx: &mut Tx, log: &mut Log, version: &Version, blob: &Blob) -> Result<()> {
+    log.tally_mut().add(More::version(version.size, version.number == 1))?;
     let (stored, inline, range) = match blob {
         Blob::Stored(id) => (Some(id.to_string()), None, None),
         Blob::Packed(Piece { blob, blob_size, start, .. }) => {
@@ -135,8 +139,11 @@ pub(crate) async fn set_label(tx: &mut Tx, id: VersionId, label: Option<&str>) -
 }
 
 /// Removes a version. Its blob, if no other version shares it, is an orphan from then on.
-pub(crate) async fn delete(tx: &mut Tx, id: VersionId) -> Result<()> {
-    tx.execute("DELETE FROM versions WHERE id = $1", &[id.into()]).await?;
+pub(crate) async fn delete(tx: &mut Tx, log: &mut Log, version: &Version) -> Result<()> {
+    let removed = tx.execute("DELETE FROM versions WHERE id = $1", &[version.id.into()]).await?;
+    if removed == 1 {
+        log.tally_mut().remove(version.size, 0);
+    }
     Ok(())
 }
 

@@ -3,10 +3,13 @@
 use longshore_core::wire::{Workspace, WorkspaceSettings};
 use longshore_core::{Clock, Code, PrincipalId, Timestamp, WorkspaceId};
 
+use super::quotas::{self, tally_columns};
 use super::{Row, Tx, Value};
 use crate::error::{Error, Result};
+use crate::quota::Tally;
 
 fn read(row: &Row) -> Result<Workspace> {
+    let Tally { quota, usage } = quotas::read(row, 7)?;
     Ok(Workspace {
         id: row.parse(0)?,
         name: row.text(1)?.to_owned(),
@@ -15,7 +18,20 @@ fn read(row: &Row) -> Result<Workspace> {
         created_at: row.time(4)?,
         created_by: row.parse(5)?,
         settings: read_settings(row.opt_text(6)?)?,
+        quota,
+        usage,
     })
+}
+
+macro_rules! select_workspaces {
+    ($rest:literal) => {
+        concat!(
+            "SELECT w.id, w.name, w.root_id, w.seq, w.created_at, w.created_by, w.settings, ",
+            tally_columns!("w."),
+            " FROM ",
+            $rest
+        )
+    };
 }
 
 fn read_settings(json: Option<&str>) -> Result<WorkspaceSettings> {
@@ -52,22 +68,12 @@ fn name_taken(error: Error) -> Error {
 }
 
 pub(crate) async fn get(tx: &mut Tx, id: WorkspaceId) -> Result<Option<Workspace>> {
-    let row = tx
-        .query_opt(
-            "SELECT id, name, root_id, seq, created_at, created_by, settings FROM workspaces WHERE id = $1",
-            &[id.into()],
-        )
-        .await?;
+    let row = tx.query_opt(select_workspaces!("workspaces w WHERE w.id = $1"), &[id.into()]).await?;
     row.as_ref().map(read).transpose()
 }
 
 pub(crate) async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Workspace>> {
-    let row = tx
-        .query_opt(
-            "SELECT id, name, root_id, seq, created_at, created_by, settings FROM workspaces WHERE name = $1",
-            &[name.into()],
-        )
-        .await?;
+    let row = tx.query_opt(select_workspaces!("workspaces w WHERE w.name = $1"), &[name.into()]).await?;
     row.as_ref().map(read).transpose()
 }
 
@@ -75,8 +81,7 @@ pub(crate) async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Workspace>
 pub(crate) async fn list(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<Workspace>> {
     let rows = tx
         .query(
-            "SELECT id, name, root_id, seq, created_at, created_by, settings FROM workspaces
-             WHERE id > $1 ORDER BY id LIMIT $2",
+            select_workspaces!("workspaces w WHERE w.id > $1 ORDER BY w.id LIMIT $2"),
             &[after.into(), limit.into()],
         )
         .await?;
@@ -92,9 +97,10 @@ pub(crate) async fn of_member(
 ) -> Result<Vec<Workspace>> {
     let rows = tx
         .query(
-            "SELECT w.id, w.name, w.root_id, w.seq, w.created_at, w.created_by, w.settings
-             FROM members m JOIN workspaces w ON w.id = m.workspace_id
-             WHERE m.principal_id = $3 AND m.workspace_id > $1 ORDER BY m.workspace_id LIMIT $2",
+            select_workspaces!(
+                "members m JOIN workspaces w ON w.id = m.workspace_id
+                 WHERE m.principal_id = $3 AND m.workspace_id > $1 ORDER BY m.workspace_id LIMIT $2"
+            ),
             &[after.into(), limit.into(), principal.into()],
         )
         .await?;
@@ -123,6 +129,7 @@ pub(crate) struct Taken {
     pub(crate) settings: WorkspaceSettings,
     /// How many of its webhooks are on.
     pub(crate) hooks: u64,
+    pub(crate) tally: Tally,
 }
 
 /// Takes the workspace's row and the next place in its log, or nothing where there is no such workspace.
@@ -138,6 +145,7 @@ pub(crate) async fn take(tx: &mut Tx, id: WorkspaceId, clock: &dyn Clock) -> Res
             locked_until: row.time(2)?,
             settings: read_settings(row.opt_text(3)?)?,
             hooks: row.count(4)?,
+            tally: quotas::read(&row, 5)?,
         })
     })
     .transpose()
@@ -164,8 +172,24 @@ pub(crate) async fn take_seqs(tx: &mut Tx, id: WorkspaceId, more: u64) -> Result
 
 /// Gives back the last places that were taken and that no event used.
 pub(crate) async fn give_back_seqs(tx: &mut Tx, id: WorkspaceId, unused: u64) -> Result<()> {
-    let sql = "UPDATE workspaces SET seq = seq - $2 WHERE id = $1";
-    let touched = tx.execute(sql, &[id.into(), unused.into()]).await?;
+    settle(tx, id, unused, Grown::default()).await
+}
+
+/// By how much what a workspace keeps has become more, or less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Grown {
+    pub(crate) bytes: i64,
+    pub(crate) files: i64,
+    pub(crate) staged_bytes: i64,
+}
+
+/// Gives back the last places that no event used, and counts what a write has added and removed.
+pub(crate) async fn settle(tx: &mut Tx, id: WorkspaceId, unused: u64, grown: Grown) -> Result<()> {
+    let sql = "UPDATE workspaces SET seq = seq - $2, bytes = bytes + $3, files = files + $4,
+                   staged_bytes = staged_bytes + $5 WHERE id = $1";
+    let Grown { bytes, files, staged_bytes } = grown;
+    let values = [id.into(), unused.into(), bytes.into(), files.into(), staged_bytes.into()];
+    let touched = tx.execute(sql, &values).await?;
     if touched == 1 { Ok(()) } else { Err(Error::corrupt("a workspace went away while it was held")) }
 }
 

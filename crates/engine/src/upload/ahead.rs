@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::idempotency::is_taken;
 use crate::narrowing::Need;
 use crate::nodes::{Target, ensure_folder, ensure_reached, live_node};
+use crate::quota::More;
 use crate::workspaces;
 
 /// What is there already of where content goes.
@@ -28,16 +29,20 @@ struct Ahead {
 
 impl Engine {
     /// Refuses what could not be committed as the workspace is now.
-    pub(crate) async fn check_ahead(&self, input: &Input) -> Result<()> {
-        let checked = self.look_ahead(input.clone()).await;
+    ///
+    /// So much of its bytes is `set_aside` already. Returns the workspace whose quota the content is measured by; nothing for
+    /// a repeat, whose bytes are counted.
+    pub(crate) async fn check_ahead(&self, input: &Input, set_aside: u64) -> Result<Option<WorkspaceId>> {
+        let checked = self.look_ahead(input.clone(), set_aside).await;
         if matches!(&checked, Err(error) if error.code() == Code::LockLost) {
             let locks = input.options.premises.locks.clone();
-            return self.ensure_held(&input.actor, input.scope(), locks).await;
+            self.ensure_held(&input.actor, input.scope(), locks).await?;
+            return Ok(None);
         }
         checked
     }
 
-    async fn look_ahead(&self, input: Input) -> Result<()> {
+    async fn look_ahead(&self, input: Input, set_aside: u64) -> Result<Option<WorkspaceId>> {
         let clock = self.read_clock();
         self.db()
             .read(move |tx| {
@@ -46,7 +51,7 @@ impl Engine {
                     // A repeat is not measured by what it did itself the first time.
                     let premises = &input.options.premises;
                     if is_taken(tx, premises.idempotency.as_ref(), input.actor.principal).await? {
-                        return Ok(());
+                        return Ok(None);
                     }
                     let Ahead { found, folder, blocked } = ahead(tx, &input).await?;
                     // A file that is named itself is written whatever is to become of names.
@@ -70,14 +75,18 @@ impl Engine {
                     if let Some(row) = &found {
                         ensure_free_to_write(row, on_conflict)?;
                     }
+                    let is_new = found.is_none() || on_conflict == OnConflict::Rename;
                     let written = match on_conflict {
                         OnConflict::Version | OnConflict::Error => found.or(folder),
                         OnConflict::Rename => folder,
                     };
-                    match written {
-                        Some(row) => permit_early(tx, &row, &premises.locks, clock).await,
-                        None => Ok(()),
-                    }
+                    let Some(row) = written else { return Ok(None) };
+                    permit_early(tx, &row, &premises.locks, clock).await?;
+                    let tally = db::quotas::get(tx, row.workspace).await?;
+                    let mut tally = tally.ok_or_else(|| workspaces::not_found(row.workspace))?;
+                    tally.unstage(set_aside);
+                    tally.ensure_room(More::version(input.options.length.unwrap_or(0), is_new))?;
+                    Ok(Some(row.workspace))
                 })
             })
             .await

@@ -163,7 +163,7 @@ pub(crate) async fn commit(act: &mut Act<'_>, input: Input, received: Received) 
                 .with("previous_version_id", json!(before.version))
         }
     };
-    db::versions::insert(act.tx, &version, &received.blob).await?;
+    db::versions::insert(act.tx, &mut act.log, &version, &received.blob).await?;
     if let Some(id) = received.blob.lies_in() {
         // A sweep may have come between content and version: what it noted is none of a later purge's grace.
         db::orphans::forget(act.tx, id).await?;

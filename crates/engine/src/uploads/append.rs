@@ -18,6 +18,7 @@ use crate::db;
 use crate::db::uploads::{Added, UploadKind, UploadRow};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::quota::{self, Gauge};
 use crate::upload::Heartbeat;
 use crate::versions::no_version;
 
@@ -130,11 +131,16 @@ impl Engine {
             heartbeat: Heartbeat::of(SHORTEST_LEASE),
             delta,
             sent: 0,
+            gauge: None,
             tail: Tail::default(),
             hold,
         };
+        if append.row.length.is_none() {
+            append.gauge = append.row.set_aside_in.map(|place| Gauge::new(place, append.row.received));
+        }
         // How long a delta is says nothing of what it makes.
-        append.check_room(options.size.filter(|_| append.delta.is_none()).unwrap_or(0))?;
+        let size = options.size.filter(|_| append.delta.is_none()).unwrap_or(0);
+        append.check_room(size).await?;
         if append.row.state == UploadState::Receiving {
             append.renew_locks().await?;
         }
@@ -178,6 +184,8 @@ struct Append {
     delta: Option<Delta>,
     /// How many bytes came that are not counted yet.
     sent: u64,
+    /// What stops bytes of which nobody has said how many they are.
+    gauge: Option<Gauge>,
     tail: Tail,
     hold: Hold,
 }
@@ -233,8 +241,11 @@ impl Append {
         self.delta.as_ref().is_none_or(|delta| delta.decoder.is_between())
     }
 
-    fn check_room(&self, more: u64) -> Result<()> {
+    async fn check_room(&mut self, more: u64) -> Result<()> {
         let size = self.size().saturating_add(more);
+        if let Some(gauge) = &mut self.gauge {
+            gauge.check(&self.engine, size, self.row.set_aside).await?;
+        }
         match self.row.length {
             Some(length) if size > length => {
                 let detail = format!("{length} bytes were announced, and {size} would have come");
@@ -276,7 +287,7 @@ impl Append {
                     let length = range.end - range.start;
                     let copied = delta.base.copied(range)?;
                     let base = delta.base.size();
-                    self.check_room(length)?;
+                    self.check_room(length).await?;
                     self.check_share(base, length)?;
                     match copied {
                         Copied::Bytes(content) => self.add(content).await?,
@@ -300,7 +311,7 @@ impl Append {
     }
 
     async fn add(&mut self, mut bytes: Bytes) -> Result<()> {
-        self.check_room(bytes.len() as u64)?;
+        self.check_room(bytes.len() as u64).await?;
         while !bytes.is_empty() {
             let room = self.room();
             let part = bytes.split_to(usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len()));
@@ -374,11 +385,16 @@ impl Append {
         let (clock, kept) = (self.engine.clock(), self.engine.settings().upload_kept);
         let (before, base) = (self.row.clone(), self.delta.as_ref().map(|delta| delta.base.version));
         let sent = std::mem::take(&mut self.sent);
-        let added = Added { bytes: length, sent, pieces: pieces.len() as u64 };
+        let place = before.set_aside_in.filter(|_| before.length.is_none());
+        let set_aside = place.map_or(0, |_| length);
+        let added = Added { bytes: length, sent, pieces: pieces.len() as u64, set_aside };
         let counted = self.engine.db().write(move |tx| {
             let (before, pieces, clock) = (before.clone(), pieces.clone(), clock.clone());
             Box::pin(async move {
                 let expires_at = tx.now(clock.as_ref()).await?.plus(kept);
+                if let Some(place) = place {
+                    quota::set_aside(tx, place, length, before.received + length).await?;
+                }
                 if !db::uploads::advance(tx, &before, added, expires_at).await? {
                     return Err(overtaken(tx, before.id).await?);
                 }

@@ -23,6 +23,7 @@ use crate::download::{ContentStream, read_pieces};
 use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::narrowing::Need;
+use crate::quota;
 use crate::sniff::SNIFFED;
 use crate::upload::{
     Input, Received, Written, came_for_nothing, check_digests, commit, media_type, wants_sha256,
@@ -76,6 +77,12 @@ async fn finish(act: &mut Act<'_>, finishing: Finishing) -> Result<(Written, boo
     }
     if row.plan != plan {
         return Err(taken_over());
+    }
+    // What was set aside is given back for what is now counted: it finds its room whoever else comes.
+    if row.set_aside_in == Some(act.log.workspace()) {
+        act.log.tally_mut().unstage(row.set_aside);
+    } else {
+        quota::give_back(act.tx, row.set_aside_in, row.set_aside).await?;
     }
     let blob = received.blob.clone();
     let written = commit(act, input, received).await?;
@@ -180,7 +187,7 @@ impl Engine {
     async fn prepare(&self, actor: &Actor, row: &UploadRow, premises: Premises) -> Result<Prepared> {
         let input = Plan::of(row)?.input(actor, row.received, premises)?;
         self.check_place(&input)?;
-        self.check_ahead(&input).await?;
+        self.check_ahead(&input, row.set_aside).await?;
         let whole = self.whole(row).await?;
         let Whole { pieces, size, .. } = &whole;
         let (pieces, size) = (Arc::clone(pieces), *size);

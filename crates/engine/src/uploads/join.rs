@@ -1,6 +1,6 @@
 //! Parts that came beside each other, made into one upload: their pieces change hands, and no byte moves.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use longshore_core::wire::UploadState;
 use longshore_core::{Code, Timestamp, UploadId};
@@ -13,6 +13,7 @@ use crate::db::uploads::{UploadKind, UploadRow};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::quota;
 use crate::upload::{Input, UploadOptions};
 
 /// The most parts of one upload.
@@ -50,6 +51,8 @@ impl Engine {
             parts: Some(parts.iter().map(UploadId::to_string).collect::<Vec<_>>().join(" ")),
             written: None,
             expires_at: Timestamp::from_micros(0),
+            set_aside: 0,
+            set_aside_in: Some(workspace),
         };
         let row = self.take_parts(actor, row, parts).await?;
         let Premises { preconditions, locks, .. } = input.options.premises;
@@ -65,6 +68,13 @@ impl Engine {
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
                 row.expires_at = now.plus(kept);
+                let mut places = db::uploads::places_of_parts(tx, actor.principal).await?;
+                places.extend(row.set_aside_in);
+                places.sort_unstable();
+                places.dedup();
+                for place in places {
+                    db::quotas::hold(tx, place).await?;
+                }
                 match join(tx, &actor, &mut row, &parts, now).await {
                     Ok(()) => {}
                     // The parts are gone: into this very upload, when the request comes again.
@@ -101,8 +111,16 @@ async fn join_again(tx: &mut Tx, mut known: UploadRow, row: UploadRow) -> Result
         let detail = format!("the parts are {} by now, which made another file of them", known.id);
         return Err(Error::new(Code::UploadJoined, detail));
     }
-    let UploadRow { workspace, metadata, .. } = row;
-    let known = UploadRow { workspace, plan, metadata, ..known };
+    let UploadRow { workspace, metadata, set_aside_in, .. } = row;
+    if known.set_aside_in != set_aside_in {
+        quota::give_back(tx, known.set_aside_in, known.set_aside).await?;
+        known.set_aside = 0;
+        if let Some(place) = set_aside_in {
+            quota::set_aside(tx, place, known.received, known.received).await?;
+            known.set_aside = known.received;
+        }
+    }
+    let known = UploadRow { workspace, plan, metadata, set_aside_in, ..known };
     db::uploads::set_plan(tx, &known).await?;
     Ok(known)
 }
@@ -114,6 +132,7 @@ async fn join(
     parts: &[UploadId],
     now: Timestamp,
 ) -> Result<()> {
+    let (mut own, mut others) = (0, HashMap::new());
     for id in parts {
         let part = seen(db::uploads::take_over(tx, *id).await?, *id, actor, now)?;
         if part.state != UploadState::Complete {
@@ -122,6 +141,11 @@ async fn join(
         }
         db::pieces::join(tx, *id, row.id, row.pieces).await?;
         db::uploads::delete(tx, *id).await?;
+        match part.set_aside_in {
+            place if place == row.set_aside_in => own += part.set_aside,
+            Some(place) => *others.entry(place).or_insert(0) += part.set_aside,
+            None => {}
+        }
         row.received += part.received;
         row.pieces += part.pieces;
         if row.pieces > PIECES {
@@ -130,5 +154,14 @@ async fn join(
         }
     }
     row.length = Some(row.received);
-    Ok(())
+    row.set_aside = row.received;
+    for (place, bytes) in others {
+        quota::give_back(tx, Some(place), bytes).await?;
+    }
+    match row.set_aside_in {
+        Some(place) if row.received > own => {
+            quota::set_aside(tx, place, row.received - own, row.received).await
+        }
+        place => quota::give_back(tx, place, own - row.received).await,
+    }
 }

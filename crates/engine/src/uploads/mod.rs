@@ -32,6 +32,7 @@ use crate::idempotency::{Idempotency, once};
 use crate::jobs::{Handled, JobContext, JobKind, Outcome};
 use crate::narrowing::Need;
 use crate::nodes::Target;
+use crate::quota;
 use crate::upload::{Input, UploadOptions, Written};
 
 pub use append::{AppendOptions, Appending};
@@ -68,8 +69,8 @@ pub struct NewUpload {
 pub enum Made {
     /// A file. The length of the options is that of [`NewUpload`].
     File(Target, Box<UploadOptions>),
-    /// A part of a file, that begins at this byte of it where that is known.
-    Part(Option<u64>),
+    /// A part of a file, that begins at this byte of it and is to be in this workspace, where that is known.
+    Part(Option<u64>, Option<WorkspaceId>),
 }
 
 /// A staged upload as it stands.
@@ -194,22 +195,29 @@ impl Engine {
         if let Some(known) = self.answered(actor, &premises, Need::UPLOAD).await? {
             return self.staged_upload(actor, known).await;
         }
+        let (mut place, mut end) = (None, new.length.unwrap_or(0));
         let (plan, kind, workspace) = match new.made {
             Made::File(target, options) => {
                 let options = UploadOptions { length: new.length, ..*options };
                 let input = Input { actor: actor.clone(), target, options };
                 self.check_place(&input)?;
-                self.check_ahead(&input).await?;
+                self.check_ahead(&input, 0).await?;
                 let workspace = self.workspace_of(&input).await?;
                 (Plan::of_file(&input), UploadKind::Whole, Some(workspace))
             }
-            Made::Part(at) => {
-                actor.may(Right::Somewhere(Need::UPLOAD))?;
-                self.check_size(new.length.unwrap_or(0))?;
+            Made::Part(at, meant) => {
+                match meant {
+                    Some(meant) => actor.needs(meant, Need::UPLOAD)?,
+                    None => actor.may(Right::Somewhere(Need::UPLOAD))?,
+                }
+                place = meant;
                 let at = at.unwrap_or(0);
                 if at > FARTHEST {
                     return Err(Error::new(Code::InvalidHeader, "no part begins so far from a file's begin"));
                 }
+                // The file reaches so far at least.
+                end = at + new.length.unwrap_or(0).min(FARTHEST);
+                self.check_size(end)?;
                 (Plan::of_part(at, actor.key), UploadKind::Part, None)
             }
         };
@@ -230,6 +238,8 @@ impl Engine {
             parts: None,
             written: None,
             expires_at: Timestamp::from_micros(0),
+            set_aside: new.length.unwrap_or(0),
+            set_aside_in: workspace.or(place),
         };
         let (actor, clock, kept) = (actor.clone(), self.clock(), self.settings().upload_kept);
         let most = self.settings().open_uploads;
@@ -243,8 +253,15 @@ impl Engine {
                     Some(workspace) => Right::In(workspace, Need::UPLOAD),
                     None => Right::Somewhere(Need::UPLOAD),
                 };
-                let begin = async |tx: &mut Tx, _: &Actor| {
+                let begin = async |tx: &mut Tx, actor: &Actor| {
                     list::ensure_room(tx, row.principal, now, most).await?;
+                    if row.set_aside_in.is_none() {
+                        row.set_aside_in = quota::place_of_part(tx, actor).await?;
+                    }
+                    match row.set_aside_in {
+                        Some(place) => quota::set_aside(tx, place, row.set_aside, end).await?,
+                        None => row.set_aside = 0,
+                    }
                     db::uploads::insert(tx, &row).await?;
                     Ok(row.id)
                 };
@@ -288,7 +305,9 @@ impl Engine {
             let (actor, clock) = (actor.clone(), clock.clone());
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
-                seen(db::uploads::take_over(tx, id).await?, id, &actor, now)?;
+                hold_place(tx, id).await?;
+                let row = seen(db::uploads::take_over(tx, id).await?, id, &actor, now)?;
+                quota::give_back(tx, row.set_aside_in, row.set_aside).await?;
                 db::uploads::delete(tx, id).await?;
                 db::pieces::delete(tx, id).await
             })
@@ -317,6 +336,9 @@ impl Engine {
             let (actor, clock) = (actor.clone(), clock.clone());
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
+                if next.is_some_and(|next| next.length.is_some()) {
+                    hold_place(tx, id).await?;
+                }
                 let mut row = seen(db::uploads::take_over(tx, id).await?, id, &actor, now)?;
                 db::uploads::keep(tx, &mut row, now.plus(kept)).await?;
                 match next {
@@ -344,11 +366,23 @@ impl Engine {
     }
 }
 
+/// Takes the workspace in which an upload has bytes set aside: before the upload, as the act does that writes its file.
+async fn hold_place(tx: &mut Tx, id: UploadId) -> Result<()> {
+    match db::uploads::get(tx, id).await?.and_then(|row| row.set_aside_in) {
+        Some(place) => db::quotas::hold(tx, place).await,
+        None => Ok(()),
+    }
+}
+
 /// Has an upload have the length that a request says.
 async fn settle_length(tx: &mut Tx, mut row: UploadRow, length: u64) -> Result<UploadRow> {
     match row.length {
         Some(known) if known == length => Ok(row),
         None if length >= row.received => {
+            if let Some(place) = row.set_aside_in {
+                quota::set_aside(tx, place, length.saturating_sub(row.set_aside), length).await?;
+                row.set_aside = length;
+            }
             db::uploads::set_length(tx, &mut row, length).await?;
             Ok(row)
         }

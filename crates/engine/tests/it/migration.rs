@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use longshore_core::wire::{CreateKey, Member, Role};
+use longshore_core::wire::{CreateKey, Member, Role, Usage};
 use longshore_core::{Code, KeyId};
-use longshore_engine::{Actor, Database, Engine, PageRequest, Settings};
+use longshore_engine::{Actor, Database, Engine, Made, NewUpload, PageRequest, Premises, Settings};
 
 use crate::world::{World, name, refused};
 use crate::{block_on, postgres};
@@ -19,6 +19,15 @@ const BEFORE_MEMBERS: &str = "
     DROP TABLE access_changes;
     ALTER TABLE events DROP COLUMN parent_id;
     ALTER TABLE events DROP COLUMN parent_before;
+    ALTER TABLE workspaces DROP COLUMN quota_bytes;
+    ALTER TABLE workspaces DROP COLUMN quota_files;
+    ALTER TABLE workspaces DROP COLUMN quota_largest_file;
+    ALTER TABLE workspaces DROP COLUMN bytes;
+    ALTER TABLE workspaces DROP COLUMN files;
+    ALTER TABLE workspaces DROP COLUMN staged_bytes;
+    ALTER TABLE uploads DROP COLUMN set_aside;
+    ALTER TABLE uploads DROP COLUMN set_aside_in;
+    DROP TABLE transfers;
     DROP TABLE members;
     DROP INDEX locks_of_principal;
     ALTER TABLE principals DROP COLUMN everywhere;
@@ -57,6 +66,14 @@ async fn each_key_does_what_it_did(world: World, database: Database, undo: impl 
     world.engine.revoke_key(&world.owner, revoked, None).await.unwrap();
     let maker = world.engine.authenticate(&made[4].2).await.unwrap();
     let third = world.engine.create_workspace(&maker, name("third"), None).await.unwrap().id;
+    world.put("/a", b"one").await;
+    world.put("/a", b"three").await;
+    let gone = world.put("/b", b"seven").await;
+    world.engine.trash_node(&world.owner, gone.id, Premises::default()).await.unwrap();
+    let id = world.engine.upload_id();
+    let file = Made::File(world.at("/c"), Box::default());
+    let upload = NewUpload { id, made: file, length: Some(100), metadata: String::new() };
+    world.engine.create_upload(&world.owner, upload).await.unwrap();
     world.engine.close().await;
     undo().await;
 
@@ -92,6 +109,10 @@ async fn each_key_does_what_it_did(world: World, database: Database, undo: impl 
     assert_eq!(members(world.id()).await, std::slice::from_ref(&owner));
     assert_eq!(members(other).await, [("narrow".to_owned(), Role::Editor), owner]);
     assert_eq!(members(third).await, [("maker".to_owned(), Role::Owner)]);
+    // What was there before anybody counted is counted.
+    let usage = engine.workspace(&first, world.id()).await.unwrap().usage;
+    assert_eq!(usage, Usage { bytes: 13, files: 2, staged_bytes: 100 });
+    assert_eq!(engine.workspace(&first, other).await.unwrap().usage, Usage::default());
     engine.create_workspace(&first, name("fourth"), None).await.unwrap();
     engine.close().await;
 }

@@ -24,6 +24,7 @@ pub(crate) struct World {
     pub(crate) owner: Actor,
     pub(crate) first_key: String,
     pub(crate) workspace: Workspace,
+    database: Database,
     folder: Option<tempfile::TempDir>,
 }
 
@@ -71,7 +72,39 @@ impl World {
         let first = engine.initialise().await.expect("the first start").expect("a first key");
         let owner = engine.authenticate(&first.secret).await.expect("the first key is good");
         let workspace = engine.current_workspace(&owner).await.expect("a workspace");
-        Self { engine, store, clock, owner, first_key: first.secret, workspace, folder }
+        Self {
+            engine,
+            store,
+            clock,
+            owner,
+            first_key: first.secret,
+            workspace,
+            database: database.clone(),
+            folder,
+        }
+    }
+
+    /// Returns the numbers of the one row that a query of the tables themselves has.
+    pub(crate) async fn numbers<const N: usize>(&self, sql: &str) -> [i64; N] {
+        match &self.database {
+            Database::Sqlite(file) => {
+                let tables = rusqlite::Connection::open(file).expect("the tables");
+                let row =
+                    tables.query_row(sql, [], |row| Ok(std::array::from_fn(|place| row.get(place).unwrap())));
+                row.expect("a row")
+            }
+            Database::Postgres { url, .. } => {
+                let (client, connection) =
+                    tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
+                tokio::select! {
+                    row = client.query_one(sql, &[]) => {
+                        let row = row.expect("a row");
+                        std::array::from_fn(|place| row.get(place))
+                    }
+                    end = connection => panic!("the connection ended: {end:?}"),
+                }
+            }
+        }
     }
 
     /// Returns where the database is, on SQLite.

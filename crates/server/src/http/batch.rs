@@ -61,8 +61,8 @@ pub(super) async fn write(
         let detail = "`If-Match` and `If-None-Match` stand in the line of the item that they are for";
         return Err(Failure::new(Code::InvalidHeader, detail));
     }
-    let batch = app.engine().begin_batch(&caller, workspace, premises.locks)?;
-    app.engine().workspace(&caller, workspace).await?;
+    let mut batch = app.engine().begin_batch(&caller, workspace, premises.locks)?;
+    batch.measure(&app.engine().workspace(&caller, workspace).await?);
     let answer = write::answer(&app, batch, workspace, premises.idempotency, &head, body).await?;
     Ok(([(CONTENT_TYPE, "application/x-ndjson"), (CACHE_CONTROL, "no-store")], answer).into_response())
 }

@@ -33,6 +33,7 @@ mod shapes;
         (name = "hooks", description = "Webhooks and their deliveries."),
         (name = "principals", description = "People and agents."),
         (name = "members", description = "Who may do what in a workspace."),
+        (name = "transfers", description = "Workspaces that are handed over to another owner."),
         (name = "workspaces", description = "Workspaces, and what is found by path."),
         (name = "files", description = "Folders and files by id."),
         (name = "uploads", description = "Resumable uploads: tus 1.0."),

@@ -38,6 +38,7 @@ mod premise;
 mod principals;
 mod ranges;
 mod status;
+mod transfers;
 mod trash;
 mod tree;
 mod undo;
@@ -87,9 +88,14 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(workspaces::list, workspaces::create))
         .routes(routes!(workspaces::current))
         .routes(routes!(workspaces::get, workspaces::update))
+        .routes(routes!(workspaces::set_quota))
         .routes(routes!(workspaces::create_folders))
         .routes(routes!(members::list))
         .routes(routes!(members::get, members::set, members::remove))
+        .routes(routes!(transfers::offer, transfers::get, transfers::revoke))
+        .routes(routes!(transfers::look))
+        .routes(routes!(transfers::accept))
+        .routes(routes!(transfers::decline))
         .routes(routes!(files::get_at, files::write_at))
         .routes(routes!(batch::write))
         .routes(routes!(batch::read))

@@ -5,7 +5,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use longshore_core::WorkspaceId;
-use longshore_core::wire::{CreateFolder, CreateWorkspace, Node, Page, UpdateWorkspace, Workspace};
+use longshore_core::wire::{
+    CreateFolder, CreateWorkspace, Node, Page, UpdateQuota, UpdateWorkspace, Workspace,
+};
 
 use super::app::App;
 use super::document::{AdminProblems, ReadProblems, WriteProblems};
@@ -78,6 +80,22 @@ pub(super) async fn update(
     Order { wanted, premises }: Order<UpdateWorkspace>,
 ) -> Result<Answer<Workspace>, Failure> {
     Ok(Answer(app.engine().update_workspace(&caller, workspace, wanted, premises).await?))
+}
+
+/// Says how much a workspace may keep. It takes an admin of the server.
+///
+/// Where it keeps more than that already all of it stays, and nothing that adds to it goes in.
+#[utoipa::path(patch, path = "/v1/workspaces/{ws}/quota", operation_id = "set_quota", tag = "workspaces", request_body = UpdateQuota,
+    params(InWorkspace, WriteHeaders),
+    responses((status = 200, description = "The workspace.", body = Workspace), AdminProblems))]
+pub(super) async fn set_quota(
+    State(app): State<App>,
+    caller: Caller,
+    At(workspace): At<WorkspaceId>,
+    _: Query<Nothing>,
+    Order { wanted, premises }: Order<UpdateQuota>,
+) -> Result<Answer<Workspace>, Failure> {
+    Ok(Answer(app.engine().set_quota(&caller, workspace, wanted, premises).await?))
 }
 
 /// Makes a folder at a path, and those above it that are not there.

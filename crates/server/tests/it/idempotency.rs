@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::Request;
 use longshore_core::wire::{CreateKey, Node, Role};
+use longshore_core::{ClaimToken, Timestamp};
 
 use crate::document::operations;
 use crate::hooks::{WANTED, make};
@@ -16,6 +17,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ),
     ("POST /v1/workspaces/{ws}/batch/read", "it reads"),
     ("POST /v1/workspaces/{ws}/archive", "it reads"),
+    ("POST /v1/transfers/look", "it reads"),
     ("POST /v1/locks/{lock}/renew", "the time that is left must be told as it is, never as it was"),
     ("DELETE /v1/locks/{lock}", "an ended lock stays ended, whoever ends it again"),
     (
@@ -216,6 +218,22 @@ async fn asked(world: &World, route: &str) -> Asked {
             };
             bodiless(User::Admin, member().await, member().await)
         }
+        "PATCH /v1/workspaces/{ws}/quota" => {
+            administering(format!("{workspace}/quota"), r#"{"files":7}"#, r#"{"files":8}"#)
+        }
+        "POST /v1/workspaces/{ws}/transfer" => {
+            administering(format!("{workspace}/transfer"), r#"{"expires_in":60}"#, r#"{"expires_in":61}"#)
+        }
+        "DELETE /v1/workspaces/{ws}/transfer" => {
+            offer(world).await;
+            bodiless(User::Admin, format!("{workspace}/transfer"), b)
+        }
+        "POST /v1/transfers/accept" | "POST /v1/transfers/decline" => {
+            let body = |token: &str| format!(r#"{{"token":"{token}"}}"#).leak();
+            let (one, other) = (offer(world).await, ClaimToken::generate(Timestamp::from_micros(1)));
+            let url = route.trim_start_matches("POST ").to_owned();
+            editing(url, body(&one), body(other.reveal()))
+        }
         "POST /v1/principals" => administering(
             "/v1/principals".to_owned(),
             r#"{"kind":"person","name":"Ada"}"#,
@@ -234,6 +252,12 @@ async fn asked(world: &World, route: &str) -> Asked {
         }
         _ => panic!("say here how {route} is asked, so that its key is tried"),
     }
+}
+
+/// Offers the workspace; returns the token.
+async fn offer(world: &World) -> String {
+    let url = format!("POST /v1/workspaces/{}/transfer", world.id());
+    world.call(User::Admin, &url, &[], "{}").await.json()["token"].as_str().unwrap().to_owned()
 }
 
 async fn ask(world: &World, user: User, what: &str, key: &str, body: &str) -> Answer {

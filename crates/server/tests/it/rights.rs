@@ -132,6 +132,13 @@ impl Caller {
             Right::Workspace(role, _) | Right::Node(role, _) | Right::Whole(role, _) => {
                 least(self.role(), role, if self.role().is_none() { 404 } else { 403 })
             }
+            Right::Owner if matches!(self, Self::Owner | Self::Server) => Outcome::LetThrough,
+            Right::Owner => Outcome::Refused(if self.role().is_none() { 404 } else { 403 }),
+            // Whoever has the token need be no member; the key of a viewer here only reads.
+            Right::Claim if matches!(self, Self::Foreign | Self::OwnerAsViewer | Self::Viewer) => {
+                Outcome::Refused(403)
+            }
+            Right::Claim => Outcome::LetThrough,
             // What targets are made by.
             Right::Maker(..) if self == Self::Editor => Outcome::LetThrough,
             Right::Maker(role, _) if self.role_somewhere() < Some(role) => Outcome::Refused(403),
@@ -146,7 +153,11 @@ impl Caller {
         // The root is outside of every other folder, and no job is said to be about a folder.
         let is_nowhere = route == "GET /v1/workspaces/{ws}/tree" || route.contains("/v1/jobs/{job}");
         match right {
-            Right::Whole(..) | Right::Server | Right::Somewhere(_, Verbs::All(&[Verb::Manage])) => Some(403),
+            Right::Whole(..)
+            | Right::Owner
+            | Right::Claim
+            | Right::Server
+            | Right::Somewhere(_, Verbs::All(&[Verb::Manage])) => Some(403),
             Right::Node(..) if self == Self::Outside || is_nowhere => Some(404),
             _ => None,
         }
@@ -168,7 +179,7 @@ fn lacks(own: Option<Verb>, right: Right) -> bool {
             Verbs::All(needed) => needed.iter().any(|verb| *verb != own),
             Verbs::Any(needed) => !needed.contains(&own),
         },
-        Right::Server => own != Verb::Manage,
+        Right::Owner | Right::Claim | Right::Server => own != Verb::Manage,
     }
 }
 

@@ -88,7 +88,7 @@ fn read_piece(path: &Path) -> Option<Bytes> {
 /// Sends a piece, and has the server forget it.
 async fn send(client: &Client, piece: Bytes, options: &UploadOptions, begun: &Begun<'_>) -> Result<()> {
     let tus = Tus { client, options };
-    let part = Creation::of_part(client, 0, piece.len() as u64)?;
+    let part = Creation::of_part(client, None, 0, piece.len() as u64)?;
     let upload = begun.begin(&part, Body::Empty).await?.place;
     let slot = client.slots().acquire().await;
     let sent = measure_sending(client, &tus, &upload, piece).await;

@@ -22,6 +22,7 @@ const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-concat");
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
+const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
 const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 /// Of RFC 7240.
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -116,7 +117,8 @@ fn premises(headers: &mut HeaderMap, options: &UploadOptions, locks: &Named) -> 
 pub(in crate::transfer) struct Creation {
     pub(in crate::transfer) metadata: Metadata,
     pub(in crate::transfer) locks: Named,
-    pub(in crate::transfer) length: u64,
+    /// Nothing where it is not said: then no room is set aside for it.
+    pub(in crate::transfer) length: Option<u64>,
     /// By which the server finds it again.
     pub(in crate::transfer) key: HeaderValue,
     /// Whether it is a part of a file, of which nothing is asked.
@@ -130,14 +132,38 @@ impl Creation {
         locks: Named,
         length: u64,
     ) -> Result<Self> {
-        Ok(Self { metadata, locks, length, key: client.write_key()?, is_part: false })
+        Ok(Self { metadata, locks, length: Some(length), key: client.write_key()?, is_part: false })
     }
 
-    /// Says that a part of a file begins at an offset.
-    pub(in crate::transfer) fn of_part(client: &Client, offset: u64, length: u64) -> Result<Self> {
+    /// Says all of a file but its length: its parts have set that aside, and there may be no room for it twice.
+    pub(in crate::transfer) fn of_rehearsal(
+        client: &Client,
+        metadata: Metadata,
+        locks: Named,
+    ) -> Result<Self> {
+        Ok(Self { metadata, locks, length: None, key: client.write_key()?, is_part: false })
+    }
+
+    /// Says that a part of a file begins at an offset, and in which workspace the file is to be where that is known: its quota
+    /// is asked before any byte goes.
+    pub(in crate::transfer) fn of_part(
+        client: &Client,
+        workspace: Option<WorkspaceId>,
+        offset: u64,
+        length: u64,
+    ) -> Result<Self> {
         let mut metadata = Metadata::default();
         metadata.add("offset", offset);
-        Ok(Self { metadata, locks: Named::default(), length, key: client.write_key()?, is_part: true })
+        if let Some(workspace) = workspace {
+            metadata.add("workspace", workspace);
+        }
+        Ok(Self {
+            metadata,
+            locks: Named::default(),
+            length: Some(length),
+            key: client.write_key()?,
+            is_part: true,
+        })
     }
 }
 
@@ -176,7 +202,10 @@ impl Tus<'_> {
         let mut request = self.client.request(Method::POST, ROUTE, body)?;
         let headers = request.headers_mut();
         headers.insert(TUS_RESUMABLE, HeaderValue::from_static("1.0.0"));
-        headers.insert(UPLOAD_LENGTH, HeaderValue::from(length));
+        match length {
+            Some(length) => headers.insert(UPLOAD_LENGTH, HeaderValue::from(length)),
+            None => headers.insert(UPLOAD_DEFER_LENGTH, HeaderValue::from_static("1")),
+        };
         headers.insert(UPLOAD_METADATA, creation.metadata.header()?);
         headers.insert(IDEMPOTENCY_KEY, creation.key.clone());
         if sending.is_some() {
@@ -190,7 +219,7 @@ impl Tus<'_> {
         }
         let mut answer = self.client.send(request, sending, Lane::Common).await?;
         let place = location(&answer)?;
-        let offset = stated_offset(&answer).filter(|offset| *offset <= length);
+        let offset = stated_offset(&answer).filter(|offset| *offset <= length.unwrap_or(0));
         let offset = offset.ok_or_else(|| wrong("the upload has no offset that can be true", &answer))?;
         // Who tells nothing of the upload is asked for it.
         let node = read::<StagedUpload>(&mut answer).await.ok().and_then(|shown| shown.node);

@@ -223,7 +223,7 @@ pub(super) async fn what_a_delta_must_not_say(world: &World) {
     refused(send(world, id, 0, &base, &delta::copy(0..10)).await, Code::InvalidHeader);
     let new = NewUpload {
         id: world.engine.upload_id(),
-        made: Made::Part(None),
+        made: Made::Part(None, None),
         length: Some(10),
         metadata: String::new(),
     };

@@ -24,9 +24,12 @@ mod notes;
 mod open_uploads;
 mod principals;
 mod purge;
+mod quota_races;
+mod quotas;
 mod receivers;
 mod redeliveries;
 mod staging;
+mod transfers;
 mod undo;
 mod undo_property;
 mod undo_stretches;
@@ -320,6 +323,37 @@ cases![
     staging::who_is_at_the_wrong_place_settles_no_length,
     staging::what_is_touched_stays,
     staging::what_no_commit_would_take_is_refused_at_the_begin,
+];
+
+cases![
+    TRANSFERS:
+    transfers::an_offer_is_looked_at_and_accepted,
+    transfers::an_offer_is_declined,
+    transfers::an_offer_is_revoked_by_its_maker_and_by_the_next_one,
+    transfers::an_offer_expires,
+    transfers::an_offer_is_claimed_twice,
+    transfers::an_offer_is_claimed_by_its_giver,
+    transfers::an_offer_is_claimed_while_its_giver_is_deactivated,
+    transfers::an_offer_is_claimed_when_its_giver_owns_it_no_longer,
+    transfers::of_twenty_claims_at_once_one_gets_the_workspace,
+    transfers::what_a_token_does_not_open,
+    transfers::who_is_no_member_becomes_one,
+];
+
+cases![
+    QUOTAS:
+    quotas::what_is_kept_is_what_the_tables_have,
+    quotas::a_quota_is_looked_at_before_bytes_while_they_come_and_at_the_commit,
+    quotas::a_lowered_quota_lets_nothing_in_and_everything_out,
+    quotas::copies_old_versions_and_undo_are_measured,
+    quotas::each_item_of_a_batch_is_measured_by_itself,
+    quotas::who_sets_a_quota_and_who_sees_it,
+    quota_races::fifty_parallel_uploads_never_pass_a_quota_by_a_byte,
+    quota_races::open_uploads_set_aside_what_they_announce,
+    quota_races::what_announces_nothing_is_set_aside_as_it_comes,
+    quota_races::a_delta_counts_in_full,
+    quota_races::parts_are_set_aside_where_there_is_room,
+    quota_races::a_repeat_is_not_measured_by_what_it_did_itself,
 ];
 
 cases![

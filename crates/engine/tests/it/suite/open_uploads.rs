@@ -51,7 +51,7 @@ pub(super) async fn unfinished_uploads_are_listed_to_who_began_them(world: &Worl
     let parent = folder.parent_id.unwrap();
     let by_name = begin(world, owner, Target::Child { parent, name: name("x") }).await.unwrap();
     let by_node = begin(world, owner, Target::Node(folder.id)).await.unwrap();
-    let part = make(world, owner, Made::Part(None)).await.unwrap();
+    let part = make(world, owner, Made::Part(None, None)).await.unwrap();
     let finished = begin(world, owner, world.at("/done")).await.unwrap();
     send(world, finished, b"0123456789").await;
     send(world, by_path, b"0123").await;
@@ -102,12 +102,12 @@ pub(super) async fn a_principal_has_so_many_unfinished_uploads_and_no_more(world
     for number in 0..OPEN_UPLOADS {
         let made = match number % 2 {
             0 => Made::File(world.at(&format!("/{number}")), Box::default()),
-            _ => Made::Part(None),
+            _ => Made::Part(None, None),
         };
         begun.push(make(world, &world.owner, made).await.unwrap());
     }
     refused(begin(world, &world.owner, world.at("/one-more")).await, Code::TooManyUploads);
-    refused(make(world, &world.owner, Made::Part(None)).await, Code::TooManyUploads);
+    refused(make(world, &world.owner, Made::Part(None, None)).await, Code::TooManyUploads);
     assert_eq!(list_by(500, world, &world.owner).await.len(), OPEN_UPLOADS as usize);
     // Others have their own.
     let other = world.user(Role::Editor, None).await;

@@ -52,10 +52,10 @@ async fn say(world: &World, id: UploadId, offset: u64, length: u64) -> longshore
 }
 
 pub(super) async fn a_part_whose_length_comes_last_is_whole_then(world: &World) {
-    let id = make(world, &world.owner, Made::Part(None), None).await.unwrap().id;
+    let id = make(world, &world.owner, Made::Part(None, None), None).await.unwrap().id;
     assert_eq!(send(world, id, 0, b"01234").await.unwrap().state, UploadState::Receiving);
     assert_eq!(say(world, id, 5, 5).await.unwrap(), UploadState::Complete);
-    let empty = make(world, &world.owner, Made::Part(None), None).await.unwrap().id;
+    let empty = make(world, &world.owner, Made::Part(None, None), None).await.unwrap().id;
     assert_eq!(say(world, empty, 0, 0).await.unwrap(), UploadState::Complete);
     let node = join(world, "/file", &[empty, id]).await.unwrap().written.unwrap().node;
     assert_eq!(world.read(node.id).await.unwrap(), b"01234");

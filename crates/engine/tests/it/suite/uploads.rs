@@ -307,7 +307,7 @@ pub(super) async fn a_stated_digest_is_verified(world: &World) {
 }
 
 pub(super) async fn part(world: &World, at: Option<u64>, content: &[u8]) -> UploadId {
-    let made = Made::Part(at);
+    let made = Made::Part(at, None);
     let id = make(world, &world.owner, made, Some(content.len() as u64)).await.unwrap().id;
     assert_eq!(send(world, id, 0, content).await.unwrap().state, UploadState::Complete);
     id
@@ -336,7 +336,7 @@ pub(super) async fn parts_are_joined(world: &World) {
         refused(resume(world, parts[0]).await, Code::UploadNotFound);
         refused(send(world, joined.id, content.len(), b"").await, Code::UploadNotAppendable);
     }
-    let half = make(world, &world.owner, Made::Part(None), Some(10)).await.unwrap().id;
+    let half = make(world, &world.owner, Made::Part(None, None), Some(10)).await.unwrap().id;
     let (one, other) = (part(world, None, b"one").await, begin(world, "/whole", 3).await);
     for (parts, code) in [
         (vec![one, half], Code::UploadIncomplete),

@@ -276,8 +276,9 @@ impl Reader {
             }
             (None, of_request) => of_request.as_ref().map(|key| key.of_item(self.next)),
         };
-        if let Some(idempotency) = &mut idempotency {
-            idempotency.mix(line);
+        match &mut idempotency {
+            Some(idempotency) => idempotency.mix(line),
+            None => self.batch.check_room(item.size)?,
         }
         let options = UploadOptions {
             length: Some(item.size),

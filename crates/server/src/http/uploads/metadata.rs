@@ -54,6 +54,11 @@ impl Metadata {
         self.read("offset", "a number of bytes")
     }
 
+    /// In which workspace a part's file is to be.
+    pub(super) fn workspace(&self) -> Result<Option<WorkspaceId>, Failure> {
+        self.read("workspace", "a workspace's id")
+    }
+
     fn on_conflict(&self) -> Result<OnConflict, Failure> {
         match self.0.get("on_conflict").map_or("", String::as_str) {
             "" | "version" => Ok(OnConflict::Version),
@@ -107,7 +112,7 @@ impl Metadata {
             Some(name) => Name::new(name.as_str())?,
             None => Name::new(id.to_string())?,
         };
-        let workspace = self.read::<WorkspaceId>("workspace", "a workspace's id")?;
+        let workspace = self.workspace()?;
         if let Some(parent) = self.read::<NodeRef>("parent_id", "a folder's id or `root`")? {
             let of_root = workspace.filter(|_| matches!(parent, NodeRef::Root));
             let parent = app.node(caller, parent, of_root).await?;

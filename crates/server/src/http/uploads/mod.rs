@@ -170,7 +170,7 @@ async fn create(State(app): State<App>, request: Request) -> Result<Response, Fa
             let length = protocol::length(headers)?;
             let premises = head.premises.clone();
             let made = match concat {
-                Some(_) => Made::Part(metadata.offset()?),
+                Some(_) => Made::Part(metadata.offset()?, metadata.workspace()?),
                 None => metadata.file(&app, &head.caller, id, premises).await?,
             };
             let length = match length {

@@ -1,6 +1,6 @@
 //! What each route is called for: made anew, by the walk's editor, so that nobody meets what another has done.
 
-use longshore_core::wire::{CreateKey, Link, LockGrant, Node, Note, Role, Verb};
+use longshore_core::wire::{CreateKey, Link, LockGrant, Node, Note, OfferTransfer, Role, Verb};
 use longshore_engine::{JobKind, NewJob, Premises};
 use serde_json::Value;
 
@@ -78,6 +78,13 @@ async fn upload(walk: &Walk) -> String {
 async fn job(walk: &Walk) -> String {
     let job = NewJob::new(&WORK, Value::Null).in_workspace(walk.world.id());
     format!("/v1/jobs/{}", walk.world.engine.enqueue_job(job).await.unwrap())
+}
+
+/// Has the owner offer the workspace; returns the token.
+async fn offered(walk: &Walk) -> String {
+    let (engine, owner) = (&walk.world.engine, &walk.world.owner);
+    let wanted = OfferTransfer::default();
+    engine.offer_transfer(owner, walk.world.id(), wanted, Premises::default()).await.unwrap().token
 }
 
 /// Makes an agent that is a member, with a key of the workspace that is narrowed as every key which manages is, so that each of
@@ -161,6 +168,13 @@ pub(super) async fn target(walk: &Walk, route: &str) -> Target {
             let parent = file(walk).await.parent_id.unwrap();
             of(format!("/v1/files/{parent}/files?name={}", fresh()), "x")
         }
+        path if path.starts_with("/v1/transfers/") => {
+            // One that has ended: who is let through hears so, and nobody's role changes on the way.
+            let token = offered(walk).await;
+            let (engine, owner) = (&walk.world.engine, &walk.world.owner);
+            engine.revoke_transfer(owner, walk.world.id(), Premises::default()).await.unwrap();
+            of(path.to_owned(), &format!(r#"{{"token":"{token}"}}"#))
+        }
         "/v1/links/{token}" => {
             let url = format!("POST /v1/files/{}/links", file(walk).await.id);
             let link: Link = walk.edit(&url, &[], "{}").await.read();
@@ -205,6 +219,12 @@ async fn in_workspace(walk: &Walk, method: &str, rest: &str) -> Target {
     let of = |rest: String, body: &str| Target::new(format!("{method} {ws}{rest}"), body);
     match (method, rest) {
         ("PATCH", "") => of(String::new(), &format!(r#"{{"name":"{}"}}"#, fresh())),
+        ("POST", "/transfer") => of("/transfer".to_owned(), "{}"),
+        (_, "/transfer") => {
+            offered(walk).await;
+            of("/transfer".to_owned(), "")
+        }
+        (_, "/quota") => of("/quota".to_owned(), r#"{"files":100000}"#),
         ("PUT", "/members/{principal}") => {
             of(format!("/members/{}", member(walk).await.0), r#"{"role":"editor"}"#)
         }
