@@ -6,7 +6,12 @@
 use std::fmt::{self, Debug};
 use std::str::FromStr;
 
-use crate::id::{KeyId, LockId};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::id::{InvitationId, KeyId, LockId, ResetId, SessionId};
 use crate::random;
 use crate::time::Timestamp;
 
@@ -134,6 +139,36 @@ secret!(
     LockId,
     "lst_"
 );
+secret!(
+    /// What a browser shows of its session, `lss_…`. It prints only the session's id.
+    SessionToken,
+    SessionId,
+    "lss_"
+);
+secret!(
+    /// The token of an invitation, `lsi_…`: who has it may accept. It prints only the invitation's id.
+    InvitationToken,
+    InvitationId,
+    "lsi_"
+);
+secret!(
+    /// The token that lets somebody set a new password once, `lsr_…`. It prints only its id.
+    ResetToken,
+    ResetId,
+    "lsr_"
+);
+
+impl SessionToken {
+    /// Returns what a page proves by that it can read answers of this session, which a page of another site cannot:
+    /// 43 characters, derived from the secret and telling nothing of it.
+    #[must_use]
+    pub fn csrf_token(&self) -> String {
+        let mac = Hmac::<Sha256>::new_from_slice(self.reveal().as_bytes());
+        // HMAC takes keys of every length.
+        let mac = mac.map(|mac| mac.chain_update(b"longshore csrf 1").finalize().into_bytes());
+        mac.map(|mac| BASE64_URL_SAFE_NO_PAD.encode(mac)).unwrap_or_default()
+    }
+}
 
 #[cfg(test)]
 mod tests {

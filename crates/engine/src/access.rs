@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use longshore_core::key::ApiKey;
-use longshore_core::wire::{CreateKey, Key, Me, NewKey, Page, Principal, PrincipalKind, Role};
+use longshore_core::wire::{CreateKey, Key, Me, NewKey, Page, Principal, PrincipalKind, Role, Session};
 use longshore_core::{Code, KeyId, Name, PrincipalId, Timestamp, WorkspaceId};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::act::{Ask, Premises, Scope};
-use crate::actor::{Actor, Right};
+use crate::actor::{Actor, Credential, Right};
 use crate::db::access::KnownKey;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::idempotency::{Idempotency, once};
 use crate::listing::PageRequest;
-use crate::members;
 use crate::workspaces::insert_workspace;
+use crate::{members, principals};
 
 /// The workspace that the first start makes.
 const FIRST_WORKSPACE: &str = "default";
@@ -133,9 +133,9 @@ async fn insert_new_key(
     workspace: Option<WorkspaceId>,
     now: Timestamp,
 ) -> Result<NewKey> {
-    let maker = actor.key.ok_or_else(|| Error::new(Code::KeyMissing, "a key is made with a key"))?;
+    let maker = actor.principal;
     let principal = match wanted.agent {
-        None => db::access::known_key(tx, maker).await?.ok_or_else(no_key)?.key.principal,
+        None => db::access::principal(tx, maker).await?.ok_or_else(|| principals::not_found(maker))?,
         Some(name) => {
             // Who is a member of one workspace has nothing elsewhere.
             let everywhere = workspace.is_none().then_some(wanted.role);
@@ -265,13 +265,26 @@ impl Engine {
         Ok(known.actor())
     }
 
-    /// Tells which key asks.
+    /// Tells who asks, and by which key or session.
     pub async fn me(&self, actor: &Actor) -> Result<Me> {
-        let Some(id) = actor.key else {
-            return Err(Error::new(Code::KeyMissing, "no key asks"));
-        };
-        let found = self.db().read(move |tx| Box::pin(async move { db::access::known_key(tx, id).await }));
-        Ok(Me { key: found.await?.ok_or_else(no_key)?.key })
+        let credential = actor.credential;
+        let found = self.db().read(move |tx| {
+            Box::pin(async move {
+                match credential {
+                    Credential::Longshore => Err(Error::new(Code::KeyMissing, "no key asks")),
+                    Credential::Key(id) => {
+                        let key = db::access::known_key(tx, id).await?.ok_or_else(no_key)?.key;
+                        Ok(Me { principal: key.principal.clone(), key: Some(key), session: None })
+                    }
+                    Credential::Session(id) => {
+                        let known = db::sessions::known(tx, id).await?.ok_or_else(db::sessions::ended)?;
+                        let session = Session { current: true, ..known.session };
+                        Ok(Me { principal: known.principal, key: None, session: Some(session) })
+                    }
+                }
+            })
+        });
+        found.await
     }
 
     /// Makes a key for oneself or for a new agent; its secret is in the answer and nowhere else.

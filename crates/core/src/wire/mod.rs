@@ -8,11 +8,13 @@ mod access;
 mod batch;
 mod event;
 mod hooks;
+mod invitation;
 mod jobs;
 mod link;
 mod lock;
 mod node;
 mod note;
+mod session;
 mod undo;
 mod upload;
 mod version;
@@ -36,6 +38,10 @@ pub use hooks::{
     CreateHook, Delivery, DeliveryAttempt, DeliveryState, Hook, HookDisabled, NewHook, Redeliver, RotateHook,
     UpdateHook, WebhookBody, WebhookData,
 };
+pub use invitation::{
+    AcceptInvitation, Accepted, CreateInvitation, DEFAULT_INVITATION, Invitation, InvitationState,
+    InvitationText, LONGEST_INVITATION, LookedAt, NewInvitation,
+};
 pub use jobs::{Job, JobError, JobProgress, JobState};
 pub use link::{CreateArchive, CreateLink, DEFAULT_LINK, Disposition, LONGEST_LINK, Link, MOST_ARCHIVED};
 pub use lock::{
@@ -47,6 +53,7 @@ pub use node::{
     RestoreNode, UpdateNode, Version,
 };
 pub use note::{CreateNote, Note, TextRange, UpdateNote};
+pub use session::{ChangePassword, HiddenText, NewReset, ResetPassword, Session, SignIn, SignedIn};
 pub use undo::{UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, Who};
 pub use upload::{OpenUpload, StagedUpload, UploadState};
 pub use version::{Comparison, NoText, Purged, TextDiff, UpdateVersion};

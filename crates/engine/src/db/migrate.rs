@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
     Step { name: "upload_parts", sql: include_str!("schema/0014_upload_parts.sql") },
     Step { name: "open_uploads", sql: include_str!("schema/0015_open_uploads.sql") },
     Step { name: "members", sql: include_str!("schema/0016_members.sql") },
+    Step { name: "sign_in", sql: include_str!("schema/0018_sign_in.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.
