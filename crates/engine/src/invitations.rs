@@ -240,7 +240,7 @@ impl Engine {
                 let invited_by = ensure_open(tx, &invitation).await?;
                 let workspace = db::workspaces::get(tx, invitation.workspace_id).await?.ok_or_else(ended)?;
                 let Invitation { role, expires_at, .. } = invitation;
-                Ok(LookedAt { workspace: workspace.name.to_string(), role, invited_by, expires_at })
+                Ok(LookedAt { workspace: workspace.name, role, invited_by, expires_at })
             })
         });
         found.await

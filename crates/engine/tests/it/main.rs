@@ -69,6 +69,7 @@ macro_rules! suites {
 suites! {
     FILES: files_on_sqlite, files_on_postgres;
     PEOPLE: people_on_sqlite, people_on_postgres;
+    SIGN_IN: sign_in_on_sqlite, sign_in_on_postgres;
     BYTES_OUT: bytes_out_on_sqlite, bytes_out_on_postgres;
     HISTORY: history_on_sqlite, history_on_postgres;
     LOCKS: locks_on_sqlite, locks_on_postgres;
