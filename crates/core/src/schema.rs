@@ -35,6 +35,8 @@ string_schema! {
     crate::HookId, "HookId", "The id of a webhook.", "hk_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::DeliveryId, "DeliveryId", "The id of a webhook's delivery.", "dl_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::KeyId, "KeyId", "The id of an API key.", "key_01k9x3m7q2e8rj5v4n6t0p1s2d";
+    crate::SessionId, "SessionId", "The id of a session.", "ses_01k9x3m7q2e8rj5v4n6t0p1s2d";
+    crate::InvitationId, "InvitationId", "The id of an invitation.", "inv_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::WaitTicket, "WaitTicket", "A place in the queue for a lock.", "lw_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::LockId, "LockId", "The id of a lock.", "lk_01k9x3m7q2e8rj5v4n6t0p1s2d";
     crate::NoteId, "NoteId", "The id of a note on a node.", "note_01k9x3m7q2e8rj5v4n6t0p1s2d";

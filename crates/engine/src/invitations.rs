@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longshore_core::wire::{
-    AcceptInvitation, Accepted, CreateInvitation, HiddenText, Invitation, InvitationState,
-    LONGEST_INVITATION, LookedAt, Member, NewInvitation, Page, Principal, PrincipalKind, Role,
+    AcceptInvitation, CreateInvitation, HiddenText, Invitation, InvitationState, LONGEST_INVITATION,
+    LookedAt, Member, NewInvitation, Page, Principal, PrincipalKind, Role, SignedIn,
 };
 use longshore_core::{
     Code, InvitationId, InvitationToken, Name, PrincipalId, SessionToken, SignInName, Timestamp, WorkspaceId,
@@ -263,7 +263,7 @@ impl Engine {
     }
 
     /// Makes who acts a member of the workspace that an invitation is to; who has a greater role there keeps it.
-    pub async fn accept_invitation(&self, actor: &Actor, wanted: AcceptInvitation) -> Result<Accepted> {
+    pub async fn accept_invitation(&self, actor: &Actor, wanted: AcceptInvitation) -> Result<Member> {
         if wanted.name.is_some() || wanted.sign_in_name.is_some() || wanted.password.is_some() {
             let detail = "who shows a key or a session has a name already: `token` is all that is needed";
             return Err(Error::new(Code::InvalidBody, detail));
@@ -284,7 +284,7 @@ impl Engine {
         });
         let member = joined.await?;
         self.keys().forget_principal(actor.principal);
-        Ok(Accepted { member, signed_in: None })
+        Ok(member)
     }
 
     /// Makes a new person a member of the workspace that an invitation is to, and signs them in.
@@ -292,7 +292,7 @@ impl Engine {
         &self,
         wanted: AcceptInvitation,
         browser: Browser,
-    ) -> Result<(Accepted, SessionToken)> {
+    ) -> Result<(Member, SignedIn, SessionToken)> {
         let token = parse(&wanted.token)?;
         // Nobody has passwords hashed who was not invited.
         self.look_at_invitation(&wanted.token).await?;
@@ -327,7 +327,7 @@ impl Engine {
                 .await?;
                 let member = join(tx, invitation, (&mut log, &principal)).await?;
                 finish(tx, log).await?;
-                Ok((Accepted { member, signed_in: Some(signed_in) }, secret))
+                Ok((member, signed_in, secret))
             })
         });
         joined.await

@@ -10,21 +10,31 @@ use longshore_core::wire::Role;
 pub enum Right {
     /// Nothing: it is open to all.
     Open,
-    /// The secret in the URL, and no key.
+    /// The secret in the URL or in the body, and no key.
     Link,
-    /// A good key, whatever its role.
+    /// The secret in the body. Who shows a key or a session besides must be let in by it; a key that may less than its
+    /// principal is refused.
+    Token,
+    /// A good key, whatever its role, or a session.
     Key,
+    /// A session, or a key with all that its principal may: the role owner, not narrowed to a workspace.
+    Account,
+    /// A session. For a key there is none to be found.
+    Session,
     /// This role in any workspace; what is told is of those alone where it is had.
     Somewhere(Role),
     /// This role in the workspace that the URL, the body or what they name lies in. Who has none there gets 404.
     Workspace(Role),
     /// To have made what the URL names, and this role in its workspace still. Anybody else's is 404.
     Maker(Role),
-    /// To be an admin of the server, by a key that is not narrowed to a workspace.
+    /// To be an admin of the server, by a session or by a key that is not narrowed to a workspace.
     Server,
 }
 
 /// The right that each route needs at least, by method and path as the OpenAPI document has them.
+///
+/// A session does what a key of its person's own role does. Where its cookie authorises anything but a `GET`, a `HEAD` or an
+/// `OPTIONS`, it takes the session's `X-CSRF-Token` too.
 ///
 /// Some ask for more in some of their forms: an undo that is no preview takes an editor, and an admin where it is of
 /// somebody else's acts; a deletion with `purge`, and the end of a lock with `force`, take an admin; a note is changed
@@ -37,6 +47,18 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("GET /v1/links/{token}", Right::Link),
     ("HEAD /v1/links/{token}", Right::Link),
     ("GET /v1/me", Right::Key),
+    ("PUT /v1/me/password", Right::Account),
+    ("POST /v1/password", Right::Link),
+    ("GET /v1/session", Right::Session),
+    ("POST /v1/session", Right::Open),
+    ("DELETE /v1/session", Right::Session),
+    ("GET /v1/sessions", Right::Account),
+    ("DELETE /v1/sessions", Right::Account),
+    ("DELETE /v1/sessions/{session}", Right::Account),
+    ("DELETE /v1/invitations/{invitation}", Right::Workspace(Role::Admin)),
+    ("POST /v1/invitations/look", Right::Link),
+    ("POST /v1/invitations/accept", Right::Token),
+    ("POST /v1/invitations/decline", Right::Link),
     ("GET /v1/status", Right::Key),
     ("GET /v1/jobs", Right::Key),
     ("GET /v1/workspaces", Right::Key),
@@ -48,6 +70,7 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("POST /v1/principals", Right::Server),
     ("GET /v1/principals/{principal}", Right::Server),
     ("PATCH /v1/principals/{principal}", Right::Server),
+    ("POST /v1/principals/{principal}/password", Right::Server),
     ("POST /v1/principals/{principal}/deactivate", Right::Server),
     ("POST /v1/principals/{principal}/reactivate", Right::Server),
     ("POST /v1/workspaces", Right::Server),
@@ -57,6 +80,8 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("GET /v1/workspaces/{ws}/members/{principal}", Right::Workspace(Role::Viewer)),
     ("PUT /v1/workspaces/{ws}/members/{principal}", Right::Workspace(Role::Admin)),
     ("DELETE /v1/workspaces/{ws}/members/{principal}", Right::Workspace(Role::Admin)),
+    ("GET /v1/workspaces/{ws}/invitations", Right::Workspace(Role::Admin)),
+    ("POST /v1/workspaces/{ws}/invitations", Right::Workspace(Role::Admin)),
     ("GET /v1/workspaces/{ws}/events", Right::Workspace(Role::Viewer)),
     ("GET /v1/workspaces/{ws}/nodes", Right::Workspace(Role::Viewer)),
     ("GET /v1/workspaces/{ws}/tree", Right::Workspace(Role::Viewer)),

@@ -11,6 +11,7 @@ use longshore_server::rights::{RIGHTS, Right};
 
 use self::target::{Target, harder, target};
 use crate::document::operations;
+use crate::sessions::{self, SignedIn};
 use crate::world::{Answer, User, World};
 
 /// Who calls. Who is not let in comes first: what they do must leave things as they are.
@@ -32,10 +33,17 @@ enum Caller {
     Owner,
     /// An admin of the server, who is no member.
     Server,
+    /// Who had a session that has ended.
+    SignedOut,
+    /// An admin of another workspace alone, in a session.
+    SignedInElsewhere,
+    /// A member, in a session. The owner administers the server too.
+    SignedIn(Role),
 }
 
-const CALLERS: [Caller; 12] = [
+const CALLERS: [Caller; 18] = [
     Caller::Anonymous,
+    Caller::SignedOut,
     Caller::Revoked,
     Caller::Expired,
     Caller::Deactivated,
@@ -47,6 +55,11 @@ const CALLERS: [Caller; 12] = [
     Caller::Admin,
     Caller::Owner,
     Caller::Server,
+    Caller::SignedInElsewhere,
+    Caller::SignedIn(Role::Viewer),
+    Caller::SignedIn(Role::Editor),
+    Caller::SignedIn(Role::Admin),
+    Caller::SignedIn(Role::Owner),
 ];
 
 /// What comes of a call: a refusal by its status, or whatever else the route has to say.
@@ -64,33 +77,52 @@ impl Caller {
             Self::Editor => Some(Role::Editor),
             Self::Admin | Self::Server => Some(Role::Admin),
             Self::Owner => Some(Role::Owner),
+            Self::SignedIn(role) => Some(role),
             _ => None,
         }
     }
 
     const fn role_somewhere(self) -> Option<Role> {
         match self {
-            Self::Foreign => Some(Role::Admin),
+            Self::Foreign | Self::SignedInElsewhere => Some(Role::Admin),
             other => other.role(),
         }
     }
 
+    const fn is_signed_in(self) -> bool {
+        matches!(self, Self::SignedIn(_) | Self::SignedInElsewhere)
+    }
+
+    /// Whether they reach several workspaces.
+    const fn reaches_several(self) -> bool {
+        matches!(self, Self::Server | Self::SignedIn(Role::Owner))
+    }
+
     fn expects(self, right: Right) -> Outcome {
-        let is_unknown = matches!(self, Self::Anonymous | Self::Revoked | Self::Expired | Self::Deactivated);
+        let is_unknown = matches!(
+            self,
+            Self::Anonymous | Self::Revoked | Self::Expired | Self::Deactivated | Self::SignedOut
+        );
         let least = |own: Option<Role>, role, otherwise| {
             if own >= Some(role) { Outcome::LetThrough } else { Outcome::Refused(otherwise) }
         };
         match right {
             Right::Open | Right::Link => Outcome::LetThrough,
+            Right::Token if self == Self::Anonymous => Outcome::LetThrough,
             _ if is_unknown => Outcome::Refused(401),
             Right::Key => Outcome::LetThrough,
+            Right::Account | Right::Session | Right::Token if self.is_signed_in() => Outcome::LetThrough,
+            // The one key that is not narrowed.
+            Right::Token if self == Self::Server => Outcome::LetThrough,
+            Right::Account | Right::Token => Outcome::Refused(403),
+            Right::Session => Outcome::Refused(404),
             Right::Somewhere(role) => least(self.role_somewhere(), role, 403),
             Right::Workspace(role) => least(self.role(), role, if self.role().is_none() { 404 } else { 403 }),
             // What targets are made by.
             Right::Maker(_) if self == Self::Editor => Outcome::LetThrough,
             Right::Maker(role) if self.role_somewhere() < Some(role) => Outcome::Refused(403),
             Right::Maker(_) => Outcome::Refused(404),
-            Right::Server if self == Self::Server => Outcome::LetThrough,
+            Right::Server if self.reaches_several() => Outcome::LetThrough,
             Right::Server => Outcome::Refused(403),
         }
     }
@@ -106,8 +138,9 @@ impl Walk {
     async fn new() -> Self {
         let world = World::new().await;
         let foreign = world.engine.authenticate(world.key(User::Foreign).unwrap()).await.unwrap();
-        let other = world.engine.me(&foreign).await.unwrap().key.workspace_id.unwrap();
+        let other = world.engine.me(&foreign).await.unwrap().key.unwrap().workspace_id.unwrap();
         let mut walk = Self { world, keys: Vec::new() };
+        walk.make_people(other).await;
         let here = Some(walk.world.id());
         let end = Timestamp::from_micros(1_763_613_468_000_000).plus(Duration::from_secs(60));
         for (caller, role, workspace, is_agents) in [
@@ -154,6 +187,24 @@ impl Walk {
         self.keys.push((caller, made));
     }
 
+    /// Makes who signs in: members of each role, the owner, and an admin of another workspace.
+    async fn make_people(&self, other: WorkspaceId) {
+        let world = &self.world;
+        for caller in CALLERS {
+            let (workspace, role) = match caller {
+                Caller::SignedIn(Role::Owner) => {
+                    sessions::set_password(world, world.owner.principal, &sign_in_name(caller)).await;
+                    continue;
+                }
+                Caller::SignedIn(role) => (world.id(), role),
+                Caller::SignedInElsewhere => (other, Role::Admin),
+                _ => continue,
+            };
+            sessions::person(world, &sign_in_name(caller), workspace, role).await;
+        }
+        sessions::person(world, &sign_in_name(Caller::SignedOut), world.id(), Role::Admin).await;
+    }
+
     fn of(&self, caller: Caller) -> &NewKey {
         &self.keys.iter().find(|(known, _)| *known == caller).unwrap().1
     }
@@ -170,7 +221,19 @@ impl Walk {
     }
 
     async fn call(&self, caller: Caller, target: &Target) -> Answer {
-        let headers: Vec<_> = target.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut headers: Vec<_> =
+            target.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut signed_in = None;
+        if caller.is_signed_in() || caller == Caller::SignedOut {
+            // Anew each time: what is called may end it.
+            signed_in = Some(SignedIn::new(&self.world, &sign_in_name(caller)).await);
+        }
+        if let Some(signed_in) = &signed_in {
+            if caller == Caller::SignedOut {
+                signed_in.sign_out(&self.world).await;
+            }
+            headers.extend(signed_in.headers());
+        }
         self.world.call_with(self.secret(caller), &target.what, &headers, target.body.clone()).await
     }
 
@@ -184,10 +247,12 @@ impl Walk {
             let answer = self.call(caller, target).await;
             let status = answer.status.as_u16();
             // Of several workspaces that a key reaches none is guessed.
-            let guesses_none = route == "GET /v1/workspaces/current" && caller == Caller::Server;
+            let guesses_none = route == "GET /v1/workspaces/current" && caller.reaches_several();
+            // What the walk has is nobody's session.
+            let has_none = route == "DELETE /v1/sessions/{session}" && caller.is_signed_in();
             let reaches_none = route == "GET /v1/workspaces/current" && caller == Caller::Removed;
             let outcome = match status {
-                404 if guesses_none || reaches_none => Outcome::LetThrough,
+                404 if guesses_none || reaches_none || has_none => Outcome::LetThrough,
                 401 | 403 | 404 => Outcome::Refused(status),
                 500.. => panic!("{route} as {caller:?}: {answer:?}"),
                 _ => Outcome::LetThrough,
@@ -201,6 +266,11 @@ impl Walk {
             assert!(![401, 403].contains(&answer.status.as_u16()), "{route}: {answer:?}");
         }
     }
+}
+
+/// The name that somebody in a session signs in by.
+fn sign_in_name(caller: Caller) -> String {
+    format!("{caller:?}")
 }
 
 #[test]
@@ -230,4 +300,37 @@ async fn some_forms_of_a_route_ask_for_more() {
     ] {
         walk.walk(route, right, async || harder(&walk, route).await).await;
     }
+}
+
+/// A cookie alone authorises no write, whoever it is of: neither without the session's own token nor from another site.
+#[tokio::test]
+async fn no_write_is_authorised_by_a_cookie_alone() {
+    let walk = Walk::new().await;
+    let owner = SignedIn::new(&walk.world, &sign_in_name(Caller::SignedIn(Role::Owner))).await;
+    let other = SignedIn::new(&walk.world, &sign_in_name(Caller::SignedIn(Role::Editor))).await;
+    let cookie = ("cookie", owner.cookie.as_str());
+    let own = ("x-csrf-token", owner.csrf_token.as_str());
+    let mut walked = 0;
+    for (route, right) in RIGHTS {
+        let is_write = !route.starts_with("GET ") && !route.starts_with("HEAD ");
+        if !is_write || matches!(right, Right::Open | Right::Link) {
+            continue;
+        }
+        walked += 1;
+        let target = target(&walk, route).await;
+        let call = async |added: &[(&str, &str)]| {
+            let named = target.headers.iter().map(|(name, value)| (*name, value.as_str()));
+            let headers: Vec<_> = named.chain([cookie]).chain(added.iter().copied()).collect();
+            walk.world.call_with(None, &target.what, &headers, target.body.clone()).await.outcome()
+        };
+        assert_eq!(call(&[]).await, "403 csrf_missing", "{route}");
+        let others = ("x-csrf-token", other.csrf_token.as_str());
+        assert_eq!(call(&[others]).await, "403 csrf_wrong", "{route}");
+        for foreign in
+            [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil")]
+        {
+            assert_eq!(call(&[own, foreign]).await, "403 cross_site", "{route}");
+        }
+    }
+    assert!(walked > 40, "{walked}");
 }
