@@ -19,6 +19,7 @@ mod events;
 mod fetch;
 mod hooks;
 mod init;
+mod invite;
 mod jobs;
 mod keys;
 mod label;
@@ -33,11 +34,14 @@ mod mkdir;
 mod mv;
 mod notes;
 mod openapi;
+mod password;
 mod principals;
+mod recover;
 mod restore;
 mod rm;
 mod run;
 mod serve;
+mod sessions;
 mod stat;
 mod status;
 mod store;
@@ -57,6 +61,7 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     Worker(worker::Worker),
     Init(init::Init),
+    Recover(recover::Recover),
     Up(up::Up),
     Down(down::Down),
     Fetch(fetch::Fetch),
@@ -91,9 +96,15 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Members(members::Members),
     #[command(subcommand)]
+    Invite(invite::Invite),
+    #[command(subcommand)]
     Keys(keys::Keys),
     #[command(subcommand)]
     Principals(principals::Principals),
+    #[command(subcommand)]
+    Sessions(sessions::Sessions),
+    #[command(subcommand)]
+    Password(password::Password),
     #[command(subcommand)]
     Jobs(jobs::Jobs),
     #[command(subcommand)]
@@ -122,6 +133,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Serve(verb) => return verb.run(global, output),
         Command::Worker(verb) => return verb.run(global, output),
         Command::Init(verb) => return verb.run(output),
+        Command::Recover(verb) => return verb.run(global, output),
         Command::Completions(verb) => return verb.run(output),
         Command::Man(verb) => return verb.run(output),
         Command::Supervise(verb) => return verb.run(output),
@@ -168,6 +180,9 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Notes(verb) => verb.run(&session, output).await,
             Command::Workspaces(verb) => verb.run(&session, output).await,
             Command::Members(verb) => verb.run(&session, output).await,
+            Command::Invite(verb) => verb.run(&session, output).await,
+            Command::Sessions(verb) => verb.run(&session, output).await,
+            Command::Password(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Principals(verb) => verb.run(&session, output).await,
             Command::Jobs(verb) => verb.run(&session, output).await,

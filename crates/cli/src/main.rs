@@ -15,6 +15,7 @@ mod descendants;
 mod docs;
 mod duration;
 mod failure;
+mod hidden;
 mod moment;
 mod output;
 mod premise;

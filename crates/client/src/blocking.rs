@@ -10,13 +10,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote, CreatePrincipal, Delivery,
-    DeliveryState, Event, EventPage, Hook, Job, Key, Link, Me, Member, NewHook, NewKey, Node, Note,
-    OpenUpload, Principal, Purged, Redeliver, RestoreNode, Role, Status, UndoActs, Undone, UpdateHook,
-    UpdateNode, UpdateWorkspace, Version, Workspace,
+    After, ChangePassword, Comparison, CopyNode, CreateHook, CreateInvitation, CreateKey, CreateLink,
+    CreateNote, CreatePrincipal, Delivery, DeliveryState, Event, EventPage, HiddenText, Hook, Invitation,
+    Job, Key, Link, LookedAt, Me, Member, NewHook, NewInvitation, NewKey, NewReset, Node, Note, OpenUpload,
+    Principal, Purged, Redeliver, ResetPassword, RestoreNode, Role, Session, Status, UndoActs, Undone,
+    UpdateHook, UpdateNode, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{
-    DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, PrincipalId, VersionId, WorkspaceId,
+    DeliveryId, HookId, InvitationId, JobId, KeyId, LockToken, Name, NodeId, NoteId, PrincipalId, SessionId,
+    VersionId, WorkspaceId,
 };
 use tokio::runtime::{self, Runtime};
 
@@ -139,6 +141,47 @@ impl Members {
     }
 }
 
+/// The blocking verbs on invitations.
+#[derive(Clone, Debug)]
+pub struct Invitations {
+    verbs: crate::Invitations,
+    runtime: Arc<Runtime>,
+}
+
+impl Invitations {
+    /// Returns the same verbs for another workspace than the key's current one.
+    #[must_use]
+    pub fn of(&self, workspace: WorkspaceId) -> Self {
+        Self { verbs: self.verbs.of(workspace), runtime: self.runtime.clone() }
+    }
+
+    verbs! {
+        wait create(invitation: &CreateInvitation) -> Result<NewInvitation>;
+        iterate list() -> Waiting<crate::Listing<Invitation>>;
+        wait revoke(invitation: InvitationId) -> Result<()>;
+        wait look(token: &HiddenText) -> Result<LookedAt>;
+        wait accept(token: &HiddenText) -> Result<Member>;
+        wait decline(token: &HiddenText) -> Result<()>;
+    }
+}
+
+/// The blocking verbs on one's own sessions and password.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    verbs: crate::Sessions,
+    runtime: Arc<Runtime>,
+}
+
+impl Sessions {
+    verbs! {
+        wait list() -> Result<Vec<Session>>;
+        wait end(session: SessionId) -> Result<()>;
+        wait end_others() -> Result<()>;
+        wait change_password(wanted: &ChangePassword) -> Result<()>;
+        wait reset_password(wanted: &ResetPassword) -> Result<()>;
+    }
+}
+
 /// The blocking verbs on people and agents.
 #[derive(Clone, Debug)]
 pub struct Principals {
@@ -152,6 +195,7 @@ impl Principals {
         iterate list() -> Waiting<crate::Listing<Principal>>;
         wait get(principal: PrincipalId) -> Result<Principal>;
         wait rename(principal: PrincipalId, name: &str) -> Result<Principal>;
+        wait create_reset(person: PrincipalId) -> Result<NewReset>;
         wait deactivate(principal: PrincipalId) -> Result<Principal>;
         wait reactivate(principal: PrincipalId) -> Result<Principal>;
     }
@@ -382,6 +426,18 @@ impl Client {
     #[must_use]
     pub fn members(&self) -> Members {
         Members { verbs: self.client.members(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on invitations into the key's current workspace.
+    #[must_use]
+    pub fn invitations(&self) -> Invitations {
+        Invitations { verbs: self.client.invitations(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on one's own sessions and password.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        Sessions { verbs: self.client.sessions(), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on people and agents.

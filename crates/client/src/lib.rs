@@ -42,6 +42,7 @@ pub mod webhook;
 pub use api::events::{EventFilter, Events, Following};
 pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
 pub use api::hooks::Hooks;
+pub use api::invitations::Invitations;
 pub use api::jobs::{JobFilter, Jobs};
 pub use api::keys::Keys;
 pub use api::listing::Listing;
@@ -49,6 +50,7 @@ pub use api::locks::{LockOwner, Locks};
 pub use api::members::Members;
 pub use api::notes::Notes;
 pub use api::principals::Principals;
+pub use api::sessions::Sessions;
 pub use api::versions::NodeQuery;
 pub use api::workspaces::Workspaces;
 pub use client::Client;
@@ -57,18 +59,19 @@ pub use error::{Error, ErrorCode, Result};
 pub use lock::guard::{HoldOptions, LockGuard};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    AcquireLock, AcquireLocks, After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote,
-    CreatePrincipal, CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Event,
-    EventPage, Facts, Hook, HookDisabled, Job, JobError, JobProgress, JobState, Key, Labels, Link, LockGrant,
-    LockGrants, LockRenewal, LostReason, Me, Member, Metadata, MetadataPatch, NewHook, NewKey, NoText, Node,
-    NodeKind, NodeLock, Note, OnConflict, OpenUpload, Principal, PrincipalKind, Purged, Redeliver,
-    RestoreNode, Role, RotateHook, Status, TextDiff, TextRange, UndoActs, UndoChange, UndoConflict,
-    UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateSettings, UpdateWorkspace, UploadState,
-    Version, Who, Workspace, WorkspaceSettings,
+    AcquireLock, AcquireLocks, After, ChangePassword, Comparison, CopyNode, CreateHook, CreateInvitation,
+    CreateKey, CreateLink, CreateNote, CreatePrincipal, CreateWorkspace, Delivery, DeliveryAttempt,
+    DeliveryState, Disposition, Event, EventPage, Facts, HiddenText, Hook, HookDisabled, Invitation,
+    InvitationState, Job, JobError, JobProgress, JobState, Key, Labels, Link, LockGrant, LockGrants,
+    LockRenewal, LookedAt, LostReason, Me, Member, Metadata, MetadataPatch, NewHook, NewInvitation, NewKey,
+    NewReset, NoText, Node, NodeKind, NodeLock, Note, OnConflict, OpenUpload, Principal, PrincipalKind,
+    Purged, Redeliver, ResetPassword, RestoreNode, Role, RotateHook, Session, Status, TextDiff, TextRange,
+    UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode,
+    UpdateSettings, UpdateWorkspace, UploadState, Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
-    Code, DeliveryId, Digest, ErrorKind, HookId, JobId, KeyId, LockId, LockToken, Name, NodeId, NoteId,
-    PrincipalId, Timestamp, UploadId, VersionId, WorkspaceId, WorkspacePath as Path,
+    Code, DeliveryId, Digest, ErrorKind, HookId, InvitationId, JobId, KeyId, LockId, LockToken, Name, NodeId,
+    NoteId, PrincipalId, SessionId, Timestamp, UploadId, VersionId, WorkspaceId, WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::control::Control;

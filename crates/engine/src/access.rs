@@ -113,7 +113,7 @@ impl KeyCache {
 }
 
 /// A key's secret has 256 random bits, so a plain hash hides it as well as a slow one would.
-fn hash_of(key: &ApiKey) -> Bytes {
+pub(crate) fn hash_of(key: &ApiKey) -> Bytes {
     Bytes::copy_from_slice(&Sha256::digest(key.reveal()))
 }
 

@@ -116,6 +116,18 @@ pub(crate) async fn principals(tx: &mut Tx, after: &str, limit: u32) -> Result<V
     rows.iter().map(|row| read_principal(row, 0)).collect()
 }
 
+/// Lists the admins of the server, the oldest first.
+pub(crate) async fn administrators(tx: &mut Tx) -> Result<Vec<Principal>> {
+    let rows = tx
+        .query(
+            "SELECT id, kind, name, everywhere, deactivated_at FROM principals
+             WHERE everywhere IN ('admin', 'owner') ORDER BY id LIMIT 1000",
+            &[],
+        )
+        .await?;
+    rows.iter().map(|row| read_principal(row, 0)).collect()
+}
+
 /// Has those who change principals follow each other, until this transaction has ended.
 pub(crate) async fn take_principals(tx: &mut Tx) -> Result<()> {
     tx.execute("UPDATE instance SET created_at = created_at", &[]).await?;

@@ -237,6 +237,19 @@ impl Walk {
         self.world.call_with(self.secret(caller), &target.what, &headers, target.body.clone()).await
     }
 
+    /// Takes out again who were no members before they accepted an invitation.
+    async fn leave(&self) {
+        let (engine, owner, id) = (&self.world.engine, &self.world.owner, self.world.id());
+        let page = longshore_engine::PageRequest::new(Some(1_000), None);
+        let strangers = [Caller::SignedInElsewhere, Caller::Server].map(|who| format!("{who:?}"));
+        for member in engine.list_members(owner, id, page).await.unwrap().items {
+            if strangers.contains(&member.principal.name) {
+                let none = longshore_engine::Premises::default();
+                engine.remove_member(owner, id, member.principal.id, none).await.unwrap();
+            }
+        }
+    }
+
     /// Has everybody call a route, and compares. What refused callers call is one thing, which stays as it is.
     async fn walk(&self, route: &str, right: Right, make: impl AsyncFn() -> Target) {
         let shared = make().await;
@@ -258,6 +271,9 @@ impl Walk {
                 _ => Outcome::LetThrough,
             };
             assert_eq!(outcome, expected, "{route} as {caller:?} ({}): {answer:?}", target.what);
+        }
+        if route == "POST /v1/invitations/accept" {
+            self.leave().await;
         }
         // Nobody who was refused has done anything to it: it is there for who may.
         if let Some(caller) = CALLERS.into_iter().rev().find(|who| who.expects(right) == Outcome::LetThrough)

@@ -141,6 +141,7 @@ cases![
     sessions::a_new_password_ends_all_other_sessions,
     sessions::a_reset_is_good_once,
     sessions::a_session_makes_keys_and_lists_what_it_reaches,
+    sessions::an_administrator_is_let_in_again,
     invitations::a_new_person_joins_and_is_signed_in,
     invitations::who_is_known_joins_and_keeps_the_greater_role,
     invitations::of_many_who_accept_one_joins,

@@ -4,7 +4,7 @@ use longshore_core::wire::{
     ChangePassword, CreateLink, CreatePrincipal, HiddenText, PrincipalKind, ResetPassword, Role, SignIn,
 };
 use longshore_core::{Code, PrincipalId, SessionId, SessionToken};
-use longshore_engine::{Actor, Browser, PageRequest, Premises, Result, UploadOptions};
+use longshore_engine::{Actor, Browser, PageRequest, Premises, Result, UploadOptions, WayIn};
 
 use crate::world::{World, refused};
 
@@ -243,4 +243,36 @@ pub(super) async fn a_session_makes_keys_and_lists_what_it_reaches(world: &World
     world.engine.authenticate(&key.secret).await.unwrap();
     let listed = world.engine.list_workspaces(&ada, PageRequest::default()).await.unwrap();
     assert_eq!(listed.items.len(), 1);
+}
+
+pub(super) async fn an_administrator_is_let_in_again(world: &World) {
+    let (engine, owner) = (&world.engine, &world.owner);
+    let other = world.user(Role::Admin, None).await;
+    person(world, "ada", Some(Role::Admin)).await;
+    engine.deactivate_principal(&other, owner.principal, None).await.unwrap();
+    let found = engine.administrators().await.unwrap();
+    assert_eq!(found.len(), 2);
+    let lost = found.iter().find(|one| one.principal.id == owner.principal).unwrap();
+    assert!(lost.principal.deactivated_at.is_some() && lost.sign_in_name.is_none());
+    let password = |name: Option<&str>, password: &str| WayIn::Password {
+        sign_in_name: name.map(str::to_owned),
+        password: hidden(password),
+    };
+    refused(engine.recover(owner.principal, password(None, PASSWORD)).await, Code::InvalidSignInName);
+    refused(engine.recover(owner.principal, password(Some("root"), "short")).await, Code::InvalidPassword);
+    refused(engine.recover(owner.principal, password(Some("ADA"), PASSWORD)).await, Code::SignInNameTaken);
+    let (back, key) = engine.recover(owner.principal, password(Some("root"), PASSWORD)).await.unwrap();
+    assert_eq!(
+        (back.principal.deactivated_at, back.sign_in_name.as_deref(), key.is_none()),
+        (None, Some("root"), true)
+    );
+    let root = signed_in(world, "root").await;
+    engine.list_principals(&root, PageRequest::default()).await.unwrap();
+    let (_, key) = engine.recover(owner.principal, WayIn::Key).await.unwrap();
+    let by_key = engine.authenticate(&key.unwrap().secret).await.unwrap();
+    engine.list_principals(&by_key, PageRequest::default()).await.unwrap();
+    // Only who administers the server, and no agent by a password.
+    let ada = signed_in(world, "ada").await;
+    refused(engine.recover(ada.principal, WayIn::Key).await, Code::Forbidden);
+    refused(engine.recover(other.principal, password(Some("agent"), PASSWORD)).await, Code::PersonNeeded);
 }
