@@ -18,7 +18,6 @@ use super::json::Order;
 use super::limited;
 use super::place::{InWorkspace, OfInvitation};
 use super::premise::{Premises, WriteHeaders};
-use super::sessions::Entering;
 use crate::problem::Failure;
 
 /// Lists the invitations, the oldest first: those that have ended too, until 30 days after their time. It takes an admin.
@@ -100,7 +99,7 @@ pub(super) async fn decline(
 pub(super) async fn accept(
     State(app): State<App>,
     Stranger(caller): Stranger,
-    Entering { parts, browser }: Entering,
+    parts: Parts,
     _: Query<Nothing>,
     Order { wanted, .. }: Order<AcceptInvitation>,
 ) -> Result<Response, Failure> {
@@ -110,7 +109,9 @@ pub(super) async fn accept(
         let member = limited::attempt(&app, &parts, token.reveal(), trying).await?;
         return Ok(Answer(Accepted { member, signed_in: None }).into_response());
     }
-    let trying = engine.accept_as_newcomer(wanted, browser);
+    // It signs somebody in, as `sign_in` does.
+    browser::ensure_same_site(&parts)?;
+    let trying = engine.accept_as_newcomer(wanted, browser::browser(&parts));
     let (member, signed_in, secret) = limited::attempt(&app, &parts, token.reveal(), trying).await?;
     let cookie = browser::keep(&secret, &signed_in)?;
     Ok(([cookie], Answer(Accepted { member, signed_in: Some(signed_in) })).into_response())

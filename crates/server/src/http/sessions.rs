@@ -1,13 +1,12 @@
 //! Sessions: signing in and out, for browsers, and the list of one's own.
 
 use axum::Json as Answer;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use longshore_core::wire::{HiddenText, Page, Session, SignIn, SignedIn};
 use longshore_core::{Code, SessionId};
-use longshore_engine::Browser;
 
 use super::app::App;
 use super::browser;
@@ -18,35 +17,20 @@ use super::limited;
 use super::place::OfSession;
 use crate::problem::Failure;
 
-/// A request that lets somebody in, be it from no browser: one that a page of another site has sent is refused, or that page
-/// could have its visitors work in an account of its own.
-#[derive(Debug)]
-pub(super) struct Entering {
-    pub(super) parts: Parts,
-    pub(super) browser: Browser,
-}
-
-impl FromRequestParts<App> for Entering {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failure> {
-        browser::ensure_same_site(parts)?;
-        Ok(Self { browser: browser::browser(parts), parts: parts.clone() })
-    }
-}
-
 /// Signs in by a name and a password. The answer's cookie is the session, for browsers; `csrf_token` goes with every write.
 #[utoipa::path(post, path = "/v1/session", operation_id = "sign_in", tag = "sessions", request_body = SignIn, security(()),
     responses((status = 200, description = "Signed in.", body = SignedIn, headers(("Set-Cookie" = String))), AdminProblems))]
 pub(super) async fn sign_in(
     State(app): State<App>,
-    Entering { parts, browser }: Entering,
+    parts: Parts,
     _: Query<Nothing>,
     Order { wanted, .. }: Order<SignIn>,
-) -> Result<([(HeaderName, axum::http::HeaderValue); 1], Answer<SignedIn>), Failure> {
+) -> Result<([(HeaderName, HeaderValue); 1], Answer<SignedIn>), Failure> {
+    // Or a page of another site could have its visitors work in an account of its own.
+    browser::ensure_same_site(&parts)?;
     // The very pair: who was let in by it before is not shut out by others who guess.
     let pair = format!("{}\n{}", wanted.name, wanted.password.reveal());
-    let trying = app.engine().sign_in(wanted, browser);
+    let trying = app.engine().sign_in(wanted, browser::browser(&parts));
     let (signed_in, token) = limited::attempt(&app, &parts, &pair, trying).await?;
     Ok(([browser::keep(&token, &signed_in)?], Answer(signed_in)))
 }
@@ -74,7 +58,7 @@ pub(super) async fn sign_out(
     State(app): State<App>,
     caller: Caller,
     _: Query<Nothing>,
-) -> Result<(StatusCode, [(HeaderName, axum::http::HeaderValue); 1]), Failure> {
+) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1]), Failure> {
     app.engine().sign_out(&caller).await?;
     Ok((StatusCode::NO_CONTENT, [browser::forget()]))
 }
