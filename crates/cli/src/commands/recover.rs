@@ -15,7 +15,7 @@ use crate::output::{Output, columns, or_dash};
 ///
 /// It works on the server's own database, whether the server runs or not, and reads the same configuration as serve. It
 /// says in the log what it did. Without an id it lists the admins of the server: {"items": [{"id", "name", "sign_in_name",
-/// "active"}, …]} with --json. With one, {"id", "name", "sign_in_name", "key"}; the key is null with --password.
+/// "active"}, …]} with --json. With one, {"id", "name", "sign_in_name", "key"}; the key is null with --new-password.
 #[derive(Args)]
 pub(crate) struct Recover {
     #[command(flatten)]
@@ -25,12 +25,12 @@ pub(crate) struct Recover {
     who: Option<String>,
     /// Make them a new key, which is shown this once
     #[arg(long, group = "way", requires = "who")]
-    key: bool,
+    new_key: bool,
     /// Set them a new password, which is typed unseen or comes on standard input
     #[arg(long, group = "way", requires = "who")]
-    password: bool,
-    /// With --password: the name that they sign in by; needed where they have none
-    #[arg(long, value_name = "NAME", requires = "password")]
+    new_password: bool,
+    /// With --new-password: the name that they sign in by; needed where they have none
+    #[arg(long, value_name = "NAME", requires = "new_password")]
     sign_in_name: Option<String>,
 }
 
@@ -56,7 +56,7 @@ impl Recover {
         start_log(&mut config, global)?;
         let wanted = match &self.who {
             None => None,
-            Some(who) if self.key => Some((id(who)?, WayIn::Key)),
+            Some(who) if self.new_key => Some((id(who)?, WayIn::Key)),
             Some(who) => {
                 let password = hidden::read_new("new password", output)?;
                 Some((id(who)?, WayIn::Password { sign_in_name: self.sign_in_name.clone(), password }))

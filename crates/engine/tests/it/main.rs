@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and talk")]
 
 mod clocks;
+mod costs;
 mod faults;
 mod feeds;
 mod finishes;
