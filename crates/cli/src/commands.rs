@@ -19,6 +19,7 @@ mod events;
 mod fetch;
 mod hooks;
 mod init;
+mod invite;
 mod jobs;
 mod keys;
 mod label;
@@ -33,11 +34,14 @@ mod mkdir;
 mod mv;
 mod notes;
 mod openapi;
+mod password;
 mod principals;
+mod recover;
 mod restore;
 mod rm;
 mod run;
 mod serve;
+mod sessions;
 mod stat;
 mod status;
 mod store;
@@ -58,6 +62,7 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     Worker(worker::Worker),
     Init(init::Init),
+    Recover(recover::Recover),
     Up(up::Up),
     Down(down::Down),
     Fetch(fetch::Fetch),
@@ -92,11 +97,17 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Members(members::Members),
     #[command(subcommand)]
+    Invite(invite::Invite),
+    #[command(subcommand)]
     Transfer(transfer::Transfer),
     #[command(subcommand)]
     Keys(keys::Keys),
     #[command(subcommand)]
     Principals(principals::Principals),
+    #[command(subcommand)]
+    Sessions(sessions::Sessions),
+    #[command(subcommand)]
+    Password(password::Password),
     #[command(subcommand)]
     Jobs(jobs::Jobs),
     #[command(subcommand)]
@@ -125,6 +136,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Serve(verb) => return verb.run(global, output),
         Command::Worker(verb) => return verb.run(global, output),
         Command::Init(verb) => return verb.run(output),
+        Command::Recover(verb) => return verb.run(global, output),
         Command::Completions(verb) => return verb.run(output),
         Command::Man(verb) => return verb.run(output),
         Command::Supervise(verb) => return verb.run(output),
@@ -172,6 +184,9 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Workspaces(verb) => verb.run(&session, output).await,
             Command::Members(verb) => verb.run(&session, output).await,
             Command::Transfer(verb) => verb.run(&session, output).await,
+            Command::Invite(verb) => verb.run(&session, output).await,
+            Command::Sessions(verb) => verb.run(&session, output).await,
+            Command::Password(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Principals(verb) => verb.run(&session, output).await,
             Command::Jobs(verb) => verb.run(&session, output).await,

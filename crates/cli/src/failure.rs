@@ -268,6 +268,12 @@ fn hint(error: &longshore::Error) -> Option<String> {
             Code::TransferEnded => "ask the owner for a new one, of `longshore transfer offer`",
             Code::TransferToSelf => "`longshore transfer revoke` takes your offer back",
             Code::MemberNotFound => "`longshore members list` shows them",
+            Code::AccountNeeded => {
+                "use a key of your own with the role owner, which is not narrowed to a workspace"
+            }
+            Code::InvitationNotFound => "`longshore invite list` shows them",
+            Code::InvitationEnded => "ask whoever invited you for a new one",
+            Code::SessionNotFound => "`longshore sessions list` shows them",
             Code::PrincipalNotFound => "the id is what `longshore status` shows to them",
             Code::Forbidden => "ask an admin for a key with a higher role",
             Code::NodeNotFound => "`longshore ls` shows what is there, `longshore trash` what was deleted",

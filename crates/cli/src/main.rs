@@ -16,6 +16,7 @@ mod descendants;
 mod docs;
 mod duration;
 mod failure;
+mod hidden;
 mod moment;
 mod output;
 mod premise;

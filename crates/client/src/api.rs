@@ -3,6 +3,7 @@
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod hooks;
+pub(crate) mod invitations;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 mod links;
@@ -11,6 +12,7 @@ pub(crate) mod locks;
 pub(crate) mod members;
 pub(crate) mod notes;
 pub(crate) mod principals;
+pub(crate) mod sessions;
 pub(crate) mod transfers;
 pub(crate) mod turns;
 mod undo;

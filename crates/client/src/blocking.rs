@@ -10,15 +10,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    After, Comparison, CopyNode, CreateHook, CreateKey, CreateLink, CreateNote, CreatePrincipal, Delivery,
-    DeliveryState, Event, EventPage, Hook, Job, Key, Link, Me, Member, NewHook, NewKey, NewTransfer, Node,
-    Note, OfferTransfer, OpenUpload, Principal, Purged, Redeliver, RestoreNode, Role, RotateKey, Status,
-    Transfer, TransferManifest, UndoActs, Undone, UpdateHook, UpdateNode, UpdateQuota, UpdateWorkspace,
-    Version, Workspace,
+    After, ChangePassword, Comparison, CopyNode, CreateHook, CreateInvitation, CreateKey, CreateLink,
+    CreateNote, CreatePrincipal, Delivery, DeliveryState, Event, EventPage, HiddenText, Hook, Invitation,
+    Job, Key, Link, LookedAt, Me, Member, NewHook, NewInvitation, NewKey, NewReset, NewTransfer, Node, Note,
+    OfferTransfer, OpenUpload, Principal, Purged, Redeliver, ResetPassword, RestoreNode, Role, RotateKey,
+    Session, Status, Transfer, TransferManifest, UndoActs, Undone, UpdateHook, UpdateNode, UpdateQuota,
+    UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{
-    ClaimToken, DeliveryId, HookId, JobId, KeyId, LockToken, Name, NodeId, NoteId, PrincipalId, VersionId,
-    WorkspaceId,
+    ClaimToken, DeliveryId, HookId, InvitationId, JobId, KeyId, LockToken, Name, NodeId, NoteId, PrincipalId,
+    SessionId, VersionId, WorkspaceId,
 };
 use tokio::runtime::{self, Runtime};
 
@@ -167,6 +168,47 @@ impl Transfers {
     }
 }
 
+/// The blocking verbs on invitations.
+#[derive(Clone, Debug)]
+pub struct Invitations {
+    verbs: crate::Invitations,
+    runtime: Arc<Runtime>,
+}
+
+impl Invitations {
+    /// Returns the same verbs for another workspace than the key's current one.
+    #[must_use]
+    pub fn of(&self, workspace: WorkspaceId) -> Self {
+        Self { verbs: self.verbs.of(workspace), runtime: self.runtime.clone() }
+    }
+
+    verbs! {
+        wait create(invitation: &CreateInvitation) -> Result<NewInvitation>;
+        iterate list() -> Waiting<crate::Listing<Invitation>>;
+        wait revoke(invitation: InvitationId) -> Result<()>;
+        wait look(token: &HiddenText) -> Result<LookedAt>;
+        wait accept(token: &HiddenText) -> Result<Member>;
+        wait decline(token: &HiddenText) -> Result<()>;
+    }
+}
+
+/// The blocking verbs on one's own sessions and password.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    verbs: crate::Sessions,
+    runtime: Arc<Runtime>,
+}
+
+impl Sessions {
+    verbs! {
+        wait list() -> Result<Vec<Session>>;
+        wait end(session: SessionId) -> Result<()>;
+        wait end_others() -> Result<()>;
+        wait change_password(wanted: &ChangePassword) -> Result<()>;
+        wait reset_password(wanted: &ResetPassword) -> Result<()>;
+    }
+}
+
 /// The blocking verbs on people and agents.
 #[derive(Clone, Debug)]
 pub struct Principals {
@@ -180,6 +222,7 @@ impl Principals {
         iterate list() -> Waiting<crate::Listing<Principal>>;
         wait get(principal: PrincipalId) -> Result<Principal>;
         wait rename(principal: PrincipalId, name: &str) -> Result<Principal>;
+        wait create_reset(person: PrincipalId) -> Result<NewReset>;
         wait deactivate(principal: PrincipalId) -> Result<Principal>;
         wait reactivate(principal: PrincipalId) -> Result<Principal>;
     }
@@ -416,6 +459,18 @@ impl Client {
     #[must_use]
     pub fn members(&self) -> Members {
         Members { verbs: self.client.members(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on invitations into the key's current workspace.
+    #[must_use]
+    pub fn invitations(&self) -> Invitations {
+        Invitations { verbs: self.client.invitations(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on one's own sessions and password.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        Sessions { verbs: self.client.sessions(), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on people and agents.

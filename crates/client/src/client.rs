@@ -23,12 +23,14 @@ pub(crate) use self::tries::{Retried, Tries, half_left};
 use crate::api::events::Events;
 use crate::api::files::Files;
 use crate::api::hooks::Hooks;
+use crate::api::invitations::Invitations;
 use crate::api::jobs::Jobs;
 use crate::api::keys::Keys;
 use crate::api::locks::Locks;
 use crate::api::members::Members;
 use crate::api::notes::Notes;
 use crate::api::principals::Principals;
+use crate::api::sessions::Sessions;
 use crate::api::transfers::Transfers;
 use crate::api::workspaces::Workspaces;
 use crate::config::{Base, Builder};
@@ -119,7 +121,7 @@ impl Client {
         Builder::default()
     }
 
-    /// Returns the key that asks.
+    /// Returns who asks, and by which key.
     pub async fn me(&self) -> Result<Me> {
         self.json(Call::get("/v1/me".to_owned())).await
     }
@@ -145,6 +147,18 @@ impl Client {
     #[must_use]
     pub fn members(&self) -> Members {
         Members::new(self.clone(), None)
+    }
+
+    /// Returns the verbs on invitations into the key's current workspace.
+    #[must_use]
+    pub fn invitations(&self) -> Invitations {
+        Invitations::new(self.clone(), None)
+    }
+
+    /// Returns the verbs on one's own sessions and password.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.clone())
     }
 
     /// Returns the verbs on people and agents.

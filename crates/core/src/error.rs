@@ -89,6 +89,14 @@ codes! {
     KeyNotFound = "key_not_found", NotFound, "no such key";
     /// There is no person or agent with this id.
     PrincipalNotFound = "principal_not_found", NotFound, "no such principal";
+    /// There is no session with this id among one's own, or nobody is signed in by the request.
+    SessionNotFound = "session_not_found", NotFound, "no such session";
+    /// There is no such invitation, or its token is not the one it was given with.
+    InvitationNotFound = "invitation_not_found", NotFound, "no such invitation";
+    /// The invitation was accepted, declined or revoked, its time is over, or who made it may invite no more: ask for a new one.
+    InvitationEnded = "invitation_ended", NotFound, "the invitation has ended";
+    /// What was to set a new password is none of this server's, was used, or its time is over: ask for a new one.
+    ResetNotFound = "reset_not_found", NotFound, "no such reset of a password";
     /// The person or agent is no member of the workspace.
     MemberNotFound = "member_not_found", NotFound, "no such member";
     /// The events after this place are not kept any more, or the log never got so far. List the tree, then follow
@@ -144,6 +152,12 @@ codes! {
     TransferToSelf = "transfer_to_self", Conflict, "the workspace is the caller's own";
     /// The workspace has as many members, or the principal is a member of as many workspaces, as may be.
     TooManyMembers = "too_many_members", Conflict, "too many members";
+    /// Somebody has this sign-in name already.
+    SignInNameTaken = "sign_in_name_taken", Conflict, "the sign-in name is taken";
+    /// The workspace has as many open invitations as it may have: revoke some.
+    TooManyInvitations = "too_many_invitations", Conflict, "too many invitations";
+    /// This is for people alone: an agent has no password and no session.
+    PersonNeeded = "person_needed", Conflict, "a person is needed";
     /// The root folder cannot be renamed, moved, copied or deleted.
     RootRefused = "root_refused", Conflict, "not possible with the root folder";
     /// The key was revoked, or its time is over: only one that is good is rotated.
@@ -214,6 +228,10 @@ codes! {
     InvalidLabel = "invalid_label", Invalid, "the label breaks a rule";
     /// A note breaks a rule: 1 to 4,000 characters, on a range that lies inside the version's text.
     InvalidNote = "invalid_note", Invalid, "the note breaks a rule";
+    /// A sign-in name breaks a rule: 1 to 254 characters, without spaces around it and without control characters.
+    InvalidSignInName = "invalid_sign_in_name", Invalid, "the sign-in name breaks a rule";
+    /// A new password breaks a rule: at least 10 characters, at most 1,024 bytes, and not the sign-in name.
+    InvalidPassword = "invalid_password", Invalid, "the password breaks a rule";
     /// This `Idempotency-Key` came before with another request.
     IdempotencyMismatch = "idempotency_mismatch", Invalid, "the idempotency key belongs to another request";
     /// The URL is not one that the server may ask: another scheme, port or address is needed.
@@ -224,6 +242,16 @@ codes! {
     Forbidden = "forbidden", Denied, "the key may not do this";
     /// The key is good from certain addresses alone, and the request comes from another.
     KeyAddressRefused = "key_address_refused", Denied, "the key is not good from this address";
+    /// A write that a cookie authorises carries no `X-CSRF-Token`: `GET /v1/session` tells it.
+    CsrfMissing = "csrf_missing", Denied, "a CSRF token is needed";
+    /// The `X-CSRF-Token` is not that of the session: `GET /v1/session` tells it.
+    CsrfWrong = "csrf_wrong", Denied, "the CSRF token is not the session's";
+    /// A browser says that a page of another site has sent the request, which a cookie is not to authorise.
+    CrossSite = "cross_site", Denied, "the request comes from another site";
+    /// This is for a person themselves: it takes a session, or a key that is not narrowed and has the role owner.
+    AccountNeeded = "account_needed", Denied, "this takes a session or a whole key";
+    /// The present password is not the one that was stated.
+    PasswordWrong = "password_wrong", Denied, "the password is wrong";
     /// An upload that is made of others takes no bytes of its own.
     UploadNotAppendable = "upload_not_appendable", Denied, "the upload takes no bytes";
     /// The token is not the one that this lock was granted with.
@@ -238,6 +266,10 @@ codes! {
     KeyRevoked = "key_revoked", Unauthenticated, "the key was revoked";
     /// The key's time is over.
     KeyExpired = "key_expired", Unauthenticated, "the key has expired";
+    /// Nobody signs in by this name with this password: one of them is wrong, or the person may sign in no more.
+    SignInFailed = "sign_in_failed", Unauthenticated, "the name or the password is wrong";
+    /// The session that the cookie names has ended, or is none: sign in again.
+    SessionEnded = "session_ended", Unauthenticated, "the session has ended";
     /// Whoever acts with the key was deactivated.
     PrincipalDeactivated = "principal_deactivated", Unauthenticated, "the principal is deactivated";
     /// The content is larger than the server takes.

@@ -144,6 +144,21 @@ id!(
     "key_"
 );
 id!(
+    /// The id of a session of somebody who signed in. It is public; the session's secret is not part of it.
+    SessionId,
+    "ses_"
+);
+id!(
+    /// The id of an invitation. It is public; the invitation's token is not part of it.
+    InvitationId,
+    "inv_"
+);
+id!(
+    /// The id of what lets somebody set a new password once. It is public; its token is not part of it.
+    ResetId,
+    "rst_"
+);
+id!(
     /// The id of a lock: one grant of a lease. It is public; the lock's token is not part of it.
     LockId,
     "lk_"

@@ -6,7 +6,12 @@
 use std::fmt::{self, Debug};
 use std::str::FromStr;
 
-use crate::id::{KeyId, LockId, TransferId};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::id::{InvitationId, KeyId, LockId, ResetId, SessionId, TransferId};
 use crate::random;
 use crate::time::Timestamp;
 
@@ -141,11 +146,67 @@ secret!(
     TransferId,
     "lsc_"
 );
+secret!(
+    /// What a browser shows of its session, `lss_…`. It prints only the session's id.
+    SessionToken,
+    SessionId,
+    "lss_"
+);
+secret!(
+    /// The token of an invitation, `lsi_…`: who has it may accept. It prints only the invitation's id.
+    InvitationToken,
+    InvitationId,
+    "lsi_"
+);
+secret!(
+    /// The token that lets somebody set a new password once, `lsr_…`. It prints only its id.
+    ResetToken,
+    ResetId,
+    "lsr_"
+);
+
+/// What is signed with a session's secret: the same secret may sign other things one day.
+const CSRF: &[u8] = b"longshore csrf 1";
+
+impl SessionToken {
+    /// HMAC takes keys of every length, so there is always one.
+    fn csrf(&self) -> Option<Hmac<Sha256>> {
+        let mac = Hmac::<Sha256>::new_from_slice(self.reveal().as_bytes()).ok()?;
+        Some(mac.chain_update(CSRF))
+    }
+
+    /// Returns what a page proves by that it can read answers of this session, which a page of another site cannot:
+    /// 43 characters, derived from the secret and telling nothing of it.
+    #[must_use]
+    pub fn csrf_token(&self) -> String {
+        let made = self.csrf().map(|mac| mac.finalize().into_bytes());
+        made.map(|made| BASE64_URL_SAFE_NO_PAD.encode(made)).unwrap_or_default()
+    }
+
+    /// Tells whether a text is what [`Self::csrf_token`] gives, in a time that says nothing of it.
+    #[must_use]
+    pub fn is_csrf_token(&self, text: &str) -> bool {
+        let stated = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
+        self.csrf().zip(stated).is_some_and(|(mac, stated)| mac.verify_slice(&stated).is_ok())
+    }
+}
 
 #[cfg(test)]
 mod tests {
-    use super::ApiKey;
+    use super::{ApiKey, SessionToken};
     use crate::time::Timestamp;
+
+    #[test]
+    fn a_csrf_token_is_of_one_session() {
+        let (one, two) = (Timestamp::from_micros(1), Timestamp::from_micros(2));
+        let (one, two) = (SessionToken::generate(one), SessionToken::generate(two));
+        let token = one.csrf_token();
+        assert_eq!(token.len(), 43);
+        assert!(one.is_csrf_token(&token) && !two.is_csrf_token(&token));
+        for wrong in ["", &token[1..], &format!("{token}A"), &token.to_lowercase(), one.reveal()] {
+            assert!(!one.is_csrf_token(wrong));
+        }
+    }
 
     #[test]
     fn a_key_comes_back_and_hides_its_secret() {

@@ -23,6 +23,7 @@ pub mod path;
 pub mod random;
 #[cfg(feature = "openapi")]
 mod schema;
+mod sign_in_name;
 pub mod time;
 pub mod webhook;
 pub mod wire;
@@ -31,9 +32,10 @@ pub use clock::{Clock, ManualClock, SteadyClock, SystemClock};
 pub use digest::{Algorithm, Digest};
 pub use error::{Code, ErrorKind};
 pub use id::{
-    DatabaseId, DeliveryId, EventId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PrincipalId,
-    TransferId, UploadId, VersionId, WaitTicket, WorkspaceId,
+    DatabaseId, DeliveryId, EventId, HookId, IdError, InvitationId, JobId, KeyId, LockId, NodeId, NoteId,
+    PrincipalId, ResetId, SessionId, TransferId, UploadId, VersionId, WaitTicket, WorkspaceId,
 };
-pub use key::{ApiKey, ClaimToken, LockToken, MalformedKey};
+pub use key::{ApiKey, ClaimToken, InvitationToken, LockToken, MalformedKey, ResetToken, SessionToken};
 pub use path::{Name, PathError, WorkspacePath};
+pub use sign_in_name::SignInName;
 pub use time::Timestamp;

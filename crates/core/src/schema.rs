@@ -47,6 +47,8 @@ id_schema! {
     crate::HookId, "HookId", "The id of a webhook.", "hk_";
     crate::DeliveryId, "DeliveryId", "The id of a webhook's delivery.", "dl_";
     crate::KeyId, "KeyId", "The id of an API key.", "key_";
+    crate::SessionId, "SessionId", "The id of a session.", "ses_";
+    crate::InvitationId, "InvitationId", "The id of an invitation.", "inv_";
     crate::WaitTicket, "WaitTicket", "A place in the queue for a lock.", "lw_";
     crate::LockId, "LockId", "The id of a lock.", "lk_";
     crate::NoteId, "NoteId", "The id of a note on a node.", "note_";

@@ -7,12 +7,12 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use longshore_core::key::ApiKey;
-use longshore_core::wire::{Key, Me, NewKey, Page, Principal, PrincipalKind, Role};
+use longshore_core::wire::{Key, Me, NewKey, Page, Principal, PrincipalKind, Role, Session};
 use longshore_core::{Code, KeyId, Name, PrincipalId};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::actor::{Actor, Right};
+use crate::actor::{Actor, Credential, Right};
 use crate::db;
 use crate::db::access::KnownKey;
 use crate::engine::Engine;
@@ -26,7 +26,7 @@ use crate::workspaces::insert_workspace;
 const FIRST_WORKSPACE: &str = "default";
 
 /// A key's secret has 256 random bits, so a plain hash hides it as well as a slow one would.
-fn hash_of(key: &ApiKey) -> Bytes {
+pub(crate) fn hash_of(key: &ApiKey) -> Bytes {
     Bytes::copy_from_slice(&Sha256::digest(key.reveal()))
 }
 
@@ -143,13 +143,26 @@ impl Engine {
         Ok(known.actor())
     }
 
-    /// Tells which key asks.
+    /// Tells who asks, and by which key or session.
     pub async fn me(&self, actor: &Actor) -> Result<Me> {
-        let Some(id) = actor.key else {
-            return Err(Error::new(Code::KeyMissing, "no key asks"));
-        };
-        let found = self.db().read(move |tx| Box::pin(async move { db::access::known_key(tx, id).await }));
-        Ok(Me { key: found.await?.ok_or_else(no_key)?.key })
+        let credential = actor.credential;
+        let found = self.db().read(move |tx| {
+            Box::pin(async move {
+                match credential {
+                    Credential::Longshore => Err(Error::new(Code::KeyMissing, "no key asks")),
+                    Credential::Key(id) => {
+                        let key = db::access::known_key(tx, id).await?.ok_or_else(no_key)?.key;
+                        Ok(Me { principal: key.principal.clone(), key: Some(key), session: None })
+                    }
+                    Credential::Session(id) => {
+                        let known = db::sessions::known(tx, id).await?.ok_or_else(db::sessions::ended)?;
+                        let session = Session { current: true, ..known.session };
+                        Ok(Me { principal: known.principal, key: None, session: Some(session) })
+                    }
+                }
+            })
+        });
+        found.await
     }
 
     /// Lists keys, oldest first, for who is an admin somewhere: for one of the server all; for another those of the workspaces

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use longshore_core::wire::Role;
-use longshore_core::{Code, KeyId, PrincipalId, Timestamp, WorkspaceId};
+use longshore_core::{Code, KeyId, PrincipalId, SessionId, Timestamp, WorkspaceId};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::narrowing::{Narrowing, Need};
@@ -52,26 +53,56 @@ impl Right {
     }
 }
 
-/// The principal behind a call, with what its key lets it do.
+/// By what somebody acts: what is looked at again in the transaction of each write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    /// A key.
+    Key(KeyId),
+    /// A session of who has signed in.
+    Session(SessionId),
+    /// Longshore itself acts, by its own rules: there is nothing that could end.
+    Longshore,
+}
+
+/// The principal behind a call, with what its key or session lets it do.
 #[derive(Clone, Debug)]
 pub struct Actor {
     /// Who acts.
     pub principal: PrincipalId,
-    /// The key they act with; nothing for Longshore itself.
-    pub key: Option<KeyId>,
+    /// By what they act.
+    pub credential: Credential,
     /// The request they act in, for the event log.
     pub request_id: Option<String>,
     rights: Arc<Rights>,
 }
 
 impl Actor {
-    pub(crate) const fn new(principal: PrincipalId, key: Option<KeyId>, rights: Arc<Rights>) -> Self {
-        Self { principal, key, request_id: None, rights }
+    pub(crate) const fn new(principal: PrincipalId, credential: Credential, rights: Arc<Rights>) -> Self {
+        Self { principal, credential, request_id: None, rights }
     }
 
-    /// Returns who acts as an admin of one workspace and nowhere else: where they have a key, each act asks again whether
-    /// they still may.
-    pub(crate) fn admin_of(workspace: WorkspaceId, principal: PrincipalId, key: Option<KeyId>) -> Self {
+    /// Returns the key they act with; nothing for who has signed in, and for Longshore itself.
+    #[must_use]
+    pub const fn key(&self) -> Option<KeyId> {
+        match self.credential {
+            Credential::Key(key) => Some(key),
+            Credential::Session(_) | Credential::Longshore => None,
+        }
+    }
+
+    /// Returns the session they act in.
+    #[must_use]
+    pub const fn session(&self) -> Option<SessionId> {
+        match self.credential {
+            Credential::Session(session) => Some(session),
+            Credential::Key(_) | Credential::Longshore => None,
+        }
+    }
+
+    /// Returns who acts as an admin of one workspace and nowhere else: where they have a key or a session, each act asks
+    /// again whether they still may.
+    pub(crate) fn admin_of(workspace: WorkspaceId, principal: PrincipalId, credential: Credential) -> Self {
         let rights = Rights {
             cap: Role::Admin,
             only: Some(workspace),
@@ -79,12 +110,12 @@ impl Actor {
             memberships: Memberships::from([(workspace, Role::Admin)]),
             narrowing: Narrowing::default(),
         };
-        Self::new(principal, key, Arc::new(rights))
+        Self::new(principal, credential, Arc::new(rights))
     }
 
     /// Returns Longshore itself, acting on one workspace by that one's own rules.
     pub(crate) fn longshore(workspace: WorkspaceId) -> Self {
-        Self::admin_of(workspace, PrincipalId::LONGSHORE, None)
+        Self::admin_of(workspace, PrincipalId::LONGSHORE, Credential::Longshore)
     }
 
     /// Returns this actor acting in a request.
@@ -138,6 +169,36 @@ impl Actor {
     /// Tells whether a workspace is seen at all.
     pub(crate) fn reaches(&self, workspace: WorkspaceId) -> bool {
         self.role_in(workspace).is_some()
+    }
+
+    /// Refuses who acts with less than all that the principal may: what is about somebody themselves is not for a key that
+    /// was narrowed before it was given away.
+    pub(crate) fn ensure_whole(&self) -> Result<()> {
+        let is_whole = match self.credential {
+            Credential::Session(_) => true,
+            Credential::Key(_) => self.is_unnarrowed() && self.rights.cap == Role::Owner,
+            Credential::Longshore => false,
+        };
+        if is_whole {
+            return Ok(());
+        }
+        let detail = "this takes a session, or a key that is not narrowed and has the role owner";
+        Err(Error::new(Code::AccountNeeded, detail))
+    }
+
+    /// Refuses a key that would give its principal more than it may do itself: to join a workspace with a role.
+    pub(crate) fn ensure_may_join(&self, role: Role) -> Result<()> {
+        if self.is_unnarrowed() && self.rights.cap >= role {
+            return Ok(());
+        }
+        let detail =
+            format!("to join as {role} takes a session, or a key that is not narrowed and has that role");
+        Err(Error::new(Code::AccountNeeded, detail))
+    }
+
+    /// Tells whether a key has all that its role has, wherever its principal has it.
+    fn is_unnarrowed(&self) -> bool {
+        self.rights.only.is_none() && !self.narrowing().is_some()
     }
 
     /// Refuses who lacks what an act in a workspace needs; one that is not reached is not found.
@@ -203,7 +264,7 @@ mod tests {
     use longshore_core::wire::Role::{self, Admin, Editor, Owner, Viewer};
     use longshore_core::{Code, PrincipalId, Timestamp, WorkspaceId};
 
-    use super::{Actor, Memberships, Right, Rights};
+    use super::{Actor, Credential, Memberships, Right, Rights};
     use crate::narrowing::{Narrowing, Need};
 
     fn workspace(number: i64) -> WorkspaceId {
@@ -218,7 +279,7 @@ mod tests {
     ) -> Actor {
         let memberships = memberships.iter().copied().collect::<Memberships>();
         let rights = Rights { cap, only, everywhere, memberships, narrowing: Narrowing::default() };
-        Actor::new(PrincipalId::LONGSHORE, None, Arc::new(rights))
+        Actor::new(PrincipalId::LONGSHORE, Credential::Longshore, Arc::new(rights))
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::key_cache::KeyCache;
 use crate::last_uses::LastUses;
 use crate::links::LinkSecret;
 use crate::locks::Signals;
+use crate::passwords::{PasswordCost, Passwords};
 use crate::uploads::Appends;
 
 /// What can be set about an engine.
@@ -55,6 +56,12 @@ pub struct Settings {
     pub events_looked_at: u32,
     /// How many events one undo looks at (200,000): it is one transaction, as a copy is.
     pub undo_looks_at: u64,
+    /// What a guess of a password costs.
+    pub password_cost: PasswordCost,
+    /// After how long without a request a session ends (14 days).
+    pub session_idle: Duration,
+    /// How long a session lasts at most (90 days).
+    pub session_length: Duration,
 }
 
 impl Default for Settings {
@@ -75,6 +82,9 @@ impl Default for Settings {
             followers_each: 256,
             events_looked_at: 10_000,
             undo_looks_at: 200_000,
+            password_cost: PasswordCost::default(),
+            session_idle: Duration::from_hours(14 * 24),
+            session_length: Duration::from_hours(90 * 24),
         }
     }
 }
@@ -97,6 +107,7 @@ struct Inner {
     wall: Arc<dyn Clock>,
     keys: KeyCache,
     last_uses: LastUses,
+    passwords: Passwords,
     links: LinkSecret,
     feeds: Feeds,
     jobs: Arc<JobsState>,
@@ -125,6 +136,7 @@ impl Engine {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(clock));
         let (db, id) = Db::open(database, clock.as_ref(), feeds.clone()).await?;
         claim(&store, id).await?;
+        let passwords = Passwords::new(settings.password_cost)?;
         let started_at = clock.now();
         let jobs = Arc::default();
         Ok(Self {
@@ -137,6 +149,7 @@ impl Engine {
                 wall,
                 keys: KeyCache::default(),
                 last_uses: LastUses::default(),
+                passwords,
                 links: LinkSecret::default(),
                 feeds,
                 guard,
@@ -222,6 +235,17 @@ impl Engine {
 
     pub(crate) fn last_uses(&self) -> &LastUses {
         &self.inner.last_uses
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
+    }
+
+    /// Returns how much work was done on passwords since the engine was opened, in KiB filled: what a name that nobody has
+    /// costs is seen by it.
+    #[must_use]
+    pub fn password_work(&self) -> u64 {
+        self.passwords().work()
     }
 
     pub(crate) fn links(&self) -> &LinkSecret {

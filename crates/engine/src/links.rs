@@ -1,8 +1,8 @@
 //! Signed links: a version's content for whoever has the link, without a key, until a stated time.
 //!
 //! Nothing is kept of a link. Its token says what it leads to and is sealed with a secret of the database (HMAC-SHA-256),
-//! so that any node opens what another has made. It lives no longer than its key: what the key may no longer read, the
-//! link does not give.
+//! so that any node opens what another has made. It lives no longer than the key or the session that made it: what that may no
+//! longer read, the link does not give.
 
 use std::fmt::{self, Debug};
 use std::time::Duration;
@@ -11,13 +11,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use longshore_core::wire::{CreateLink, Disposition, LONGEST_LINK};
-use longshore_core::{Code, KeyId, NodeId, Timestamp, VersionId, random};
+use longshore_core::{Code, ErrorKind, KeyId, NodeId, SessionId, Timestamp, VersionId, random};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::act::Premises;
-use crate::actor::{Actor, Right};
+use crate::actor::{Actor, Credential, Right};
 use crate::db;
 use crate::download::Content;
 use crate::engine::Engine;
@@ -87,24 +87,37 @@ pub struct NewLink {
 struct Claims {
     file: NodeId,
     version: VersionId,
-    key: KeyId,
+    by: By,
     expires_at: Timestamp,
     disposition: Disposition,
 }
 
+/// With what a link was made, and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Key(KeyId),
+    Session(SessionId),
+}
+
+/// The bits of a link's last byte.
+const INLINE: u8 = 1;
+const OF_SESSION: u8 = 2;
+
 impl Claims {
     fn seal(self, secret: &hmac::Key) -> LinkToken {
-        let Self { file, version, key, expires_at, disposition } = self;
+        let Self { file, version, by, expires_at, disposition } = self;
+        let (by, prefix, of_session) = match by {
+            By::Key(key) => (key.to_string(), KeyId::PREFIX, 0),
+            By::Session(session) => (session.to_string(), SessionId::PREFIX, OF_SESSION),
+        };
         let mut sealed = Vec::with_capacity(PAYLOAD + SEAL);
-        for (text, prefix) in [
-            (file.to_string(), NodeId::PREFIX),
-            (version.to_string(), VersionId::PREFIX),
-            (key.to_string(), KeyId::PREFIX),
-        ] {
+        for (text, prefix) in
+            [(file.to_string(), NodeId::PREFIX), (version.to_string(), VersionId::PREFIX), (by, prefix)]
+        {
             sealed.extend_from_slice(&text.as_bytes()[prefix.len()..]);
         }
         sealed.extend_from_slice(&expires_at.as_micros().to_be_bytes());
-        sealed.push(u8::from(disposition == Disposition::Inline));
+        sealed.push(of_session | u8::from(disposition == Disposition::Inline));
         let seal = hmac::sign(secret, &[CONTEXT, &sealed].concat());
         sealed.extend_from_slice(seal.as_ref());
         LinkToken(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(sealed)))
@@ -118,17 +131,22 @@ impl Claims {
         hmac::verify(secret, &[CONTEXT, payload].concat(), seal).ok()?;
         let (ids, rest) = payload.split_at_checked(3 * ID)?;
         let ids = str::from_utf8(ids).ok()?;
-        let (time, disposition) = rest.split_first_chunk::<TIME>()?;
+        let (time, &[last]) = rest.split_first_chunk::<TIME>()? else { return None };
+        if last > OF_SESSION | INLINE {
+            return None;
+        }
         let id = |place: usize, prefix: &str| format!("{prefix}{}", &ids[place * ID..(place + 1) * ID]);
         Some(Self {
             file: id(0, NodeId::PREFIX).parse().ok()?,
             version: id(1, VersionId::PREFIX).parse().ok()?,
-            key: id(2, KeyId::PREFIX).parse().ok()?,
+            by: match last & OF_SESSION {
+                0 => By::Key(id(2, KeyId::PREFIX).parse().ok()?),
+                _ => By::Session(id(2, SessionId::PREFIX).parse().ok()?),
+            },
             expires_at: Timestamp::from_micros(i64::from_be_bytes(*time)),
-            disposition: match disposition {
-                [0] => Disposition::Attachment,
-                [1] => Disposition::Inline,
-                _ => return None,
+            disposition: match last & INLINE {
+                0 => Disposition::Attachment,
+                _ => Disposition::Inline,
             },
         })
     }
@@ -139,7 +157,7 @@ fn no_link() -> Error {
 }
 
 fn ended() -> Error {
-    Error::new(Code::LinkExpired, "the link's time is over, or that of the key which made it")
+    Error::new(Code::LinkExpired, "the link's time is over, or that of the key or session which made it")
 }
 
 /// Tells what those who have no key may know of why content cannot be opened.
@@ -164,7 +182,11 @@ impl Engine {
             let detail = format!("`expires_in` is 1 to {LONGEST_LINK} seconds");
             return Err(Error::new(Code::InvalidBody, detail));
         }
-        let key = actor.key.ok_or_else(|| Error::new(Code::KeyMissing, "a link is made with a key"))?;
+        let by = match actor.credential {
+            Credential::Key(key) => By::Key(key),
+            Credential::Session(session) => By::Session(session),
+            Credential::Longshore => return Err(Error::new(Code::KeyMissing, "a link is made with a key")),
+        };
         if let Some(answer) = self.answered(actor, &premises, Need::SHARE).await? {
             return Ok(answer);
         }
@@ -173,7 +195,7 @@ impl Engine {
         let claims = Claims {
             file,
             version: content.version().id,
-            key,
+            by,
             expires_at: self.now().plus(Duration::from_secs(wanted.expires_in)),
             disposition: wanted.disposition,
         };
@@ -199,15 +221,20 @@ impl Engine {
 
     /// Opens the content that a link leads to, and tells what a browser is to do with it.
     ///
-    /// `LinkExpired` where its time is over, or its key is revoked or over, or its maker deactivated; `LinkNotFound` for what is no link of this
+    /// `LinkExpired` where its time is over, or its key is revoked or over, its session has ended, or its maker is deactivated; `LinkNotFound` for what is no link of this
     /// database, and where the file or the version is in the trash or gone.
     pub async fn open_link(&self, token: &LinkToken) -> Result<(Content, Disposition)> {
         let claims = Claims::open(token, self.link_secret().await?).ok_or_else(no_link)?;
         if claims.expires_at <= self.now() {
             return Err(ended());
         }
-        let actor = self.actor_of(claims.key).await.map_err(|error| match error.code() {
-            Code::KeyUnknown | Code::KeyRevoked | Code::KeyExpired | Code::PrincipalDeactivated => ended(),
+        let maker = match claims.by {
+            By::Key(key) => self.actor_of(key).await,
+            By::Session(session) => self.actor_in_session(session).await,
+        };
+        // Whatever ends a key or a session ends its links.
+        let actor = maker.map_err(|error| match error.kind() {
+            ErrorKind::Unauthenticated => ended(),
             _ => error,
         })?;
         let content = self.open_content(&actor, claims.file, Some(claims.version)).await;
@@ -235,10 +262,10 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use longshore_core::wire::Disposition;
-    use longshore_core::{KeyId, NodeId, Timestamp, VersionId};
+    use longshore_core::{KeyId, NodeId, SessionId, Timestamp, VersionId};
     use ring::hmac;
 
-    use super::{Claims, LinkToken};
+    use super::{By, Claims, LinkToken};
 
     fn secret(byte: u8) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, &[byte; 32])
@@ -249,7 +276,7 @@ mod tests {
         Claims {
             file: NodeId::new(now),
             version: VersionId::new(now),
-            key: KeyId::new(now),
+            by: By::Key(KeyId::new(now)),
             expires_at: now,
             disposition: Disposition::Inline,
         }
@@ -260,6 +287,8 @@ mod tests {
         let claims = claims();
         let token = claims.seal(&secret(1));
         assert_eq!(Claims::open(&token, &secret(1)), Some(claims));
+        let of_session = Claims { by: By::Session(SessionId::new(claims.expires_at)), ..claims };
+        assert_eq!(Claims::open(&of_session.seal(&secret(1)), &secret(1)), Some(of_session));
         assert_eq!(Claims::open(&token, &secret(2)), None);
         assert!(!format!("{token:?}").contains(&token.reveal()[4..]));
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::Actor;
-use crate::db::events::Change;
+use crate::db::events::{Change, Log};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -51,17 +51,47 @@ pub(crate) fn change(kind: &'static str, principal: PrincipalId, role: Role) -> 
 
 /// Makes a principal a member of the act's workspace.
 pub(crate) async fn add(act: &mut Act<'_>, principal: &Principal, role: Role) -> Result<Member> {
-    let workspace_id = act.log.workspace();
-    ensure_room_for_member(act.tx, workspace_id).await?;
-    ensure_room(act.tx, principal.id).await?;
-    let (added_at, added_by) = (act.now(), act.actor().principal);
-    db::members::insert(act.tx, (workspace_id, principal.id), role, added_by, added_at).await?;
-    act.record(change("member.added", principal.id, role)).await?;
+    let by = act.actor().principal;
+    add_by(act.tx, &mut act.log, (principal, role), by).await
+}
+
+/// Makes a principal a member of a log's workspace, as somebody who may has wanted it.
+pub(crate) async fn add_by(
+    tx: &mut Tx,
+    log: &mut Log,
+    (principal, role): (&Principal, Role),
+    added_by: PrincipalId,
+) -> Result<Member> {
+    let workspace_id = log.workspace();
+    ensure_room_for_member(tx, workspace_id).await?;
+    ensure_room(tx, principal.id).await?;
+    let added_at = log.now();
+    db::members::insert(tx, (workspace_id, principal.id), role, added_by, added_at).await?;
+    log.append(tx, change("member.added", principal.id, role)).await?;
     Ok(Member { workspace_id, principal: principal.clone(), role, added_at, added_by })
 }
 
+/// Gives a principal a role in a log's workspace as somebody who may has wanted it; who has a greater one there keeps it.
+pub(crate) async fn raise_by(
+    tx: &mut Tx,
+    log: &mut Log,
+    (principal, role): (&Principal, Role),
+    by: PrincipalId,
+) -> Result<Member> {
+    let workspace = log.workspace();
+    let Some(member) = db::members::get(tx, workspace, principal.id).await? else {
+        return add_by(tx, log, (principal, role), by).await;
+    };
+    if member.role >= role {
+        return Ok(member);
+    }
+    db::members::set_role(tx, workspace, principal.id, role).await?;
+    log.append(tx, change("member.changed", principal.id, role).with("from", json!(member.role))).await?;
+    Ok(Member { role, ..member })
+}
+
 /// Refuses a role that is the owner's, or above that of who gives or takes it.
-fn ensure_may_give(actor: &Actor, workspace: WorkspaceId, role: Role) -> Result<()> {
+pub(crate) fn ensure_may_give(actor: &Actor, workspace: WorkspaceId, role: Role) -> Result<()> {
     if role == Role::Owner {
         let detail = "a workspace has one owner, whose role is neither given nor taken";
         return Err(Error::new(Code::OwnerRefused, detail));

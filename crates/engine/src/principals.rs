@@ -52,6 +52,9 @@ async fn change(
         Change::Deactivate => {
             let at = principal.deactivated_at.unwrap_or(now);
             db::access::set_deactivated(tx, id, Some(at)).await?;
+            // What would let them in again once they are back, they had before.
+            db::sessions::end_all(tx, id, None).await?;
+            db::passwords::delete_reset(tx, id).await?;
         }
         Change::Reactivate => db::access::set_deactivated(tx, id, None).await?,
     }
@@ -122,7 +125,7 @@ impl Engine {
     }
 
     /// Ends what a person or an agent may do: its keys are refused from now on, also in the transactions of what is under way,
-    /// and its locks end.
+    /// and its sessions and locks end.
     pub async fn deactivate_principal(
         &self,
         actor: &Actor,

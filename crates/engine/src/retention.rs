@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use longshore_core::wire::{Purged, Role, Workspace};
-use longshore_core::{Code, KeyId, NodeId, PrincipalId, Timestamp, WorkspaceId};
+use longshore_core::{Code, KeyId, NodeId, PrincipalId, SessionId, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::act::Act;
-use crate::actor::Actor;
+use crate::actor::{Actor, Credential};
 use crate::db;
 use crate::db::nodes::Place;
 use crate::engine::Engine;
@@ -40,7 +40,9 @@ struct Purge {
     /// What came to the trash later stays.
     asked_at: i64,
     principal: PrincipalId,
+    /// With `session` that of who asked for it; neither is there for Longshore itself.
     key: Option<KeyId>,
+    session: Option<SessionId>,
     request_id: Option<String>,
 }
 
@@ -61,7 +63,8 @@ pub(crate) async fn purge_later(act: &mut Act<'_>, node: Option<(NodeId, &Place)
         node: node.map(|(id, _)| id),
         asked_at: now.as_micros(),
         principal: actor.principal,
-        key: actor.key,
+        key: actor.key(),
+        session: actor.session(),
         request_id: actor.request_id,
     };
     let job = NewJob::new(&PURGE, json!(payload)).in_workspace(workspace).by(payload.principal).unique(key);
@@ -103,7 +106,12 @@ fn workspace_of(context: &JobContext) -> std::result::Result<WorkspaceId, JobFai
 
 pub(crate) async fn purge(context: JobContext) -> Handled {
     let (workspace, wanted) = (workspace_of(&context)?, context.payload::<Purge>()?);
-    let mut actor = Actor::admin_of(workspace, wanted.principal, wanted.key);
+    let credential = match (wanted.key, wanted.session) {
+        (Some(key), _) => Credential::Key(key),
+        (None, Some(session)) => Credential::Session(session),
+        (None, None) => Credential::Longshore,
+    };
+    let mut actor = Actor::admin_of(workspace, wanted.principal, credential);
     actor.request_id = wanted.request_id;
     let (engine, mut said) = (context.engine(), counter(&context));
     let before = Timestamp::from_micros(wanted.asked_at.saturating_add(1));

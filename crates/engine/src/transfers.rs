@@ -142,7 +142,7 @@ async fn find(tx: &mut Tx, actor: &Actor, token: &ClaimToken) -> Result<Transfer
     }
     actor.narrowing().allow(Need::MANAGE)?;
     // It makes an owner: a key that only reads is for no such thing.
-    if let Some(key) = actor.key
+    if let Some(key) = actor.key()
         && db::access::known_key(tx, key).await?.is_some_and(|known| known.key.role < Role::Editor)
     {
         return Err(Error::new(Code::Forbidden, "a key that only reads answers no offer"));

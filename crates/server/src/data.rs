@@ -33,6 +33,8 @@ pub(crate) async fn open(config: &Config, alone: Alone) -> Result<Engine> {
         orphan_grace: Duration::from_secs(config.sweep.orphan_grace_seconds),
         egress: config.egress.settings(),
         sweep_interval: Duration::from_secs(config.sweep.interval_seconds),
+        session_idle: Duration::from_secs(config.sessions.idle_seconds),
+        session_length: Duration::from_secs(config.sessions.length_seconds),
         ..Settings::default()
     };
     let engine = Engine::open(settings, &config.database()?, store.clone(), Arc::new(SystemClock))

@@ -119,7 +119,11 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         Code::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
-        Code::EventsGone | Code::UploadExpired | Code::LinkExpired | Code::TransferEnded => StatusCode::GONE,
+        Code::EventsGone
+        | Code::UploadExpired
+        | Code::LinkExpired
+        | Code::TransferEnded
+        | Code::InvitationEnded => StatusCode::GONE,
         Code::MediaTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::ChecksumMismatch => CHECKSUM_MISMATCH,
         Code::Locked => StatusCode::LOCKED,

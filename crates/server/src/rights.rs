@@ -21,10 +21,17 @@ pub enum Verbs {
 pub enum Right {
     /// Nothing: it is open to all.
     Open,
-    /// The secret in the URL, and no key.
+    /// The secret in the URL or in the body, and no key.
     Link,
-    /// A good key, whatever its role.
+    /// The secret in the body. Who shows a key or a session besides must be let in by it; a key that may less than its
+    /// principal is refused.
+    Token,
+    /// A good key, whatever its role, or a session.
     Key(Verbs),
+    /// A session, or a key with all that its principal may: the role owner, and not narrowed.
+    Account,
+    /// A session. For a key there is none to be found.
+    Session,
     /// This role in any workspace; what is told is of those alone where it is had.
     Somewhere(Role, Verbs),
     /// This role in the workspace that the URL, the body or what they name lies in. Who has none there gets 404. What is told
@@ -43,7 +50,7 @@ pub enum Right {
     /// To have made what the URL names, and this role in its workspace still. Anybody else's is 404, and so is, to a key that
     /// is narrowed to verbs or a folder, what was made with another key.
     Maker(Role, Verbs),
-    /// To be an admin of the server, by a key that is not narrowed to a workspace.
+    /// To be an admin of the server, by a session or by a key that is not narrowed to a workspace.
     Server,
 }
 
@@ -56,6 +63,9 @@ const MANAGE: Verbs = Verbs::All(&[Verb::Manage]);
 const UPLOAD: Verbs = Verbs::Any(&[Verb::Create, Verb::Write]);
 
 /// The right that each route needs at least, by method and path as the OpenAPI document has them.
+///
+/// A session does what a key of its person's own role does. Where its cookie authorises anything but a `GET`, a `HEAD` or an
+/// `OPTIONS`, it takes the session's `X-CSRF-Token` too.
 ///
 /// Some ask for more in some of their forms: an undo that is no preview takes an editor, and an admin where it is of
 /// somebody else's acts, and the verbs `delete` for what the acts made and `write` for what they changed; of a stretch of acts
@@ -70,6 +80,18 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("GET /v1/links/{token}", Right::Link),
     ("HEAD /v1/links/{token}", Right::Link),
     ("GET /v1/me", Right::Key(Verbs::None)),
+    ("PUT /v1/me/password", Right::Account),
+    ("POST /v1/password", Right::Link),
+    ("GET /v1/session", Right::Session),
+    ("POST /v1/session", Right::Open),
+    ("DELETE /v1/session", Right::Session),
+    ("GET /v1/sessions", Right::Account),
+    ("DELETE /v1/sessions", Right::Account),
+    ("DELETE /v1/sessions/{session}", Right::Account),
+    ("DELETE /v1/invitations/{invitation}", Right::Whole(Role::Admin, MANAGE)),
+    ("POST /v1/invitations/look", Right::Link),
+    ("POST /v1/invitations/accept", Right::Token),
+    ("POST /v1/invitations/decline", Right::Link),
     ("GET /v1/status", Right::Key(Verbs::None)),
     ("GET /v1/jobs", Right::Key(READ)),
     ("GET /v1/workspaces", Right::Key(Verbs::None)),
@@ -82,6 +104,7 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("POST /v1/principals", Right::Server),
     ("GET /v1/principals/{principal}", Right::Server),
     ("PATCH /v1/principals/{principal}", Right::Server),
+    ("POST /v1/principals/{principal}/password", Right::Server),
     ("POST /v1/principals/{principal}/deactivate", Right::Server),
     ("POST /v1/principals/{principal}/reactivate", Right::Server),
     ("POST /v1/workspaces", Right::Server),
@@ -98,6 +121,8 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("GET /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Viewer, READ)),
     ("PUT /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Admin, MANAGE)),
     ("DELETE /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Admin, MANAGE)),
+    ("GET /v1/workspaces/{ws}/invitations", Right::Whole(Role::Admin, MANAGE)),
+    ("POST /v1/workspaces/{ws}/invitations", Right::Whole(Role::Admin, MANAGE)),
     ("GET /v1/workspaces/{ws}/events", Right::Workspace(Role::Viewer, READ)),
     ("GET /v1/workspaces/{ws}/nodes", Right::Workspace(Role::Viewer, READ)),
     ("GET /v1/workspaces/{ws}/tree", Right::Node(Role::Viewer, READ)),

@@ -1,21 +1,26 @@
 //! `longshore init`: all that a server needs, without serving.
 
 use clap::Args;
-use longshore_server::{Config, Server};
+use longshore_server::{Config, Server, WayIn};
 use serde::Serialize;
 
 use super::serve::{CONFIG_FILE, DataPlace, remember};
 use crate::failure::{Exit, Failure};
+use crate::hidden;
 use crate::output::Output;
 
 /// Make the data folder, a configuration file, the database and the first key, without serving
 ///
-/// What is there already stays as it is. The first key is shown this once and saved in the profile `local`.
+/// What is there already stays as it is, passwords too. The first key is shown this once and saved in the profile `local`.
 /// With --json: {"data", "config", "key"}; the key is null where the database was there already.
 #[derive(Args)]
 pub(crate) struct Init {
     #[command(flatten)]
     place: DataPlace,
+    /// Where the database is new: the name by which its first administrator signs in from a browser; the password is typed
+    /// unseen, or comes on standard input
+    #[arg(long, value_name = "NAME")]
+    sign_in_name: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -35,10 +40,17 @@ impl Init {
         let data = config.data.dir.clone();
         let listen = config.server.listen;
         let scheme = if config.server.tls_certificate.is_some() { "https" } else { "http" };
+        // Asked for first: what is refused leaves nothing behind.
+        let way = self.sign_in_name.as_deref().map(|name| first_way(name, output)).transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let key = runtime.block_on(async {
             let (server, key) = Server::open(config).await?;
+            let set = match way.filter(|_| key.is_some()) {
+                Some(way) => set_password(&server, way).await,
+                None => Ok(()),
+            };
             server.close().await;
+            set?;
             anyhow::Ok(key)
         })?;
         let data = data.canonicalize().unwrap_or(data);
@@ -57,6 +69,22 @@ impl Init {
         output.object(&made, describe)?;
         Ok(Exit::Ok)
     }
+}
+
+/// Asks for the first administrator's password.
+fn first_way(name: &str, output: Output) -> Result<WayIn, Failure> {
+    let password = hidden::read_new("password of the first administrator", output)?;
+    longshore_server::ensure_sign_in(name, &password)
+        .map_err(|error| Failure::of_code(error.code(), error.to_string()))?;
+    Ok(WayIn::Password { sign_in_name: Some(name.to_owned()), password })
+}
+
+/// Has the one administrator of a new database sign in by a password.
+async fn set_password(server: &Server, way: WayIn) -> anyhow::Result<()> {
+    let first = server.engine().administrators().await?.into_iter().next();
+    let first = first.ok_or_else(|| anyhow::anyhow!("a new database without an administrator"))?;
+    server.engine().recover(first.principal.id, way).await?;
+    Ok(())
 }
 
 /// A server that was there before is where its profile says; only a new one is taken note of.

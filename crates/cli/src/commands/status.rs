@@ -1,11 +1,11 @@
 //! `longshore status`: the server, the key and the workspace in use.
 
 use clap::Args;
-use longshore::{Key, Status as Server, Workspace};
+use longshore::{Code, Key, Status as Server, Workspace};
 use serde::Serialize;
 
 use super::workspaces::quota;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::output::{Output, time};
 use crate::session::Session;
 
@@ -28,7 +28,9 @@ struct Found<'a> {
 impl Status {
     pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
         let server = session.client.status().await?;
-        let key = session.client.me().await?.key;
+        let me = session.client.me().await?;
+        // The command line has no other way to ask.
+        let key = me.key.ok_or_else(|| Failure::of_code(Code::KeyMissing, "no key asks"))?;
         let workspace = match session.workspace().await {
             Ok(workspace) => Some(workspace.clone()),
             // Nothing chosen is a state to show here, not a failure; a wrong choice is one.

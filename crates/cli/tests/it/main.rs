@@ -30,6 +30,7 @@ mod links;
 mod lock_faults;
 mod locks;
 mod main_job;
+mod people;
 #[expect(clippy::print_stdout, reason = "it says that it was skipped")]
 #[path = "../../../engine/tests/it/postgres.rs"]
 mod postgres;

@@ -100,3 +100,59 @@ fn row_24_no_secret_is_in_the_log_or_on_the_disk() {
         assert!(kept.iter().all(|(_, content)| !has(content, key)), "{key:?} is on the disk");
     }
 }
+
+/// The same for what people sign in with: passwords, their hashes, cookies, and tokens of sessions, invitations and resets.
+#[test]
+fn row_24_nothing_that_people_sign_in_with_is_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::write(folder.path().join("data/longshore.toml"), "[log]\nlevel = \"trace\"\n").unwrap();
+    let (mut server, ready) = spawn(folder.path(), &["--ready-json"]);
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let first = ready["key"].as_str().unwrap().to_owned();
+    let address = ready["url"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
+    let mut connection = Connection::open(address).unwrap();
+    let mut ask = |key: &str, method: &str, path: String, headers: &[(&'static str, &str)], body: Value| {
+        let request = Request::new(method, path).json(&body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, *value));
+        connection.ask(key, &request, Fate::Arrives).expect("an answer")
+    };
+    let workspace = ask(&first, "GET", "/v1/workspaces/current".to_owned(), &[], json!({})).json();
+    let invitations = format!("/v1/workspaces/{}/invitations", workspace["id"].as_str().unwrap());
+    let idempotency = [("Idempotency-Key", "invite-somebody")];
+    let invitation = ask(&first, "POST", invitations, &idempotency, json!({ "role": "editor" })).json();
+    let invitation = invitation["token"].as_str().unwrap().to_owned();
+    let (password, wrong, next) = ("a correct horse", "a wrong horse", "a battery staple");
+    let accept = json!({ "token": invitation, "sign_in_name": "ada", "password": password });
+    let accepted = ask("", "POST", "/v1/invitations/accept".to_owned(), &[], accept.clone());
+    assert_eq!(accepted.status, 200);
+    assert_eq!(ask("", "POST", "/v1/invitations/accept".to_owned(), &[], accept).status, 410);
+    let sign_in = |password: &str| json!({ "name": "ada", "password": password });
+    assert_eq!(ask("", "POST", "/v1/session".to_owned(), &[], sign_in(wrong)).status, 401);
+    let signed_in = ask("", "POST", "/v1/session".to_owned(), &[], sign_in(password));
+    let cookie = signed_in.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let csrf = signed_in.json()["csrf_token"].as_str().unwrap().to_owned();
+    let own = [("Cookie", cookie.as_str()), ("X-CSRF-Token", csrf.as_str())];
+    let change = json!({ "current": password, "new": next });
+    assert_eq!(ask("", "PUT", "/v1/me/password".to_owned(), &own[..1], change.clone()).status, 403);
+    assert_eq!(ask("", "PUT", "/v1/me/password".to_owned(), &own, change).status, 204);
+    let ada = signed_in.json()["principal"]["id"].as_str().unwrap().to_owned();
+    let reset = ask(&first, "POST", format!("/v1/principals/{ada}/password"), &[], json!({})).json();
+    let reset = reset["token"].as_str().unwrap().to_owned();
+    let set = json!({ "token": reset, "password": password });
+    assert_eq!(ask("", "POST", "/v1/password".to_owned(), &[], set).status, 204);
+    assert_eq!(ask("", "GET", "/v1/me".to_owned(), &own, json!({})).status, 401);
+    end(&mut server);
+    let log = fs::read(folder.path().join("log")).unwrap();
+    assert!(has(&log, "TRACE") || has(&log, "DEBUG"), "the log says too little to tell");
+    let kept = files(&folder.path().join("data"));
+    let session = cookie.split_once('=').unwrap().1;
+    for secret in [&invitation[30..73], &session[30..73], &reset[30..73], &csrf, password, wrong, next] {
+        assert!(!has(&log, secret), "{secret:?} is in the log");
+        for (name, content) in &kept {
+            assert!(!has(content, secret), "{secret:?} is in {name}");
+        }
+    }
+    assert!(!has(&log, "$argon2id$"), "a password's hash is in the log");
+    assert!(kept.iter().any(|(_, content)| has(content, "$argon2id$v=19$m=19456,t=2,p=1$")));
+}

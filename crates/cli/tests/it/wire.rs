@@ -111,11 +111,13 @@ impl Connection {
         self.read()
     }
 
-    /// Sends a request up to its body, which will have so many bytes.
+    /// Sends a request up to its body, which will have so many bytes; without a key where it is empty.
     pub(crate) fn send_head(&mut self, key: &str, request: &Request<'_>, length: usize) -> Option<()> {
         let Request { method, path, headers, .. } = request;
-        let mut text =
-            format!("{method} {path} HTTP/1.1\r\nHost: longshore\r\nAuthorization: Bearer {key}\r\n");
+        let mut text = format!("{method} {path} HTTP/1.1\r\nHost: longshore\r\n");
+        if !key.is_empty() {
+            text += &format!("Authorization: Bearer {key}\r\n");
+        }
         for (name, value) in headers {
             text += &format!("{name}: {value}\r\n");
         }

@@ -2,7 +2,7 @@
 
 use http::Method;
 use longshore_core::PrincipalId;
-use longshore_core::wire::{CreatePrincipal, Principal, UpdatePrincipal};
+use longshore_core::wire::{CreatePrincipal, NewReset, Principal, UpdatePrincipal};
 
 use super::listing::Listing;
 use crate::client::{Call, Client};
@@ -42,7 +42,13 @@ impl Principals {
         self.client.json(call.json(&UpdatePrincipal { name: name.to_owned() })?).await
     }
 
-    /// Ends what a person or an agent may do: keys, locks and links end with it.
+    /// Makes a token by which a person sets a new password, once and within a day.
+    pub async fn create_reset(&self, person: PrincipalId) -> Result<NewReset> {
+        let path = format!("/v1/principals/{person}/password");
+        self.client.json(self.client.write(Method::POST, path)?).await
+    }
+
+    /// Ends what a person or an agent may do: keys, sessions, locks and links end with it.
     pub async fn deactivate(&self, principal: PrincipalId) -> Result<Principal> {
         let path = format!("/v1/principals/{principal}/deactivate");
         self.client.json(self.client.write(Method::POST, path)?).await

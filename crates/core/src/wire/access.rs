@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{KeyId, NodeId, PrincipalId, WorkspaceId};
 use crate::time::Timestamp;
+use crate::wire::Session;
 
 /// What a principal may do in a workspace, and a key at most.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -184,12 +185,18 @@ pub struct NewKey {
     pub secret: String,
 }
 
-/// Answer of `GET /v1/me`: the key that asks and what it reaches.
+/// Answer of `GET /v1/me`: who asks, and by which key or session.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Me {
-    /// The key that asks.
-    pub key: Key,
+    /// Who asks.
+    pub principal: Principal,
+    /// The key that asks; nothing where a session does.
+    #[serde(default)]
+    pub key: Option<Key>,
+    /// The session that asks; nothing where a key does.
+    #[serde(default)]
+    pub session: Option<Session>,
 }
 
 /// Body of `POST /v1/keys`.

@@ -8,12 +8,14 @@ mod access;
 mod batch;
 mod event;
 mod hooks;
+mod invitation;
 mod jobs;
 mod link;
 mod lock;
 mod node;
 mod note;
 mod quota;
+mod session;
 mod transfer;
 mod undo;
 mod upload;
@@ -38,6 +40,10 @@ pub use hooks::{
     CreateHook, Delivery, DeliveryAttempt, DeliveryState, Hook, HookDisabled, NewHook, Redeliver, RotateHook,
     UpdateHook, WebhookBody, WebhookData,
 };
+pub use invitation::{
+    AcceptInvitation, Accepted, CreateInvitation, DEFAULT_INVITATION, Invitation, InvitationState,
+    InvitationText, LONGEST_INVITATION, LookedAt, NewInvitation,
+};
 pub use jobs::{Job, JobError, JobProgress, JobState};
 pub use link::{CreateArchive, CreateLink, DEFAULT_LINK, Disposition, LONGEST_LINK, Link, MOST_ARCHIVED};
 pub use lock::{
@@ -50,6 +56,7 @@ pub use node::{
 };
 pub use note::{CreateNote, Note, TextRange, UpdateNote};
 pub use quota::{Quota, QuotaExceeded, QuotaLimit, UpdateQuota, Usage};
+pub use session::{ChangePassword, HiddenText, NewReset, ResetPassword, Session, SignIn, SignedIn};
 pub use transfer::{
     ClaimTransfer, LONGEST_OFFER, NewTransfer, OfferTransfer, Transfer, TransferManifest, TransferState,
 };

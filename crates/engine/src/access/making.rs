@@ -2,9 +2,9 @@
 
 use longshore_core::key::ApiKey;
 use longshore_core::wire::{CreateKey, Key, NewKey, NodeKind, Principal, PrincipalKind, Role};
-use longshore_core::{Code, KeyId, Name, NodeId, PrincipalId, Timestamp, WorkspaceId, WorkspacePath};
+use longshore_core::{Code, Name, NodeId, PrincipalId, Timestamp, WorkspaceId, WorkspacePath};
 
-use super::{hash_of, no_key};
+use super::hash_of;
 use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::{Actor, Right};
 use crate::db::{self, Tx};
@@ -111,14 +111,16 @@ pub(super) async fn insert(tx: &mut Tx, key: Key, secret: &ApiKey) -> Result<New
 /// Makes a key, and the agent who is to act with it where a new one is asked for.
 async fn insert_new_key(
     tx: &mut Tx,
-    maker: KeyId,
+    maker: PrincipalId,
     wanted: CreateKey,
     holder: Holder,
     Reach { workspace, narrowing }: Reach,
     now: Timestamp,
 ) -> Result<NewKey> {
     let principal = match holder {
-        Holder::Maker => db::access::known_key(tx, maker).await?.ok_or_else(no_key)?.key.principal,
+        Holder::Maker => {
+            db::access::principal(tx, maker).await?.ok_or_else(|| principals::not_found(maker))?
+        }
         Holder::Known(agent) => agent,
         Holder::New(name) => {
             // Who is a member of one workspace has nothing elsewhere.
@@ -155,10 +157,6 @@ fn ensure_not_above(own: Option<Role>, role: Role) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(Code::Forbidden, format!("nobody makes a key with a role above their own: {role}")))
-}
-
-fn maker(actor: &Actor) -> Result<KeyId> {
-    actor.key.ok_or_else(|| Error::new(Code::KeyMissing, "a key is made with a key"))
 }
 
 /// Refuses an order that is wrong whoever gives it.
@@ -243,7 +241,7 @@ impl Engine {
                     narrowing.folder = Some(folder.find(act).await?);
                 }
                 let workspace = Some(workspace);
-                let (now, role, maker) = (act.now(), wanted.role, maker(act.actor())?);
+                let (now, role, maker) = (act.now(), wanted.role, act.actor().principal);
                 let holder = Holder::find(act.tx, act.log.actor(), &wanted, workspace).await?;
                 let is_new = matches!(holder, Holder::New(_));
                 let reach = Reach { workspace, narrowing };
@@ -279,7 +277,7 @@ impl Engine {
                     ensure_not_above(own, wanted.role)?;
                     let reach = Reach { workspace: None, narrowing: narrowed(actor, &wanted)? };
                     let holder = Holder::find(tx, actor, &wanted, None).await?;
-                    insert_new_key(tx, maker(actor)?, wanted, holder, reach, now).await
+                    insert_new_key(tx, actor.principal, wanted, holder, reach, now).await
                 })
                 .await
             })

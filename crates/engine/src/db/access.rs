@@ -8,8 +8,8 @@ use bytes::Bytes;
 use longshore_core::wire::{Key, Principal, PrincipalKind, Role, Verb};
 use longshore_core::{Code, KeyId, PrincipalId, Timestamp, WorkspaceId};
 
-use super::{Row, Tx};
-use crate::actor::{Actor, Ends, Memberships, Rights};
+use super::{Row, Tx, sessions};
+use crate::actor::{Actor, Credential, Ends, Memberships, Rights};
 use crate::error::{Error, Result};
 use crate::narrowing::Narrowing;
 
@@ -27,7 +27,7 @@ pub(super) fn role(text: &str) -> Result<Role> {
     known.ok_or_else(|| Error::corrupt(format_args!("role {text:?}")))
 }
 
-fn opt_role(row: &Row, column: usize) -> Result<Option<Role>> {
+pub(super) fn opt_role(row: &Row, column: usize) -> Result<Option<Role>> {
     row.opt_text(column)?.map(role).transpose()
 }
 
@@ -100,7 +100,7 @@ fn read(row: &Row) -> Result<Key> {
 }
 
 /// Reads memberships that a query has put together: `ws_… role` with commas between.
-fn read_memberships(text: Option<&str>) -> Result<Memberships> {
+pub(super) fn read_memberships(text: Option<&str>) -> Result<Memberships> {
     let mut memberships = Memberships::new();
     for one in text.into_iter().flat_map(|text| text.split(',')) {
         let (workspace, own) = one.split_once(' ').ok_or_else(|| Error::corrupt("a membership"))?;
@@ -142,6 +142,18 @@ pub(crate) async fn principals(tx: &mut Tx, after: &str, limit: u32) -> Result<V
             "SELECT id, kind, name, everywhere, deactivated_at FROM principals
              WHERE id > $1 ORDER BY id LIMIT $2",
             &[after.into(), limit.into()],
+        )
+        .await?;
+    rows.iter().map(|row| read_principal(row, 0)).collect()
+}
+
+/// Lists the admins of the server, the oldest first.
+pub(crate) async fn administrators(tx: &mut Tx) -> Result<Vec<Principal>> {
+    let rows = tx
+        .query(
+            "SELECT id, kind, name, everywhere, deactivated_at FROM principals
+             WHERE everywhere IN ('admin', 'owner') ORDER BY id LIMIT 1000",
+            &[],
         )
         .await?;
     rows.iter().map(|row| read_principal(row, 0)).collect()
@@ -207,7 +219,7 @@ impl KnownKey {
 
     /// Returns who acts with it.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::new(self.key.principal.id, Some(self.key.id), Arc::clone(&self.rights))
+        Actor::new(self.key.principal.id, Credential::Key(self.key.id), Arc::clone(&self.rights))
     }
 }
 
@@ -242,23 +254,33 @@ fn unknown() -> Error {
     Error::new(Code::KeyUnknown, "no such key")
 }
 
-/// Returns an actor with all that they may do as the transaction sees it; refuses a key that is over.
+/// Returns an actor with all that they may do as the transaction sees it; refuses a key or a session that is over.
 pub(crate) async fn actor_now(tx: &mut Tx, actor: &Actor, now: Timestamp) -> Result<Actor> {
-    let Some(key) = actor.key else { return Ok(actor.clone()) };
+    let key = match actor.credential {
+        Credential::Longshore => return Ok(actor.clone()),
+        Credential::Session(id) => return Ok(actor.with_rights(sessions::rights_now(tx, id, now).await?)),
+        Credential::Key(key) => key,
+    };
     let known = known_key(tx, key).await?.ok_or_else(unknown)?;
     known.ensure_valid(now)?;
     Ok(actor.with_rights(known.rights))
 }
 
-/// Returns an actor with what they may do in one workspace as the transaction sees it; refuses a key that is over. Of
-/// other workspaces it knows nothing.
+/// Returns an actor with what they may do in one workspace as the transaction sees it; refuses a key or a session that is
+/// over. Of other workspaces it knows nothing.
 pub(crate) async fn actor_in(
     tx: &mut Tx,
     actor: &Actor,
     workspace: WorkspaceId,
     now: Timestamp,
 ) -> Result<Actor> {
-    let Some(key) = actor.key else { return Ok(actor.clone()) };
+    let key = match actor.credential {
+        Credential::Longshore => return Ok(actor.clone()),
+        Credential::Session(id) => {
+            return Ok(actor.with_rights(sessions::rights_in(tx, id, workspace, now).await?));
+        }
+        Credential::Key(key) => key,
+    };
     let row = tx
         .query_opt(
             "SELECT k.revoked_at, k.expires_at, p.deactivated_at, k.role, k.workspace_id, p.everywhere, m.role,

@@ -283,7 +283,7 @@ impl Log {
                 change.kind.into(),
                 self.now.into(),
                 self.actor.principal.into(),
-                self.actor.key.into(),
+                self.actor.key().into(),
                 self.actor.request_id.as_deref().into(),
                 change.node.into(),
                 version.into(),

@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     Step { name: "narrowed_keys", sql: include_str!("schema/0017_narrowed_keys.sql") },
     Step { name: "quotas", sql: include_str!("schema/0018_quotas.sql") },
     Step { name: "transfers", sql: include_str!("schema/0019_transfers.sql") },
+    Step { name: "sign_in", sql: include_str!("schema/0020_sign_in.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

@@ -89,7 +89,10 @@ from_text_form!(
     WaitTicket,
     Digest,
     HookId,
-    DeliveryId
+    DeliveryId,
+    SessionId,
+    InvitationId,
+    ResetId
 );
 
 /// A row of a query, read by the place of its columns.

@@ -146,7 +146,7 @@ async fn overtaken(tx: &mut Tx, id: UploadId) -> Result<Error> {
 /// Tells whether the key that asks may know of its principal's upload: one that is narrowed knows those alone that were
 /// begun with it, for what others have staged may come from what it does not reach.
 fn is_in_reach(row: &UploadRow, actor: &Actor) -> Result<bool> {
-    Ok(!actor.narrowing().is_some() || Plan::of(row)?.key == actor.key)
+    Ok(!actor.narrowing().is_some() || Plan::of(row)?.key == actor.key())
 }
 
 /// Lets an upload be seen by who made it alone, while they may write there and its time is not over.
@@ -218,7 +218,7 @@ impl Engine {
                 // The file reaches so far at least.
                 end = at + new.length.unwrap_or(0).min(FARTHEST);
                 self.check_size(end)?;
-                (Plan::of_part(at, actor.key), UploadKind::Part, None)
+                (Plan::of_part(at, actor.key()), UploadKind::Part, None)
             }
         };
         let is_whole_part = kind == UploadKind::Part && new.length == Some(0);

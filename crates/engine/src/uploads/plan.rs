@@ -47,7 +47,7 @@ impl Plan {
             if_match: if_match.map(|versions| versions.map_or(Matching::Any, Matching::Versions)),
             if_none_match,
             at: 0,
-            key: input.actor.key,
+            key: input.actor.key(),
         }
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and talk")]
 
 mod clocks;
+mod costs;
 mod faults;
 mod feeds;
 mod finishes;
@@ -71,6 +72,7 @@ suites! {
     FILES: files_on_sqlite, files_on_postgres;
     PEOPLE: people_on_sqlite, people_on_postgres;
     KEYS: keys_on_sqlite, keys_on_postgres;
+    SIGN_IN: sign_in_on_sqlite, sign_in_on_postgres;
     BYTES_OUT: bytes_out_on_sqlite, bytes_out_on_postgres;
     HISTORY: history_on_sqlite, history_on_postgres;
     LOCKS: locks_on_sqlite, locks_on_postgres;

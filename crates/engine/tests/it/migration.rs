@@ -9,8 +9,12 @@ use longshore_engine::{Actor, Database, Engine, Made, NewUpload, PageRequest, Pr
 use crate::world::{World, name, refused};
 use crate::{block_on, postgres};
 
-/// Takes the step back that made members of those who had keys, and makes two keys such as there were then.
+/// Takes the step back that made members of those who had keys, and those after it, and makes two keys such as there were then.
 const BEFORE_MEMBERS: &str = "
+    DROP TABLE invitations;
+    DROP TABLE password_resets;
+    DROP TABLE sessions;
+    DROP TABLE passwords;
     ALTER TABLE keys DROP COLUMN verbs;
     ALTER TABLE keys DROP COLUMN folder_id;
     ALTER TABLE keys DROP COLUMN addresses;

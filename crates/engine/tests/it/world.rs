@@ -65,6 +65,7 @@ impl World {
             egress: longshore_egress::testing::local(),
             hook_timeout: Duration::from_millis(400),
             hook_backlog: 60,
+            password_cost: longshore_engine::PasswordCost { memory_kib: 64, passes: 1 },
             ..Settings::default()
         };
         let engine = Engine::open(settings, database, store.clone(), Arc::new(clock.clone()));

@@ -18,6 +18,7 @@ mod egress;
 mod origin;
 mod proxies;
 mod rates;
+mod sessions;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use self::egress::{EgressConfig, Listed};
 pub use self::origin::{ContentOrigin, Origin};
 pub use self::proxies::{Proxies, ProxyHeader};
 pub use self::rates::RatesConfig;
+pub use self::sessions::SessionsConfig;
 pub use self::store::{Durability, Options, Secret, StoreConfig, StoreKind};
 
 /// The longest time that can be configured, ten years: a clock that is added to any such time stays a clock.
@@ -36,6 +38,9 @@ const LEAST_GRACE: u64 = 3_600;
 
 /// The shortest lease of a job: it is renewed at a third of it, and a pause of a second or two must not cost it.
 const LEAST_LEASE: u64 = 5;
+
+/// The shortest time of a session: its use is noted every five minutes, and one that is used is not to end between.
+const LEAST_SESSION: u64 = 600;
 
 /// The most jobs at once, far more than one machine does.
 const MOST_JOBS: usize = 1_000;
@@ -67,6 +72,9 @@ pub struct Config {
     /// How often somebody may come.
     #[config(nested)]
     pub rates: RatesConfig,
+    /// How long people stay signed in.
+    #[config(nested)]
+    pub sessions: SessionsConfig,
     /// Clients that follow events.
     #[config(nested)]
     pub events: EventsConfig,
@@ -304,6 +312,8 @@ impl Config {
             ("sweep.interval_seconds", 1, sweep.interval_seconds),
             ("sweep.orphan_grace_seconds", LEAST_GRACE, sweep.orphan_grace_seconds),
             ("jobs.lease_seconds", LEAST_LEASE, jobs.lease_seconds),
+            ("sessions.idle_seconds", LEAST_SESSION, self.sessions.idle_seconds),
+            ("sessions.length_seconds", LEAST_SESSION, self.sessions.length_seconds),
         ] {
             if !(least..=MOST_SECONDS).contains(&seconds) {
                 return Err(Error::new(format!("the configuration: {name} is {least} to {MOST_SECONDS}")));

@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use longshore_core::wire::Problem;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::Type;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Header, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, ToSchema};
 
-use super::limited;
+use super::{browser, limited};
 
 mod shapes;
 
@@ -25,13 +25,15 @@ mod shapes;
         contact()
     ),
     components(schemas(Problem)),
-    modifiers(&BearerKey),
-    security(("key" = [])),
+    modifiers(&Credentials),
+    security(("key" = []), ("session" = [])),
     tags(
         (name = "server", description = "The server itself."),
         (name = "keys", description = "API keys."),
         (name = "hooks", description = "Webhooks and their deliveries."),
         (name = "principals", description = "People and agents."),
+        (name = "sessions", description = "Signing in, and passwords."),
+        (name = "invitations", description = "Invitations into workspaces."),
         (name = "members", description = "Who may do what in a workspace."),
         (name = "transfers", description = "Workspaces that are handed over to another owner."),
         (name = "workspaces", description = "Workspaces, and what is found by path."),
@@ -45,16 +47,20 @@ mod shapes;
 )]
 pub(super) struct Document;
 
-struct BearerKey;
+struct Credentials;
 
-impl Modify for BearerKey {
+impl Modify for Credentials {
     fn modify(&self, document: &mut OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("lsk_…")
             .description(Some("An API key."))
             .build();
-        document.components.get_or_insert_default().add_security_scheme("key", SecurityScheme::Http(scheme));
+        let cookie = "The session of who has signed in. Requests that are not `GET`, `HEAD` or `OPTIONS` need `X-CSRF-Token` too.";
+        let cookie = ApiKeyValue::with_description(browser::COOKIE, cookie);
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }
 
@@ -169,6 +175,17 @@ pub(super) struct EventProblems;
 impl IntoResponses for EventProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut responses = ReadProblems::responses();
+        responses.append(&mut problems(&[StatusCode::GONE]));
+        responses
+    }
+}
+
+/// How a route about an invitation's token may refuse.
+pub(super) struct InvitationProblems;
+
+impl IntoResponses for InvitationProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = AdminProblems::responses();
         responses.append(&mut problems(&[StatusCode::GONE]));
         responses
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::HeaderValue;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use bytes::Bytes;
@@ -15,8 +16,8 @@ use http_body_util::BodyExt;
 use longshore_core::path::is_well_encoded;
 use longshore_core::wire::MAX_PAGE;
 use longshore_core::{
-    Code, DeliveryId, HookId, IdError, JobId, KeyId, LockId, NodeId, NoteId, PathError, PrincipalId,
-    UploadId, VersionId, WorkspaceId, WorkspacePath,
+    Code, DeliveryId, HookId, IdError, InvitationId, JobId, KeyId, LockId, NodeId, NoteId, PathError,
+    PrincipalId, SessionId, UploadId, VersionId, WorkspaceId, WorkspacePath,
 };
 use longshore_engine::{Actor, PageRequest};
 use percent_encoding::percent_decode_str;
@@ -26,10 +27,10 @@ use serde::de::DeserializeOwned;
 use super::app::App;
 use super::edge::RequestId;
 use super::forwarded::Source;
-use super::limited;
+use super::{browser, limited};
 use crate::problem::Failure;
 
-/// Who asks: the principal behind the request's key.
+/// Who asks: the principal behind the request's key, or behind the session that its cookie names.
 #[derive(Debug)]
 pub(super) struct Caller(Actor);
 
@@ -45,23 +46,42 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let Some(field) = parts.headers.get(AUTHORIZATION) else {
-            return Err(Failure::new(Code::KeyMissing, "send `Authorization: Bearer <key>`"));
+        // Who shows a key is who the key says, whatever a browser adds.
+        let actor = match parts.headers.get(AUTHORIZATION) {
+            Some(field) => {
+                let key = bearer(field)?;
+                let source = parts.extensions.get::<Source>().map(|source| source.0);
+                limited::attempt(app, parts, key, app.engine().authenticate_from(key, source)).await?
+            }
+            None => browser::signed_in(app, parts).await?,
         };
-        let malformed = || Failure::new(Code::KeyMalformed, "the header is `Authorization: Bearer <key>`");
-        let (scheme, key) =
-            field.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(malformed)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(malformed());
-        }
-        let key = key.trim();
-        let source = parts.extensions.get::<Source>().map(|source| source.0);
-        let actor = limited::attempt(app, parts, key, app.engine().authenticate_from(key, source)).await?;
         Ok(Self(match parts.extensions.get::<RequestId>() {
             Some(id) => actor.in_request(&*id.0),
             None => actor,
         }))
     }
+}
+
+/// Who asks, where they show anything at all.
+#[derive(Debug)]
+pub(super) struct Stranger(pub(super) Option<Caller>);
+
+impl FromRequestParts<App> for Stranger {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        if !parts.headers.contains_key(AUTHORIZATION) && !browser::has_cookie(&parts.headers) {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(Caller::from_request_parts(parts, app).await?)))
+    }
+}
+
+/// Returns the key in an `Authorization`.
+fn bearer(field: &HeaderValue) -> Result<&str, Failure> {
+    let malformed = || Failure::new(Code::KeyMalformed, "the header is `Authorization: Bearer <key>`");
+    let (scheme, key) = field.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(malformed)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(key.trim()) } else { Err(malformed()) }
 }
 
 /// Returns the raw text that stands in the URL where the route has `{name}`; for `{*name}` with the `/`
@@ -104,6 +124,14 @@ impl Segment for KeyId {
 
 impl Segment for PrincipalId {
     const NAMES: &[&str] = &["principal"];
+}
+
+impl Segment for SessionId {
+    const NAMES: &[&str] = &["session"];
+}
+
+impl Segment for InvitationId {
+    const NAMES: &[&str] = &["invitation"];
 }
 
 impl Segment for HookId {

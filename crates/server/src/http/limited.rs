@@ -43,7 +43,7 @@ pub(super) fn arrive(app: &App, request: &mut Request) -> Result<(), Failure> {
 /// Tries a secret that a request shows, unless too many of its address were none or it comes too often itself.
 ///
 /// Everything that lets somebody in by what they show goes through here. `trying` is not begun where it is refused; it says
-/// what the secret is good for, or fails as unauthenticated.
+/// what the secret is good for, or fails as one that [`is_none`].
 pub(super) async fn attempt<T>(
     app: &App,
     parts: &Parts,
@@ -56,11 +56,18 @@ pub(super) async fn attempt<T>(
     let tried = trying.await;
     match &tried {
         Ok(_) => attempt.succeeded(),
-        Err(error) if error.kind() == ErrorKind::Unauthenticated => attempt.failed(),
+        Err(error) if is_none(error) => attempt.failed(),
         // Nothing was found out.
         Err(_) => {}
     }
     Ok(tried?)
+}
+
+/// Tells whether an error says that a secret was none.
+fn is_none(error: &longshore_engine::Error) -> bool {
+    let is_named =
+        matches!(error.code(), Code::PasswordWrong | Code::InvitationNotFound | Code::ResetNotFound);
+    is_named || error.kind() == ErrorKind::Unauthenticated
 }
 
 impl From<Excess> for Failure {

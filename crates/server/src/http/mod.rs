@@ -1,13 +1,14 @@
 //! The HTTP API. This file is its table of contents: a resource each, the routes of a resource together.
 //!
 //! `edge` is around every route, and `origins` around it where pages of others may call; who comes too often is
-//! `limited`; `extract`, `premise`, `json` and
+//! `limited`; what a browser sends by itself `browser` judges; `extract`, `premise`, `json` and
 //! `incoming` read requests, `outgoing` answers them, and stored bytes in a `guise` that no browser runs; `document` makes the
 //! OpenAPI text from what stands at the handlers.
 
 mod app;
 mod archive;
 mod batch;
+mod browser;
 mod content;
 mod content_origin;
 mod document;
@@ -20,6 +21,7 @@ mod forwarded;
 mod guise;
 mod hooks;
 mod incoming;
+mod invitations;
 mod jobs;
 mod json;
 mod keys;
@@ -33,10 +35,12 @@ mod nodes;
 mod notes;
 mod origins;
 mod outgoing;
+mod passwords;
 mod place;
 mod premise;
 mod principals;
 mod ranges;
+mod sessions;
 mod status;
 mod transfers;
 mod trash;
@@ -81,6 +85,17 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(principals::get, principals::update))
         .routes(routes!(principals::deactivate))
         .routes(routes!(principals::reactivate))
+        .routes(routes!(sessions::get, sessions::sign_in, sessions::sign_out))
+        .routes(routes!(sessions::list, sessions::end_others))
+        .routes(routes!(sessions::end))
+        .routes(routes!(passwords::change))
+        .routes(routes!(passwords::reset))
+        .routes(routes!(passwords::create_reset))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::revoke))
+        .routes(routes!(invitations::look))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(invitations::decline))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))

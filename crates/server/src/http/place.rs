@@ -1,6 +1,8 @@
 //! What the segments of routes name, for the OpenAPI document: one struct for each kind of place.
 
-use longshore_core::{DeliveryId, HookId, PrincipalId, UploadId, VersionId, WorkspaceId};
+use longshore_core::{
+    DeliveryId, HookId, InvitationId, PrincipalId, SessionId, UploadId, VersionId, WorkspaceId,
+};
 
 macro_rules! places {
     ($($(#[$doc:meta])* $name:ident { $($(#[$said:meta])* $segment:ident: $kind:ty,)+ })+) => {$(
@@ -24,6 +26,16 @@ places! {
     OfPrincipal {
         /// The person's or the agent's id.
         principal: PrincipalId,
+    }
+    /// Of a session of one's own.
+    OfSession {
+        /// The session's id.
+        session: SessionId,
+    }
+    /// Of an invitation.
+    OfInvitation {
+        /// The invitation's id.
+        invitation: InvitationId,
     }
     /// Of a member of a workspace.
     OfMember {

@@ -96,9 +96,9 @@ pub(super) async fn status(State(app): State<App>, _: Caller, _: Query<Nothing>)
     Json(app.engine().status())
 }
 
-/// Tells which key asks.
+/// Tells who asks, and by which key or session.
 #[utoipa::path(get, path = "/v1/me", operation_id = "get_me", tag = "keys",
-    responses((status = 200, description = "The key that asks.", body = Me), ReadProblems))]
+    responses((status = 200, description = "Who asks.", body = Me), ReadProblems))]
 pub(super) async fn me(
     State(app): State<App>,
     caller: Caller,

@@ -26,6 +26,15 @@ const WITHOUT: &[(&str, &str)] = &[
     ),
     ("PATCH /v1/uploads/{upload}", "the offset tells a repeat, and the last answer is given again"),
     ("DELETE /v1/uploads/{upload}", "what is gone stays gone"),
+    ("POST /v1/session", "who signs in twice has two sessions, of which each can be ended"),
+    ("DELETE /v1/session", "an ended session stays ended, and its repeat is anybody's"),
+    ("DELETE /v1/sessions", "what is gone stays gone"),
+    ("DELETE /v1/sessions/{session}", "what is gone stays gone"),
+    ("PUT /v1/me/password", "the present password is the premise: a repeat does not hold it"),
+    ("POST /v1/password", "the token is good once"),
+    ("POST /v1/invitations/look", "it reads"),
+    ("POST /v1/invitations/accept", "the token is good once"),
+    ("POST /v1/invitations/decline", "the token is good once"),
 ];
 
 /// How a route is asked: the URL and body, and another request that the same key must not stand for.
@@ -52,6 +61,13 @@ fn bodiless(user: User, url: String, other: String) -> Asked {
 async fn note(world: &World, file: &str) -> String {
     let made = world.edit(&format!("POST {file}/notes"), r#"{"text":"so"}"#).await.json();
     format!("/v1/notes/{}", made["id"].as_str().unwrap())
+}
+
+/// Makes a person; returns their id.
+async fn person(world: &World) -> String {
+    let what = "POST /v1/principals";
+    let made = world.call(User::Admin, what, &[], r#"{"kind":"person","name":"Ada"}"#).await.json();
+    made["id"].as_str().unwrap().to_owned()
 }
 
 /// Makes somebody who is no member; returns their id.
@@ -233,6 +249,21 @@ async fn asked(world: &World, route: &str) -> Asked {
             let (one, other) = (offer(world).await, ClaimToken::generate(Timestamp::from_micros(1)));
             let url = route.trim_start_matches("POST ").to_owned();
             editing(url, body(&one), body(other.reveal()))
+        }
+        "POST /v1/workspaces/{ws}/invitations" => {
+            administering(format!("{workspace}/invitations"), r#"{"role":"viewer"}"#, r#"{"role":"editor"}"#)
+        }
+        "DELETE /v1/invitations/{invitation}" => {
+            let made = async || {
+                let url = format!("POST {workspace}/invitations");
+                let made = world.call(User::Admin, &url, &[], r#"{"role":"viewer"}"#).await.json();
+                format!("/v1/invitations/{}", made["id"].as_str().unwrap())
+            };
+            bodiless(User::Admin, made().await, made().await)
+        }
+        "POST /v1/principals/{principal}/password" => {
+            let url = async || format!("/v1/principals/{}/password", person(world).await);
+            bodiless(User::Admin, url().await, url().await)
         }
         "POST /v1/principals" => administering(
             "/v1/principals".to_owned(),

@@ -146,7 +146,7 @@ async fn an_address_that_shows_wrong_keys_may_show_no_more() {
     assert_eq!(from(&world, HERE, Some(&wrong()), me, &[]).await.outcome(), "429 rate_limited");
     // A key that was good and is revoked is a wrong one.
     let actor = world.engine.authenticate(good.unwrap()).await.unwrap();
-    let id = world.engine.me(&actor).await.unwrap().key.id;
+    let id = world.engine.me(&actor).await.unwrap().key.unwrap().id;
     world.engine.revoke_key(&world.owner, id, None).await.unwrap();
     assert_eq!(from(&world, HERE, good, me, &[]).await.outcome(), "401 key_revoked");
     assert_eq!(from(&world, HERE, good, me, &[]).await.outcome(), "429 rate_limited");

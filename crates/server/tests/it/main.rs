@@ -29,6 +29,7 @@ mod ranges;
 mod repeats;
 mod rights;
 mod routes;
+mod sessions;
 mod shutdown;
 mod sockets;
 mod stores;

@@ -189,7 +189,7 @@ async fn what_is_sent_again_after_a_lost_answer_happens_once() {
     let (key, _) = setting.cut(setting.client.keys().create(&key)).await;
     // The secret of the answer that was lost is the one of the answer that came.
     let reader = Client::builder().url(setting.cutter.url.as_str()).api_key(key.secret).build().unwrap();
-    assert_eq!(reader.me().await.unwrap().key.id, key.key.id);
+    assert_eq!(reader.me().await.unwrap().key.unwrap().id, key.key.id);
     assert_eq!(setting.client.keys().list().collect_all().await.unwrap().len(), 2);
 }
 

@@ -12,6 +12,7 @@ use longshore_server::rights::{RIGHTS, Right, Verbs};
 
 use self::target::{Target, harder, target};
 use crate::document::operations;
+use crate::sessions::{self, SignedIn};
 use crate::world::{Answer, User, World};
 
 /// Who calls. Who is not let in comes first: what they do must leave things as they are.
@@ -42,10 +43,17 @@ enum Caller {
     Owner,
     /// An admin of the server, who is no member.
     Server,
+    /// Who had a session that has ended.
+    SignedOut,
+    /// An admin of another workspace alone, in a session.
+    SignedInElsewhere,
+    /// A member, in a session. The owner administers the server too.
+    SignedIn(Role),
 }
 
-const CALLERS: [Caller; 18] = [
+const CALLERS: [Caller; 24] = [
     Caller::Anonymous,
+    Caller::SignedOut,
     Caller::Revoked,
     Caller::Expired,
     Caller::Deactivated,
@@ -63,6 +71,11 @@ const CALLERS: [Caller; 18] = [
     Caller::Admin,
     Caller::Owner,
     Caller::Server,
+    Caller::SignedInElsewhere,
+    Caller::SignedIn(Role::Viewer),
+    Caller::SignedIn(Role::Editor),
+    Caller::SignedIn(Role::Admin),
+    Caller::SignedIn(Role::Owner),
 ];
 
 /// What comes of a call: a refusal by its status, or whatever else the route has to say.
@@ -83,13 +96,14 @@ impl Caller {
             }
             Self::Admin | Self::Server => Some(Role::Admin),
             Self::Owner => Some(Role::Owner),
+            Self::SignedIn(role) => Some(role),
             _ => None,
         }
     }
 
     const fn role_somewhere(self) -> Option<Role> {
         match self {
-            Self::Foreign => Some(Role::Admin),
+            Self::Foreign | Self::SignedInElsewhere => Some(Role::Admin),
             other => other.role(),
         }
     }
@@ -108,11 +122,27 @@ impl Caller {
         matches!(self, Self::Outside | Self::Inside)
     }
 
+    const fn is_signed_in(self) -> bool {
+        matches!(self, Self::SignedIn(_) | Self::SignedInElsewhere)
+    }
+
+    /// Whether they reach several workspaces.
+    const fn reaches_several(self) -> bool {
+        matches!(self, Self::Server | Self::SignedIn(Role::Owner))
+    }
+
+    const fn is_unknown(self) -> bool {
+        matches!(self, Self::Anonymous | Self::Revoked | Self::Expired | Self::Deactivated | Self::SignedOut)
+    }
+
     fn expects(self, route: &str, right: Right) -> Outcome {
         if matches!(right, Right::Open | Right::Link) {
             return Outcome::LetThrough;
         }
-        if matches!(self, Self::Anonymous | Self::Revoked | Self::Expired | Self::Deactivated) {
+        if right == Right::Token && self == Self::Anonymous {
+            return Outcome::LetThrough;
+        }
+        if self.is_unknown() {
             return Outcome::Refused(401);
         }
         if self == Self::Elsewhere || lacks(self.verb(), right) {
@@ -128,11 +158,16 @@ impl Caller {
         };
         match right {
             Right::Open | Right::Link | Right::Key(_) => Outcome::LetThrough,
+            Right::Account | Right::Session | Right::Token if self.is_signed_in() => Outcome::LetThrough,
+            // The one key that is not narrowed.
+            Right::Token if self == Self::Server => Outcome::LetThrough,
+            Right::Account | Right::Token => Outcome::Refused(403),
+            Right::Session => Outcome::Refused(404),
             Right::Somewhere(role, _) => least(self.role_somewhere(), role, 403),
             Right::Workspace(role, _) | Right::Node(role, _) | Right::Whole(role, _) => {
                 least(self.role(), role, if self.role().is_none() { 404 } else { 403 })
             }
-            Right::Owner if matches!(self, Self::Owner | Self::Server) => Outcome::LetThrough,
+            Right::Owner if self == Self::Owner || self.reaches_several() => Outcome::LetThrough,
             Right::Owner => Outcome::Refused(if self.role().is_none() { 404 } else { 403 }),
             // Whoever has the token need be no member; the key of a viewer here only reads.
             Right::Claim if matches!(self, Self::Foreign | Self::OwnerAsViewer | Self::Viewer) => {
@@ -143,7 +178,7 @@ impl Caller {
             Right::Maker(..) if self == Self::Editor => Outcome::LetThrough,
             Right::Maker(role, _) if self.role_somewhere() < Some(role) => Outcome::Refused(403),
             Right::Maker(..) => Outcome::Refused(404),
-            Right::Server if self == Self::Server => Outcome::LetThrough,
+            Right::Server if self.reaches_several() => Outcome::LetThrough,
             Right::Server => Outcome::Refused(403),
         }
     }
@@ -168,7 +203,7 @@ impl Caller {
 fn lacks(own: Option<Verb>, right: Right) -> bool {
     let Some(own) = own else { return false };
     match right {
-        Right::Open | Right::Link => false,
+        Right::Open | Right::Link | Right::Token | Right::Account | Right::Session => false,
         Right::Key(verbs)
         | Right::Somewhere(_, verbs)
         | Right::Workspace(_, verbs)
@@ -198,8 +233,9 @@ impl Walk {
     async fn new() -> Self {
         let world = World::new().await;
         let foreign = world.engine.authenticate(world.key(User::Foreign).unwrap()).await.unwrap();
-        let other = world.engine.me(&foreign).await.unwrap().key.workspace_id.unwrap();
+        let other = world.engine.me(&foreign).await.unwrap().key.unwrap().workspace_id.unwrap();
         let mut walk = Self { world, keys: Vec::new(), is_inside: AtomicBool::new(false) };
+        walk.make_people(other).await;
         walk.world.put(&format!("{FOLDER}/first"), "x").await;
         let here = Some(walk.world.id());
         let end = Timestamp::from_micros(1_763_613_468_000_000).plus(Duration::from_secs(60));
@@ -260,6 +296,24 @@ impl Walk {
         self.keys.push((caller, made));
     }
 
+    /// Makes who signs in: members of each role, the owner, and an admin of another workspace.
+    async fn make_people(&self, other: WorkspaceId) {
+        let world = &self.world;
+        for caller in CALLERS {
+            let (workspace, role) = match caller {
+                Caller::SignedIn(Role::Owner) => {
+                    sessions::set_password(world, world.owner.principal, &sign_in_name(caller)).await;
+                    continue;
+                }
+                Caller::SignedIn(role) => (world.id(), role),
+                Caller::SignedInElsewhere => (other, Role::Admin),
+                _ => continue,
+            };
+            sessions::person(world, &sign_in_name(caller), workspace, role).await;
+        }
+        sessions::person(world, &sign_in_name(Caller::SignedOut), world.id(), Role::Admin).await;
+    }
+
     fn of(&self, caller: Caller) -> &NewKey {
         &self.keys.iter().find(|(known, _)| *known == caller).unwrap().1
     }
@@ -283,15 +337,42 @@ impl Walk {
     }
 
     async fn call(&self, caller: Caller, target: &Target) -> Answer {
-        let headers: Vec<_> = target.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut headers: Vec<_> =
+            target.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut signed_in = None;
+        if caller.is_signed_in() || caller == Caller::SignedOut {
+            // Anew each time: what is called may end it.
+            signed_in = Some(SignedIn::new(&self.world, &sign_in_name(caller)).await);
+        }
+        if let Some(signed_in) = &signed_in {
+            if caller == Caller::SignedOut {
+                signed_in.sign_out(&self.world).await;
+            }
+            headers.extend(signed_in.headers());
+        }
         self.world.call_with(self.secret(caller), &target.what, &headers, target.body.clone()).await
+    }
+
+    /// Takes out again who were no members before they accepted an invitation.
+    async fn leave(&self) {
+        let (engine, owner, id) = (&self.world.engine, &self.world.owner, self.world.id());
+        let page = longshore_engine::PageRequest::new(Some(1_000), None);
+        let strangers = [Caller::SignedInElsewhere, Caller::Server].map(|who| format!("{who:?}"));
+        for member in engine.list_members(owner, id, page).await.unwrap().items {
+            if strangers.contains(&member.principal.name) {
+                let none = longshore_engine::Premises::default();
+                engine.remove_member(owner, id, member.principal.id, none).await.unwrap();
+            }
+        }
     }
 
     /// Has everybody call a route, and compares. What refused callers call is one thing, which stays as it is.
     async fn walk(&self, route: &str, right: Right, make: impl AsyncFn() -> Target) {
         let shared = make().await;
         for caller in CALLERS {
-            let expected = caller.expects(route, right);
+            // A note is changed by its author, who is the walk's editor, and by admins.
+            let is_others = route.ends_with(" /v1/notes/{note}") && caller == Caller::SignedIn(Role::Editor);
+            let expected = if is_others { Outcome::Refused(403) } else { caller.expects(route, right) };
             self.is_inside.store(caller == Caller::Inside, Ordering::Relaxed);
             let is_own = expected == Outcome::LetThrough || caller == Caller::Inside;
             let own = if is_own { Some(make().await) } else { None };
@@ -300,15 +381,20 @@ impl Walk {
             let answer = self.call(caller, target).await;
             let status = answer.status.as_u16();
             // Of several workspaces that a key reaches none is guessed.
-            let guesses_none = route == "GET /v1/workspaces/current" && caller == Caller::Server;
+            let guesses_none = route == "GET /v1/workspaces/current" && caller.reaches_several();
+            // What the walk has is nobody's session.
+            let has_none = route == "DELETE /v1/sessions/{session}" && caller.is_signed_in();
             let reaches_none = route == "GET /v1/workspaces/current" && caller == Caller::Removed;
             let outcome = match status {
-                404 if guesses_none || reaches_none => Outcome::LetThrough,
+                404 if guesses_none || reaches_none || has_none => Outcome::LetThrough,
                 401 | 403 | 404 => Outcome::Refused(status),
                 500.. => panic!("{route} as {caller:?}: {answer:?}"),
                 _ => Outcome::LetThrough,
             };
             assert_eq!(outcome, expected, "{route} as {caller:?} ({}): {answer:?}", target.what);
+        }
+        if route == "POST /v1/invitations/accept" {
+            self.leave().await;
         }
         // Nobody who was refused has done anything to it: it is there for who may.
         if let Some(caller) =
@@ -321,6 +407,10 @@ impl Walk {
 }
 
 const UNDO: Verbs = Verbs::Any(&[Verb::Write, Verb::Delete]);
+/// The name that somebody in a session signs in by.
+fn sign_in_name(caller: Caller) -> String {
+    format!("{caller:?}")
+}
 
 #[test]
 fn the_table_has_every_route_once() {
@@ -349,4 +439,37 @@ async fn some_forms_of_a_route_ask_for_more() {
     ] {
         walk.walk(route, right, async || harder(&walk, route).await).await;
     }
+}
+
+/// A cookie alone authorises no write, whoever it is of: neither without the session's own token nor from another site.
+#[tokio::test]
+async fn no_write_is_authorised_by_a_cookie_alone() {
+    let walk = Walk::new().await;
+    let owner = SignedIn::new(&walk.world, &sign_in_name(Caller::SignedIn(Role::Owner))).await;
+    let other = SignedIn::new(&walk.world, &sign_in_name(Caller::SignedIn(Role::Editor))).await;
+    let cookie = ("cookie", owner.cookie.as_str());
+    let own = ("x-csrf-token", owner.csrf_token.as_str());
+    let mut walked = 0;
+    for (route, right) in RIGHTS {
+        let is_write = !route.starts_with("GET ") && !route.starts_with("HEAD ");
+        if !is_write || matches!(right, Right::Open | Right::Link) {
+            continue;
+        }
+        walked += 1;
+        let target = target(&walk, route).await;
+        let call = async |added: &[(&str, &str)]| {
+            let named = target.headers.iter().map(|(name, value)| (*name, value.as_str()));
+            let headers: Vec<_> = named.chain([cookie]).chain(added.iter().copied()).collect();
+            walk.world.call_with(None, &target.what, &headers, target.body.clone()).await.outcome()
+        };
+        assert_eq!(call(&[]).await, "403 csrf_missing", "{route}");
+        let others = ("x-csrf-token", other.csrf_token.as_str());
+        assert_eq!(call(&[others]).await, "403 csrf_wrong", "{route}");
+        for foreign in
+            [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil")]
+        {
+            assert_eq!(call(&[own, foreign]).await, "403 cross_site", "{route}");
+        }
+    }
+    assert!(walked > 40, "{walked}");
 }

@@ -24,7 +24,7 @@ async fn the_server_tells_of_itself() {
     let status: Status = world.get("/v1/status").await.read();
     assert_eq!((status.database.as_str(), status.store.as_str()), ("sqlite", "memory"));
     let me: Me = world.get("/v1/me").await.read();
-    assert_eq!(me.key.name, "Viewer");
+    assert_eq!(me.key.unwrap().name, "Viewer");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use longshore_core::wire::{CreateKey, CreateWorkspace, Node, Role, Workspace};
 use longshore_core::{ManualClock, Timestamp, WorkspaceId};
-use longshore_engine::{Actor, Database, Engine, Settings};
+use longshore_engine::{Actor, Database, Engine, PasswordCost, Settings};
 use longshore_server::{Entrance, Limits};
 use longshore_store::Store;
 use serde::de::DeserializeOwned;
@@ -97,8 +97,12 @@ const LIMITS: Limits = Limits {
 
 async fn open(folder: &std::path::Path, store: Store, clock: &ManualClock, largest: u64) -> Engine {
     let database = Database::Sqlite(folder.join("longshore.db"));
-    let settings =
-        Settings { largest_file: Some(largest), open_uploads: OPEN_UPLOADS, ..Settings::default() };
+    let settings = Settings {
+        largest_file: Some(largest),
+        open_uploads: OPEN_UPLOADS,
+        password_cost: PasswordCost { memory_kib: 64, passes: 1 },
+        ..Settings::default()
+    };
     Engine::open(settings, &database, store, Arc::new(clock.clone())).await.unwrap()
 }
 

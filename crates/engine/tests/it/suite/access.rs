@@ -14,7 +14,7 @@ pub(super) async fn the_first_start_happens_once(world: &World) {
     assert!(world.engine.initialise().await.unwrap().is_none());
     assert_eq!(world.workspace.name, "default");
     let me = world.engine.me(&world.owner).await.unwrap();
-    assert_eq!((me.key.role, me.key.principal.everywhere), (Role::Owner, Some(Role::Admin)));
+    assert_eq!((me.key.unwrap().role, me.principal.everywhere), (Role::Owner, Some(Role::Admin)));
     assert_eq!(world.event_types().await, ["workspace.created"]);
     world.engine.ping_database().await.unwrap();
     world.engine.ping_store().await.unwrap();
@@ -94,7 +94,7 @@ pub(super) async fn a_key_reaches_its_workspace_alone(world: &World) {
     assert_eq!(made.key.workspace_id, Some(other.id));
     let keys = engine.list_keys(&guest, PageRequest::default()).await.unwrap().items;
     assert!(keys.iter().all(|key| key.workspace_id == Some(other.id)));
-    let first = world.owner.key.unwrap();
+    let first = world.owner.key().unwrap();
     refused(engine.revoke_key(&guest, first, None).await, Code::KeyNotFound);
 }
 
@@ -111,6 +111,6 @@ pub(super) async fn a_revoked_key_writes_nothing_more(world: &World) {
         Code::KeyRevoked,
     );
     refused(engine.create_key(&agent, key(Role::Admin), None).await, Code::KeyRevoked);
-    refused(engine.revoke_key(&agent, world.owner.key.unwrap(), None).await, Code::KeyRevoked);
+    refused(engine.revoke_key(&agent, world.owner.key().unwrap(), None).await, Code::KeyRevoked);
     assert!(world.paths().await.is_empty());
 }

@@ -219,7 +219,7 @@ pub(super) async fn who_may_write_a_batch(world: &World) {
     let editor = world.user(Role::Editor, None).await;
     let batch = world.engine.begin_batch(&editor, world.id(), Vec::new()).unwrap();
     let ready = batch.prepare(vec![item("/a", b"a"), item("/b", &noise(30_000, 5))]).await;
-    world.engine.revoke_key(&world.owner, editor.key.unwrap(), None).await.unwrap();
+    world.engine.revoke_key(&world.owner, editor.key().unwrap(), None).await.unwrap();
     let outcomes = batch.commit(ready).await;
     assert!(outcomes.iter().all(|outcome| code(outcome) == Some(Code::KeyRevoked)), "{outcomes:?}");
     assert!(world.paths().await.is_empty());

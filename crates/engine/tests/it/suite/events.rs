@@ -343,7 +343,7 @@ pub(super) async fn a_key_that_is_over_follows_no_more(world: &World) {
     let (waited, ()) =
         tokio::join!(world.engine.await_events(&agent, world.id(), query.clone(), wait), async {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            world.engine.revoke_key(&world.owner, agent.key.unwrap(), None).await.unwrap();
+            world.engine.revoke_key(&world.owner, agent.key().unwrap(), None).await.unwrap();
             // An event that it would have been given.
             world.put("/secret", b"x").await;
         });

@@ -287,7 +287,7 @@ pub(super) async fn a_narrow_key_gets_no_answer_of_another_workspace(world: &Wor
     refused(engine.cancel_job(&there, job, key("cancel")).await, Code::JobNotFound);
     engine.retry_job(&here, job, key("retry")).await.unwrap();
     refused(engine.retry_job(&there, job, key("retry")).await, Code::JobNotFound);
-    engine.revoke_key(&world.owner, here.key.unwrap(), None).await.unwrap();
+    engine.revoke_key(&world.owner, here.key().unwrap(), None).await.unwrap();
     refused(engine.retry_job(&here, job, key("retry")).await, Code::KeyRevoked);
     refused(engine.create_key(&here, wanted(), key("make")).await, Code::KeyRevoked);
 }

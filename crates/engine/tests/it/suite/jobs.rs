@@ -311,7 +311,7 @@ pub(super) async fn who_sees_and_steers_which_job(world: &World) {
     refused(engine.job(&world.owner, none).await, Code::JobNotFound);
     refused(engine.job_when_ended(&bound, there, Duration::from_secs(9)).await, Code::JobNotFound);
     // A key that was revoked steers nothing more.
-    engine.revoke_key(&world.owner, editor.key.unwrap(), None).await.unwrap();
+    engine.revoke_key(&world.owner, editor.key().unwrap(), None).await.unwrap();
     refused(engine.retry_job(&editor, here, None).await, Code::KeyRevoked);
 
     let of =
@@ -423,7 +423,7 @@ pub(super) async fn who_waits_for_a_job_is_bounded_and_loses_it_with_the_key(wor
     let agent = world.user(Role::Viewer, None).await;
     let waiting = engine.job_when_ended(&agent, id, PATIENCE);
     let revoking = async {
-        engine.revoke_key(&world.owner, agent.key.unwrap(), None).await.unwrap();
+        engine.revoke_key(&world.owner, agent.key().unwrap(), None).await.unwrap();
         // What it would have been told.
         engine.cancel_job(&world.owner, id, None).await.unwrap();
     };

@@ -24,11 +24,11 @@ pub(super) async fn a_key_makes_and_rotates_none_that_is_wider(world: &World) {
     let empty = CreateKey { verbs: Some(BTreeSet::new()), ..CreateKey::new("k", Role::Viewer) };
     refused(engine.create_key(owner, empty, None).await, Code::InvalidBody);
     // Nor does it get the secret of one by rotating it: of its principal's, of another's.
-    refused(engine.rotate_key(&managing, owner.key.unwrap(), after(0), None).await, Code::KeyNotFound);
-    let unnarrowed = world.own_key(Role::Viewer, Some(world.id())).await.key.unwrap();
+    refused(engine.rotate_key(&managing, owner.key().unwrap(), after(0), None).await, Code::KeyNotFound);
+    let unnarrowed = world.own_key(Role::Viewer, Some(world.id())).await.key().unwrap();
     refused(engine.rotate_key(&managing, unnarrowed, after(0), None).await, Code::Forbidden);
     let admin = world.user(Role::Admin, Some(world.id())).await;
-    let owners = world.own_key(Role::Viewer, Some(world.id())).await.key.unwrap();
+    let owners = world.own_key(Role::Viewer, Some(world.id())).await.key().unwrap();
     refused(engine.rotate_key(&admin, owners, after(0), None).await, Code::Forbidden);
     engine.rotate_key(&managing, made.key.id, after(0), None).await.unwrap();
 }

@@ -157,9 +157,9 @@ pub(super) async fn lists_show_what_is_reached(world: &World) {
     assert_eq!(listed(&admin).await, [other]);
     assert_eq!(listed(&world.owner).await, [world.id(), other]);
     let keys = engine.list_keys(&admin, PageRequest::default()).await.unwrap().items;
-    assert_eq!(keys.iter().map(|key| key.id).collect::<Vec<_>>(), [admin.key.unwrap()]);
+    assert_eq!(keys.iter().map(|key| key.id).collect::<Vec<_>>(), [admin.key().unwrap()]);
     engine.remove_member(&world.owner, other, admin.principal, Premises::default()).await.unwrap();
     let key = engine.me(&admin).await.unwrap().key;
-    assert_eq!(key.workspace_id, Some(other));
+    assert_eq!(key.unwrap().workspace_id, Some(other));
     refused(engine.list_members(&admin, world.id(), PageRequest::default()).await, Code::WorkspaceNotFound);
 }

@@ -11,6 +11,7 @@ mod describe;
 mod events;
 mod hooks;
 mod idempotency;
+mod invitations;
 mod jobs;
 mod keys;
 mod listing;
@@ -28,6 +29,7 @@ mod quota_races;
 mod quotas;
 mod receivers;
 mod redeliveries;
+mod sessions;
 mod staging;
 mod transfers;
 mod undo;
@@ -148,6 +150,26 @@ cases![
     keys::a_key_is_made_for_an_agent_who_is_there,
     keys::the_last_use_of_a_key_is_written_behind_its_requests,
     narrowed_keys::an_answer_is_not_for_a_key_that_reaches_less,
+];
+
+cases![
+    SIGN_IN:
+    sessions::who_signs_in_may_what_they_may,
+    sessions::no_name_can_be_told_from_a_wrong_password,
+    sessions::a_session_ends_by_itself,
+    sessions::an_ended_session_writes_nothing_more,
+    sessions::sessions_are_ones_own,
+    sessions::there_are_never_too_many_sessions,
+    sessions::a_new_password_ends_all_other_sessions,
+    sessions::a_reset_is_good_once,
+    sessions::a_session_makes_keys_and_lists_what_it_reaches,
+    sessions::an_administrator_is_let_in_again,
+    invitations::a_new_person_joins_and_is_signed_in,
+    invitations::who_is_known_joins_and_keeps_the_greater_role,
+    invitations::of_many_who_accept_one_joins,
+    invitations::what_has_ended_is_told_alike,
+    invitations::who_invites_no_more_has_invited_nobody,
+    invitations::nobody_invites_above_their_own_role,
 ];
 
 cases![

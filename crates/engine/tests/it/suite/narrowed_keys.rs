@@ -174,7 +174,7 @@ pub(super) async fn a_folder_is_reached_by_its_id_wherever_it_is(world: &World) 
     let folder = world.node_at("/a").await.unwrap();
     let (by_path, by_id) = (to_folder(world, "/a").await, to_folder(world, &folder.id.to_string()).await);
     for key in [&by_path, &by_id] {
-        let own = engine.me(key).await.unwrap().key;
+        let own = engine.me(key).await.unwrap().key.unwrap();
         assert_eq!((own.folder_id, own.workspace_id), (Some(folder.id), Some(world.id())));
         engine.node(key, inside.id).await.unwrap();
         engine.node_at(key, world.id(), path("/a/deep/file")).await.unwrap();

@@ -273,7 +273,7 @@ pub(super) async fn five_thousand_nodes_go_step_by_step(world: &World) {
     let told: u64 = events.iter().map(|event| event.data["nodes"].as_u64().unwrap()).sum();
     assert_eq!(told, nodes);
     assert!(
-        events.iter().all(|event| event.actor == world.owner.principal && event.key_id == world.owner.key)
+        events.iter().all(|event| event.actor == world.owner.principal && event.key_id == world.owner.key())
     );
 }
 

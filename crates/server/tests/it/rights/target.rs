@@ -1,12 +1,14 @@
 //! What each route is called for: made anew, by the walk's editor, so that nobody meets what another has done.
 
-use longshore_core::wire::{CreateKey, Link, LockGrant, Node, Note, OfferTransfer, Role, Verb};
+use longshore_core::wire::{
+    CreateInvitation, CreateKey, Link, LockGrant, NewInvitation, Node, Note, OfferTransfer, Role, Verb,
+};
 use longshore_engine::{JobKind, NewJob, Premises};
 use serde_json::Value;
 
-use super::Walk;
-use crate::hooks;
+use super::{Caller, Walk, sign_in_name};
 use crate::uploads::metadata;
+use crate::{hooks, sessions};
 
 /// A kind of job that nobody runs here.
 static WORK: JobKind = JobKind::new("test.work");
@@ -100,6 +102,13 @@ async fn member(walk: &Walk) -> (String, String) {
     (made.key.principal.id.to_string(), made.key.id.to_string())
 }
 
+/// Makes an invitation. Of open ones a workspace has a thousand, which is more than a walk makes.
+async fn invitation(walk: &Walk) -> NewInvitation {
+    let wanted = CreateInvitation { role: Role::Viewer, note: None, expires_in: 3_600 };
+    let (world, none) = (&walk.world, Premises::default());
+    world.engine.create_invitation(&world.owner, world.id(), wanted, none).await.unwrap()
+}
+
 /// Makes a hook with a delivery; the other hooks are removed, of which a workspace has so many and no more.
 async fn hook(walk: &Walk) -> (String, String) {
     let (world, none) = (&walk.world, Premises::default);
@@ -155,6 +164,30 @@ pub(super) async fn target(walk: &Walk, route: &str) -> Target {
         }
         "/v1/principals" if method == "POST" => {
             of("/v1/principals".to_owned(), r#"{"kind":"person","name":"Ada"}"#)
+        }
+        "/v1/session" if method == "POST" => {
+            let name = sign_in_name(Caller::SignedIn(Role::Viewer));
+            of(path.to_owned(), &format!(r#"{{"name":"{name}","password":"{}"}}"#, sessions::PASSWORD))
+        }
+        "/v1/sessions/{session}" => {
+            let nobodys = longshore_core::SessionId::new(longshore_core::Timestamp::from_micros(1));
+            of(format!("/v1/sessions/{nobodys}"), "")
+        }
+        "/v1/me/password" => {
+            let password = sessions::PASSWORD;
+            of(path.to_owned(), &format!(r#"{{"current":"{password}","new":"{password}"}}"#))
+        }
+        "/v1/password" => {
+            let token = sessions::reset(&walk.world).await;
+            let (password, name) = (sessions::PASSWORD, fresh());
+            let body = format!(r#"{{"token":"{token}","password":"{password}","sign_in_name":"{name}"}}"#);
+            of(path.to_owned(), &body)
+        }
+        path if path.starts_with("/v1/invitations/") => {
+            let made = invitation(walk).await;
+            let body = format!(r#"{{"token":"{}"}}"#, made.token.reveal());
+            let body = if method == "POST" { body.as_str() } else { "" };
+            of(path.replace("{invitation}", &made.invitation.id.to_string()), body)
         }
         path if path.starts_with("/v1/principals/{principal}") => {
             let body = if method == "PATCH" { r#"{"name":"Ada"}"# } else { "" };
@@ -228,6 +261,7 @@ async fn in_workspace(walk: &Walk, method: &str, rest: &str) -> Target {
         ("PUT", "/members/{principal}") => {
             of(format!("/members/{}", member(walk).await.0), r#"{"role":"editor"}"#)
         }
+        ("POST", "/invitations") => of("/invitations".to_owned(), r#"{"role":"viewer"}"#),
         (_, "/members/{principal}") => of(format!("/members/{}", member(walk).await.0), ""),
         (_, "/undo") => {
             file(walk).await;

@@ -1,0 +1,144 @@
+//! `longshore invite`: has others join a workspace.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use longshore::core::wire::DEFAULT_INVITATION;
+use longshore::{Code, CreateInvitation, Invitation, InvitationId, InvitationState};
+
+use super::keys::Level;
+use crate::duration::argument;
+use crate::failure::{Exit, Failure};
+use crate::hidden;
+use crate::output::{Output, columns, or_dash, time};
+use crate::session::Session;
+
+/// Invite people into the workspace, and accept invitations
+#[derive(Subcommand)]
+pub(crate) enum Invite {
+    /// Make an invitation; its token is shown this once
+    ///
+    /// The token alone goes to standard output; with --json the invitation with its "token". Whoever has the token may
+    /// accept, once.
+    Create(Create),
+    /// List the invitations into the workspace; with --json: {"items": [invitation, …]}
+    List,
+    /// Revoke invitations; with --json: {"items": [id, …]}
+    Revoke {
+        /// The invitations' ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Show what the token on standard input invites to
+    Look,
+    /// Accept with your key the invitation whose token is on standard input
+    Accept,
+    /// Decline the invitation whose token is on standard input
+    Decline,
+}
+
+#[derive(Args)]
+pub(crate) struct Create {
+    /// What who accepts may do: no more than you, and not the owner's
+    #[arg(value_enum)]
+    role: Level,
+    /// Whom it is for, or why
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// How long it lasts, up to 30d [default: 7d]
+    #[arg(long, value_name = "DURATION", value_parser = argument)]
+    expires: Option<Duration>,
+}
+
+fn id(text: &str) -> Result<InvitationId, Failure> {
+    text.parse().map_err(|error| {
+        Failure::of_code(Code::InvalidId, format!("{text:?} is no invitation's id: {error}"))
+            .hint("`longshore invite list` shows them")
+    })
+}
+
+impl Invite {
+    pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
+        let invitations = session.client.invitations();
+        let token = || hidden::read("token", output);
+        match self {
+            Self::Create(wanted) => {
+                let asked = CreateInvitation {
+                    role: wanted.role.into(),
+                    note: wanted.note.clone(),
+                    expires_in: wanted.expires.map_or(DEFAULT_INVITATION, |expires| expires.as_secs()),
+                };
+                let made = invitations.of(session.workspace().await?.id).create(&asked).await?;
+                if !output.json {
+                    let id = made.invitation.id;
+                    output.note(&format!(
+                        "note: the token of {id} is shown this once; send it to whom you invite"
+                    ));
+                }
+                output.object(&made, |made| made.token.reveal().to_owned())?;
+            }
+            Self::List => {
+                let found = invitations.of(session.workspace().await?.id).list().collect_all().await?;
+                list(&found, output)?;
+            }
+            Self::Revoke { ids } => {
+                let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
+                let mut list = output.list()?;
+                for id in ids {
+                    invitations.revoke(id).await?;
+                    list.item(&id, |id| format!("{id} is revoked"))?;
+                }
+                list.end()?;
+            }
+            Self::Look => {
+                let seen = invitations.look(&token()?).await?;
+                output.object(&seen, |seen| {
+                    let until = time(seen.expires_at);
+                    format!(
+                        "{} invites into {} as {}, until {until}",
+                        seen.invited_by, seen.workspace, seen.role
+                    )
+                })?;
+            }
+            Self::Accept => {
+                let member = invitations.accept(&token()?).await?;
+                output.object(&member, |member| {
+                    format!("you are {} in {}", member.role, member.workspace_id)
+                })?;
+            }
+            Self::Decline => {
+                invitations.decline(&token()?).await?;
+                output.note("note: the invitation is declined");
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn state(state: InvitationState) -> &'static str {
+    match state {
+        InvitationState::Open => "open",
+        InvitationState::Accepted => "accepted",
+        InvitationState::Declined => "declined",
+        InvitationState::Revoked => "revoked",
+        InvitationState::Expired => "expired",
+    }
+}
+
+fn list(invitations: &[Invitation], output: Output) -> std::io::Result<()> {
+    if output.json {
+        let mut list = output.list()?;
+        invitations.iter().try_for_each(|one| list.item(one, |_| String::new()))?;
+        return list.end();
+    }
+    let rows = invitations.iter().map(|one| {
+        [
+            one.id.to_string(),
+            one.role.to_string(),
+            time(one.expires_at),
+            state(one.state).to_owned(),
+            or_dash(one.note.clone()),
+        ]
+    });
+    output.line(&columns(["ID", "ROLE", "EXPIRES", "STATE", "NOTE"], &[], rows))
+}

@@ -1,0 +1,71 @@
+//! `longshore sessions`: where one is signed in.
+
+use clap::Subcommand;
+use longshore::{Code, SessionId};
+
+use crate::failure::{Exit, Failure};
+use crate::output::{Output, columns, or_dash, time};
+use crate::session::Session;
+
+/// List and end your sessions in browsers; a key with the role owner is needed, which is not narrowed
+#[derive(Subcommand)]
+pub(crate) enum Sessions {
+    /// List your sessions, the newest first; with --json: {"items": [session, …]}
+    List,
+    /// End sessions; with --json: {"items": [id, …]}
+    End {
+        /// The sessions' ids
+        #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "ID")]
+        ids: Vec<String>,
+        /// All of them
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+fn id(text: &str) -> Result<SessionId, Failure> {
+    text.parse().map_err(|error| {
+        Failure::of_code(Code::InvalidId, format!("{text:?} is no session's id: {error}"))
+            .hint("`longshore sessions list` shows them")
+    })
+}
+
+impl Sessions {
+    pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
+        let sessions = session.client.sessions();
+        match self {
+            Self::List => {
+                let found = sessions.list().await?;
+                if output.json {
+                    let mut list = output.list()?;
+                    found.iter().try_for_each(|one| list.item(one, |_| String::new()))?;
+                    list.end()?;
+                    return Ok(Exit::Ok);
+                }
+                let rows = found.iter().map(|one| {
+                    [
+                        one.id.to_string(),
+                        time(one.created_at),
+                        time(one.seen_at),
+                        or_dash(one.address.clone()),
+                        or_dash(one.user_agent.clone()),
+                    ]
+                });
+                output.line(&columns(["ID", "SINCE", "SEEN", "ADDRESS", "BROWSER"], &[], rows))?;
+            }
+            Self::End { ids, all } => {
+                let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
+                let mut list = output.list()?;
+                if *all {
+                    sessions.end_others().await?;
+                }
+                for id in ids {
+                    sessions.end(id).await?;
+                    list.item(&id, |id| format!("{id} has ended"))?;
+                }
+                list.end()?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}

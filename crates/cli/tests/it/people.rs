@@ -1,0 +1,130 @@
+//! How people are invited, sign in and are let in again.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::run::{Ended, Server, longshore, run};
+
+/// Runs a command with text on its standard input.
+fn fed(mut command: Command, arguments: &[&str], input: &str) -> Ended {
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Who ends before reading it all has closed the pipe.
+    let _sent = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap().into()
+}
+
+#[test]
+fn a_person_sets_a_password_and_changes_it() {
+    let server = Server::start();
+    let id = server.json(&["principals", "create", "Ada"])["id"].as_str().unwrap().to_owned();
+    let made = server.json(&["password", "reset", &id]);
+    let token = made["token"].as_str().unwrap();
+    assert!(token.starts_with("lsr_") && made["expires_at"].is_string());
+    let set = |input: &str| fed(server.command(), &["password", "set", "--sign-in-name", "ada"], input);
+    let short = set(&format!("{token}\nshort\n")).exits(8);
+    assert!(short.stderr.contains("at least 10 characters"), "{}", short.stderr);
+    set(&format!("{token}\ncorrect horse\n")).exits(0);
+    set(&format!("{token}\ncorrect horse\n")).exits(4);
+    assert!(server.ok(&["password", "reset", &id]).starts_with("lsr_"));
+    // The first key's own person has no password yet.
+    let change = fed(server.command(), &["--json", "password", "change"], "nothing at all\nbattery staple\n");
+    assert_eq!(change.exits(6).error()["code"], "password_wrong");
+    let agent = server.json(&["keys", "create", "robot", "--agent", "Robbie"]);
+    let agent = agent["principal"]["id"].as_str().unwrap();
+    server.run(&["password", "reset", agent]).exits(5);
+}
+
+#[test]
+fn who_is_invited_joins() {
+    let server = Server::start();
+    let made = server.json(&["invite", "create", "editor", "--note", "for Ada", "--expires", "1d"]);
+    let (id, token) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
+    let listed = server.ok(&["invite", "list"]);
+    assert!(listed.contains("for Ada") && listed.contains("open") && !listed.contains(token), "{listed}");
+    let look = fed(server.command(), &["invite", "look"], &format!("{token}\n")).exits(0).text();
+    assert!(look.contains("default as editor"), "{look}");
+    let accepted = fed(server.command(), &["--json", "invite", "accept"], token).exits(0).json();
+    // The owner has the greater role already.
+    assert_eq!(accepted["role"], "owner");
+    let again = fed(server.command(), &["invite", "accept"], token).exits(4);
+    assert!(again.stderr.contains("the invitation has ended"), "{}", again.stderr);
+    assert_eq!(server.json(&["invite", "list"])["items"][0]["state"], "accepted");
+    let second = server.ok(&["invite", "create", "viewer"]);
+    fed(server.command(), &["invite", "decline"], &second).exits(0);
+    fed(server.command(), &["invite", "look"], &second).exits(4);
+    let third = server.json(&["invite", "create", "viewer"]);
+    server.ok(&["invite", "revoke", third["id"].as_str().unwrap(), id]);
+    server.run(&["invite", "revoke", "nonsense"]).exits(8);
+    server.run(&["invite", "create", "owner"]).exits(5);
+}
+
+#[test]
+fn sessions_are_listed_and_ended() {
+    let server = Server::start();
+    assert_eq!(server.json(&["sessions", "list"])["items"].as_array().unwrap().len(), 0);
+    assert!(server.ok(&["sessions", "list"]).starts_with("ID"));
+    server.ok(&["sessions", "end", "--all"]);
+    server.run(&["sessions", "end", "nonsense"]).exits(8);
+    let nobodys = "ses_01k9x3m7q2e8rj5v4n6t0p1s2d";
+    assert_eq!(
+        server.run(&["--json", "sessions", "end", nobodys]).exits(4).error()["code"],
+        "session_not_found"
+    );
+    let secret = server.ok(&["keys", "create", "narrow", "--role", "owner", "--only", "default"]);
+    let mut command = server.command();
+    command.env("LONGSHORE_API_KEY", secret.trim());
+    assert_eq!(run(command, &["--json", "sessions", "list"]).exits(6).error()["code"], "account_needed");
+}
+
+#[test]
+fn an_administrator_is_let_in_again_beside_a_running_server() {
+    let server = Server::start();
+    let data = server.path("data");
+    let recover = |arguments: &[&str], input: &str| {
+        let all: Vec<&str> = [&["--json", "recover", "--data", data.to_str().unwrap()], arguments].concat();
+        fed(longshore(&server.path("config")), &all, input)
+    };
+    let listed = recover(&[], "").exits(0).json();
+    let owner = &listed["items"][0];
+    assert_eq!((owner["name"].as_str(), owner["active"].as_bool()), (Some("owner"), Some(true)));
+    let id = owner["id"].as_str().unwrap();
+    let made = recover(&[id, "--new-key"], "").exits(0);
+    assert!(made.stderr.contains("let in again"), "{}", made.stderr);
+    let made = made.json();
+    let key = made["key"].as_str().unwrap();
+    let mut command = server.command();
+    command.env("LONGSHORE_API_KEY", key);
+    run(command, &["principals", "list"]).exits(0);
+    recover(&[id, "--new-password"], "correct horse\n").exits(8);
+    recover(&[id, "--new-password", "--sign-in-name", "root"], "short\n").exits(8);
+    let set = recover(&[id, "--new-password", "--sign-in-name", "root"], "correct horse\n").exits(0);
+    assert!(!set.stderr.contains("correct horse") && !set.text().contains("correct horse"));
+    assert_eq!(set.json()["sign_in_name"], "root");
+    let change = fed(server.command(), &["password", "change"], "correct horse\nbattery staple\n");
+    change.exits(0);
+    recover(&["usr_01k9x3m7q2e8rj5v4n6t0p1s2d", "--new-key"], "").exits(4);
+    recover(&[id], "").exits(2);
+    let nowhere = server.path("nowhere");
+    let arguments = ["recover", "--data", nowhere.to_str().unwrap()];
+    run(longshore(&server.path("config")), &arguments).exits(1);
+    assert!(!nowhere.exists());
+}
+
+#[test]
+fn init_has_the_first_administrator_sign_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let init = |input: &str| {
+        let arguments = ["--json", "init", "--data", data.to_str().unwrap(), "--sign-in-name", "Root"];
+        fed(longshore(&folder.path().join("config")), &arguments, input)
+    };
+    assert_eq!(init("short\n").exits(8).error()["code"], "invalid_password");
+    assert!(!data.exists());
+    assert!(init("correct horse\n").exits(0).json()["key"].is_string());
+    // What is there stays as it is.
+    assert!(init("battery staple\n").exits(0).json()["key"].is_null());
+    let arguments = ["--json", "recover", "--data", data.to_str().unwrap()];
+    let listed = run(longshore(&folder.path().join("config")), &arguments).exits(0).json();
+    assert_eq!(listed["items"][0]["sign_in_name"], "Root");
+}
