@@ -48,6 +48,7 @@ WANTED = (
         "OpenUpload",
         "Purged",
     ),
+    *("Invitation", "LookedAt", "NewInvitation", "NewReset", "NewTransfer", "Transfer", "TransferManifest"),
     *("Principal", "Status", "Undone", "Version", "Workspace"),
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 from longshore import models
 from longshore._longshore import Client as Core
 from longshore._said import LocalPath, Lock, given, local, token
-from longshore._access import Keys, Members, Principals
+from longshore._access import Invitations, Keys, Members, Principals, Transfers
 from longshore._files import Files
 from longshore._locks import Locks
 from longshore._run import run
@@ -85,6 +85,8 @@ class Client:
         self.keys = Keys(self)
         self.members = Members(self)
         self.principals = Principals(self)
+        self.invitations = Invitations(self)
+        self.transfers = Transfers(self)
         self.notes = Notes(self)
         self.hooks = Hooks(self)
 
@@ -109,7 +111,7 @@ class Client:
         return self._with(self._core.under([found for lock in locks if (found := token(lock))]))
 
     def me(self) -> models.Me:
-        """Return the key that asks."""
+        """Return who asks, and by which key."""
         return models.Me._read(run(self._core.call("me")))
 
     def status(self) -> models.Status:

@@ -54,6 +54,13 @@ class Workspaces(Verbs):
         change = given(name=name, settings=None if settings is None else dict(settings))
         return models.Workspace._read(self._call("workspaces.update", workspace_id, change))
 
+    def set_quota(self, workspace_id: str, **limits: int | None) -> models.Workspace:
+        """Say how much a workspace may keep: `bytes`, `files`, `largest_file` in bytes; what is left out stays.
+
+        `None` takes a limit away. It takes an admin of the server.
+        """
+        return models.Workspace._read(self._call("workspaces.set_quota", workspace_id, limits))
+
     def list(self) -> Listing[models.Workspace]:
         """List the workspaces that the key reaches."""
         return Listing(self._list("workspaces.list"), models.Workspace._read)

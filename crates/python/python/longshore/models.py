@@ -13,6 +13,7 @@ __all__ = [
     "Event",
     "EventPage",
     "Hook",
+    "Invitation",
     "Job",
     "JobError",
     "JobProgress",
@@ -21,22 +22,31 @@ __all__ = [
     "LockGrant",
     "LockGrants",
     "LockRenewal",
+    "LookedAt",
     "Me",
     "Member",
     "NewHook",
+    "NewInvitation",
     "NewKey",
+    "NewReset",
+    "NewTransfer",
     "Node",
     "NodeLock",
     "Note",
     "OpenUpload",
     "Principal",
     "Purged",
+    "Quota",
+    "Session",
     "Status",
     "TextDiff",
     "TextRange",
+    "Transfer",
+    "TransferManifest",
     "UndoChange",
     "UndoConflict",
     "Undone",
+    "Usage",
     "Version",
     "Workspace",
     "WorkspaceSettings",
@@ -475,23 +485,39 @@ class Key:
     principal: Principal
     #: What it may do at most; its principal may have a lesser role.
     role: Literal["viewer", "editor", "admin", "owner"]
+    #: The networks that it is good from; nothing where it is good from anywhere.
+    addresses: tuple[str, ...] | None = None
     #: When its time is over.
     expires_at: datetime | None = None
+    #: The one folder that it reaches with all in it, wherever that is moved; nothing where it
+    #: reaches the whole workspace.
+    folder_id: str | None = None
+    #: When somebody last came with it, give or take a minute.
+    last_used_at: datetime | None = None
+    #: The address that they came from.
+    last_used_from: str | None = None
     #: When it was revoked.
     revoked_at: datetime | None = None
+    #: What it is narrowed to do; nothing where it does all that its role allows.
+    verbs: tuple[Literal["read", "create", "write", "delete", "share", "manage"], ...] | None = None
     #: The one workspace it reaches; nothing where it reaches all that its principal does.
     workspace_id: str | None = None
 
     @classmethod
     def _read(cls, said: dict[str, Any]) -> Key:
         return cls(
+            addresses=None if said.get("addresses") is None else tuple(said["addresses"]),
             created_at=_time(said["created_at"]),
             expires_at=None if said.get("expires_at") is None else _time(said["expires_at"]),
+            folder_id=said.get("folder_id"),
             id=said["id"],
+            last_used_at=None if said.get("last_used_at") is None else _time(said["last_used_at"]),
+            last_used_from=said.get("last_used_from"),
             name=said["name"],
             principal=Principal._read(said["principal"]),
             revoked_at=None if said.get("revoked_at") is None else _time(said["revoked_at"]),
             role=said["role"],
+            verbs=None if said.get("verbs") is None else tuple(said["verbs"]),
             workspace_id=said.get("workspace_id"),
         )
 
@@ -723,16 +749,57 @@ class LockRenewal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Me:
-    """Answer of `GET /v1/me`: the key that asks and what it reaches."""
+class Session:
+    """A session: somebody signed in, in one browser."""
 
-    #: The key that asks.
-    key: Key
+    #: When it began.
+    created_at: datetime
+    #: Whether it is the one that asks.
+    current: bool
+    #: When it ends in any case.
+    ends_at: datetime
+    #: The session's id.
+    id: str
+    #: When it ends unless it is used before.
+    idle_ends_at: datetime
+    #: When it was last used, within five minutes.
+    seen_at: datetime
+    #: Where it began.
+    address: str | None = None
+    #: What the browser called itself: at most 200 characters.
+    user_agent: str | None = None
+
+    @classmethod
+    def _read(cls, said: dict[str, Any]) -> Session:
+        return cls(
+            address=said.get("address"),
+            created_at=_time(said["created_at"]),
+            current=said["current"],
+            ends_at=_time(said["ends_at"]),
+            id=said["id"],
+            idle_ends_at=_time(said["idle_ends_at"]),
+            seen_at=_time(said["seen_at"]),
+            user_agent=said.get("user_agent"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Me:
+    """Answer of `GET /v1/me`: who asks, and by which key or session."""
+
+    #: Who asks.
+    principal: Principal
+    #: The key that asks; nothing where a session does.
+    key: Key | None = None
+    #: The session that asks; nothing where a key does.
+    session: Session | None = None
 
     @classmethod
     def _read(cls, said: dict[str, Any]) -> Me:
         return cls(
-            key=Key._read(said["key"]),
+            key=None if said.get("key") is None else Key._read(said["key"]),
+            principal=Principal._read(said["principal"]),
+            session=None if said.get("session") is None else Session._read(said["session"]),
         )
 
 
@@ -795,23 +862,39 @@ class NewKey:
     role: Literal["viewer", "editor", "admin", "owner"]
     #: Its whole text, `lsk_…`; only a hash of it is kept.
     secret: str
+    #: The networks that it is good from; nothing where it is good from anywhere.
+    addresses: tuple[str, ...] | None = None
     #: When its time is over.
     expires_at: datetime | None = None
+    #: The one folder that it reaches with all in it, wherever that is moved; nothing where it
+    #: reaches the whole workspace.
+    folder_id: str | None = None
+    #: When somebody last came with it, give or take a minute.
+    last_used_at: datetime | None = None
+    #: The address that they came from.
+    last_used_from: str | None = None
     #: When it was revoked.
     revoked_at: datetime | None = None
+    #: What it is narrowed to do; nothing where it does all that its role allows.
+    verbs: tuple[Literal["read", "create", "write", "delete", "share", "manage"], ...] | None = None
     #: The one workspace it reaches; nothing where it reaches all that its principal does.
     workspace_id: str | None = None
 
     @classmethod
     def _read(cls, said: dict[str, Any]) -> NewKey:
         return cls(
+            addresses=None if said.get("addresses") is None else tuple(said["addresses"]),
             created_at=_time(said["created_at"]),
             expires_at=None if said.get("expires_at") is None else _time(said["expires_at"]),
+            folder_id=said.get("folder_id"),
             id=said["id"],
+            last_used_at=None if said.get("last_used_at") is None else _time(said["last_used_at"]),
+            last_used_from=said.get("last_used_from"),
             name=said["name"],
             principal=Principal._read(said["principal"]),
             revoked_at=None if said.get("revoked_at") is None else _time(said["revoked_at"]),
             role=said["role"],
+            verbs=None if said.get("verbs") is None else tuple(said["verbs"]),
             workspace_id=said.get("workspace_id"),
             secret=said["secret"],
         )
@@ -931,6 +1014,270 @@ class Purged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """An invitation into a workspace, without its token."""
+
+    #: When it was made.
+    created_at: datetime
+    #: Who invites.
+    created_by: str
+    #: When its time is over.
+    expires_at: datetime
+    #: The invitation's id.
+    id: str
+    #: What who accepts may do there.
+    role: Literal["viewer", "editor", "admin", "owner"]
+    #: Where it stands.
+    state: Literal["open", "accepted", "declined", "revoked", "expired"]
+    #: The workspace.
+    workspace_id: str
+    #: Who has accepted it.
+    accepted_by: str | None = None
+    #: Whom it is for, or why.
+    note: str | None = None
+
+    @classmethod
+    def _read(cls, said: dict[str, Any]) -> Invitation:
+        return cls(
+            accepted_by=said.get("accepted_by"),
+            created_at=_time(said["created_at"]),
+            created_by=said["created_by"],
+            expires_at=_time(said["expires_at"]),
+            id=said["id"],
+            note=said.get("note"),
+            role=said["role"],
+            state=said["state"],
+            workspace_id=said["workspace_id"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedAt:
+    """What who was invited sees of it before they accept."""
+
+    #: When its time is over.
+    expires_at: datetime
+    #: The name of who invites.
+    invited_by: str
+    #: What they may do there.
+    role: Literal["viewer", "editor", "admin", "owner"]
+    #: The workspace's name.
+    workspace: str
+
+    @classmethod
+    def _read(cls, said: dict[str, Any]) -> LookedAt:
+        return cls(
+            expires_at=_time(said["expires_at"]),
+            invited_by=said["invited_by"],
+            role=said["role"],
+            workspace=said["workspace"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInvitation:
+    """A new invitation, with the token that is shown this once."""
+
+    #: When it was made.
+    created_at: datetime
+    #: Who invites.
+    created_by: str
+    #: When its time is over.
+    expires_at: datetime
+    #: The invitation's id.
+    id: str
+    #: What who accepts may do there.
+    role: Literal["viewer", "editor", "admin", "owner"]
+    #: Where it stands.
+    state: Literal["open", "accepted", "declined", "revoked", "expired"]
+    #: The workspace.
+    workspace_id: str
+    #: Its token, `lsi_…`; only a hash of it is kept.
+    token: str
+    #: Who has accepted it.
+    accepted_by: str | None = None
+    #: Whom it is for, or why.
+    note: str | None = None
+
+    @classmethod
+    def _read(cls, said: dict[str, Any]) -> NewInvitation:
+        return cls(
+            accepted_by=said.get("accepted_by"),
+            created_at=_time(said["created_at"]),
+            created_by=said["created_by"],
+            expires_at=_time(said["expires_at"]),
+            id=said["id"],
+            note=said.get("note"),
+            role=said["role"],
+            state=said["state"],
+            workspace_id=said["workspace_id"],
+            token=said["token"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewReset:
+    """What lets a person set a new password, once; it is shown this once."""
+
+    #: When its time is over.
+    expires_at: datetime
+    #: The token, `lsr_…`; only a hash of it is kept.
+    token: str
+
+    @classmethod
+    def _read(cls, said: dict[str, Any]) -> NewReset:
+        return cls(
+            expires_at=_time(said["expires_at"]),
+            token=said["token"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTransfer:
+    """An offer with its token, which is shown this once."""
+
+    #: When it ends by itself.
+    expires_at: datetime
+    #: The owner who gives it away.
+    giver: str
+    #: The offer's id.
+    id: str
+    #: When it was made.
+    offered_at: datetime
+    #: Who made the offer: the owner, or an admin of the server.
+    offered_by: str
+    #: How it stands.
+    state: Literal["open", "accepted", "declined", "revoked", "expired"]
+    #: The workspace.
+    workspace_id: str
+    #: The claim token, `lsc_…`: whoever has it may become the owner.
+    token: str
+    #: When it was accepted, declined or revoked.
+    ended_at: datetime | None = None
+    #: By whom.
+    ended_by: str | None = None
+    #: What was said with it.
+    note: str | None = None
+
+    @classmethod
+    def _read(cls, said: dict[str, Any]) -> NewTransfer:
+        return cls(
+            ended_at=None if said.get("ended_at") is None else _time(said["ended_at"]),
+            ended_by=said.get("ended_by"),
+            expires_at=_time(said["expires_at"]),
+            giver=said["giver"],
+            id=said["id"],
+            note=said.get("note"),
+            offered_at=_time(said["offered_at"]),
+            offered_by=said["offered_by"],
+            state=said["state"],
+            workspace_id=said["workspace_id"],
+            token=said["token"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """An offer to hand a workspace over, without its token."""
+
+    #: When it ends by itself.
+    expires_at: datetime
+    #: The owner who gives it away.
+    giver: str
+    #: The offer's id.
+    id: str
+    #: When it was made.
+    offered_at: datetime
+    #: Who made the offer: the owner, or an admin of the server.
+    offered_by: str
+    #: How it stands.
+    state: Literal["open", "accepted", "declined", "revoked", "expired"]
+    #: The workspace.
+    workspace_id: str
+    #: When it was accepted, declined or revoked.
+    ended_at: datetime | None = None
+    #: By whom.
+    ended_by: str | None = None
+    #: What was said with it.
+    note: str | None = None
+
+    @classmethod
+    def _read(cls, said: dict[str, Any]) -> Transfer:
+        return cls(
+            ended_at=None if said.get("ended_at") is None else _time(said["ended_at"]),
+            ended_by=said.get("ended_by"),
+            expires_at=_time(said["expires_at"]),
+            giver=said["giver"],
+            id=said["id"],
+            note=said.get("note"),
+            offered_at=_time(said["offered_at"]),
+            offered_by=said["offered_by"],
+            state=said["state"],
+            workspace_id=said["workspace_id"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How much a workspace keeps."""
+
+    #: The bytes of all versions, old and current, live and in the trash. Versions that share bytes
+    #: count in full.
+    bytes: int = 0
+    #: The files, live and in the trash.
+    files: int = 0
+    #: The bytes that are set aside for uploads which are not finished: as many as each has
+    #: announced, or has so far where it has announced none.
+    staged_bytes: int = 0
+
+    @classmethod
+    def _read(cls, said: dict[str, Any]) -> Usage:
+        return cls(
+            bytes=said.get("bytes", 0),
+            files=said.get("files", 0),
+            staged_bytes=said.get("staged_bytes", 0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferManifest:
+    """What is handed over with a workspace. What is counted here is counted up to 100,000."""
+
+    #: Webhooks.
+    hooks: int
+    #: Keys that are narrowed to the workspace and not revoked.
+    keys: int
+    #: Locks that hold.
+    locks: int
+    #: Members, the owner among them.
+    members: int
+    #: Its owner, who stays as an admin until removed.
+    owner: Principal
+    #: The offer.
+    transfer: Transfer
+    #: Its files and bytes, exactly.
+    usage: Usage
+    #: Versions of files, old and current, live and in the trash.
+    versions: int
+    #: The workspace's name.
+    workspace_name: str
+
+    @classmethod
+    def _read(cls, said: dict[str, Any]) -> TransferManifest:
+        return cls(
+            hooks=said["hooks"],
+            keys=said["keys"],
+            locks=said["locks"],
+            members=said["members"],
+            owner=Principal._read(said["owner"]),
+            transfer=Transfer._read(said["transfer"]),
+            usage=Usage._read(said["usage"]),
+            versions=said["versions"],
+            workspace_name=said["workspace_name"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """Answer of `GET /v1/status`: what a person asks first of a server."""
 
@@ -1044,6 +1391,26 @@ class Undone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How much a workspace may keep; `null` for no limit."""
+
+    #: The most bytes of all versions that are kept, together with what is staged for open uploads.
+    bytes: int | None = None
+    #: The most files.
+    files: int | None = None
+    #: The most bytes of a version that is made from now on.
+    largest_file: int | None = None
+
+    @classmethod
+    def _read(cls, said: dict[str, Any]) -> Quota:
+        return cls(
+            bytes=said.get("bytes"),
+            files=said.get("files"),
+            largest_file=said.get("largest_file"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceSettings:
     """The rules of a workspace."""
 
@@ -1089,8 +1456,12 @@ class Workspace:
     root_id: str
     #: The place of the newest event.
     seq: int
+    #: How much it may keep.
+    quota: Quota | None = None
     #: The workspace's own rules.
     settings: WorkspaceSettings | None = None
+    #: How much it keeps.
+    usage: Usage | None = None
 
     @classmethod
     def _read(cls, said: dict[str, Any]) -> Workspace:
@@ -1099,7 +1470,9 @@ class Workspace:
             created_by=said["created_by"],
             id=said["id"],
             name=said["name"],
+            quota=None if said.get("quota") is None else Quota._read(said["quota"]),
             root_id=said["root_id"],
             seq=said["seq"],
             settings=None if said.get("settings") is None else WorkspaceSettings._read(said["settings"]),
+            usage=None if said.get("usage") is None else Usage._read(said["usage"]),
         )

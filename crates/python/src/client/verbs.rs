@@ -5,7 +5,7 @@ use longshore::{
     AcquireLocks, After, Client, CopyNode, CreateHook, CreateLink, CreateNote, DeliveryId, DeliveryState,
     Depth, EventFilter, HookId, IfMatch, JobFilter, JobId, JobState, Labels, LockId, LockOwner, LockToken,
     Metadata, Name, NodeId, NodeQuery, NoteId, Path, Place, Redeliver, RestoreNode, UndoActs, UpdateHook,
-    UpdateNode, UpdateWorkspace, VersionId, WorkspaceId,
+    UpdateNode, UpdateQuota, UpdateWorkspace, VersionId, WorkspaceId,
 };
 use pyo3::prelude::*;
 use serde::Deserialize;
@@ -105,7 +105,9 @@ pub(super) fn call(client: &Client, verb: &str, args: &Bound<'_, PyAny>) -> PyRe
         _ => match verb.split_once('.') {
             Some(("workspaces", verb)) => workspaces(client, verb, args),
             Some(("locks", verb)) => locks(client, verb, args),
-            Some(("keys" | "members" | "principals", _)) => access::call(client, verb, args),
+            Some(("keys" | "members" | "principals" | "invitations" | "transfers", _)) => {
+                access::call(client, verb, args)
+            }
             Some(("jobs", verb)) => jobs(client, verb, args),
             Some(("notes", verb)) => notes(client, verb, args),
             Some(("hooks", verb)) => hooks(client, verb, args),
@@ -125,6 +127,9 @@ fn workspaces(client: &Client, verb: &str, args: &Bound<'_, PyAny>) -> PyResult<
         "current" => verb!(args, [] workspaces.current()),
         "get" => verb!(args, [workspace: WorkspaceId] workspaces.get(workspace)),
         "create" => verb!(args, [name: Name] workspaces.create(name)),
+        "set_quota" => {
+            verb!(args, [workspace: WorkspaceId, quota: UpdateQuota] workspaces.set_quota(workspace, &quota))
+        }
         "update" => {
             verb!(args, [workspace: WorkspaceId, change: UpdateWorkspace] workspaces.update(workspace, &change))
         }

@@ -8,7 +8,7 @@ from typing import Any
 from longshore import models
 from longshore._longshore import Client as Core
 from longshore._said import LocalPath, Lock, given, local, token
-from longshore.aio._access import AsyncKeys, AsyncMembers, AsyncPrincipals
+from longshore.aio._access import AsyncInvitations, AsyncKeys, AsyncMembers, AsyncPrincipals, AsyncTransfers
 from longshore.aio._files import AsyncFiles
 from longshore.aio._locks import AsyncLocks
 from longshore.aio._run import run
@@ -85,6 +85,8 @@ class AsyncClient:
         self.keys = AsyncKeys(self)
         self.members = AsyncMembers(self)
         self.principals = AsyncPrincipals(self)
+        self.invitations = AsyncInvitations(self)
+        self.transfers = AsyncTransfers(self)
         self.notes = AsyncNotes(self)
         self.hooks = AsyncHooks(self)
 
@@ -109,7 +111,7 @@ class AsyncClient:
         return self._with(self._core.under([found for lock in locks if (found := token(lock))]))
 
     async def me(self) -> models.Me:
-        """Return the key that asks."""
+        """Return who asks, and by which key."""
         return models.Me._read(await run(self._core.call("me")))
 
     async def status(self) -> models.Status:

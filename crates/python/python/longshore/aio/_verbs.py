@@ -54,6 +54,13 @@ class AsyncWorkspaces(Verbs):
         change = given(name=name, settings=None if settings is None else dict(settings))
         return models.Workspace._read(await self._call("workspaces.update", workspace_id, change))
 
+    async def set_quota(self, workspace_id: str, **limits: int | None) -> models.Workspace:
+        """Say how much a workspace may keep: `bytes`, `files`, `largest_file` in bytes; what is left out stays.
+
+        `None` takes a limit away. It takes an admin of the server.
+        """
+        return models.Workspace._read(await self._call("workspaces.set_quota", workspace_id, limits))
+
     def list(self) -> AsyncListing[models.Workspace]:
         """List the workspaces that the key reaches."""
         return AsyncListing(self._list("workspaces.list"), models.Workspace._read)
