@@ -11,10 +11,16 @@ use anyhow::{Context, Result};
 use cargo_metadata::MetadataCommand;
 
 use crate::generated::{self, Group, Longshore, Mode};
-use crate::{package, python, tidy};
+use crate::{fuzz, package, python, tidy};
 
 /// Crates whose documentation holds examples to run.
 const DOCTESTED: &[&str] = &["longshore-core", "longshore-flow", "longshore-store", "longshore"];
+
+/// For how many seconds the server's answers are compared with the document.
+pub const CONFORMANCE: u32 = 300;
+
+/// For how many seconds each fuzz target runs.
+pub const FUZZ: u32 = 5;
 
 /// Runs every step at `root`, stopping at the first that fails. False when one did.
 pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
@@ -53,6 +59,16 @@ pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
 /// Has libraries of others verify what the built binary delivers. False when one does not.
 pub fn webhooks(root: &Path, out: &mut dyn Write) -> Result<bool> {
     Gate { root, out, times: Vec::new() }.foreign_webhooks()
+}
+
+/// Has schemathesis compare what the built server answers with docs/openapi.json. False when it found a difference.
+pub fn openapi_conformance(root: &Path, seconds: u32, out: &mut dyn Write) -> Result<bool> {
+    Gate { root, out, times: Vec::new() }.openapi_conformance(seconds)
+}
+
+/// Builds and runs the fuzz targets. False when one has found something.
+pub fn fuzz(root: &Path, seconds: u32, out: &mut dyn Write) -> Result<bool> {
+    Gate { root, out, times: Vec::new() }.fuzz(seconds)
 }
 
 /// Builds the Python package, and tests what is installed of it. False when something was found.
@@ -131,6 +147,17 @@ impl Gate<'_> {
         self.step("webhooks verified by others", |root, out| {
             python::foreign_webhooks(root, &built(root)?, &target(root)?.join("webhook-tools"), out)
         })
+    }
+
+    fn openapi_conformance(&mut self, seconds: u32) -> Result<bool> {
+        self.step("answers as documented", |root, out| {
+            let tools = target(root)?.join("openapi-tools");
+            python::openapi_conformance(root, &built(root)?, &tools, seconds, out)
+        })
+    }
+
+    fn fuzz(&mut self, seconds: u32) -> Result<bool> {
+        self.step("fuzz targets", |root, out| fuzz::run(root, &target(root)?.join("fuzz"), seconds, out))
     }
 
     fn package(&mut self) -> Result<bool> {

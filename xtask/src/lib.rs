@@ -3,6 +3,7 @@
 //! Nothing here ships, and no crate of the product may depend on it.
 
 pub mod ci;
+mod fuzz;
 pub mod generated;
 pub mod package;
 pub mod python;

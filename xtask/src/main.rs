@@ -1,10 +1,11 @@
 //! `cargo xtask`: the gate (`ci`), the house rules (`tidy`), the generated files (`openapi`, `docs`) and parts
-//! of the gate alone (`servers`, `webhooks`, `package`).
+//! of the gate alone (`servers`, `webhooks`, `openapi-conformance`, `fuzz`, `package`).
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use xtask::ci::{CONFORMANCE, FUZZ};
 use xtask::generated::{Group, Longshore, Mode};
 use xtask::{ci, generated, tidy};
 
@@ -17,6 +18,9 @@ cargo xtask COMMAND
   docs [--check]      writes the other generated documents, or compares them
   servers [ARGS]      the store's suite against real servers; ARGS go to its program (a filter, --list)
   webhooks            has libraries of others verify what the built binary delivers
+  openapi-conformance [SECONDS]
+                      has schemathesis compare the built server with docs/openapi.json (300 s)
+  fuzz [SECONDS]      builds the fuzz targets, and runs each (5 s)
   package             builds, installs and tests the Python package with the built binary
 ";
 
@@ -31,6 +35,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn parse(seconds: &str) -> Result<u32> {
+    seconds.parse().with_context(|| format!("{seconds} is no number of seconds"))
 }
 
 fn run(args: &[String]) -> Result<bool> {
@@ -55,6 +63,12 @@ fn run(args: &[String]) -> Result<bool> {
         }
         ["servers", arguments @ ..] => ci::servers(&tidy::workspace_root()?, arguments, &mut out),
         ["webhooks"] => ci::webhooks(&tidy::workspace_root()?, &mut out),
+        ["openapi-conformance"] => ci::openapi_conformance(&tidy::workspace_root()?, CONFORMANCE, &mut out),
+        ["openapi-conformance", seconds] => {
+            ci::openapi_conformance(&tidy::workspace_root()?, parse(seconds)?, &mut out)
+        }
+        ["fuzz"] => ci::fuzz(&tidy::workspace_root()?, FUZZ, &mut out),
+        ["fuzz", seconds] => ci::fuzz(&tidy::workspace_root()?, parse(seconds)?, &mut out),
         ["package"] => ci::package(&tidy::workspace_root()?, &mut out),
         [] | ["help" | "--help" | "-h"] => {
             out.write_all(HELP.as_bytes()).context("cannot print the help")?;

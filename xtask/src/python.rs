@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 const PROGRAMS: &str = "bench";
 const REQUIREMENTS: &str = "bench/requirements-lint.txt";
+const OPENAPI: &str = "bench/requirements-openapi.txt";
 const FOREIGN: &str = "bench/requirements-webhooks.txt";
 /// What npm installs beside it, by a version of its own.
 const FOREIGN_NPM: &str = "standardwebhooks@1.1.1";
@@ -55,6 +56,27 @@ pub fn foreign_webhooks(root: &Path, longshore: &Path, tools: &Path, out: &mut d
     };
     out.flush()?;
     succeeds(&mut program)
+}
+
+/// Has schemathesis look for requests that `longshore` answers otherwise than docs/openapi.json says. False when it found one.
+///
+/// It is no part of Longshore: where the registry cannot be reached, that is said and the step passes.
+pub fn openapi_conformance(
+    root: &Path,
+    longshore: &Path,
+    tools: &Path,
+    seconds: u32,
+    out: &mut dyn Write,
+) -> Result<bool> {
+    if let Err(error) = install(root, OPENAPI, tools, out) {
+        writeln!(out, "   skipped: {error:#}")?;
+        return Ok(true);
+    }
+    let mut program = Command::new(tools.join("bin/python"));
+    program.arg("bench/openapi_conformance.py").arg("--longshore").arg(longshore);
+    program.arg("--seconds").arg(seconds.to_string());
+    out.flush()?;
+    succeeds(program.current_dir(root))
 }
 
 /// Installs the servers of the store's suite in `tools`.

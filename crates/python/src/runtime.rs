@@ -27,13 +27,9 @@ fn keep_memory() {
 /// Returns how many threads the runtime has: half as many as there are cores, since Python's own take the others, and threads
 /// that wake each other for a small request cost more than they bring. Nothing where Tokio's own variable says it.
 fn threads() -> Option<usize> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a knob of the runtime alone, which Tokio itself would read here"
-    )]
-    let said = std::env::var_os("TOKIO_WORKER_THREADS").is_some();
+    let said = Python::attach(|py| py.import("os")?.getattr("environ")?.contains("TOKIO_WORKER_THREADS"));
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    (!said).then(|| (cores() / 2).max(1))
+    (!said.unwrap_or(false)).then(|| (cores() / 2).max(1))
 }
 
 /// Returns the process's runtime, which is begun with the first that asks for it.
