@@ -266,6 +266,7 @@ pub const LONGEST_GRACE: u32 = 604_800;
 pub struct RotateKey {
     /// How many seconds more the key before it is good, 0 to 604,800; left out, it ends at once.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(maximum = 604_800))]
     pub grace_seconds: u32,
 }
 

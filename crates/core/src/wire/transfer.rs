@@ -108,6 +108,7 @@ impl std::fmt::Debug for NewTransfer {
 #[serde(deny_unknown_fields)]
 pub struct ClaimTransfer {
     /// The claim token.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^lsc_[0-7][0-9a-hjkmnp-tv-z]{25}[0-9A-Za-z]{49}$"))]
     pub token: String,
 }
 

@@ -12,7 +12,15 @@ use crate::wire::Version;
 pub struct UpdateVersion {
     /// The version's label, 1 to 200 characters; `null` takes it away.
     #[serde(deserialize_with = "Option::deserialize")]
-    #[cfg_attr(feature = "openapi", schema(required, nullable, min_length = 1, max_length = 200))]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(
+            required,
+            nullable,
+            max_length = 200,
+            pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+        )
+    )]
     pub label: Option<String>,
 }
 
