@@ -24,6 +24,7 @@ pub struct CreateInvitation {
     pub role: Role,
     /// Whom it is for, or why: at most 200 characters, for those who list invitations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
     pub note: Option<String>,
     /// For how many seconds it lasts: up to 30 days; left out, 7 days.
     #[serde(default = "default_invitation")]

@@ -16,6 +16,13 @@ pub const LONGEST_OFFER: u64 = 72 * 60 * 60;
 pub struct OfferTransfer {
     /// What is said to who gets the token: 1 to 500 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(
+            max_length = 500,
+            pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+        )
+    )]
     pub note: Option<String>,
     /// For how many seconds the offer holds.
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 259_200, default = 259_200))]

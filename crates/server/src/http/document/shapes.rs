@@ -62,7 +62,8 @@ fn shape(place: &ParameterIn, name: &str, is_write: bool) -> Option<Shape> {
         (ParameterIn::Query, "types") => {
             Pattern("^[a-z0-9_]+\\.(\\*|[a-z0-9_]+)(,[a-z0-9_]+\\.(\\*|[a-z0-9_]+))*$")
         }
-        (ParameterIn::Query, "kind" | "name" | "metadata.{key}") => Any,
+        (ParameterIn::Query, "kind") => Pattern("^[a-z0-9.]{1,64}$"),
+        (ParameterIn::Query, "name" | "metadata.{key}") => Any,
         (ParameterIn::Header, "If-Match") => ENTITY_TAGS,
         (ParameterIn::Header, "If-None-Match") if is_write => OneOf(&["*"]),
         (ParameterIn::Header, "If-None-Match") => ENTITY_TAGS,
