@@ -8,8 +8,10 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use crate::id::{InvitationId, KeyId, LockId, ResetId, SessionId, TransferId};
 use crate::random;
@@ -100,6 +102,20 @@ macro_rules! secret {
             #[must_use]
             pub const fn id(&self) -> $id {
                 self.id
+            }
+
+            /// Returns what is kept of it: the SHA-256 of the whole text.
+            ///
+            /// The secret has 256 random bits, so a plain hash hides it as well as a slow one would.
+            #[must_use]
+            pub fn hash(&self) -> Bytes {
+                Bytes::copy_from_slice(&Sha256::digest(&self.text))
+            }
+
+            /// Tells whether this is what was kept of it, in a time that says nothing of either.
+            #[must_use]
+            pub fn has_hash(&self, kept: &[u8]) -> bool {
+                self.hash().ct_eq(kept).into()
             }
 
             /// Returns the whole text, secret and all: for the moment it is shown or sent.

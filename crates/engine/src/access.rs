@@ -5,12 +5,9 @@ mod rotating;
 
 use std::net::IpAddr;
 
-use bytes::Bytes;
 use longshore_core::key::ApiKey;
 use longshore_core::wire::{Key, Me, NewKey, Page, Principal, PrincipalKind, Role, Session};
 use longshore_core::{Code, KeyId, Name, PrincipalId};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::actor::{Actor, Credential, Right};
 use crate::db;
@@ -24,11 +21,6 @@ use crate::workspaces::insert_workspace;
 
 /// The workspace that the first start makes.
 const FIRST_WORKSPACE: &str = "default";
-
-/// A key's secret has 256 random bits, so a plain hash hides it as well as a slow one would.
-pub(crate) fn hash_of(key: &ApiKey) -> Bytes {
-    Bytes::copy_from_slice(&Sha256::digest(key.reveal()))
-}
 
 fn no_key() -> Error {
     Error::new(Code::KeyUnknown, "no such key")
@@ -94,7 +86,7 @@ impl Engine {
                         last_used_at: None,
                         last_used_from: None,
                     };
-                    db::access::insert_key(tx, &key, hash_of(&secret)).await?;
+                    db::access::insert_key(tx, &key, secret.hash()).await?;
                     let known = db::access::known_key(tx, key.id).await?.ok_or_else(no_key)?;
                     insert_workspace(tx, &known.actor(), &Name::new(FIRST_WORKSPACE)?, clock.as_ref())
                         .await?;
@@ -122,7 +114,7 @@ impl Engine {
         let presented: ApiKey =
             text.parse().map_err(|error| Error::new(Code::KeyMalformed, format!("{error}")))?;
         let known = self.find_key(presented.id()).await?;
-        if !bool::from(hash_of(&presented).ct_eq(&known.secret_hash)) {
+        if !presented.has_hash(&known.secret_hash) {
             return Err(no_key());
         }
         known.rights.narrowing.ensure_good_from(address)?;

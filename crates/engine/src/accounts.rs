@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use longshore_core::wire::{ChangePassword, HiddenText, NewReset, PrincipalKind, ResetPassword, Role};
 use longshore_core::{Code, PrincipalId, ResetToken, SessionId, SignInName, Timestamp};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::actor::{Actor, Right};
 use crate::db::passwords::Reset;
@@ -20,10 +17,6 @@ use crate::principals;
 
 /// How long a token for a new password lasts.
 const RESET: Duration = Duration::from_hours(24);
-
-fn hash_of(token: &ResetToken) -> Bytes {
-    Bytes::copy_from_slice(&Sha256::digest(token.reveal()))
-}
 
 fn wrong() -> Error {
     Error::new(Code::PasswordWrong, "the present password is another")
@@ -55,7 +48,7 @@ pub(crate) async fn set_password(
 /// Finds what a token lets set, as a transaction sees it; nothing holds whose maker administers the server no more.
 async fn open_reset(tx: &mut Tx, token: &ResetToken, now: Timestamp) -> Result<Reset> {
     let reset = db::passwords::reset(tx, token.id()).await?.ok_or_else(no_reset)?;
-    let is_right = bool::from(hash_of(token).ct_eq(&reset.token_hash));
+    let is_right = token.has_hash(&reset.token_hash);
     let maker = db::access::principal(tx, reset.created_by).await?;
     let may =
         maker.is_some_and(|maker| maker.everywhere >= Some(Role::Admin) && maker.deactivated_at.is_none());
@@ -122,7 +115,7 @@ impl Engine {
                     let reset = Reset {
                         id: token.id(),
                         principal: person,
-                        token_hash: hash_of(&token),
+                        token_hash: token.hash(),
                         created_by: actor.principal,
                         expires_at,
                     };

@@ -18,8 +18,6 @@ use longshore_core::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::actor::{Actor, Right};
 use crate::db::events::{Change, Cover, Log};
@@ -155,17 +153,12 @@ pub(crate) fn token_wrong(lock: LockId, detail: &str) -> Error {
     Error::new(Code::LockTokenWrong, detail).with_facts(facts)
 }
 
-/// Returns what is kept of a token.
-pub(crate) fn hash_of(token: &LockToken) -> bytes::Bytes {
-    bytes::Bytes::copy_from_slice(&Sha256::digest(token.reveal()))
-}
-
 /// Finds the grant that a token belongs to.
 pub(crate) async fn grant_of(tx: &mut Tx, workspace: WorkspaceId, token: &LockToken) -> Result<Grant> {
     let wrong = || token_wrong(token.id(), "the lock token belongs to no lock of this workspace");
     let grant = db::locks::get(tx, token.id()).await?.filter(|grant| grant.workspace == workspace);
     let grant = grant.ok_or_else(wrong)?;
-    if bool::from(hash_of(token).ct_eq(&grant.token_hash)) { Ok(grant) } else { Err(wrong()) }
+    if token.has_hash(&grant.token_hash) { Ok(grant) } else { Err(wrong()) }
 }
 
 async fn grants_of(tx: &mut Tx, workspace: WorkspaceId, tokens: &[LockToken]) -> Result<Vec<Grant>> {

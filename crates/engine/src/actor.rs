@@ -129,6 +129,11 @@ impl Actor {
         Self { rights, ..self.clone() }
     }
 
+    /// Returns the role that what they act by has at most.
+    pub(crate) fn cap(&self) -> Role {
+        self.rights.cap
+    }
+
     /// Returns the one workspace that the key is narrowed to.
     pub(crate) fn only(&self) -> Option<WorkspaceId> {
         self.rights.only

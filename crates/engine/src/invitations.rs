@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use longshore_core::wire::{
     AcceptInvitation, CreateInvitation, HiddenText, Invitation, InvitationState, LONGEST_INVITATION,
     LookedAt, Member, NewInvitation, Page, Principal, PrincipalKind, Role, SignedIn,
@@ -13,8 +12,6 @@ use longshore_core::{
     Code, InvitationId, InvitationToken, Name, PrincipalId, SessionToken, SignInName, Timestamp, WorkspaceId,
 };
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::accounts::set_password;
 use crate::act::{Act, Ask, Premises, Scope};
@@ -29,6 +26,7 @@ use crate::members::{ensure_may_give, raise_by};
 use crate::narrowing::Need;
 use crate::passwords::{ensure_acceptable, sign_in_name};
 use crate::sessions::{Browser, LetIn, Terms, begin};
+use crate::words;
 
 /// The most invitations into one workspace that are kept.
 const MOST: u32 = 1_000;
@@ -36,10 +34,6 @@ const MOST: u32 = 1_000;
 const LISTED: Duration = Duration::from_hours(30 * 24);
 /// The most characters of a note.
 const NOTE: usize = 200;
-
-fn hash_of(token: &InvitationToken) -> Bytes {
-    Bytes::copy_from_slice(&Sha256::digest(token.reveal()))
-}
 
 fn not_found() -> Error {
     Error::new(Code::InvitationNotFound, "no such invitation")
@@ -55,19 +49,10 @@ fn change(kind: &'static str, invitation: &Invitation) -> Change {
     Change::of_workspace(kind).with("invitation_id", json!(id)).with("role", json!(role))
 }
 
-fn ensure_note(note: Option<&str>) -> Result<()> {
-    let Some(note) = note else { return Ok(()) };
-    if note.chars().count() > NOTE || note.chars().any(char::is_control) {
-        let detail = "`note` has at most 200 characters, none of which is a control character";
-        return Err(Error::new(Code::InvalidBody, detail));
-    }
-    Ok(())
-}
-
 /// Finds the invitation of a token, whatever has become of it.
 async fn of_token(tx: &mut Tx, token: &InvitationToken, now: Timestamp) -> Result<Invitation> {
     let known = db::invitations::known(tx, token.id(), now).await?.ok_or_else(not_found)?;
-    if bool::from(hash_of(token).ct_eq(&known.token_hash)) { Ok(known.invitation) } else { Err(not_found()) }
+    if token.has_hash(&known.token_hash) { Ok(known.invitation) } else { Err(not_found()) }
 }
 
 /// Refuses an invitation that is not open, or whose maker may invite no more with this role; returns the maker's name.
@@ -100,7 +85,7 @@ async fn create(act: &mut Act<'_>, wanted: CreateInvitation) -> Result<NewInvita
         state: InvitationState::Open,
         accepted_by: None,
     };
-    db::invitations::insert(act.tx, &invitation, hash_of(&token)).await?;
+    db::invitations::insert(act.tx, &invitation, token.hash()).await?;
     act.record(change("invitation.created", &invitation)).await?;
     Ok(NewInvitation { invitation, token: HiddenText::new(token.reveal()) })
 }
@@ -185,7 +170,7 @@ impl Engine {
             let detail = format!("`expires_in` is 1 to {LONGEST_INVITATION} seconds");
             return Err(Error::new(Code::InvalidBody, detail));
         }
-        ensure_note(wanted.note.as_deref())?;
+        words::check("note", wanted.note.as_deref(), NOTE)?;
         self.act(ask, wanted, |act, wanted| Box::pin(create(act, wanted))).await
     }
 

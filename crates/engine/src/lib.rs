@@ -55,6 +55,7 @@ mod undo;
 mod upload;
 mod uploads;
 mod versions;
+mod words;
 mod workspaces;
 
 pub use act::{Preconditions, Premises};

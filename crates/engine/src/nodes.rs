@@ -14,6 +14,7 @@ use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::narrowing::Need;
+use crate::words;
 use crate::workspaces;
 
 /// The most keys a node's metadata may have.
@@ -100,7 +101,7 @@ pub(crate) async fn ensure_free(tx: &mut Tx, folder: NodeId, name: &str) -> Resu
 
 /// Refuses a label of a node or of a version that breaks a rule.
 pub(crate) fn check_label(label: &str, most: usize) -> Result<()> {
-    if label.trim().is_empty() || label.chars().count() > most || label.chars().any(char::is_control) {
+    if !words::says(label, most) {
         let detail = format!("a label has 1 to {most} characters, not only blanks and no control characters");
         return Err(Error::new(Code::InvalidLabel, detail));
     }

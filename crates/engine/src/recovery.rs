@@ -2,12 +2,10 @@
 //!
 //! No actor asks for it, so no front door offers it.
 
-use bytes::Bytes;
 use longshore_core::key::ApiKey;
 use longshore_core::wire::{HiddenText, Key, NewKey, Principal, PrincipalKind, Role};
 use longshore_core::{Code, PrincipalId};
 
-use crate::access::hash_of;
 use crate::accounts::set_password;
 use crate::db;
 use crate::engine::Engine;
@@ -118,8 +116,7 @@ impl Engine {
                             last_used_at: None,
                             last_used_from: None,
                         };
-                        let hash: Bytes = hash_of(&secret);
-                        db::access::insert_key(tx, &key, hash).await?;
+                        db::access::insert_key(tx, &key, secret.hash()).await?;
                         Some(NewKey { key, secret: secret.reveal().to_owned() })
                     }
                 };

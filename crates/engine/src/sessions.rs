@@ -5,11 +5,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use longshore_core::wire::{HiddenText, Page, Principal, Session, SignIn, SignedIn};
 use longshore_core::{Code, PrincipalId, SessionId, SessionToken, SignInName, Timestamp};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::actor::Actor;
 use crate::db::sessions::{KnownSession, ended};
@@ -56,11 +53,6 @@ impl Terms {
     }
 }
 
-/// A session's secret has 256 random bits, so a plain hash hides it as well as a slow one would.
-fn hash_of(token: &SessionToken) -> Bytes {
-    Bytes::copy_from_slice(&Sha256::digest(token.reveal()))
-}
-
 /// Who was let in, and what their browser is to show from now on.
 pub(crate) type LetIn = (SignedIn, SessionToken);
 
@@ -84,7 +76,7 @@ pub(crate) async fn begin(
         user_agent: browser.user_agent,
         current: true,
     };
-    db::sessions::insert(tx, &session, principal.id, hash_of(&token)).await?;
+    db::sessions::insert(tx, &session, principal.id, token.hash()).await?;
     let csrf_token = HiddenText::new(token.csrf_token());
     Ok((SignedIn { principal, session, csrf_token }, token))
 }
@@ -146,7 +138,7 @@ impl Engine {
     /// Finds out who is signed in with a session's secret; notes that the session was used.
     pub async fn authenticate_session(&self, token: &SessionToken) -> Result<Actor> {
         let known = self.find_session(token.id()).await?;
-        if !bool::from(hash_of(token).ct_eq(&known.secret_hash)) {
+        if !token.has_hash(&known.secret_hash) {
             return Err(ended());
         }
         let now = self.now();

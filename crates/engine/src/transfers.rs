@@ -4,15 +4,12 @@
 //! place of the last. An offer holds while who made it may still make it: it is dead once they are deactivated, once the
 //! workspace has another owner, and once its time is over.
 
-use bytes::Bytes;
 use longshore_core::key::ClaimToken;
 use longshore_core::wire::{
     LONGEST_OFFER, NewTransfer, OfferTransfer, Role, Transfer, TransferManifest, TransferState,
 };
 use longshore_core::{Code, PrincipalId, Timestamp, WorkspaceId};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::{Actor, Right};
@@ -25,7 +22,7 @@ use crate::idempotency::{self, Idempotency, Turn};
 use crate::members::{self, ensure_room};
 use crate::narrowing::Need;
 use crate::purge::days;
-use crate::{principals, workspaces};
+use crate::{principals, words, workspaces};
 
 /// The most characters of what is said with an offer.
 const NOTE: usize = 500;
@@ -44,20 +41,12 @@ fn ended(why: &str) -> Error {
     Error::new(Code::TransferEnded, format!("the offer holds no longer: {why}"))
 }
 
-/// A token's secret has 256 random bits, so a plain hash hides it as well as a slow one would.
-fn hash_of(token: &ClaimToken) -> Bytes {
-    Bytes::copy_from_slice(&Sha256::digest(token.reveal()))
-}
-
 fn check(wanted: &OfferTransfer) -> Result<()> {
     if !(1..=LONGEST_OFFER).contains(&wanted.expires_in) {
         let detail = format!("`expires_in` is 1 to {LONGEST_OFFER} seconds");
         return Err(Error::new(Code::InvalidBody, detail));
     }
-    let is_good = |note: &String| {
-        !note.trim().is_empty() && note.chars().count() <= NOTE && !note.chars().any(char::is_control)
-    };
-    if wanted.note.as_ref().is_some_and(|note| !is_good(note)) {
+    if wanted.note.as_ref().is_some_and(|note| !words::says(note, NOTE)) {
         let detail = format!("`note` has 1 to {NOTE} characters, not only blanks and no control characters");
         return Err(Error::new(Code::InvalidBody, detail));
     }
@@ -114,7 +103,7 @@ async fn offer(act: &mut Act<'_>, wanted: OfferTransfer) -> Result<NewTransfer> 
         ended_at: None,
         ended_by: None,
     };
-    db::transfers::insert(act.tx, &transfer, hash_of(&token)).await?;
+    db::transfers::insert(act.tx, &transfer, token.hash()).await?;
     let change = change("transfer.offered", &transfer)
         .with("expires_at", json!(transfer.expires_at))
         .with("note", json!(transfer.note));
@@ -133,7 +122,7 @@ enum Answer {
 async fn find(tx: &mut Tx, actor: &Actor, token: &ClaimToken) -> Result<Transfer> {
     let unknown = || not_found("the token belongs to no offer");
     let row = db::transfers::get(tx, token.id()).await?.ok_or_else(unknown)?;
-    if !bool::from(hash_of(token).ct_eq(&row.token_hash)) {
+    if !token.has_hash(&row.token_hash) {
         return Err(unknown());
     }
     if actor.only().is_some_and(|own| own != row.transfer.workspace_id) {
@@ -142,9 +131,7 @@ async fn find(tx: &mut Tx, actor: &Actor, token: &ClaimToken) -> Result<Transfer
     }
     actor.narrowing().allow(Need::MANAGE)?;
     // It makes an owner: a key that only reads is for no such thing.
-    if let Some(key) = actor.key()
-        && db::access::known_key(tx, key).await?.is_some_and(|known| known.key.role < Role::Editor)
-    {
+    if actor.cap() < Role::Editor {
         return Err(Error::new(Code::Forbidden, "a key that only reads answers no offer"));
     }
     Ok(row.transfer)

@@ -4,7 +4,6 @@ use longshore_core::key::ApiKey;
 use longshore_core::wire::{CreateKey, Key, NewKey, NodeKind, Principal, PrincipalKind, Role};
 use longshore_core::{Code, Name, NodeId, PrincipalId, Timestamp, WorkspaceId, WorkspacePath};
 
-use super::hash_of;
 use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::{Actor, Right};
 use crate::db::{self, Tx};
@@ -104,7 +103,7 @@ fn narrowed(actor: &Actor, wanted: &CreateKey) -> Result<Narrowing> {
 
 /// Writes a new key, and returns it with its secret.
 pub(super) async fn insert(tx: &mut Tx, key: Key, secret: &ApiKey) -> Result<NewKey> {
-    db::access::insert_key(tx, &key, hash_of(secret)).await?;
+    db::access::insert_key(tx, &key, secret.hash()).await?;
     Ok(NewKey { key, secret: secret.reveal().to_owned() })
 }
 

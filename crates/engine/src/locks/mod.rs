@@ -24,9 +24,7 @@ pub(crate) use self::owner::end_all_of;
 pub(crate) use self::prune::INTERVAL;
 pub use self::prune::PrunedLocks;
 pub(crate) use self::signals::Signals;
-use crate::act::{
-    Act, Ask, Premises, Scope, TOLD_LOCKS, grant_of, hash_of, locked, no_lock, token_wrong, told,
-};
+use crate::act::{Act, Ask, Premises, Scope, TOLD_LOCKS, grant_of, locked, no_lock, token_wrong, told};
 use crate::actor::Actor;
 use crate::db;
 use crate::db::events::Change;
@@ -37,6 +35,7 @@ use crate::error::{Error, Result};
 use crate::listing::PageRequest;
 use crate::narrowing::Need;
 use crate::nodes::{live_node, readable_node};
+use crate::words;
 
 /// How long renewing may prolong a lock after its grant: ends the heartbeat of who forgot that it has one.
 const MAX_LIFE: Duration = Duration::from_hours(24);
@@ -46,16 +45,6 @@ const WORDS: usize = 200;
 
 /// The most locks that a workspace has at a time.
 const MOST_OF_WORKSPACE: u32 = 10_000;
-
-fn check_words(what: &str, text: Option<&str>) -> Result<()> {
-    match text {
-        Some(text) if text.chars().count() > WORDS || text.chars().any(char::is_control) => {
-            let detail = format!("`{what}` has at most {WORDS} characters, none of them a control character");
-            Err(Error::new(Code::InvalidBody, detail))
-        }
-        _ => Ok(()),
-    }
-}
 
 fn check_lease(ttl: u32) -> Result<()> {
     if (SHORTEST_LEASE..=LONGEST_LEASE).contains(&ttl) {
@@ -76,8 +65,8 @@ struct Terms {
 impl Terms {
     fn check(&self) -> Result<()> {
         check_lease(self.ttl)?;
-        check_words("purpose", self.purpose.as_deref())?;
-        check_words("owner_label", self.owner_label.as_deref())
+        words::check("purpose", self.purpose.as_deref(), WORDS)?;
+        words::check("owner_label", self.owner_label.as_deref(), WORDS)
     }
 }
 
@@ -140,7 +129,7 @@ async fn grant(act: &mut Act<'_>, mut row: NodeRow, place: Place, terms: &Terms)
         workspace: row.workspace,
         node: row.id,
         fence: row.fence,
-        token_hash: hash_of(&token),
+        token_hash: token.hash(),
         owner: act.actor().principal,
         owner_label: terms.owner_label.clone(),
         purpose: terms.purpose.clone(),
@@ -404,7 +393,7 @@ impl Engine {
 
     /// Takes a lock from its owner, whose late writes the raised fence keeps out.
     pub async fn break_lock(&self, actor: &Actor, id: LockId, reason: &str) -> Result<()> {
-        check_words("reason", Some(reason))?;
+        words::check("reason", Some(reason), WORDS)?;
         if reason.trim().is_empty() {
             return Err(Error::new(Code::InvalidBody, "a lock is broken for a stated `reason`"));
         }
