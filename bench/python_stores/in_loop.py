@@ -44,14 +44,10 @@ class Peer:
         """Leave."""
 
 
-class Longshore(Peer):
-    """The package."""
+class SameVerbs(Peer):
+    """What the stores of two packages are called by alike."""
 
-    async def open(self) -> None:
-        """Open the store."""
-        from longshore.aio import AsyncStore
-
-        self.store = AsyncStore(longshore_backend(self.task))
+    store: Any
 
     async def write(self, path: str, content: bytes) -> None:
         """Write a file."""
@@ -77,6 +73,16 @@ class Longshore(Peer):
         async for _ in self.store.list_files(path):
             found += 1
         return found
+
+
+class Longshore(SameVerbs):
+    """The package."""
+
+    async def open(self) -> None:
+        """Open the store."""
+        from longshore.aio import AsyncStore
+
+        self.store = AsyncStore(longshore_backend(self.task))
 
     async def close(self) -> None:
         """Leave."""
@@ -118,7 +124,7 @@ class Obstore(Peer):
         return found
 
 
-class RemoteStore(Peer):
+class RemoteStore(SameVerbs):
     """remote-store: its own backend of asyncio for memory, and its threads for the others."""
 
     async def open(self) -> None:
@@ -126,34 +132,9 @@ class RemoteStore(Peer):
         from remote_store import aio
 
         if self.task["kind"] == "memory":
-            self.store: Any = aio.AsyncStore(aio.AsyncMemoryBackend())
+            self.store = aio.AsyncStore(aio.AsyncMemoryBackend())
         else:
             self.store = aio.AsyncStore(aio.SyncBackendAdapter(remote_store_backend(self.task)))
-
-    async def write(self, path: str, content: bytes) -> None:
-        """Write a file."""
-        await self.store.write(path, content)
-
-    async def read(self, paths: Iterable[str]) -> int:
-        """Read files."""
-        store, size = self.store, 0
-        for path in paths:
-            size += len(await store.read_bytes(path))
-        return size
-
-    async def stream(self, path: str) -> int:
-        """Read a large file."""
-        size = 0
-        async for chunk in self.store.read(path):
-            size += len(chunk)
-        return size
-
-    async def list(self, path: str) -> int:
-        """Count files."""
-        found = 0
-        async for _ in self.store.list_files(path):
-            found += 1
-        return found
 
 
 class S3fs(Peer):

@@ -39,15 +39,10 @@ class Blocking:
         raise NotImplementedError
 
 
-class LongshoreBlocking(Blocking):
-    """The package without a loop."""
+class SameVerbsBlocking(Blocking):
+    """What the stores of two packages are called by alike."""
 
-    def __init__(self, task: Task) -> None:
-        """Open the store."""
-        from longshore import Store
-
-        super().__init__(task)
-        self.store = Store(longshore_backend(task))
+    store: Any
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file."""
@@ -60,19 +55,30 @@ class LongshoreBlocking(Blocking):
             size += len(store.read_bytes(path))
         return size
 
-    def stream(self, path: str) -> int:
-        """Read a large file."""
-        size = 0
-        for chunk in self.store.read(path):
-            size += len(chunk)
-        return size
-
     def list(self, path: str) -> int:
         """Count files."""
         found = 0
         for _ in self.store.list_files(path):
             found += 1
         return found
+
+
+class LongshoreBlocking(SameVerbsBlocking):
+    """The package without a loop."""
+
+    def __init__(self, task: Task) -> None:
+        """Open the store."""
+        from longshore import Store
+
+        super().__init__(task)
+        self.store = Store(longshore_backend(task))
+
+    def stream(self, path: str) -> int:
+        """Read a large file."""
+        size = 0
+        for chunk in self.store.read(path):
+            size += len(chunk)
+        return size
 
 
 class ObstoreBlocking(Blocking):
@@ -108,7 +114,7 @@ class ObstoreBlocking(Blocking):
         return sum(len(batch) for batch in self.api.list(self.store, path, chunk_size=1000))
 
 
-class RemoteStoreBlocking(Blocking):
+class RemoteStoreBlocking(SameVerbsBlocking):
     """remote-store without a loop."""
 
     def __init__(self, task: Task) -> None:
@@ -118,17 +124,6 @@ class RemoteStoreBlocking(Blocking):
         super().__init__(task)
         self.store = Store(remote_store_backend(task))
 
-    def write(self, path: str, content: bytes) -> None:
-        """Write a file."""
-        self.store.write(path, content)
-
-    def read(self, paths: Iterable[str]) -> int:
-        """Read files."""
-        store, size = self.store, 0
-        for path in paths:
-            size += len(store.read_bytes(path))
-        return size
-
     def stream(self, path: str) -> int:
         """Read a large file."""
         size = 0
@@ -136,10 +131,6 @@ class RemoteStoreBlocking(Blocking):
             while chunk := file.read(CHUNK):
                 size += len(chunk)
         return size
-
-    def list(self, path: str) -> int:
-        """Count files."""
-        return sum(1 for _ in self.store.list_files(path))
 
 
 class FsspecBlocking(Blocking):

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Child;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::run::{end, spawn};
 use crate::wire::{Answer, Connection, Fate, Request};
@@ -26,17 +28,61 @@ fn has(content: &[u8], secret: &str) -> bool {
     content.windows(secret.len()).any(|window| window == secret.as_bytes())
 }
 
+/// Returns the part of a secret behind its public id: 43 characters that nobody guesses.
+fn hidden(secret: &str) -> &str {
+    &secret[30..73]
+}
+
+/// A server that logs all that it can.
+struct Talkative {
+    folder: TempDir,
+    server: Child,
+}
+
+impl Talkative {
+    /// Starts one; returns the first key and a connection too.
+    fn serve() -> (Self, String, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("data")).unwrap();
+        fs::write(folder.path().join("data/longshore.toml"), "[log]\nlevel = \"trace\"\n").unwrap();
+        let (server, ready) = spawn(folder.path(), &["--ready-json"]);
+        let ready: Value = serde_json::from_str(&ready).unwrap();
+        let address = ready["url"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
+        let first = ready["key"].as_str().unwrap().to_owned();
+        (Self { folder, server }, first, Connection::open(address).unwrap())
+    }
+
+    /// Ends it, and returns what it left.
+    fn end(mut self) -> Left {
+        end(&mut self.server);
+        let log = fs::read(self.folder.path().join("log")).unwrap();
+        assert!(has(&log, "TRACE") || has(&log, "DEBUG"), "the log says too little to tell");
+        let kept = files(&self.folder.path().join("data"));
+        assert!(kept.iter().any(|(name, _)| name.contains("longshore.db")));
+        Left { log, kept }
+    }
+}
+
+/// What a server has written: its log, and the files of its data folder.
+struct Left {
+    log: Vec<u8>,
+    kept: Vec<(String, Vec<u8>)>,
+}
+
+impl Left {
+    /// Fails where a secret is in any of it.
+    fn has_not(&self, secret: &str) {
+        assert!(!has(&self.log, secret), "{secret:?} is in the log");
+        for (name, content) in &self.kept {
+            assert!(!has(content, secret), "{secret:?} is in {name}");
+        }
+    }
+}
+
 /// Row 24 of the list of peers' bugs, GHSA-r54g, -8cm2 and -333v (RustFS): secrets in the log.
 #[test]
 fn row_24_no_secret_is_in_the_log_or_on_the_disk() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("data")).unwrap();
-    fs::write(folder.path().join("data/longshore.toml"), "[log]\nlevel = \"trace\"\n").unwrap();
-    let (mut server, ready) = spawn(folder.path(), &["--ready-json"]);
-    let ready: Value = serde_json::from_str(&ready).unwrap();
-    let first = ready["key"].as_str().unwrap().to_owned();
-    let address = ready["url"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
-    let mut connection = Connection::open(address).unwrap();
+    let (talkative, first, mut connection) = Talkative::serve();
     let mut ask = |key: &str, request: &Request<'_>| -> Answer {
         connection.ask(key, request, Fate::Arrives).expect("an answer")
     };
@@ -82,36 +128,19 @@ fn row_24_no_secret_is_in_the_log_or_on_the_disk() {
     ] {
         assert_eq!(ask(&second, &request).status, status, "{request:?}");
     }
-    end(&mut server);
-    let log = fs::read(folder.path().join("log")).unwrap();
-    assert!(has(&log, "TRACE") || has(&log, "DEBUG"), "the log says too little to tell");
-    let kept = files(&folder.path().join("data"));
-    assert!(kept.iter().any(|(name, _)| name.contains("longshore.db")));
-    // The part behind the public id: 43 characters that nobody guesses.
+    let left = talkative.end();
     for secret in [&first, &second, &token, &claim] {
-        let secret = &secret[30..73];
-        assert!(!has(&log, secret), "a secret is in the log");
-        for (name, content) in &kept {
-            assert!(!has(content, secret), "a secret is in {name}");
-        }
+        left.has_not(hidden(secret));
     }
-    for key in ["make-a-key", "take-a-lock"] {
-        assert!(!has(&log, key), "{key:?} opens a stored answer, and is in the log");
-        assert!(kept.iter().all(|(_, content)| !has(content, key)), "{key:?} is on the disk");
-    }
+    // These open a stored answer.
+    left.has_not("make-a-key");
+    left.has_not("take-a-lock");
 }
 
 /// The same for what people sign in with: passwords, their hashes, cookies, and tokens of sessions, invitations and resets.
 #[test]
 fn row_24_nothing_that_people_sign_in_with_is_in_the_log() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("data")).unwrap();
-    fs::write(folder.path().join("data/longshore.toml"), "[log]\nlevel = \"trace\"\n").unwrap();
-    let (mut server, ready) = spawn(folder.path(), &["--ready-json"]);
-    let ready: Value = serde_json::from_str(&ready).unwrap();
-    let first = ready["key"].as_str().unwrap().to_owned();
-    let address = ready["url"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
-    let mut connection = Connection::open(address).unwrap();
+    let (talkative, first, mut connection) = Talkative::serve();
     let mut ask = |key: &str, method: &str, path: String, headers: &[(&'static str, &str)], body: Value| {
         let request = Request::new(method, path).json(&body);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(name, *value));
@@ -142,17 +171,11 @@ fn row_24_nothing_that_people_sign_in_with_is_in_the_log() {
     let set = json!({ "token": reset, "password": password });
     assert_eq!(ask("", "POST", "/v1/password".to_owned(), &[], set).status, 204);
     assert_eq!(ask("", "GET", "/v1/me".to_owned(), &own, json!({})).status, 401);
-    end(&mut server);
-    let log = fs::read(folder.path().join("log")).unwrap();
-    assert!(has(&log, "TRACE") || has(&log, "DEBUG"), "the log says too little to tell");
-    let kept = files(&folder.path().join("data"));
+    let left = talkative.end();
     let session = cookie.split_once('=').unwrap().1;
-    for secret in [&invitation[30..73], &session[30..73], &reset[30..73], &csrf, password, wrong, next] {
-        assert!(!has(&log, secret), "{secret:?} is in the log");
-        for (name, content) in &kept {
-            assert!(!has(content, secret), "{secret:?} is in {name}");
-        }
+    for secret in [hidden(&invitation), hidden(session), hidden(&reset), &csrf, password, wrong, next] {
+        left.has_not(secret);
     }
-    assert!(!has(&log, "$argon2id$"), "a password's hash is in the log");
-    assert!(kept.iter().any(|(_, content)| has(content, "$argon2id$v=19$m=19456,t=2,p=1$")));
+    assert!(!has(&left.log, "$argon2id$"), "a password's hash is in the log");
+    assert!(left.kept.iter().any(|(_, content)| has(content, "$argon2id$v=19$m=19456,t=2,p=1$")));
 }

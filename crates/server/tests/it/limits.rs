@@ -12,7 +12,7 @@ use longshore_server::{Entrance, Rate, Rates, Source};
 use tokio::io::AsyncWriteExt;
 
 use crate::wire::{Served, read_all};
-use crate::world::{Answer, User, World};
+use crate::world::{Answer, User, World, request};
 
 /// A world with limits, and requests that come from addresses.
 async fn world(rates: Rates) -> World {
@@ -26,17 +26,9 @@ async fn from(
     what: &str,
     headers: &[(&str, &str)],
 ) -> Answer {
-    let (method, url) = what.split_once(' ').unwrap();
-    let mut request = Request::builder().method(method).uri(url).header("host", "x");
-    if let Some(key) = key {
-        request = request.header("authorization", format!("Bearer {key}"));
-    }
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
     let address: IpAddr = address.parse().unwrap();
-    let body = if method == "PUT" { "x".into() } else { Body::empty() };
-    world.send(request.extension(Source(address)).body(body).unwrap()).await
+    let body = if what.starts_with("PUT ") { "x".into() } else { Body::empty() };
+    world.send(request(key, what, headers).extension(Source(address)).body(body).unwrap()).await
 }
 
 const HERE: &str = "192.0.2.1";

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -106,6 +107,19 @@ async fn open(folder: &std::path::Path, store: Store, clock: &ManualClock, large
     Engine::open(settings, &database, store, Arc::new(clock.clone())).await.unwrap()
 }
 
+/// A request, `"GET /v1/me"`, with a key or without.
+pub(crate) fn request(key: Option<&str>, what: &str, headers: &[(&str, &str)]) -> Builder {
+    let (method, url) = what.split_once(' ').unwrap();
+    let mut request = Request::builder().method(method).uri(url).header("host", "x");
+    if let Some(key) = key {
+        request = request.header("authorization", format!("Bearer {key}"));
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         Self::over(Store::memory()).await
@@ -204,15 +218,7 @@ impl World {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> Answer {
-        let (method, url) = what.split_once(' ').unwrap();
-        let mut request = Request::builder().method(method).uri(url).header("host", "x");
-        if let Some(key) = key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        self.send(request.body(body.into()).unwrap()).await
+        self.send(request(key, what, headers).body(body.into()).unwrap()).await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -2,6 +2,8 @@
 //!
 //! A parameter means the same wherever it stands, so its shape hangs on its name alone: here, and not on each route.
 
+use longshore_core::{Name, PrincipalId, VersionId, WorkspaceId, WorkspacePath};
+use utoipa::PartialSchema;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::schema::{Object, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -23,6 +25,8 @@ macro_rules! token {
 /// A text's shape.
 #[derive(Clone, Copy)]
 enum Shape {
+    /// That of a type which bodies hold too: it stands beside the type.
+    Of(fn() -> RefOr<Schema>),
     /// What this regular expression (ECMA-262) matches, whole.
     Pattern(&'static str),
     /// What it matches, and what the format's own rules are beyond that.
@@ -32,29 +36,23 @@ enum Shape {
     /// Any text.
     Any,
 }
-use Shape::{Any, Format, OneOf, Pattern};
+use Shape::{Any, Format, Of, OneOf, Pattern};
 
-const NAME: Shape = Format("name", "^[^/\\x00-\\x1f\\x7f-\\x9f]{1,255}$");
-const PATH: Shape = Format(
-    "workspace-path",
-    "^/([^/\\x00-\\x1f\\x7f-\\x9f]{1,255}(/[^/\\x00-\\x1f\\x7f-\\x9f]{1,255})*/?)?$",
-);
 const ENTITY_TAGS: Shape = Format("entity-tags", "^(\\*|(W/)?\"[!#-~]*\"(, *(W/)?\"[!#-~]*\")*)$");
-const WORKSPACE: Shape = Pattern(concat!("^", id!("ws_"), "$"));
 
 /// Returns the shape of a parameter of an operation; nothing for one that is not known here.
 fn shape(place: &ParameterIn, name: &str, is_write: bool) -> Option<Shape> {
     Some(match (place, name) {
         (ParameterIn::Path, "id" | "parent") => Pattern(concat!("^(root|", id!("nd_"), ")$")),
         // The rest of the URL; but a parameter of OpenAPI is one segment.
-        (ParameterIn::Path, "path") => NAME,
+        (ParameterIn::Path, "path") => Of(Name::schema),
         (ParameterIn::Path, "token") => Any,
-        (ParameterIn::Query, "workspace") => WORKSPACE,
-        (ParameterIn::Query, "name") if is_write => NAME,
-        (ParameterIn::Query, "path" | "under") => PATH,
+        (ParameterIn::Query, "workspace") => Of(WorkspaceId::schema),
+        (ParameterIn::Query, "name") if is_write => Of(Name::schema),
+        (ParameterIn::Query, "path" | "under") => Of(WorkspacePath::schema),
         (ParameterIn::Query, "cursor") => Format("cursor", "^[A-Za-z0-9_-]+$"),
-        (ParameterIn::Query, "with") => Pattern(concat!("^", id!("ver_"), "$")),
-        (ParameterIn::Query, "actor") => Pattern(concat!("^", id!("usr_"), "$")),
+        (ParameterIn::Query, "with") => Of(VersionId::schema),
+        (ParameterIn::Query, "actor") => Of(PrincipalId::schema),
         (ParameterIn::Query, "owner") => Pattern(concat!("^(me|", id!("usr_"), ")$")),
         (ParameterIn::Query, "after") => Pattern("^(now|0|[1-9][0-9]{0,17})$"),
         (ParameterIn::Query, "depth") => Pattern("^(all|[1-9][0-9]{0,8})$"),
@@ -112,6 +110,11 @@ pub(super) fn put_on(operation: &mut Operation, is_write: bool) -> Vec<String> {
         match shape(&place, &name, is_write) {
             None => unknown.push(name),
             Some(Any) => {}
+            Some(Of(schema)) => {
+                let RefOr::T(Schema::Object(told)) = schema() else { continue };
+                object.pattern = told.pattern;
+                object.format = told.format;
+            }
             Some(OneOf(texts)) => {
                 object.enum_values = Some(texts.iter().map(|text| (*text).into()).collect());
             }
