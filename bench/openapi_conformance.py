@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,37 @@ SETTINGS = BENCH / "openapi"
 DOCUMENT = BENCH.parent / "docs" / "openapi.json"
 # Many of the keys that it tries are none, on purpose.
 CONFIG = "[rates]\nfailures_per_minute = 0\n"
+# How many files there are to find: some of them are deleted on the way.
+FILES = 40
+
+
+def made(longshore: Longshore, work: Path) -> dict[str, list[str]]:
+    """Make something of each kind, and return the ids by their prefixes."""
+    folder = work / "files"
+    folder.mkdir()
+    for round_ in range(2):
+        for number in range(FILES):
+            (folder / f"{number}.txt").write_text(f"{number} of {round_}\n")
+        longshore("up", str(folder), "/files")
+    told: list[str] = []
+    for number in range(FILES):
+        path = f"/files/{number}.txt"
+        told.append(longshore("stat", path, "--json"))
+        told.append(longshore("versions", "list", path, "--json"))
+    for number in range(4):
+        told.append(longshore("notes", "add", f"/files/{number}.txt", "a note", "--json"))
+        told.append(
+            longshore("hooks", "create", "https://receiver.example/", "--name", f"hook {number}", "--json")
+        )
+        told.append(longshore("principals", "create", f"person {number}", "--json"))
+        told.append(longshore("keys", "create", f"key {number}", "--role", "viewer", "--json"))
+        told.append(longshore("invite", "create", "viewer", "--json"))
+    found: dict[str, list[str]] = {}
+    for prefix, rest in re.findall(r'"([a-z]{2,4}_)([0-7][0-9a-hjkmnp-tv-z]{25})"', "".join(told)):
+        ids = found.setdefault(prefix, [])
+        if prefix + rest not in ids:
+            ids.append(prefix + rest)
+    return found
 
 
 def run(program: Path, seconds: int, seed: int | None, work: Path) -> int:
@@ -38,6 +70,7 @@ def run(program: Path, seconds: int, seed: int | None, work: Path) -> int:
     asked += [] if seed is None else ["--seed", str(seed)]
     own = json.loads(longshore("keys", "list", "--json"))["items"][0]
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "formats", "PYTHONPATH": str(SETTINGS)}
+    environment["KNOWN_IDS"] = json.dumps(made(longshore, work))
     environment["OWN_IDS"] = f"{own['id']},{own['principal']['id']}"
     try:
         return subprocess.run([*tool, *asked], env=environment, cwd=work, check=False).returncode

@@ -82,6 +82,8 @@ def lines(_: schemathesis.DeserializationContext, answer: schemathesis.Response)
 
 
 WORKSPACE = re.compile("ws_[0-7][0-9a-hjkmnp-tv-z]{25}")
+ID = re.compile("([a-z]{2,4}_)[0-7][0-9a-hjkmnp-tv-z]{25}")
+KNOWN: dict[str, list[str]] = json.loads(os.environ["KNOWN_IDS"])
 SECRET = re.compile("ls[a-z]_[0-7][0-9a-hjkmnp-tv-z]{25}[0-9A-Za-z]{49}")
 OTHERS = {"key": "key_01k9x3m7q2e8rj5v4n6t0p1s2d", "principal": "usr_01k9x3m7q2e8rj5v4n6t0p1s2d"}
 
@@ -100,6 +102,15 @@ def readable(value: object) -> object:
     return [readable(part) for part in value] if isinstance(value, list) else value
 
 
+def met(value: object) -> object:
+    """Return the id of something that is there for three of four that could be one, the same each time."""
+    matched = ID.fullmatch(value) if isinstance(value, str) else None
+    if not matched or not KNOWN.get(matched[1]):
+        return value
+    chosen, ids = zlib.crc32(value.encode()), KNOWN[matched[1]]
+    return ids[chosen // 4 % len(ids)] if chosen % 4 else value
+
+
 def is_own(path: dict[str, Any]) -> bool:
     """Tell whether a request names the very key that it is sent with, or who acts with it."""
     return bool({str(part) for part in path.values()} & set(os.environ["OWN_IDS"].split(",")))
@@ -109,6 +120,8 @@ def is_own(path: dict[str, Any]) -> bool:
 def map_case(_: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
     """Leave out what goes with other parts of a request alone: what is wrong by the document stays."""
     query, path, headers = case.query or {}, case.path_parameters or {}, case.headers or {}
+    for part in (query, path, case.body if isinstance(case.body, dict) else {}):
+        part.update({name: met(value) for name, value in part.items()})
     # Which workspace's root is meant, where the node is `root`.
     node = path.get("id", path.get("parent", "root"))
     if node != "root" and WORKSPACE.fullmatch(str(query.get("workspace", ""))):
@@ -126,4 +139,7 @@ def map_case(_: schemathesis.HookContext, case: schemathesis.Case) -> schemathes
     if case.method not in {"GET", "HEAD"} and is_own(path):
         path.update({name: other for name in path if (other := OTHERS.get(name))})
     case.body = readable(case.body)
+    # Waiting tells nothing, and takes the time of the others.
+    if isinstance(case.body, dict) and case.body.get("wait_seconds") in range(2, 56):
+        case.body["wait_seconds"] = 1
     return case

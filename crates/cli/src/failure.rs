@@ -262,6 +262,9 @@ fn hint(error: &longshore::Error) -> Option<String> {
                 "check --key, LONGSHORE_API_KEY and the profile; \
                  an admin makes a new key with `longshore keys create`"
             }
+            Code::KeyAddressRefused => {
+                "use it from where it is for; an admin makes one for other networks with `longshore keys create --address`"
+            }
             Code::PrincipalDeactivated => "an admin of the server may reactivate you",
             Code::OwnerRefused => "`longshore members list` shows who the owner is",
             Code::TransferNotFound => "`longshore transfer offer` makes one",

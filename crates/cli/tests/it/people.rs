@@ -1,9 +1,13 @@
 //! How people are invited, sign in and are let in again.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
 
-use crate::run::{Ended, Server, longshore, run};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{LocalModes, tcgetattr};
+
+use crate::run::{Ended, Server, longshore, run, wait};
+use crate::supervised::{PATIENCE, Terminal};
 
 /// Runs a command with text on its standard input.
 fn fed(mut command: Command, arguments: &[&str], input: &str) -> Ended {
@@ -127,4 +131,67 @@ fn init_has_the_first_administrator_sign_in() {
     let arguments = ["--json", "recover", "--data", data.to_str().unwrap()];
     let listed = run(longshore(&folder.path().join("config")), &arguments).exits(0).json();
     assert_eq!(listed["items"][0]["sign_in_name"], "Root");
+}
+
+/// Starts a verb at a terminal.
+fn start_at(terminal: &Terminal, server: &Server, arguments: &[&str]) -> Child {
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_longshore")]).args(arguments);
+    for (name, value) in server.command().get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    command.stdin(terminal.side()).stdout(terminal.side()).stderr(terminal.side()).spawn().unwrap()
+}
+
+/// Returns what a terminal shows until it shows a text.
+fn shown_until(terminal: &mut Terminal, text: &str) -> String {
+    let mut shown = String::new();
+    while !shown.contains(text) {
+        let patience = Timespec::try_from(PATIENCE).unwrap();
+        let ready = poll(&mut [PollFd::new(&terminal.ours, PollFlags::IN)], Some(&patience)).unwrap();
+        assert_ne!(ready, 0, "{text:?} is not in {shown:?}");
+        let mut some = [0; 1024];
+        let count = terminal.ours.read(&mut some).unwrap();
+        shown.push_str(str::from_utf8(&some[..count]).unwrap());
+    }
+    shown
+}
+
+fn shows_what_is_typed(terminal: &Terminal) -> bool {
+    tcgetattr(terminal.side()).unwrap().local_modes.contains(LocalModes::ECHO)
+}
+
+#[test]
+fn a_password_is_typed_unseen() {
+    let server = Server::start();
+    let id = server.json(&["principals", "create", "Ada"])["id"].as_str().unwrap().to_owned();
+    let token = server.ok(&["password", "reset", &id]);
+    let mut terminal = Terminal::open();
+    let mut child = start_at(&terminal, &server, &["password", "set", "--sign-in-name", "ada"]);
+    let mut shown = shown_until(&mut terminal, "token: ");
+    terminal.ours.write_all(token.trim_end().as_bytes()).unwrap();
+    for (typed, then) in [
+        ("\n", "new password: "),
+        ("correct horse\n", "once more: "),
+        ("correct horse\n", "the new password holds"),
+    ] {
+        assert!(!shows_what_is_typed(&terminal));
+        terminal.ours.write_all(typed.as_bytes()).unwrap();
+        shown += &shown_until(&mut terminal, then);
+    }
+    assert_eq!(wait(&mut child, PATIENCE), 0);
+    assert!(shows_what_is_typed(&terminal));
+    assert!(!shown.contains("horse") && !shown.contains(token.trim_end()), "{shown}");
+}
+
+#[test]
+fn a_terminal_shows_again_what_is_typed_when_a_question_is_not_answered() {
+    let server = Server::start();
+    let mut terminal = Terminal::open();
+    let mut child = start_at(&terminal, &server, &["password", "change"]);
+    shown_until(&mut terminal, "present password: ");
+    assert!(!shows_what_is_typed(&terminal));
+    terminal.ours.write_all(b"hal\x03").unwrap();
+    assert_eq!(wait(&mut child, PATIENCE), 130);
+    assert!(shows_what_is_typed(&terminal));
 }

@@ -10,7 +10,7 @@ use longshore_core::{Clock, SystemClock};
 use crate::locks::{start, with_file};
 use crate::run::{Server, signal, wait};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A loop in the background that no request ends, and that tells all the time when it was last alive.
 const LOOP: &str = "(trap '' TERM HUP; while date +%s%N > next; do mv next alive; sleep 0.05; done) & \

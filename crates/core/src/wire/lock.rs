@@ -101,8 +101,8 @@ impl Default for AcquireLock {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AcquireLocks {
-    /// The nodes to lock, 1 to 100 of one workspace.
-    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 100))]
+    /// The nodes to lock, 1 to 100 of one workspace, each once.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 100, value_type = BTreeSet<NodeId>))]
     pub files: Vec<NodeId>,
     /// How long the leases are, as for a single lock.
     #[serde(default = "default_lease")]

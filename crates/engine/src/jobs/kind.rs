@@ -82,7 +82,8 @@ impl JobKind {
 /// Tells whether a text can be a kind's name. A space would let one be found inside the list of all: see
 /// [`Kinds::names`].
 pub(super) fn is_kind(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.')
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.')
 }
 
 /// Runs a job.

@@ -182,7 +182,10 @@ impl Engine {
             self.workspace(actor, workspace).await?;
         }
         if filter.kind.as_deref().is_some_and(|kind| !is_kind(kind)) {
-            return Err(Error::new(Code::InvalidQuery, "a kind is lower-case letters, digits and dots"));
+            return Err(Error::new(
+                Code::InvalidQuery,
+                "a kind is 1 to 64 lower-case letters, digits and dots",
+            ));
         }
         let wanted = Wanted {
             workspace: filter.workspace.or(actor.only()),
