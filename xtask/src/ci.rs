@@ -37,8 +37,10 @@ pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
         |gate| gate.cargo("build", &["build", "--workspace", "--locked"], &[]),
         |gate| gate.generated(),
         |gate| gate.foreign_webhooks(),
+        |gate| gate.openapi_conformance(CONFORMANCE),
         |gate| gate.package(),
         |gate| gate.doctests(),
+        |gate| gate.fuzz(FUZZ),
         |gate| {
             // Libraries: the binary's pages would land on those of the SDK, which has its name.
             let args = ["doc", "--no-deps", "--workspace", "--lib", "--locked"];

@@ -57,7 +57,12 @@ id_schema! {
     crate::UploadId, "UploadId", "The id of a staged upload.", "upl_";
 }
 
+/// A type of events in a list of those that are wanted.
+pub(crate) enum EventType {}
+
 string_schema! {
+    EventType, "EventType", "A type of events, or a family of them.", None,
+        "^[a-z0-9_]+\\.(\\*|[a-z0-9_]+)$", "version.*";
     crate::Timestamp, "Timestamp", "RFC 3339 UTC with microseconds.", Some("date-time"),
         "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$", "2026-11-20T04:37:48.000001Z";
     crate::Digest, "Digest", "`blake3:` or `sha256:` and 64 hexadecimal characters.", None,

@@ -1,5 +1,7 @@
 //! Workspaces: making, naming, finding.
 
+use std::num::NonZeroU32;
+
 use longshore_core::wire::{
     Page, Quota, Role, UpdateSettings, UpdateWorkspace, Usage, Workspace, WorkspaceSettings,
 };
@@ -26,15 +28,19 @@ fn exists(name: &Name) -> Error {
     Error::new(Code::WorkspaceExists, format!("there is a workspace {name:?} already"))
 }
 
+/// The most versions that a rule of a workspace may name.
+const MOST_KEPT: u32 = 1_000_000;
+
 /// The most days that a rule of a workspace may name: a hundred years.
 const MOST_DAYS: u32 = 36_500;
 
 fn check_settings(settings: &UpdateSettings) -> Result<()> {
     let refuse = |detail: &str| Err(Error::new(Code::InvalidBody, detail));
-    if settings.versions_kept == Some(Some(0)) {
-        return refuse("`versions_kept` is at least 1: the current version always stays");
+    if settings.versions_kept.flatten().is_some_and(|kept| kept == 0 || kept > MOST_KEPT) {
+        return refuse("`versions_kept` is 1 to 1,000,000: the current version always stays");
     }
-    let days = [settings.versions_days, settings.trash_days];
+    let events_days = settings.events_days.map(|days| days.map(NonZeroU32::get));
+    let days = [settings.versions_days, settings.trash_days, events_days];
     if days.into_iter().flatten().flatten().any(|days| days == 0 || days > MOST_DAYS) {
         return refuse("a rule names 1 to 36,500 days, or `null`");
     }

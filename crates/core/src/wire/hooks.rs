@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Event;
 use crate::id::{DeliveryId, EventId, HookId, PrincipalId, WorkspaceId};
 use crate::path::WorkspacePath;
+#[cfg(feature = "openapi")]
+use crate::schema::EventType;
 use crate::time::Timestamp;
 
 /// Why a hook is switched off.
@@ -60,10 +62,11 @@ pub struct Hook {
 #[serde(deny_unknown_fields)]
 pub struct CreateHook {
     /// Where the events go: https, at a public address.
-    #[cfg_attr(feature = "openapi", schema(format = "uri", pattern = "^https?://", max_length = 2048))]
+    #[cfg_attr(feature = "openapi", schema(format = "web-url", pattern = "^https?://", max_length = 2048))]
     pub url: String,
     /// The types of events to send: whole, or a beginning such as `version.*`; left out, all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<EventType>))]
     pub types: Vec<String>,
     /// Sends only what happens at this path or below it; left out, everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,10 +99,11 @@ impl std::fmt::Debug for NewHook {
 pub struct UpdateHook {
     /// Where the events go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(format = "uri", pattern = "^https?://", max_length = 2048))]
+    #[cfg_attr(feature = "openapi", schema(format = "web-url", pattern = "^https?://", max_length = 2048))]
     pub url: Option<String>,
     /// The types of events to send; an empty list means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<EventType>>))]
     pub types: Option<Vec<String>>,
     /// Sends only what happens at this path or below it; `/` means everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,6 +125,7 @@ pub struct RotateHook {
     /// For how many hours deliveries carry a signature of the old secret too: 0 to 168, left out 24. While those of an
     /// earlier rotation last, 0 alone is taken: it ends both old secrets at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 168))]
     pub overlap_hours: Option<u32>,
 }
 

@@ -107,7 +107,7 @@ pub struct UpdateSettings {
     pub require_preconditions: Option<bool>,
     /// How many of a file's newest versions are kept.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000))]
     pub versions_kept: Option<Option<u32>>,
     /// For how many days every version is kept.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
@@ -119,7 +119,7 @@ pub struct UpdateSettings {
     pub trash_days: Option<Option<u32>>,
     /// For how many days events are kept.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1, maximum = 36500))]
     pub events_days: Option<Option<NonZeroU32>>,
 }
 

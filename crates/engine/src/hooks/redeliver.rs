@@ -53,6 +53,9 @@ enum What {
 
 fn what(wanted: &Redeliver, end: u64) -> Result<What> {
     let Redeliver { failed, since_seq, since, until_seq } = wanted;
+    if [since_seq, until_seq].into_iter().flatten().any(|seq| i64::try_from(*seq).is_err()) {
+        return Err(Error::new(Code::InvalidBody, "a place in the log is less than 2^63"));
+    }
     match (failed, since_seq, since) {
         (true, None, None) if until_seq.is_none() => Ok(What::Failed { after: String::new() }),
         (false, after, since) if after.is_some() != since.is_some() => Ok(What::Events {
@@ -209,6 +212,7 @@ mod tests {
             Redeliver { until_seq: Some(5), ..none },
             Redeliver { until_seq: Some(5), ..failed.clone() },
             Redeliver { since_seq: Some(1), ..failed },
+            Redeliver { since_seq: Some(1 << 63), ..after.clone() },
             Redeliver { since: Some(now), ..after },
         ] {
             assert!(what(&bad, 9).is_err(), "{bad:?}");

@@ -57,9 +57,9 @@ pub(super) struct ReadContent {
         ("If-Match" = Option<String>, Header, description = "The version that must stand."),
         ("If-None-Match" = Option<String>, Header, description = "The version that the caller has.")),
     responses(
-        (status = 200, description = "All bytes.", body = inline(Octets), content_type = "application/octet-stream",
+        (status = 200, description = "All bytes.", body = inline(Octets), content_type = "*/*",
             headers(("ETag" = String), ("Content-Digest" = String))),
-        (status = 206, description = "Some of them.", body = inline(Octets), content_type = "application/octet-stream",
+        (status = 206, description = "Some of them.", body = inline(Octets), content_type = "*/*",
             headers(("ETag" = String), ("Content-Range" = String))),
         (status = 304, description = "The caller has this version."),
         (status = 307, description = "With `direct=1`: where the store itself gives the bytes, for five minutes."),
@@ -106,9 +106,9 @@ pub(super) async fn put(
         ReadContent,
         ("Range" = Option<String>, Header, description = "Ranges of bytes; several come as `multipart/byteranges`.")),
     responses(
-        (status = 200, description = "All bytes.", body = inline(Octets), content_type = "application/octet-stream",
+        (status = 200, description = "All bytes.", body = inline(Octets), content_type = "*/*",
             headers(("ETag" = String), ("Content-Digest" = String))),
-        (status = 206, description = "Some of them.", body = inline(Octets), content_type = "application/octet-stream",
+        (status = 206, description = "Some of them.", body = inline(Octets), content_type = "*/*",
             headers(("ETag" = String), ("Content-Range" = String))),
         (status = 304, description = "The caller has this version."),
         (status = 307, description = "With `direct=1`: where the store itself gives the bytes, for five minutes."),

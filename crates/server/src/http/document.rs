@@ -1,13 +1,16 @@
 //! The OpenAPI document: what holds for all routes, and the answers they share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::StatusCode;
 use longshore_core::wire::Problem;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, Header, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{
+    Content, Header, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+};
 use utoipa::{IntoResponses, Modify, ToSchema};
 
 use super::{browser, limited};
@@ -74,14 +77,38 @@ pub(super) fn finished(mut document: OpenApi) -> OpenApi {
             id.push_str("_head");
         }
     }
+    let all_optional = all_optional(&document);
     for (path, operation, is_write) in operations(&mut document) {
         shapes::put_on(operation, is_write);
+        // Where every field may be left out, so may the body.
+        if let Some(RefOr::T(body)) = &mut operation.request_body
+            && is_of(body, &all_optional)
+        {
+            body.required = Some(Required::False);
+        }
         if limited::may_refuse(path) {
             let status = StatusCode::TOO_MANY_REQUESTS.as_str().to_owned();
             operation.responses.responses.insert(status, RefOr::T(too_many_requests()));
         }
     }
     document
+}
+
+/// Returns references to the objects none of whose fields is needed.
+fn all_optional(document: &OpenApi) -> BTreeSet<String> {
+    let schemas = document.components.iter().flat_map(|components| &components.schemas);
+    let of_none = schemas.filter(|(_, schema)| {
+        matches!(schema, RefOr::T(Schema::Object(object)) if object.required.is_empty() && !object.properties.is_empty())
+    });
+    of_none.map(|(name, _)| Ref::from_schema_name(name).ref_location).collect()
+}
+
+/// Tells whether a body is one of some objects.
+fn is_of(body: &RequestBody, objects: &BTreeSet<String>) -> bool {
+    body.content.values().any(|content| {
+        let RefOr::T(content) = content else { return false };
+        matches!(&content.schema, Some(RefOr::Ref(object)) if objects.contains(&object.ref_location))
+    })
 }
 
 /// Returns each operation with its path, and whether it writes.
@@ -250,7 +277,7 @@ impl IntoResponses for LockProblems {
 pub(super) struct Octets;
 
 impl utoipa::PartialSchema for Octets {
-    fn schema() -> RefOr<utoipa::openapi::Schema> {
+    fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Binary)))

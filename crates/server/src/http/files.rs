@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::app::App;
 use super::document::{ContentProblems, Octets, ReadProblems, WriteProblems};
-use super::extract::{At, Caller, NodeRef, Query, RootOf, Switch, Tail, invalid_query};
+use super::extract::{At, Caller, NodeRef, Query, RootOf, Switch, Tail};
 use super::guise::Asked;
 use super::incoming::Incoming;
 use super::json::{Order, Placing};
@@ -64,20 +64,11 @@ pub(super) async fn write_at(
 #[into_params(parameter_in = Query)]
 pub(super) struct ReadAt {
     /// `1` gives the file's bytes, as `/content` does.
-    content: Option<String>,
+    #[param(inline)]
+    content: Option<Switch>,
     /// With `content=1`: `1` redirects to the store itself, where it can give the content.
     #[param(inline)]
     direct: Option<Switch>,
-}
-
-impl ReadAt {
-    fn wants_content(&self) -> Result<bool, Failure> {
-        match self.content.as_deref() {
-            None | Some("0") => Ok(false),
-            Some("1") => Ok(true),
-            Some(_) => Err(invalid_query("`content` is 0 or 1")),
-        }
-    }
 }
 
 /// Gives the node at a path, or the bytes of the file there.
@@ -87,7 +78,8 @@ impl ReadAt {
         ("path" = String, Path, description = "The path, percent-encoded segment by segment."),
         ReadAt),
     responses(
-        (status = 200, description = "The node.", body = Node, headers(("ETag" = String))),
+        (status = 200, description = "The node; with `content=1` the bytes.", headers(("ETag" = String)),
+            content((Node = "application/json"), (inline(Octets) = "*/*"))),
         (status = 206, description = "With `content=1` and `Range`: a part of the bytes."),
         (status = 304, description = "With `content=1` and `If-None-Match`: the caller has this version."),
         ContentProblems))]
@@ -100,7 +92,7 @@ pub(super) async fn get_at(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    if query.wants_content()? {
+    if Switch::is_on(query.content) {
         let content = app.engine().open_content_at(&caller, workspace, path).await?;
         let direct = Switch::is_on(query.direct);
         return outgoing::content(&method, &headers, content, Asked::ByReader, direct).await;
@@ -172,7 +164,8 @@ pub(super) async fn write_child(
 #[utoipa::path(get, path = "/v1/files/{id}", operation_id = "get_node", tag = "files",
     params(OfNode, RootOf),
     responses(
-        (status = 200, description = "The node.", body = Node, headers(("ETag" = String))),
+        (status = 200, description = "The node; with `content=1` the bytes.", headers(("ETag" = String)),
+            content((Node = "application/json"), (inline(Octets) = "*/*"))),
         ReadProblems))]
 pub(super) async fn get(
     State(app): State<App>,
@@ -191,7 +184,8 @@ pub(super) async fn get(
         RootOf,
         WriteHeaders),
     responses(
-        (status = 200, description = "The node.", body = Node, headers(("ETag" = String))),
+        (status = 200, description = "The node; with `content=1` the bytes.", headers(("ETag" = String)),
+            content((Node = "application/json"), (inline(Octets) = "*/*"))),
         WriteProblems))]
 pub(super) async fn update(
     State(app): State<App>,
@@ -276,7 +270,8 @@ pub(super) async fn copy(
 #[utoipa::path(post, path = "/v1/files/{id}/restore", operation_id = "restore_node", tag = "files", request_body = RestoreNode,
     params(("id" = String, Path, description = "The node's id."), RootOf, WriteHeaders),
     responses(
-        (status = 200, description = "The node.", body = Node, headers(("ETag" = String))),
+        (status = 200, description = "The node; with `content=1` the bytes.", headers(("ETag" = String)),
+            content((Node = "application/json"), (inline(Octets) = "*/*"))),
         WriteProblems))]
 pub(super) async fn restore(
     State(app): State<App>,

@@ -2,7 +2,7 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
-use longshore_core::wire::{Node, Page};
+use longshore_core::wire::{Node, Page, Problem};
 use longshore_core::{WorkspaceId, WorkspacePath};
 use longshore_engine::{Depth, PageRequest};
 use serde::Deserialize;
@@ -50,7 +50,10 @@ impl TryFrom<String> for Levels {
         InWorkspace,
         ("path" = String, Path, description = "The folder's path, percent-encoded segment by segment."),
         TreeQuery),
-    responses((status = 200, description = "Nodes.", body = Page<Node>), ReadProblems))]
+    responses(
+        (status = 200, description = "Nodes.", body = Page<Node>),
+        (status = 409, description = "The path is a file's.", body = Problem, content_type = "application/problem+json"),
+        ReadProblems))]
 pub(super) async fn list(
     State(app): State<App>,
     caller: Caller,

@@ -56,7 +56,6 @@ fn shape(place: &ParameterIn, name: &str, is_write: bool) -> Option<Shape> {
         (ParameterIn::Query, "owner") => Pattern(concat!("^(me|", id!("usr_"), ")$")),
         (ParameterIn::Query, "after") => Pattern("^(now|0|[1-9][0-9]{0,17})$"),
         (ParameterIn::Query, "depth") => Pattern("^(all|[1-9][0-9]{0,8})$"),
-        (ParameterIn::Query, "content") => Pattern("^1$"),
         (ParameterIn::Query, "types") => {
             Pattern("^[a-z0-9_]+\\.(\\*|[a-z0-9_]+)(,[a-z0-9_]+\\.(\\*|[a-z0-9_]+))*$")
         }
@@ -70,7 +69,7 @@ fn shape(place: &ParameterIn, name: &str, is_write: bool) -> Option<Shape> {
             Format("lock-token", concat!("^(", token!(), "( *, *", token!(), ")*)?$"))
         }
         (ParameterIn::Header, "Content-Digest") => {
-            Format("content-digest", "^(sha-256=:[A-Za-z0-9+/]{43}=:|blake3=:[A-Za-z0-9+/]{43}=:)$")
+            Format("content-digest", "^(sha-256=:[A-Za-z0-9+/]{43}=:|blake3=:[A-Za-z0-9+/]{43}=:)?$")
         }
         (ParameterIn::Header, "Tus-Resumable") => OneOf(&["1.0.0"]),
         (ParameterIn::Header, "Upload-Concat") => Format("upload-concat", "^(partial|final;.+)$"),
