@@ -116,6 +116,25 @@ impl Server {
         format!("postgres://longshore@/{name}?host={}", self.folder.path().display())
     }
 
+    /// Writes a database down, as for a backup.
+    pub(crate) fn dump(&self, url: &str) -> Vec<u8> {
+        let output = command(&self.bin.join("pg_dump")).arg("--no-owner").arg(url).output();
+        let output = output.expect("pg_dump starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// Makes a database of what was written down, in one transaction, and returns its address.
+    pub(crate) fn restore(&self, dump: &[u8]) -> String {
+        let url = self.database();
+        let file = self.folder.path().join("dump.sql");
+        std::fs::write(&file, dump).expect("a file");
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args(["--single-transaction", "-q", "-v", "ON_ERROR_STOP=1", "-f"]).arg(&file).arg(&url);
+        run(psql);
+        url
+    }
+
     /// Breaks every connection to the server's databases.
     pub(crate) fn break_connections(&self) {
         run(self.psql(
