@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub(crate) struct Server {
-    bin: PathBuf,
-    folder: tempfile::TempDir,
+    pub(crate) bin: PathBuf,
+    pub(crate) folder: tempfile::TempDir,
     process: Child,
     databases: AtomicU32,
 }
@@ -32,7 +32,7 @@ fn find_programs() -> Option<PathBuf> {
 }
 
 /// Makes a command that root runs as `postgres`: the server refuses to be root.
-fn command(program: &Path) -> Command {
+pub(crate) fn command(program: &Path) -> Command {
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
     if !is_root {
         return Command::new(program);
@@ -43,7 +43,7 @@ fn command(program: &Path) -> Command {
     command
 }
 
-fn run(mut command: Command) {
+pub(crate) fn run(mut command: Command) {
     let output = command.output().expect("the program starts");
     assert!(
         output.status.success(),
@@ -114,25 +114,6 @@ impl Server {
         let name = format!("case_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         run(self.psql(&format!("CREATE DATABASE {name}")));
         format!("postgres://longshore@/{name}?host={}", self.folder.path().display())
-    }
-
-    /// Writes a database down, as for a backup.
-    pub(crate) fn dump(&self, url: &str) -> Vec<u8> {
-        let output = command(&self.bin.join("pg_dump")).arg("--no-owner").arg(url).output();
-        let output = output.expect("pg_dump starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    }
-
-    /// Makes a database of what was written down, in one transaction, and returns its address.
-    pub(crate) fn restore(&self, dump: &[u8]) -> String {
-        let url = self.database();
-        let file = self.folder.path().join("dump.sql");
-        std::fs::write(&file, dump).expect("a file");
-        let mut psql = Command::new(self.bin.join("psql"));
-        psql.args(["--single-transaction", "-q", "-v", "ON_ERROR_STOP=1", "-f"]).arg(&file).arg(&url);
-        run(psql);
-        url
     }
 
     /// Breaks every connection to the server's databases.

@@ -405,6 +405,7 @@ impl Walk {
     /// Has everybody call a route, and compares. What refused callers call is one thing, which stays as it is.
     async fn walk(&self, route: &str, right: Right, make: impl AsyncFn() -> Target) {
         let shared = make().await;
+        let mut wrong = Vec::new();
         for caller in CALLERS {
             // A note is changed by its author, who is the walk's editor, and by admins.
             let is_others = route.ends_with(" /v1/notes/{note}") && caller == Caller::SignedIn(Role::Editor);
@@ -428,8 +429,9 @@ impl Walk {
                 _ => Outcome::LetThrough,
             };
             assert_eq!(outcome, expected, "{route} as {caller:?} ({}): {answer:?}", target.what);
-            self.is_in_the_audit_log(caller, (route, right), &answer, &request).await;
+            wrong.extend(self.is_in_the_audit_log(caller, (route, right), &answer, &request).await.err());
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
         // Of each caller so many refusals are told in a minute.
         self.world.clock.advance(Duration::from_secs(61));
         if route == "POST /v1/invitations/accept" {
