@@ -1,7 +1,10 @@
 //! What is secret is in the answer that gives it, and nowhere else.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -20,6 +23,26 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         }
     }
     found
+}
+
+/// Reads the whole audit log, as lines, once it tells of something: refusals are written a moment after they were answered.
+fn audit_log(address: SocketAddr, key: &str, of: &str) -> Vec<u8> {
+    for _ in 0..200 {
+        let mut connection = TcpStream::connect(address).unwrap();
+        let request = format!(
+            "GET /v1/audit HTTP/1.1\r\nHost: longshore\r\nAuthorization: Bearer {key}\r\n\
+             Accept: application/x-ndjson\r\nConnection: close\r\n\r\n"
+        );
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+        if has(&answer, of) {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the audit log says nothing of {of}");
 }
 
 fn has(content: &[u8], secret: &str) -> bool {
@@ -82,6 +105,11 @@ fn row_24_no_secret_is_in_the_log_or_on_the_disk() {
     ] {
         assert_eq!(ask(&second, &request).status, status, "{request:?}");
     }
+    // Half of a key is none; whose it was meant to be is known by its id.
+    let wrong = format!("{}x", &first[..first.len() - 1]);
+    assert_eq!(ask(&wrong, &Request::new("GET", "/v1/me".to_owned())).status, 401);
+    let exported = audit_log(address, &first, "key.refused");
+    assert!(has(&exported, "transfer.accepted") && has(&exported, "lock.acquired"));
     end(&mut server);
     let log = fs::read(folder.path().join("log")).unwrap();
     assert!(has(&log, "TRACE") || has(&log, "DEBUG"), "the log says too little to tell");
@@ -91,12 +119,14 @@ fn row_24_no_secret_is_in_the_log_or_on_the_disk() {
     for secret in [&first, &second, &token, &claim] {
         let secret = &secret[30..73];
         assert!(!has(&log, secret), "a secret is in the log");
+        assert!(!has(&exported, secret), "a secret is in the audit log");
         for (name, content) in &kept {
             assert!(!has(content, secret), "a secret is in {name}");
         }
     }
     for key in ["make-a-key", "take-a-lock"] {
         assert!(!has(&log, key), "{key:?} opens a stored answer, and is in the log");
+        assert!(!has(&exported, key), "{key:?} is in the audit log");
         assert!(kept.iter().all(|(_, content)| !has(content, key)), "{key:?} is on the disk");
     }
 }
@@ -129,6 +159,10 @@ fn row_24_nothing_that_people_sign_in_with_is_in_the_log() {
     assert_eq!(ask("", "POST", "/v1/invitations/accept".to_owned(), &[], accept).status, 410);
     let sign_in = |password: &str| json!({ "name": "ada", "password": password });
     assert_eq!(ask("", "POST", "/v1/session".to_owned(), &[], sign_in(wrong)).status, 401);
+    // People type a password where the name is asked for.
+    let astray = "a password that went astray";
+    let slip = json!({ "name": astray, "password": "x" });
+    assert_eq!(ask("", "POST", "/v1/session".to_owned(), &[], slip).status, 401);
     let signed_in = ask("", "POST", "/v1/session".to_owned(), &[], sign_in(password));
     let cookie = signed_in.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     let csrf = signed_in.json()["csrf_token"].as_str().unwrap().to_owned();
@@ -142,13 +176,22 @@ fn row_24_nothing_that_people_sign_in_with_is_in_the_log() {
     let set = json!({ "token": reset, "password": password });
     assert_eq!(ask("", "POST", "/v1/password".to_owned(), &[], set).status, 204);
     assert_eq!(ask("", "GET", "/v1/me".to_owned(), &own, json!({})).status, 401);
+    let exported = audit_log(address, &first, "session.refused");
+    for told in
+        ["sign_in.failed", "session.began", "password.changed", "password.reset", "invitation.accepted"]
+    {
+        assert!(has(&exported, told), "{told}");
+    }
     end(&mut server);
     let log = fs::read(folder.path().join("log")).unwrap();
     assert!(has(&log, "TRACE") || has(&log, "DEBUG"), "the log says too little to tell");
     let kept = files(&folder.path().join("data"));
     let session = cookie.split_once('=').unwrap().1;
-    for secret in [&invitation[30..73], &session[30..73], &reset[30..73], &csrf, password, wrong, next] {
+    let secrets =
+        [&invitation[30..73], &session[30..73], &reset[30..73], &csrf, password, wrong, next, astray];
+    for secret in secrets {
         assert!(!has(&log, secret), "{secret:?} is in the log");
+        assert!(!has(&exported, secret), "{secret:?} is in the audit log");
         for (name, content) in &kept {
             assert!(!has(content, secret), "{secret:?} is in {name}");
         }
