@@ -9,6 +9,7 @@ use crate::failure::Exit;
 use crate::output::Output;
 use crate::session::Session;
 
+mod audit;
 mod cat;
 mod completions;
 mod cp;
@@ -83,6 +84,7 @@ pub(crate) enum Command {
     Versions(versions::Versions),
     Undo(undo::Undo),
     Events(events::Events),
+    Audit(audit::Audit),
     Lock(lock::Lock),
     Unlock(unlock::Unlock),
     Locks(locks::Locks),
@@ -174,6 +176,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Versions(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Undo(verb) => verb.run(&session, output).await,
             Command::Events(verb) => Box::pin(verb.run(&session, output)).await,
+            Command::Audit(verb) => Box::pin(verb.run(&session, global, output)).await,
             Command::Lock(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Unlock(verb) => verb.run(&session, output).await,
             Command::Locks(verb) => verb.run(&session, output).await,

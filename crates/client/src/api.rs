@@ -1,5 +1,6 @@
 //! The verbs of the HTTP API, a file per resource.
 
+pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod hooks;

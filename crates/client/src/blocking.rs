@@ -83,8 +83,10 @@ macro_rules! verbs {
     };
 }
 
+mod audit;
 mod locks;
 
+pub use self::audit::Audit;
 pub use self::locks::{LockGuard, Locks};
 
 /// The blocking verbs on workspaces.

@@ -39,6 +39,7 @@ mod transfer;
 mod transport;
 pub mod webhook;
 
+pub use api::audit::{Audit, AuditFilter, AuditFollowing};
 pub use api::events::{EventFilter, Events, Following};
 pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
 pub use api::hooks::Hooks;
@@ -60,17 +61,17 @@ pub use error::{Error, ErrorCode, Result};
 pub use lock::guard::{HoldOptions, LockGuard};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
-    AcquireLock, AcquireLocks, After, ChangePassword, Comparison, CopyNode, CreateHook, CreateInvitation,
-    CreateKey, CreateLink, CreateNote, CreatePrincipal, CreateWorkspace, Delivery, DeliveryAttempt,
-    DeliveryState, Disposition, Event, EventPage, Facts, HiddenText, Hook, HookDisabled, Invitation,
-    InvitationState, Job, JobError, JobProgress, JobState, Key, Labels, Link, LockGrant, LockGrants,
-    LockRenewal, LookedAt, LostReason, Me, Member, Metadata, MetadataPatch, NewHook, NewInvitation, NewKey,
-    NewReset, NewTransfer, NoText, Node, NodeKind, NodeLock, Note, OfferTransfer, OnConflict, OpenUpload,
-    Principal, PrincipalKind, Purged, Quota, QuotaExceeded, QuotaLimit, Redeliver, ResetPassword,
-    RestoreNode, Role, RotateHook, RotateKey, Session, Status, TextDiff, TextRange, Transfer,
-    TransferManifest, TransferState, UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone,
-    UpdateHook, UpdateNode, UpdateQuota, UpdateSettings, UpdateWorkspace, UploadState, Usage, Verb, Version,
-    Who, Workspace, WorkspaceSettings,
+    AcquireLock, AcquireLocks, After, AuditEntry, AuditOutcome, AuditPage, ChangePassword, Comparison,
+    CopyNode, CreateHook, CreateInvitation, CreateKey, CreateLink, CreateNote, CreatePrincipal,
+    CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Event, EventPage, Facts,
+    HiddenText, Hook, HookDisabled, Invitation, InvitationState, Job, JobError, JobProgress, JobState, Key,
+    Labels, Link, LockGrant, LockGrants, LockRenewal, LookedAt, LostReason, Me, Member, Metadata,
+    MetadataPatch, NewHook, NewInvitation, NewKey, NewReset, NewTransfer, NoText, Node, NodeKind, NodeLock,
+    Note, OfferTransfer, OnConflict, OpenUpload, Principal, PrincipalKind, Purged, Quota, QuotaExceeded,
+    QuotaLimit, Redeliver, ResetPassword, RestoreNode, Role, RotateHook, RotateKey, Session, Status,
+    TextDiff, TextRange, Transfer, TransferManifest, TransferState, UndoActs, UndoChange, UndoConflict,
+    UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateQuota, UpdateSettings, UpdateWorkspace,
+    UploadState, Usage, Verb, Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
     ClaimToken, Code, DeliveryId, Digest, ErrorKind, HookId, InvitationId, JobId, KeyId, LockId, LockToken,

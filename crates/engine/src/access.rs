@@ -10,6 +10,7 @@ use longshore_core::wire::{Key, Me, NewKey, Page, Principal, PrincipalKind, Role
 use longshore_core::{Code, KeyId, Name, PrincipalId};
 
 use crate::actor::{Actor, Credential, Right};
+use crate::audit::Entry;
 use crate::db;
 use crate::db::access::KnownKey;
 use crate::engine::Engine;
@@ -41,10 +42,11 @@ fn ensure_may_revoke(actor: &Actor, key: &Key) -> Result<()> {
     }
     let own = key.workspace_id.and_then(|workspace| actor.role_in(workspace));
     if own < Some(Role::Admin) {
-        return Err(not_found(key.id));
+        return Err(not_found(key.id).refusing(key.workspace_id));
     }
     if own < Some(key.role) {
-        return Err(Error::new(Code::Forbidden, "nobody revokes a key with a role above their own"));
+        let detail = "nobody revokes a key with a role above their own";
+        return Err(Error::new(Code::Forbidden, detail).refusing(key.workspace_id));
     }
     Ok(())
 }
@@ -88,8 +90,9 @@ impl Engine {
                     };
                     db::access::insert_key(tx, &key, secret.hash()).await?;
                     let known = db::access::known_key(tx, key.id).await?.ok_or_else(no_key)?;
-                    insert_workspace(tx, &known.actor(), &Name::new(FIRST_WORKSPACE)?, clock.as_ref())
-                        .await?;
+                    let actor = known.actor();
+                    tx.note(making::entry("key.created", &actor, &key, now));
+                    insert_workspace(tx, &actor, &Name::new(FIRST_WORKSPACE)?, clock.as_ref()).await?;
                     Ok(Some(NewKey { key, secret: secret.reveal().to_owned() }))
                 })
             })
@@ -113,12 +116,16 @@ impl Engine {
     pub async fn authenticate_from(&self, text: &str, address: Option<IpAddr>) -> Result<Actor> {
         let presented: ApiKey =
             text.parse().map_err(|error| Error::new(Code::KeyMalformed, format!("{error}")))?;
-        let known = self.find_key(presented.id()).await?;
+        let wrong = |error: Error| error.claiming(presented.id());
+        let known = self.find_key(presented.id()).await.map_err(wrong)?;
         if !presented.has_hash(&known.secret_hash) {
-            return Err(no_key());
+            return Err(wrong(no_key()));
         }
-        known.rights.narrowing.ensure_good_from(address)?;
-        known.ensure_valid(self.now())?;
+        let good = known.rights.narrowing.ensure_good_from(address);
+        good.and_then(|()| known.ensure_valid(self.now())).map_err(|error| {
+            let key = &known.key;
+            error.of(key.principal.id, Credential::Key(key.id)).refusing(key.workspace_id)
+        })?;
         self.note_use(known.key.id, address);
         Ok(known.actor())
     }
@@ -175,7 +182,7 @@ impl Engine {
     /// Revokes a key; from now on it is refused here.
     pub async fn revoke_key(&self, actor: &Actor, id: KeyId, idempotency: Option<Idempotency>) -> Result<()> {
         if actor.role_somewhere().is_none() {
-            return Err(not_found(id));
+            return Err(not_found(id).refusing(None));
         }
         let right = Right::Somewhere(Need::MANAGE);
         actor.may(right)?;
@@ -187,6 +194,7 @@ impl Engine {
                 once(tx, idempotency, (&actor, right), clock.as_ref(), async |tx, actor| {
                     let known = db::access::known_key(tx, id).await?.ok_or_else(|| not_found(id))?;
                     ensure_may_revoke(actor, &known.key)?;
+                    tx.note(Entry::done("key.revoked", actor, now).within(known.key.workspace_id).about(id));
                     db::access::revoke_key(tx, id, now).await
                 })
                 .await

@@ -1,11 +1,13 @@
 //! Accounts: how people set their passwords, by the one they have or by a token that an admin of the server gave them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_core::wire::{ChangePassword, HiddenText, NewReset, PrincipalKind, ResetPassword, Role};
 use longshore_core::{Code, PrincipalId, ResetToken, SessionId, SignInName, Timestamp};
 
-use crate::actor::{Actor, Right};
+use crate::actor::{Actor, Origin, Right};
+use crate::audit::Entry;
 use crate::db::passwords::Reset;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
@@ -47,14 +49,18 @@ pub(crate) async fn set_password(
 
 /// Finds what a token lets set, as a transaction sees it; nothing holds whose maker administers the server no more.
 async fn open_reset(tx: &mut Tx, token: &ResetToken, now: Timestamp) -> Result<Reset> {
-    let reset = db::passwords::reset(tx, token.id()).await?.ok_or_else(no_reset)?;
+    let reset = db::passwords::reset(tx, token.id()).await?.ok_or_else(|| no_reset().refusing(None))?;
     let is_right = token.has_hash(&reset.token_hash);
     let maker = db::access::principal(tx, reset.created_by).await?;
     let may =
         maker.is_some_and(|maker| maker.everywhere >= Some(Role::Admin) && maker.deactivated_at.is_none());
     let person = db::access::principal(tx, reset.principal).await?;
     let is_active = person.is_some_and(|person| person.deactivated_at.is_none());
-    if is_right && may && is_active && reset.expires_at > now { Ok(reset) } else { Err(no_reset()) }
+    if is_right && may && is_active && reset.expires_at > now {
+        return Ok(reset);
+    }
+    let refused = no_reset().refusing(None);
+    Err(if is_right { refused.of(reset.principal, None) } else { refused })
 }
 
 impl Engine {
@@ -81,6 +87,7 @@ impl Engine {
                 if found.is_none_or(|found| found.changes != account.changes) {
                     return Err(wrong());
                 }
+                tx.note(Entry::done("password.changed", &actor, now).about(id));
                 set_password(tx, id, (&name, &hash), actor.session(), now).await
             })
         });
@@ -119,6 +126,7 @@ impl Engine {
                         created_by: actor.principal,
                         expires_at,
                     };
+                    tx.note(Entry::done("password.reset_offered", actor, now).about(person));
                     db::passwords::insert_reset(tx, &reset).await?;
                     Ok(NewReset { token: HiddenText::new(token.reveal()), expires_at })
                 })
@@ -129,8 +137,8 @@ impl Engine {
     }
 
     /// Sets a new password for whom a token was made, and ends all their sessions. The token is good no more.
-    pub async fn reset_password(&self, wanted: ResetPassword) -> Result<()> {
-        let token: ResetToken = wanted.token.reveal().parse().map_err(|_| no_reset())?;
+    pub async fn reset_password(&self, wanted: ResetPassword, origin: Option<Arc<Origin>>) -> Result<()> {
+        let token: ResetToken = wanted.token.reveal().parse().map_err(|_| no_reset().refusing(None))?;
         let named = wanted.sign_in_name.as_deref().map(sign_in_name).transpose()?;
         let (looked, now) = (token.clone(), self.now());
         let found = self.db().read(move |tx| {
@@ -149,10 +157,13 @@ impl Engine {
         let clock = self.clock();
         let done = self.db().write(move |tx| {
             let (clock, token, name, hash) = (clock.clone(), token.clone(), name.clone(), hash.clone());
+            let origin = origin.clone();
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
                 db::access::take_principals(tx).await?;
                 let reset = open_reset(tx, &token, now).await?;
+                let person = reset.principal;
+                tx.note(Entry::done_by("password.reset", person, origin, now).about(person));
                 set_password(tx, reset.principal, (&name, &hash), None, now).await
             })
         });

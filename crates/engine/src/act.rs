@@ -419,7 +419,7 @@ impl Engine {
                         Ok(()) => run(&mut act, input).await,
                         Err(refused) => Err(refused),
                     };
-                    let answer = match answer {
+                    let answer = match answer.map_err(|error| error.within(workspace)) {
                         // What is told as lost must stay lost when the clock steps back: the mark of this time is
                         // committed. Locks are looked at before anything is written, so it goes alone.
                         Err(lost) if lost.code() == Code::LockLost && !act.log.has_news() => {

@@ -5,6 +5,7 @@
 //! Which verbs a key is for, and which folder it reaches, is [`Narrowing`]'s.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use longshore_core::wire::Role;
@@ -53,6 +54,19 @@ impl Right {
     }
 }
 
+/// Where a request comes from, as the logs tell it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Its id.
+    pub request_id: Option<String>,
+    /// The address it was sent from.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
+    /// Its method and route, without what the URL names.
+    #[serde(default)]
+    pub route: Option<String>,
+}
+
 /// By what somebody acts: what is looked at again in the transaction of each write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,14 +86,14 @@ pub struct Actor {
     pub principal: PrincipalId,
     /// By what they act.
     pub credential: Credential,
-    /// The request they act in, for the event log.
-    pub request_id: Option<String>,
+    /// The request they act in, for the logs.
+    pub origin: Option<Arc<Origin>>,
     rights: Arc<Rights>,
 }
 
 impl Actor {
     pub(crate) const fn new(principal: PrincipalId, credential: Credential, rights: Arc<Rights>) -> Self {
-        Self { principal, credential, request_id: None, rights }
+        Self { principal, credential, origin: None, rights }
     }
 
     /// Returns the key they act with; nothing for who has signed in, and for Longshore itself.
@@ -120,8 +134,13 @@ impl Actor {
 
     /// Returns this actor acting in a request.
     #[must_use]
-    pub fn in_request(self, request_id: impl Into<String>) -> Self {
-        Self { request_id: Some(request_id.into()), ..self }
+    pub fn in_request(self, origin: impl Into<Option<Arc<Origin>>>) -> Self {
+        Self { origin: origin.into(), ..self }
+    }
+
+    /// Returns the id of the request they act in.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.origin.as_ref()?.request_id.as_deref()
     }
 
     /// Returns this actor with the rights that the database has for them now.
@@ -215,14 +234,15 @@ impl Actor {
     pub(crate) fn may(&self, right: Right) -> Result<()> {
         let (own, need, place) = match right {
             Right::In(workspace, need) => {
-                let own = self.role_in(workspace).ok_or_else(|| workspaces::not_found(workspace))?;
+                let unreached = || workspaces::not_found(workspace).refusing(workspace);
+                let own = self.role_in(workspace).ok_or_else(unreached)?;
                 (Some(own), need, "in this workspace")
             }
             Right::Somewhere(need) => (self.role_somewhere(), need, "in a workspace"),
             Right::Everywhere(need) => (self.role_everywhere(), need, "on the server as a whole"),
         };
-        ensure(own, need.role, place)?;
-        self.narrowing().allow(need)
+        let allowed = ensure(own, need.role, place).and_then(|()| self.narrowing().allow(need));
+        allowed.map_err(|error| error.refusing(right.workspace()))
     }
 }
 

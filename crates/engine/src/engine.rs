@@ -10,6 +10,7 @@ use longshore_egress::Guard;
 use longshore_flow::Tasks;
 use longshore_store::{Capability, Store, WriteOptions};
 
+use crate::audit::Refusals;
 use crate::chunks::ChunkLists;
 use crate::db::jobs::Claim;
 use crate::db::{Database, Db};
@@ -54,6 +55,10 @@ pub struct Settings {
     pub followers_each: usize,
     /// How many events one reading looks at, however few of them its filter lets pass (10,000).
     pub events_looked_at: u32,
+    /// How many entries of the audit log one reading looks at (10,000).
+    pub audit_looked_at: u32,
+    /// How long entries of the audit log are kept (400 days); nothing for ever.
+    pub audit_kept: Option<Duration>,
     /// How many events one undo looks at (200,000): it is one transaction, as a copy is.
     pub undo_looks_at: u64,
     /// What a guess of a password costs.
@@ -81,6 +86,8 @@ impl Default for Settings {
             followers: 1_024,
             followers_each: 256,
             events_looked_at: 10_000,
+            audit_looked_at: 10_000,
+            audit_kept: Some(Duration::from_hours(400 * 24)),
             undo_looks_at: 200_000,
             password_cost: PasswordCost::default(),
             session_idle: Duration::from_hours(14 * 24),
@@ -107,6 +114,7 @@ struct Inner {
     wall: Arc<dyn Clock>,
     keys: KeyCache,
     last_uses: LastUses,
+    refusals: Refusals,
     passwords: Passwords,
     links: LinkSecret,
     feeds: Feeds,
@@ -149,6 +157,7 @@ impl Engine {
                 wall,
                 keys: KeyCache::default(),
                 last_uses: LastUses::default(),
+                refusals: Refusals::default(),
                 passwords,
                 links: LinkSecret::default(),
                 feeds,
@@ -190,6 +199,7 @@ impl Engine {
         self.inner.lock_tasks.close().await;
         self.inner.last_uses.close().await;
         self.write_last_uses().await;
+        self.end_refusals().await;
         self.db().close().await;
         match tokio::time::timeout(STORE_CLOSE, self.store().close()).await {
             Ok(Ok(())) => {}
@@ -235,6 +245,10 @@ impl Engine {
 
     pub(crate) fn last_uses(&self) -> &LastUses {
         &self.inner.last_uses
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.inner.refusals
     }
 
     pub(crate) fn passwords(&self) -> &Passwords {

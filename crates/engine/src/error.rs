@@ -4,7 +4,9 @@ use std::fmt::{self, Display};
 use std::sync::Arc;
 
 use longshore_core::wire::Facts;
-use longshore_core::{Code, ErrorKind, PathError, VersionId};
+use longshore_core::{Code, ErrorKind, KeyId, PathError, PrincipalId, VersionId, WorkspaceId};
+
+use crate::actor::Credential;
 
 /// The result of an engine verb.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -20,12 +22,25 @@ pub struct Error {
     detail: String,
     facts: Option<Box<Facts>>,
     source: Option<Source>,
+    refusal: Option<Box<Refusal>>,
+}
+
+/// What the audit log is to know of a refusal. Nothing of it is told to who was refused.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refusal {
+    /// Where a right is lacking.
+    pub(crate) workspace: Option<WorkspaceId>,
+    /// Whose secret or name it was, where that much was right.
+    pub(crate) principal: Option<PrincipalId>,
+    pub(crate) credential: Option<Credential>,
+    /// The id in a key that is not good: whoever showed it need not have it.
+    pub(crate) claimed: Option<KeyId>,
 }
 
 impl Error {
     /// Makes an error of a code and what is wrong in this very case.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), facts: None, source: None }
+        Self { code, detail: detail.into(), facts: None, source: None, refusal: None }
     }
 
     pub(crate) fn caused(
@@ -44,6 +59,41 @@ impl Error {
     /// The same with another code, for who knows better what it means.
     pub(crate) fn with_code(self, code: Code) -> Self {
         Self { code, ..self }
+    }
+
+    /// The same, as one that refuses a right, in this workspace where it is one's: the audit log has it, though its code may say
+    /// only that nothing is there.
+    pub(crate) fn refusing(mut self, workspace: impl Into<Option<WorkspaceId>>) -> Self {
+        let refusal = self.refusal.get_or_insert_default();
+        refusal.workspace = refusal.workspace.or(workspace.into());
+        self
+    }
+
+    /// The same, where it is a refusal, as one of an act in this workspace.
+    pub(crate) fn within(self, workspace: WorkspaceId) -> Self {
+        if self.refuses_a_right() { self.refusing(workspace) } else { self }
+    }
+
+    /// The same, saying who is refused.
+    pub(crate) fn of(mut self, principal: PrincipalId, credential: impl Into<Option<Credential>>) -> Self {
+        let refusal = self.refusal.get_or_insert_default();
+        (refusal.principal, refusal.credential) = (Some(principal), credential.into());
+        self
+    }
+
+    /// The same, saying which key somebody claimed to have.
+    pub(crate) fn claiming(mut self, key: KeyId) -> Self {
+        self.refusal.get_or_insert_default().claimed = Some(key);
+        self
+    }
+
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_deref()
+    }
+
+    /// Tells whether it refuses for want of a right, be it said so or not.
+    pub(crate) fn refuses_a_right(&self) -> bool {
+        self.refusal.is_some() || matches!(self.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated)
     }
 
     /// Tells whether it says that nothing was done. After any other nobody knows what the transaction is worth.

@@ -2,6 +2,7 @@
 //!
 //! An invitation is good once. Whether who made it may still invite is asked again when it is looked at and accepted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_core::wire::{
@@ -15,7 +16,7 @@ use serde_json::json;
 
 use crate::accounts::set_password;
 use crate::act::{Act, Ask, Premises, Scope};
-use crate::actor::{Actor, Credential};
+use crate::actor::{Actor, Credential, Origin};
 use crate::db::events::{Change, Log};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
@@ -39,6 +40,11 @@ fn not_found() -> Error {
     Error::new(Code::InvitationNotFound, "no such invitation")
 }
 
+/// A token that is none.
+fn unknown() -> Error {
+    not_found().refusing(None)
+}
+
 /// Of what has ended an invitation nobody is told.
 fn ended() -> Error {
     Error::new(Code::InvitationEnded, "the invitation has ended: ask for a new one")
@@ -51,8 +57,8 @@ fn change(kind: &'static str, invitation: &Invitation) -> Change {
 
 /// Finds the invitation of a token, whatever has become of it.
 async fn of_token(tx: &mut Tx, token: &InvitationToken, now: Timestamp) -> Result<Invitation> {
-    let known = db::invitations::known(tx, token.id(), now).await?.ok_or_else(not_found)?;
-    if token.has_hash(&known.token_hash) { Ok(known.invitation) } else { Err(not_found()) }
+    let known = db::invitations::known(tx, token.id(), now).await?.ok_or_else(unknown)?;
+    if token.has_hash(&known.token_hash) { Ok(known.invitation) } else { Err(unknown()) }
 }
 
 /// Refuses an invitation that is not open, or whose maker may invite no more with this role; returns the maker's name.
@@ -151,7 +157,7 @@ impl Newcomer {
 }
 
 fn parse(token: &HiddenText) -> Result<InvitationToken> {
-    token.reveal().parse().map_err(|_| not_found())
+    token.reveal().parse().map_err(|_| unknown())
 }
 
 impl Engine {
@@ -196,9 +202,10 @@ impl Engine {
         let now = self.now();
         let found =
             self.db().read(move |tx| Box::pin(async move { db::invitations::known(tx, id, now).await }));
-        let known =
-            found.await?.map(|known| known.invitation).filter(|known| actor.reaches(known.workspace_id));
-        let workspace = known.ok_or_else(not_found)?.workspace_id;
+        let workspace = found.await?.ok_or_else(not_found)?.invitation.workspace_id;
+        if !actor.reaches(workspace) {
+            return Err(not_found().refusing(workspace));
+        }
         let ask = Ask { actor, need: Need::MANAGE, scope: Scope::Workspace(workspace), premises };
         self.act(ask, (), move |act, ()| {
             Box::pin(async move {
@@ -233,12 +240,13 @@ impl Engine {
     }
 
     /// Declines an invitation, for who has its token.
-    pub async fn decline_invitation(&self, token: &HiddenText) -> Result<()> {
+    pub async fn decline_invitation(&self, token: &HiddenText, origin: Option<Arc<Origin>>) -> Result<()> {
         let (token, clock) = (parse(token)?, self.clock());
         let done = self.db().write(move |tx| {
-            let (token, clock) = (token.clone(), clock.clone());
+            let (token, clock, origin) = (token.clone(), clock.clone(), origin.clone());
             Box::pin(async move {
-                let (mut log, invitation) = open(tx, &token, Actor::longshore, clock.as_ref()).await?;
+                let nobody = |workspace| Actor::longshore(workspace).in_request(origin);
+                let (mut log, invitation) = open(tx, &token, nobody, clock.as_ref()).await?;
                 let now = log.now();
                 db::invitations::end(tx, invitation.id, InvitationState::Declined, None, now).await?;
                 log.append(tx, change("invitation.declined", &invitation)).await?;
@@ -297,9 +305,10 @@ impl Engine {
                     deactivated_at: None,
                 };
                 db::access::insert_principal(tx, &principal, now).await?;
+                let origin = browser.origin();
                 let (signed_in, secret): LetIn = begin(tx, principal.clone(), browser, terms, now).await?;
                 let by = Credential::Session(signed_in.session.id);
-                let actor = |workspace| Actor::admin_of(workspace, principal.id, by);
+                let actor = |workspace| Actor::admin_of(workspace, principal.id, by).in_request(origin);
                 let (mut log, invitation) = open(tx, &token, actor, clock.as_ref()).await?;
                 set_password(
                     tx,

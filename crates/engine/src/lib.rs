@@ -11,6 +11,7 @@ mod accounts;
 mod act;
 mod actor;
 mod archive;
+mod audit;
 mod batch;
 mod blob;
 mod chunks;
@@ -59,8 +60,9 @@ mod words;
 mod workspaces;
 
 pub use act::{Preconditions, Premises};
-pub use actor::{Actor, Credential};
+pub use actor::{Actor, Credential, Origin};
 pub use archive::{Archive, ArchiveItem};
+pub use audit::{AuditAfter, AuditQuery};
 pub use batch::{Batch, BatchReady, BatchWrite, Pick};
 pub use db::Database;
 pub use download::{Content, ContentStream};

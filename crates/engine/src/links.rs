@@ -14,10 +14,12 @@ use longshore_core::wire::{CreateLink, Disposition, LONGEST_LINK};
 use longshore_core::{Code, ErrorKind, KeyId, NodeId, SessionId, Timestamp, VersionId, random};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::OnceCell;
 
 use crate::act::Premises;
 use crate::actor::{Actor, Credential, Right};
+use crate::audit::Entry;
 use crate::db;
 use crate::download::Content;
 use crate::engine::Engine;
@@ -205,15 +207,22 @@ impl Engine {
             version_id: claims.version,
             expires_at: claims.expires_at,
         };
-        let Some(idempotency) = premises.idempotency else { return Ok(link) };
         let right = Right::In(content.node().workspace_id, Need::SHARE);
         let (actor, clock) = (actor.clone(), self.clock());
         self.db()
             .write(move |tx| {
                 let (actor, clock, link) = (actor.clone(), clock.clone(), link.clone());
-                let idempotency = Some(idempotency.clone());
+                let idempotency = premises.idempotency.clone();
                 Box::pin(async move {
-                    once(tx, idempotency, (&actor, right), clock.as_ref(), async |_, _| Ok(link)).await
+                    let now = tx.now(clock.as_ref()).await?;
+                    once(tx, idempotency, (&actor, right), clock.as_ref(), async |tx, actor| {
+                        let entry =
+                            Entry::done("link.created", actor, now).within(right.workspace()).about(file);
+                        let entry = entry.with("version_id", json!(link.version_id));
+                        tx.note(entry.with("expires_at", json!(link.expires_at)));
+                        Ok(link)
+                    })
+                    .await
                 })
             })
             .await
@@ -224,7 +233,8 @@ impl Engine {
     /// `LinkExpired` where its time is over, or its key is revoked or over, its session has ended, or its maker is deactivated; `LinkNotFound` for what is no link of this
     /// database, and where the file or the version is in the trash or gone.
     pub async fn open_link(&self, token: &LinkToken) -> Result<(Content, Disposition)> {
-        let claims = Claims::open(token, self.link_secret().await?).ok_or_else(no_link)?;
+        let wrong = || no_link().refusing(None);
+        let claims = Claims::open(token, self.link_secret().await?).ok_or_else(wrong)?;
         if claims.expires_at <= self.now() {
             return Err(ended());
         }

@@ -57,9 +57,9 @@ pub(crate) fn name_taken(name: &str) -> Error {
 
 /// Returns a node that the actor reaches, be it in the trash or not.
 pub(crate) async fn visible_node(tx: &mut Tx, actor: &Actor, id: NodeId) -> Result<NodeRow> {
-    let row = db::nodes::get(tx, id).await?.filter(|row| actor.reaches(row.workspace));
-    let row = row.ok_or_else(|| not_found(id))?;
-    if actor.narrowing().has_node(tx, id).await? { Ok(row) } else { Err(not_found(id)) }
+    let row = db::nodes::get(tx, id).await?.ok_or_else(|| not_found(id))?;
+    let is_reached = actor.reaches(row.workspace) && actor.narrowing().has_node(tx, id).await?;
+    if is_reached { Ok(row) } else { Err(not_found(id).refusing(row.workspace)) }
 }
 
 /// Returns a node that the actor may read of, be it in the trash or not.
@@ -200,7 +200,11 @@ pub(crate) async fn ensure_reached(
     root: NodeId,
     path: &WorkspacePath,
 ) -> Result<()> {
-    if actor.narrowing().has_path(tx, root, path).await? { Ok(()) } else { Err(nothing_at(path)) }
+    if actor.narrowing().has_path(tx, root, path).await? {
+        return Ok(());
+    }
+    let root = db::nodes::get(tx, root).await?;
+    Err(nothing_at(path).refusing(root.map(|root| root.workspace)))
 }
 
 /// Returns the live node at a path that the actor reaches, and its place without ids.

@@ -5,6 +5,7 @@ use longshore_core::{Code, Name, PrincipalId, Timestamp, WorkspaceId};
 
 use crate::act::{Ask, Premises, Scope};
 use crate::actor::{Actor, Right};
+use crate::audit::Entry;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -32,6 +33,17 @@ enum Change {
     Reactivate,
 }
 
+impl Change {
+    /// What the audit log calls it.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Rename(_) => "principal.renamed",
+            Self::Deactivate => "principal.deactivated",
+            Self::Reactivate => "principal.reactivated",
+        }
+    }
+}
+
 async fn change(
     tx: &mut Tx,
     actor: &Actor,
@@ -43,6 +55,7 @@ async fn change(
     // Of two who deactivate each other one has waited here until the other was done with it.
     db::access::actor_now(tx, actor, now).await?.may(RIGHT)?;
     let principal = known(tx, id).await?;
+    tx.note(Entry::done(wanted.kind(), actor, now).about(id));
     match wanted {
         Change::Rename(name) => db::access::rename(tx, id, &name).await?,
         Change::Deactivate if id == actor.principal => {
@@ -77,7 +90,7 @@ impl Engine {
             let idempotency = idempotency.clone();
             Box::pin(async move {
                 let now = clock.now();
-                once(tx, idempotency, (&actor, RIGHT), clock.as_ref(), async |tx, _| {
+                once(tx, idempotency, (&actor, RIGHT), clock.as_ref(), async |tx, actor| {
                     let principal = Principal {
                         id: PrincipalId::new(now),
                         kind: wanted.kind,
@@ -85,6 +98,7 @@ impl Engine {
                         everywhere: None,
                         deactivated_at: None,
                     };
+                    tx.note(Entry::done("principal.created", actor, now).about(principal.id));
                     db::access::insert_principal(tx, &principal, now).await?;
                     Ok(principal)
                 })

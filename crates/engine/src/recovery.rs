@@ -7,6 +7,7 @@ use longshore_core::wire::{HiddenText, Key, NewKey, Principal, PrincipalKind, Ro
 use longshore_core::{Code, PrincipalId};
 
 use crate::accounts::set_password;
+use crate::audit::Entry;
 use crate::db;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -120,6 +121,8 @@ impl Engine {
                         Some(NewKey { key, secret: secret.reveal().to_owned() })
                     }
                 };
+                let by = if key.is_some() { "recovery.key" } else { "recovery.password" };
+                tx.note(Entry::done_by(by, PrincipalId::LONGSHORE, None, now).about(id));
                 let account = db::passwords::of(tx, id).await?;
                 let sign_in_name = account.map(|account| account.sign_in_name);
                 Ok((Administrator { principal, sign_in_name }, key))

@@ -3,6 +3,7 @@
 //! A job of the server looks which workspaces have something to remove and makes one of each of those, so that a
 //! large one holds back no other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_core::wire::{Purged, Role, Workspace};
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::act::Act;
-use crate::actor::{Actor, Credential};
+use crate::actor::{Actor, Credential, Origin};
+use crate::audit::Entry;
 use crate::db;
 use crate::db::nodes::Place;
 use crate::engine::Engine;
@@ -43,7 +45,8 @@ struct Purge {
     /// With `session` that of who asked for it; neither is there for Longshore itself.
     key: Option<KeyId>,
     session: Option<SessionId>,
-    request_id: Option<String>,
+    #[serde(flatten)]
+    origin: Origin,
 }
 
 /// Leaves a purge to a job, in the act that was to do it: that of a node, which is in the trash there, or of all.
@@ -65,10 +68,13 @@ pub(crate) async fn purge_later(act: &mut Act<'_>, node: Option<(NodeId, &Place)
         principal: actor.principal,
         key: actor.key(),
         session: actor.session(),
-        request_id: actor.request_id,
+        origin: actor.origin.as_deref().cloned().unwrap_or_default(),
     };
     let job = NewJob::new(&PURGE, json!(payload)).in_workspace(workspace).by(payload.principal).unique(key);
-    Ok(Purged { job_id: Some(enqueue(act.tx, &job, now).await?), ..Purged::default() })
+    let job_id = enqueue(act.tx, &job, now).await?;
+    let entry = Entry::done("purge.asked", act.log.actor(), now).within(workspace).about(what);
+    act.tx.note(entry.with("job_id", json!(job_id)));
+    Ok(Purged { job_id: Some(job_id), ..Purged::default() })
 }
 
 /// Why a job's handler has ended before its work did.
@@ -111,8 +117,7 @@ pub(crate) async fn purge(context: JobContext) -> Handled {
         (None, Some(session)) => Credential::Session(session),
         (None, None) => Credential::Longshore,
     };
-    let mut actor = Actor::admin_of(workspace, wanted.principal, credential);
-    actor.request_id = wanted.request_id;
+    let actor = Actor::admin_of(workspace, wanted.principal, credential).in_request(Arc::new(wanted.origin));
     let (engine, mut said) = (context.engine(), counter(&context));
     let before = Timestamp::from_micros(wanted.asked_at.saturating_add(1));
     let done = match wanted.node {

@@ -3,12 +3,14 @@
 //! A session has all the rights of its person. Only the hash of its secret is kept; one that has ended is not kept at all.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_core::wire::{HiddenText, Page, Principal, Session, SignIn, SignedIn};
 use longshore_core::{Code, PrincipalId, SessionId, SessionToken, SignInName, Timestamp};
 
-use crate::actor::Actor;
+use crate::actor::{Actor, Credential, Origin};
+use crate::audit::Entry;
 use crate::db::sessions::{KnownSession, ended};
 use crate::db::{self, Tx};
 use crate::engine::{Engine, Settings};
@@ -26,6 +28,7 @@ const USER_AGENT: usize = 200;
 pub struct Browser {
     address: Option<String>,
     user_agent: Option<String>,
+    origin: Option<Arc<Origin>>,
 }
 
 impl Browser {
@@ -36,7 +39,18 @@ impl Browser {
         Self {
             address: address.map(|address| address.to_canonical().to_string()),
             user_agent: user_agent.map(cut),
+            origin: None,
         }
+    }
+
+    pub(crate) fn origin(&self) -> Option<Arc<Origin>> {
+        self.origin.clone()
+    }
+
+    /// Returns this browser, sending a request.
+    #[must_use]
+    pub fn in_request(self, origin: Arc<Origin>) -> Self {
+        Self { origin: Some(origin), ..self }
     }
 }
 
@@ -76,6 +90,8 @@ pub(crate) async fn begin(
         user_agent: browser.user_agent,
         current: true,
     };
+    let entry = Entry::done_by("session.began", principal.id, browser.origin, now);
+    tx.note(entry.in_session(session.id).about(session.id));
     db::sessions::insert(tx, &session, principal.id, token.hash()).await?;
     let csrf_token = HiddenText::new(token.csrf_token());
     Ok((SignedIn { principal, session, csrf_token }, token))
@@ -85,8 +101,17 @@ fn failed() -> Error {
     Error::new(Code::SignInFailed, "the name or the password is wrong")
 }
 
+fn failed_as(principal: PrincipalId) -> Error {
+    failed().of(principal, None)
+}
+
 fn not_found() -> Error {
     Error::new(Code::SessionNotFound, "there is no such session among your own")
+}
+
+/// For a key there is no session to be found.
+fn no_session() -> Error {
+    not_found().refusing(None)
 }
 
 impl Engine {
@@ -105,6 +130,10 @@ impl Engine {
                 found.await?
             }
         };
+        // Whom somebody tried to sign in as is for the audit log alone; a name that nobody has is not for any log: it may be a
+        // password.
+        let meant = account.as_ref().map(|account| account.principal.id);
+        let failed = || meant.map_or_else(failed, failed_as);
         let account = account.filter(|account| account.principal.deactivated_at.is_none());
         let hash = account.as_ref().map(|account| account.hash.clone());
         let is_right = self.passwords().verify(wanted.password.clone(), hash).await?;
@@ -125,7 +154,7 @@ impl Engine {
                 let found = db::passwords::of(tx, id).await?.filter(|found| {
                     found.changes == account.changes && found.principal.deactivated_at.is_none()
                 });
-                let found = found.ok_or_else(failed)?;
+                let found = found.ok_or_else(|| failed_as(id))?;
                 if let Some(fresh) = &fresh {
                     db::passwords::rehash(tx, id, &account.hash, fresh).await?;
                 }
@@ -142,7 +171,8 @@ impl Engine {
             return Err(ended());
         }
         let now = self.now();
-        known.ensure_valid(now)?;
+        let whose = (known.principal.id, Credential::Session(token.id()));
+        known.ensure_valid(now).map_err(|error| error.of(whose.0, whose.1))?;
         if now.since(known.session.seen_at) >= SEEN_EVERY {
             let (id, idle) = (token.id(), Terms::of(self.settings()).idle);
             let noted = self.db().write(move |tx| {
@@ -171,7 +201,7 @@ impl Engine {
 
     /// Tells who is signed in; `SessionNotFound` for who acts with a key.
     pub async fn signed_in(&self, actor: &Actor) -> Result<(Principal, Session)> {
-        let id = actor.session().ok_or_else(not_found)?;
+        let id = actor.session().ok_or_else(no_session)?;
         let known = self.find_session(id).await?;
         Ok((known.principal, Session { current: true, ..known.session }))
     }
@@ -190,25 +220,35 @@ impl Engine {
 
     /// Ends the session that asks.
     pub async fn sign_out(&self, actor: &Actor) -> Result<()> {
-        let id = actor.session().ok_or_else(not_found)?;
+        let id = actor.session().ok_or_else(no_session)?;
         self.end_session(actor, id).await
     }
 
     /// Ends one of one's own sessions: from now on it is refused, also in the transactions of what is under way in it.
     pub async fn end_session(&self, actor: &Actor, id: SessionId) -> Result<()> {
         actor.ensure_whole()?;
-        let ended = self.as_oneself(actor, move |tx, principal| {
-            Box::pin(async move { db::sessions::end(tx, principal, id).await })
+        let ended = self.as_oneself(actor, move |tx, actor, now| {
+            Box::pin(async move {
+                let ended = db::sessions::end(tx, actor.principal, id).await?;
+                if ended {
+                    tx.note(Entry::done("session.ended", actor, now).about(id));
+                }
+                Ok(ended)
+            })
         });
-        if ended.await? { Ok(()) } else { Err(not_found()) }
+        // It may be somebody else's.
+        if ended.await? { Ok(()) } else { Err(no_session()) }
     }
 
     /// Ends all of one's own sessions but the one that asks.
     pub async fn end_other_sessions(&self, actor: &Actor) -> Result<()> {
         actor.ensure_whole()?;
         let own = actor.session();
-        self.as_oneself(actor, move |tx, principal| {
-            Box::pin(async move { db::sessions::end_all(tx, principal, own).await })
+        self.as_oneself(actor, move |tx, actor, now| {
+            Box::pin(async move {
+                tx.note(Entry::done("session.others_ended", actor, now).about(actor.principal));
+                db::sessions::end_all(tx, actor.principal, own).await
+            })
         })
         .await
     }
@@ -217,7 +257,7 @@ impl Engine {
     async fn as_oneself<T: Send + 'static>(
         &self,
         actor: &Actor,
-        work: impl for<'t> Fn(&'t mut Tx, PrincipalId) -> db::Working<'t, T> + Copy + Send + 'static,
+        work: impl for<'t> Fn(&'t mut Tx, &'t Actor, Timestamp) -> db::Working<'t, T> + Copy + Send + 'static,
     ) -> Result<T> {
         let (clock, actor) = (self.clock(), actor.clone());
         let done = self.db().write(move |tx| {
@@ -225,7 +265,7 @@ impl Engine {
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
                 db::access::actor_now(tx, &actor, now).await?.ensure_whole()?;
-                work(tx, actor.principal).await
+                work(tx, &actor, now).await
             })
         });
         done.await

@@ -120,19 +120,21 @@ enum Answer {
 
 /// Finds the offer that a token belongs to, for who may do something about its workspace with their key.
 async fn find(tx: &mut Tx, actor: &Actor, token: &ClaimToken) -> Result<Transfer> {
-    let unknown = || not_found("the token belongs to no offer");
+    let unknown = || not_found("the token belongs to no offer").refusing(None);
     let row = db::transfers::get(tx, token.id()).await?.ok_or_else(unknown)?;
     if !token.has_hash(&row.token_hash) {
         return Err(unknown());
     }
     if actor.only().is_some_and(|own| own != row.transfer.workspace_id) {
         let detail = "the key is narrowed to another workspace than the one that is offered";
-        return Err(Error::new(Code::Forbidden, detail));
+        return Err(Error::new(Code::Forbidden, detail).refusing(row.transfer.workspace_id));
     }
-    actor.narrowing().allow(Need::MANAGE)?;
+    let workspace = row.transfer.workspace_id;
+    actor.narrowing().allow(Need::MANAGE).map_err(|error| error.within(workspace))?;
     // It makes an owner: a key that only reads is for no such thing.
     if actor.cap() < Role::Editor {
-        return Err(Error::new(Code::Forbidden, "a key that only reads answers no offer"));
+        let detail = "a key that only reads answers no offer";
+        return Err(Error::new(Code::Forbidden, detail).refusing(workspace));
     }
     Ok(row.transfer)
 }

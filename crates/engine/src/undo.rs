@@ -145,7 +145,7 @@ async fn ensure_within(tx: &mut Tx, actor: &Actor, picked: Picked, plan: &Plan) 
         };
         is_within &= after && narrowing.has_place(&goal.place);
     }
-    if is_within { Ok(()) } else { Err(no_act(picked.from)) }
+    if is_within { Ok(()) } else { Err(no_act(picked.from).refusing(picked.workspace)) }
 }
 
 /// Finds the stretch of one principal's acts.

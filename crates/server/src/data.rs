@@ -30,6 +30,7 @@ pub(crate) async fn open(config: &Config, alone: Alone) -> Result<Engine> {
         open_uploads: config.limits.max_open_uploads,
         followers: config.events.max_followers,
         followers_each: config.events.max_followers_each,
+        audit_kept: config.audit.kept(),
         orphan_grace: Duration::from_secs(config.sweep.orphan_grace_seconds),
         egress: config.egress.settings(),
         sweep_interval: Duration::from_secs(config.sweep.interval_seconds),

@@ -53,6 +53,10 @@ impl Failure {
         if self.0.is_gone { StatusCode::GONE } else { status(self.code()) }
     }
 
+    pub(crate) const fn error(&self) -> &longshore_engine::Error {
+        &self.0.error
+    }
+
     pub(crate) fn code(&self) -> Code {
         self.0.error.code()
     }

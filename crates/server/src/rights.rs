@@ -93,6 +93,7 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("POST /v1/invitations/accept", Right::Token),
     ("POST /v1/invitations/decline", Right::Link),
     ("GET /v1/status", Right::Key(Verbs::None)),
+    ("GET /v1/audit", Right::Somewhere(Role::Admin, MANAGE)),
     ("GET /v1/jobs", Right::Key(READ)),
     ("GET /v1/workspaces", Right::Key(Verbs::None)),
     ("GET /v1/workspaces/current", Right::Key(Verbs::None)),

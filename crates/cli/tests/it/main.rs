@@ -6,6 +6,7 @@
     reason = "a test that cannot go on says so by panicking; helpers are no test functions to clippy"
 )]
 
+mod audit;
 mod cluster;
 mod describe;
 mod dice;

@@ -1,8 +1,11 @@
 //! What is secret is in the answer that gives it, and nowhere else.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Child;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,6 +27,26 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
+/// Reads the whole audit log, as lines, once it tells of something: refusals are written a moment after they were answered.
+fn audit_log(address: SocketAddr, key: &str, of: &str) -> Vec<u8> {
+    for _ in 0..200 {
+        let mut connection = TcpStream::connect(address).unwrap();
+        let request = format!(
+            "GET /v1/audit HTTP/1.1\r\nHost: longshore\r\nAuthorization: Bearer {key}\r\n\
+             Accept: application/x-ndjson\r\nConnection: close\r\n\r\n"
+        );
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+        if has(&answer, of) {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the audit log says nothing of {of}");
+}
+
 fn has(content: &[u8], secret: &str) -> bool {
     content.windows(secret.len()).any(|window| window == secret.as_bytes())
 }
@@ -37,6 +60,9 @@ fn hidden(secret: &str) -> &str {
 struct Talkative {
     folder: TempDir,
     server: Child,
+    address: SocketAddr,
+    /// The first key.
+    key: String,
 }
 
 impl Talkative {
@@ -48,24 +74,26 @@ impl Talkative {
         let (server, ready) = spawn(folder.path(), &["--ready-json"]);
         let ready: Value = serde_json::from_str(&ready).unwrap();
         let address = ready["url"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
-        let first = ready["key"].as_str().unwrap().to_owned();
-        (Self { folder, server }, first, Connection::open(address).unwrap())
+        let key = ready["key"].as_str().unwrap().to_owned();
+        (Self { folder, server, address, key: key.clone() }, key, Connection::open(address).unwrap())
     }
 
-    /// Ends it, and returns what it left.
-    fn end(mut self) -> Left {
+    /// Ends it once its audit log tells of something, and returns what it left.
+    fn end(mut self, told: &str) -> Left {
+        let audit = audit_log(self.address, &self.key, told);
         end(&mut self.server);
         let log = fs::read(self.folder.path().join("log")).unwrap();
         assert!(has(&log, "TRACE") || has(&log, "DEBUG"), "the log says too little to tell");
         let kept = files(&self.folder.path().join("data"));
         assert!(kept.iter().any(|(name, _)| name.contains("longshore.db")));
-        Left { log, kept }
+        Left { log, audit, kept }
     }
 }
 
-/// What a server has written: its log, and the files of its data folder.
+/// What a server has written: its log, its audit log, and the files of its data folder.
 struct Left {
     log: Vec<u8>,
+    audit: Vec<u8>,
     kept: Vec<(String, Vec<u8>)>,
 }
 
@@ -73,6 +101,7 @@ impl Left {
     /// Fails where a secret is in any of it.
     fn has_not(&self, secret: &str) {
         assert!(!has(&self.log, secret), "{secret:?} is in the log");
+        assert!(!has(&self.audit, secret), "{secret:?} is in the audit log");
         for (name, content) in &self.kept {
             assert!(!has(content, secret), "{secret:?} is in {name}");
         }
@@ -128,7 +157,11 @@ fn row_24_no_secret_is_in_the_log_or_on_the_disk() {
     ] {
         assert_eq!(ask(&second, &request).status, status, "{request:?}");
     }
-    let left = talkative.end();
+    // Half of a key is none; whose it was meant to be is known by its id.
+    let wrong = format!("{}x", &first[..first.len() - 1]);
+    assert_eq!(ask(&wrong, &Request::new("GET", "/v1/me".to_owned())).status, 401);
+    let left = talkative.end("key.refused");
+    assert!(has(&left.audit, "transfer.accepted") && has(&left.audit, "lock.acquired"));
     for secret in [&first, &second, &token, &claim] {
         left.has_not(hidden(secret));
     }
@@ -158,6 +191,10 @@ fn row_24_nothing_that_people_sign_in_with_is_in_the_log() {
     assert_eq!(ask("", "POST", "/v1/invitations/accept".to_owned(), &[], accept).status, 410);
     let sign_in = |password: &str| json!({ "name": "ada", "password": password });
     assert_eq!(ask("", "POST", "/v1/session".to_owned(), &[], sign_in(wrong)).status, 401);
+    // People type a password where the name is asked for.
+    let astray = "a password that went astray";
+    let slip = json!({ "name": astray, "password": "x" });
+    assert_eq!(ask("", "POST", "/v1/session".to_owned(), &[], slip).status, 401);
     let signed_in = ask("", "POST", "/v1/session".to_owned(), &[], sign_in(password));
     let cookie = signed_in.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     let csrf = signed_in.json()["csrf_token"].as_str().unwrap().to_owned();
@@ -171,9 +208,16 @@ fn row_24_nothing_that_people_sign_in_with_is_in_the_log() {
     let set = json!({ "token": reset, "password": password });
     assert_eq!(ask("", "POST", "/v1/password".to_owned(), &[], set).status, 204);
     assert_eq!(ask("", "GET", "/v1/me".to_owned(), &own, json!({})).status, 401);
-    let left = talkative.end();
+    let left = talkative.end("session.refused");
+    for told in
+        ["sign_in.failed", "session.began", "password.changed", "password.reset", "invitation.accepted"]
+    {
+        assert!(has(&left.audit, told), "{told}");
+    }
     let session = cookie.split_once('=').unwrap().1;
-    for secret in [hidden(&invitation), hidden(session), hidden(&reset), &csrf, password, wrong, next] {
+    let secrets =
+        [hidden(&invitation), hidden(session), hidden(&reset), &csrf, password, wrong, next, astray];
+    for secret in secrets {
         left.has_not(secret);
     }
     assert!(!has(&left.log, "$argon2id$"), "a password's hash is in the log");

@@ -6,6 +6,7 @@
 )]
 
 mod archives;
+mod audit;
 mod batches;
 mod blocking;
 mod control;

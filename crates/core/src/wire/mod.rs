@@ -5,6 +5,7 @@
 //! not silently without effect.
 
 mod access;
+mod audit;
 mod batch;
 mod event;
 mod hooks;
@@ -31,6 +32,7 @@ pub use access::{
     CreateKey, CreatePrincipal, Key, LONGEST_GRACE, Me, Member, NewKey, Principal, PrincipalKind, Role,
     RotateKey, SetMember, UnknownVerb, UpdatePrincipal, Verb,
 };
+pub use audit::{AuditEntry, AuditOutcome, AuditPage, NDJSON};
 pub use batch::{
     BATCH_ITEM_BYTES, BATCH_LINE_BYTES, BATCH_MEDIA_TYPE, BATCH_READ_ITEMS, BatchContent, BatchItem,
     BatchResult, ReadBatch, ReadBatchItem,

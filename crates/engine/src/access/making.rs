@@ -3,9 +3,11 @@
 use longshore_core::key::ApiKey;
 use longshore_core::wire::{CreateKey, Key, NewKey, NodeKind, Principal, PrincipalKind, Role};
 use longshore_core::{Code, Name, NodeId, PrincipalId, Timestamp, WorkspaceId, WorkspacePath};
+use serde_json::json;
 
 use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::{Actor, Right};
+use crate::audit::Entry;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -101,6 +103,16 @@ fn narrowed(actor: &Actor, wanted: &CreateKey) -> Result<Narrowing> {
     })
 }
 
+/// Returns what the audit log says of a key that was made.
+pub(super) fn entry(kind: &'static str, actor: &Actor, key: &Key, now: Timestamp) -> Entry {
+    let entry = Entry::done(kind, actor, now).within(key.workspace_id).about(key.id);
+    let entry = entry.with("principal_id", json!(key.principal.id)).with("role", json!(key.role));
+    match &key.verbs {
+        Some(verbs) => entry.with("verbs", json!(verbs)),
+        None => entry,
+    }
+}
+
 /// Writes a new key, and returns it with its secret.
 pub(super) async fn insert(tx: &mut Tx, key: Key, secret: &ApiKey) -> Result<NewKey> {
     db::access::insert_key(tx, &key, secret.hash()).await?;
@@ -110,7 +122,7 @@ pub(super) async fn insert(tx: &mut Tx, key: Key, secret: &ApiKey) -> Result<New
 /// Makes a key, and the agent who is to act with it where a new one is asked for.
 async fn insert_new_key(
     tx: &mut Tx,
-    maker: PrincipalId,
+    maker: &Actor,
     wanted: CreateKey,
     holder: Holder,
     Reach { workspace, narrowing }: Reach,
@@ -118,7 +130,8 @@ async fn insert_new_key(
 ) -> Result<NewKey> {
     let principal = match holder {
         Holder::Maker => {
-            db::access::principal(tx, maker).await?.ok_or_else(|| principals::not_found(maker))?
+            let id = maker.principal;
+            db::access::principal(tx, id).await?.ok_or_else(|| principals::not_found(id))?
         }
         Holder::Known(agent) => agent,
         Holder::New(name) => {
@@ -147,6 +160,7 @@ async fn insert_new_key(
         last_used_at: None,
         last_used_from: None,
     };
+    tx.note(entry("key.created", maker, &key, now));
     insert(tx, key, &secret).await
 }
 
@@ -240,11 +254,11 @@ impl Engine {
                     narrowing.folder = Some(folder.find(act).await?);
                 }
                 let workspace = Some(workspace);
-                let (now, role, maker) = (act.now(), wanted.role, act.actor().principal);
+                let (now, role) = (act.now(), wanted.role);
                 let holder = Holder::find(act.tx, act.log.actor(), &wanted, workspace).await?;
                 let is_new = matches!(holder, Holder::New(_));
                 let reach = Reach { workspace, narrowing };
-                let made = insert_new_key(act.tx, maker, wanted, holder, reach, now).await?;
+                let made = insert_new_key(act.tx, act.log.actor(), wanted, holder, reach, now).await?;
                 if is_new {
                     members::add(act, &made.key.principal, role).await?;
                 }
@@ -276,7 +290,7 @@ impl Engine {
                     ensure_not_above(own, wanted.role)?;
                     let reach = Reach { workspace: None, narrowing: narrowed(actor, &wanted)? };
                     let holder = Holder::find(tx, actor, &wanted, None).await?;
-                    insert_new_key(tx, actor.principal, wanted, holder, reach, now).await
+                    insert_new_key(tx, actor, wanted, holder, reach, now).await
                 })
                 .await
             })

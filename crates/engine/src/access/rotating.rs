@@ -5,6 +5,7 @@ use std::time::Duration;
 use longshore_core::key::ApiKey;
 use longshore_core::wire::{Key, LONGEST_GRACE, NewKey, PrincipalKind, Role, RotateKey};
 use longshore_core::{Code, KeyId, Timestamp};
+use serde_json::json;
 
 use super::{ensure_may_revoke, making, not_found};
 use crate::actor::{Actor, Right};
@@ -49,6 +50,7 @@ async fn rotate(tx: &mut Tx, actor: &Actor, id: KeyId, wanted: RotateKey, now: T
     }
     let secret = ApiKey::generate(now);
     let key = Key { id: secret.id(), created_at: now, last_used_at: None, last_used_from: None, ..old };
+    tx.note(making::entry("key.rotated", actor, &key, now).with("from", json!(id)));
     making::insert(tx, key, &secret).await
 }
 
@@ -65,7 +67,7 @@ impl Engine {
         idempotency: Option<Idempotency>,
     ) -> Result<NewKey> {
         if actor.role_somewhere().is_none() {
-            return Err(not_found(id));
+            return Err(not_found(id).refusing(None));
         }
         let right = Right::Somewhere(Need::MANAGE);
         actor.may(right)?;

@@ -138,6 +138,7 @@ where
         match attempt(act, member, held, run).await {
             Ok(answer) => done.push(answer),
             Err(refused) if refused.is_refusal() => {
+                let refused = refused.within(act.log.workspace());
                 act.tx.take_back(part).await?;
                 act.log.take_back(begun);
                 // It may have been made by what was just taken back.

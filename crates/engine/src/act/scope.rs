@@ -27,16 +27,18 @@ impl Scope {
             Self::Workspace(id) => actor.needs(id, Need::KNOW).map(|()| id),
             Self::Node(id) => Ok(visible_node(tx, actor, id).await?.workspace),
             Self::Lock(id) => {
-                let grant = db::locks::get(tx, id).await?.filter(|grant| actor.reaches(grant.workspace));
-                let grant = grant.ok_or_else(|| no_lock(id))?;
-                let is_reached = actor.narrowing().has_node(tx, grant.node).await?;
-                is_reached.then_some(grant.workspace).ok_or_else(|| no_lock(id))
+                let grant = db::locks::get(tx, id).await?.ok_or_else(|| no_lock(id))?;
+                let workspace = grant.workspace;
+                let is_reached =
+                    actor.reaches(workspace) && actor.narrowing().has_node(tx, grant.node).await?;
+                is_reached.then_some(workspace).ok_or_else(|| no_lock(id).refusing(workspace))
             }
             Self::Note(id) => {
-                let note = db::notes::get(tx, id).await?.filter(|note| actor.reaches(note.workspace_id));
-                let note = note.ok_or_else(|| notes::not_found(id))?;
-                let is_reached = actor.narrowing().has_node(tx, note.node_id).await?;
-                is_reached.then_some(note.workspace_id).ok_or_else(|| notes::not_found(id))
+                let note = db::notes::get(tx, id).await?.ok_or_else(|| notes::not_found(id))?;
+                let workspace = note.workspace_id;
+                let is_reached =
+                    actor.reaches(workspace) && actor.narrowing().has_node(tx, note.node_id).await?;
+                is_reached.then_some(workspace).ok_or_else(|| notes::not_found(id).refusing(workspace))
             }
         }
     }
@@ -48,12 +50,13 @@ impl Scope {
         if actor.reaches(workspace) {
             return actor.needs(workspace, need);
         }
-        Err(match self {
+        let gone = match self {
             Self::Workspace(id) => workspaces::not_found(id),
             Self::Node(id) => nodes::not_found(id),
             Self::Lock(id) => no_lock(id),
             Self::Note(id) => notes::not_found(id),
-        })
+        };
+        Err(gone.refusing(workspace))
     }
 }
 

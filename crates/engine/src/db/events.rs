@@ -17,6 +17,7 @@ use super::nodes::NodeRow;
 use super::workspaces::Grown;
 use super::{Row, Tx, hooks, workspaces};
 use crate::actor::Actor;
+use crate::audit::Entry;
 use crate::error::{Error, Result};
 use crate::quota::Tally;
 
@@ -259,6 +260,7 @@ impl Log {
         };
         let act = *self.act.get_or_insert(seq);
         let version = change.version.filter(|_| !change.is_gone);
+        tx.note(self.entry(&change, seq, act));
         let parent_before = match &change.before {
             Some(Before::Was(row)) => row.parent.filter(|_| row.parent != change.parent),
             None | Some(Before::Absent) => None,
@@ -284,7 +286,7 @@ impl Log {
                 self.now.into(),
                 self.actor.principal.into(),
                 self.actor.key().into(),
-                self.actor.request_id.as_deref().into(),
+                self.actor.request_id().into(),
                 change.node.into(),
                 version.into(),
                 previous.into(),
@@ -302,6 +304,25 @@ impl Log {
         .await?;
         tx.appended(self.workspace, seq);
         Ok(seq)
+    }
+
+    /// Returns what the audit log says of an event; of a node no more than where it is, as the event itself has the rest.
+    fn entry(&self, change: &Change, seq: u64, act: u64) -> Entry {
+        let entry = Entry::done(change.kind, &self.actor, self.now).of_act(self.workspace, act);
+        let said = match (&change.node, &change.path) {
+            (None, _) => entry.saying(change.data.clone()),
+            (Some(node), None) => entry.about(node),
+            (Some(node), Some(path)) => entry.about(node).with("path", json!(path)),
+        };
+        let said = match &change.path_before {
+            Some(path) => said.with("from", json!(path)),
+            None => said,
+        };
+        let said = match change.cover {
+            Some(cover) => said.with("lock_id", json!(cover.lock)),
+            None => said,
+        };
+        said.with("seq", json!(seq))
     }
 
     /// Ends a write: gives back the places that no event has used, and counts what the workspace keeps now.

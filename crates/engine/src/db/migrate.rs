@@ -2,7 +2,7 @@
 
 use longshore_core::{Code, DatabaseId, Timestamp};
 
-use super::{Db, Engine, instance};
+use super::{Db, Engine, audit, instance};
 use crate::error::{Error, Result};
 
 struct Step {
@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
     Step { name: "quotas", sql: include_str!("schema/0018_quotas.sql") },
     Step { name: "transfers", sql: include_str!("schema/0019_transfers.sql") },
     Step { name: "sign_in", sql: include_str!("schema/0020_sign_in.sql") },
+    Step { name: "audit", sql: include_str!("schema/0022_audit.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.
@@ -78,7 +79,9 @@ pub(super) async fn run(db: &Db, now: Timestamp) -> Result<DatabaseId> {
                     }
                 }
             }
-            instance::id(tx, now).await
+            let id = instance::id(tx, now).await?;
+            audit::rebase(tx).await?;
+            Ok(id)
         })
     })
     .await

@@ -12,6 +12,7 @@
 //! ([`events::Log::open`]); reads see one snapshot.
 
 pub(crate) mod access;
+pub(crate) mod audit;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 pub(crate) mod history;
@@ -50,6 +51,7 @@ use futures_util::future::BoxFuture;
 use longshore_core::{Clock, Code, DatabaseId, Timestamp, WorkspaceId};
 use tokio::sync::watch;
 
+use crate::audit::Entry;
 use crate::error::{Error, Result};
 use crate::feed::Feeds;
 
@@ -80,6 +82,8 @@ trait Session: Send {
     fn look_at_clock(&self) -> &'static str;
     /// The query that tells the time, where the database has a clock that all who write to it share.
     fn clock(&self) -> Option<&'static str>;
+    /// The statements of the audit log: the two engines differ in what a place is.
+    fn audit(&self) -> &'static audit::Statements;
     /// Runs many statements without values: migrations alone.
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>>;
 }
@@ -104,6 +108,17 @@ impl Tx {
     /// Has those who follow a workspace's log told of it as soon as the transaction is committed.
     fn appended(&mut self, workspace: WorkspaceId, seq: u64) {
         self.news.appended(workspace, seq);
+    }
+
+    /// Says what the transaction did, or will have done once it is committed, for the audit log.
+    pub(crate) fn note(&mut self, entry: Entry) {
+        self.news.note(entry);
+    }
+
+    /// Ends a unit of work: what it did is written down in the transaction that does it, so that neither is without the other.
+    async fn finish(&mut self) -> Result<()> {
+        let entries = self.news.take_entries();
+        if entries.is_empty() { Ok(()) } else { audit::insert_all(self, &entries).await }
     }
 
     /// Runs a statement and returns how many rows it touched.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use longshore_core::WorkspaceId;
 use tokio::sync::watch;
 
+use crate::audit::Entry;
 use crate::feed::Feeds;
 
 /// The word that is left.
@@ -16,11 +17,15 @@ pub(super) struct News {
     appended: Vec<(WorkspaceId, u64)>,
     /// How often word was left that there are jobs.
     jobs: usize,
+    /// What the transaction did, for the audit log: it goes with the word to be taken back, and is written, not told.
+    entries: Vec<Entry>,
+    /// Where the part under way began among them.
+    part: usize,
 }
 
 /// How much there was to tell at some time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark(usize, usize);
+pub(super) struct Mark(usize, usize, usize);
 
 impl News {
     /// A workspace's log goes up to this place.
@@ -33,14 +38,33 @@ impl News {
         self.jobs += 1;
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.appended.len(), self.jobs)
+    /// Something was done. What an act does often (a purge of a thousand files) is one entry that says how often.
+    pub(super) fn note(&mut self, entry: Entry) {
+        let own = &mut self.entries[self.part..];
+        let same = own.iter_mut().rev().take_while(|own| entry.act.is_some() && own.act == entry.act);
+        match same.into_iter().find(|own| own.kind == entry.kind) {
+            Some(own) => own.more += 1,
+            None => self.entries.push(entry),
+        }
+    }
+
+    pub(super) fn take_entries(&mut self) -> Vec<Entry> {
+        self.part = 0;
+        std::mem::take(&mut self.entries)
+    }
+
+    pub(super) fn mark(&mut self) -> Mark {
+        // What is counted in an entry from before could not be taken back.
+        self.part = self.entries.len();
+        Mark(self.appended.len(), self.jobs, self.entries.len())
     }
 
     /// Takes back what was said since: it was rolled back.
-    pub(super) fn back_to(&mut self, Mark(appended, jobs): Mark) {
+    pub(super) fn back_to(&mut self, Mark(appended, jobs, entries): Mark) {
         self.appended.truncate(appended);
         self.jobs = jobs;
+        self.entries.truncate(entries);
+        self.part = entries;
     }
 }
 

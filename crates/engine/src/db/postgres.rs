@@ -12,6 +12,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Config, NoTls};
 
+use super::audit::{self, Statements};
 use super::quotas::tally_columns;
 use super::{Listeners, Row, Session, Tx, Value, Working, closed};
 use crate::error::{Error, Result};
@@ -101,7 +102,10 @@ impl Postgres {
         let lease = Lease(Some(Arc::new(self.connection().await?)));
         let mut tx = Tx::new(PostgresSession(lease.connection()?));
         tx.session.batch(begin).await?;
-        let result = work(&mut tx).await;
+        let result = match work(&mut tx).await {
+            Ok(done) => tx.finish().await.map(|()| done),
+            Err(refused) => Err(refused),
+        };
         let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
         let ended = tx.session.batch(end).await;
         if result.is_ok() && ended.is_ok() {
@@ -218,9 +222,14 @@ impl Session for PostgresSession {
         Some(concat!("SELECT ", clock_time!()))
     }
 
+    fn audit(&self) -> &'static Statements {
+        &audit::POSTGRES
+    }
+
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let sql = sql.replace("{bytes}", "BYTEA").replace("{binary}", "\"C\"");
+            let place = "tid BIGINT, seq BIGINT GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (tid, seq)";
+            let sql = sql.replace("{bytes}", "BYTEA").replace("{binary}", "\"C\"").replace("{place}", place);
             self.0.batch_execute(&sql).await.map_err(failed)
         })
     }

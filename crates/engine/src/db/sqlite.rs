@@ -19,6 +19,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use super::audit::{self, Statements};
 use super::quotas::tally_columns;
 use super::{Listeners, News, Row, Session, Tx, Value, Working, closed};
 use crate::error::{Error, Result};
@@ -163,7 +164,8 @@ where
     F: for<'t> FnMut(&'t mut Tx) -> Working<'t, T> + Send,
 {
     fn run(&mut self, tx: &mut Tx) -> Result<()> {
-        let result = self.result.insert(attempt(&mut self.work, tx));
+        let done = attempt(&mut self.work, tx).and_then(|done| now(tx.finish()).map(|()| done));
+        let result = self.result.insert(done);
         result.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
@@ -357,8 +359,13 @@ impl Session for SqliteSession {
         None
     }
 
+    fn audit(&self) -> &'static Statements {
+        &audit::SQLITE
+    }
+
     fn batch<'a>(&'a mut self, sql: &'a str) -> BoxFuture<'a, Result<()>> {
-        let sql = sql.replace("{bytes}", "BLOB").replace("{binary}", "BINARY");
+        let place = "seq INTEGER PRIMARY KEY";
+        let sql = sql.replace("{bytes}", "BLOB").replace("{binary}", "BINARY").replace("{place}", place);
         Box::pin(future::ready(self.0.execute_batch(&sql).map_err(failed)))
     }
 }

@@ -11,6 +11,7 @@ use super::deliver::DELIVER;
 use super::{dispatch, verbs};
 use crate::act::Premises;
 use crate::actor::Actor;
+use crate::audit::Entry;
 use crate::db::Tx;
 use crate::db::deliveries;
 use crate::db::events::{self, Placed};
@@ -92,6 +93,8 @@ impl Engine {
                 let job =
                     NewJob::new(&REDELIVER, json!(payload)).in_workspace(workspace).by(act.actor().principal);
                 let id = jobs::enqueue(act.tx, &job.in_lane(hook.to_string()), now).await?;
+                let entry = Entry::done("hook.redelivered", act.log.actor(), now).within(workspace);
+                act.tx.note(entry.about(hook).with("job_id", json!(id)));
                 let job = job_rows::get(act.tx, id).await?.map(|(job, _)| job);
                 job.ok_or_else(|| Error::corrupt("a job that was just written is not there"))
             })

@@ -14,6 +14,7 @@ use super::deliver::{self, URGENT};
 use super::{body, dispatch, filter};
 use crate::act::{Act, Ask, Premises, Scope};
 use crate::actor::Actor;
+use crate::audit::Entry;
 use crate::db::Tx;
 use crate::db::deliveries::{self, NewDelivery};
 use crate::db::events::Change;
@@ -302,6 +303,8 @@ impl Engine {
                     body: body::of_ping(workspace, id, now)?,
                     now,
                 };
+                let entry = Entry::done("hook.tested", act.log.actor(), now).within(workspace);
+                act.tx.note(entry.about(id).with("delivery_id", json!(new.id)));
                 dispatch::insert(act.tx, &new, now).await?;
                 delivery_of(act.tx, workspace, id, new.id).await
             })
@@ -362,6 +365,8 @@ impl Engine {
                 ensure_on(&hook_of(act.tx, workspace, hook).await?.hook)?;
                 delivery_of(act.tx, workspace, hook, id).await?;
                 let now = act.now();
+                let entry = Entry::done("hook.redelivered", act.log.actor(), now).within(workspace);
+                act.tx.note(entry.about(hook).with("delivery_id", json!(id)));
                 dispatch::again(act.tx, hook, id, &URGENT, now).await?;
                 delivery_of(act.tx, workspace, hook, id).await
             })

@@ -22,6 +22,9 @@ static LOCKS: JobKind = JobKind::new("locks.prune");
 /// Removes the events that their workspaces keep no longer.
 static EVENTS: JobKind = JobKind::new("events.prune").timeout(Duration::from_hours(1));
 
+/// Removes the entries of the audit log that are kept no longer.
+static AUDIT: JobKind = JobKind::new("audit.prune").timeout(Duration::from_hours(1));
+
 /// Tells whether a kind's jobs are steps of a work that has its own way to end: cancelled by hand, one would leave
 /// what it was to do undone.
 pub(super) fn is_step(kind: &str) -> bool {
@@ -55,7 +58,9 @@ impl Engine {
             .every(retention::INTERVAL, &retention::VERSIONS)
             .with(&retention::PURGE, retention::purge)
             .with(&EVENTS, prune_events)
-            .every(Duration::from_hours(1), &EVENTS);
+            .every(Duration::from_hours(1), &EVENTS)
+            .with(&AUDIT, prune_audit)
+            .every(Duration::from_hours(1), &AUDIT);
         hooks::kinds(kinds)
     }
 
@@ -92,5 +97,10 @@ async fn prune_locks(context: JobContext) -> Handled {
 
 async fn prune_events(context: JobContext) -> Handled {
     let removed = context.engine().prune_events().await?;
+    Ok(Outcome::of(json!({ "removed": removed })))
+}
+
+async fn prune_audit(context: JobContext) -> Handled {
+    let removed = context.engine().prune_audit(|removed| context.progress(removed, None, "entries")).await?;
     Ok(Outcome::of(json!({ "removed": removed })))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use longshore_core::wire::{Job, JobState, Page, Role};
 use longshore_core::{Code, JobId, Timestamp, WorkspaceId};
+use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
 use super::built_in::is_step;
@@ -11,6 +12,7 @@ use super::enqueue::{NewJob, enqueue};
 use super::kind::is_kind;
 use super::state::{JobBacklog, JobCount};
 use crate::actor::{Actor, Right};
+use crate::audit::Entry;
 use crate::db::jobs::{self as rows, Wanted};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
@@ -58,7 +60,10 @@ async fn seen(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<(
         Some(workspace) => db::access::actor_in(tx, actor, workspace, now).await?,
         None => db::access::actor_now(tx, actor, now).await?,
     };
-    let (job, fence) = found.filter(|(job, _)| sees(&actor, job)).ok_or_else(|| not_found(id))?;
+    let (job, fence) = found.ok_or_else(|| not_found(id))?;
+    if !sees(&actor, &job) {
+        return Err(not_found(id).refusing(job.workspace_id));
+    }
     Ok((job, fence, actor))
 }
 
@@ -117,6 +122,11 @@ async fn retry(tx: &mut Tx, actor: &Actor, id: JobId, now: Timestamp) -> Result<
     tx.wake_workers();
     let (job, _) = rows::get(tx, id).await?.ok_or_else(|| not_found(id))?;
     Ok(job)
+}
+
+/// Returns what the audit log says of who steers a job.
+fn steering(kind: &'static str, actor: &Actor, job: &Job, now: Timestamp) -> Entry {
+    Entry::done(kind, actor, now).within(job.workspace_id).about(job.id).with("kind", json!(job.kind))
 }
 
 impl Engine {
@@ -218,7 +228,11 @@ impl Engine {
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
                 let (_, _, right) = steered(tx, &actor, id, now).await?;
-                let cancel = async |tx: &mut Tx, actor: &Actor| cancel(tx, actor, id, now).await;
+                let cancel = async |tx: &mut Tx, actor: &Actor| {
+                    let job = cancel(tx, actor, id, now).await?;
+                    tx.note(steering("job.cancelled", actor, &job, now));
+                    Ok(job)
+                };
                 once(tx, idempotency, (&actor, right), clock.as_ref(), cancel).await
             })
         });
@@ -236,7 +250,11 @@ impl Engine {
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
                 let (_, _, right) = steered(tx, &actor, id, now).await?;
-                let retry = async |tx: &mut Tx, actor: &Actor| retry(tx, actor, id, now).await;
+                let retry = async |tx: &mut Tx, actor: &Actor| {
+                    let job = retry(tx, actor, id, now).await?;
+                    tx.note(steering("job.retried", actor, &job, now));
+                    Ok(job)
+                };
                 once(tx, idempotency, (&actor, right), clock.as_ref(), retry).await
             })
         });

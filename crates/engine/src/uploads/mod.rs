@@ -24,6 +24,7 @@ use serde_json::json;
 
 use crate::act::Premises;
 use crate::actor::{Actor, Right};
+use crate::audit::Entry;
 use crate::db::uploads::{UploadKind, UploadRow};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
@@ -154,9 +155,9 @@ fn seen(row: Option<UploadRow>, id: UploadId, actor: &Actor, now: Timestamp) -> 
     let own = |row: &UploadRow| {
         row.principal == actor.principal && row.workspace.is_none_or(|workspace| actor.reaches(workspace))
     };
-    let row = row.filter(own).ok_or_else(|| not_found(id))?;
-    if !is_in_reach(&row, actor)? {
-        return Err(not_found(id));
+    let row = row.ok_or_else(|| not_found(id))?;
+    if !own(&row) || !is_in_reach(&row, actor)? {
+        return Err(not_found(id).refusing(row.workspace));
     }
     match row.workspace {
         Some(workspace) => actor.needs(workspace, Need::UPLOAD)?,
@@ -263,6 +264,7 @@ impl Engine {
                         None => row.set_aside = 0,
                     }
                     db::uploads::insert(tx, &row).await?;
+                    tx.note(Entry::done("upload.begun", actor, now).within(row.set_aside_in).about(row.id));
                     Ok(row.id)
                 };
                 let id = once(tx, idempotency, (&actor, right), clock.as_ref(), begin).await?;
@@ -309,6 +311,7 @@ impl Engine {
                 let row = seen(db::uploads::take_over(tx, id).await?, id, &actor, now)?;
                 quota::give_back(tx, row.set_aside_in, row.set_aside).await?;
                 db::uploads::delete(tx, id).await?;
+                tx.note(Entry::done("upload.removed", &actor, now).within(row.set_aside_in).about(id));
                 db::pieces::delete(tx, id).await
             })
         });

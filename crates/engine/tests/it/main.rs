@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and talk")]
 
+mod audit_places;
 mod clocks;
 mod costs;
 mod faults;
@@ -80,6 +81,7 @@ suites! {
     HOOKS: hooks_on_sqlite, hooks_on_postgres;
     EVENTS: events_on_sqlite, events_on_postgres;
     UPLOADS: uploads_on_sqlite, uploads_on_postgres;
+    AUDIT: audit_on_sqlite, audit_on_postgres;
     TRANSFERS: transfers_on_sqlite, transfers_on_postgres;
     QUOTAS: quotas_on_sqlite, quotas_on_postgres;
     DELTAS: deltas_on_sqlite, deltas_on_postgres;

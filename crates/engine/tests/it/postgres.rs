@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub(crate) struct Server {
-    bin: PathBuf,
-    folder: tempfile::TempDir,
+    pub(crate) bin: PathBuf,
+    pub(crate) folder: tempfile::TempDir,
     process: Child,
     databases: AtomicU32,
 }
@@ -32,7 +32,7 @@ fn find_programs() -> Option<PathBuf> {
 }
 
 /// Makes a command that root runs as `postgres`: the server refuses to be root.
-fn command(program: &Path) -> Command {
+pub(crate) fn command(program: &Path) -> Command {
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
     if !is_root {
         return Command::new(program);
@@ -43,7 +43,7 @@ fn command(program: &Path) -> Command {
     command
 }
 
-fn run(mut command: Command) {
+pub(crate) fn run(mut command: Command) {
     let output = command.output().expect("the program starts");
     assert!(
         output.status.success(),

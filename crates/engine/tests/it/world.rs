@@ -59,6 +59,7 @@ impl World {
             followers: 20,
             followers_each: 17,
             events_looked_at: 50,
+            audit_looked_at: 70,
             undo_looks_at: 1_500,
             open_uploads: OPEN_UPLOADS,
             // Receivers of tests are on this machine.

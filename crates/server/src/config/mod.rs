@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
+mod audit;
 mod egress;
 mod origin;
 mod proxies;
@@ -23,6 +24,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use self::audit::AuditConfig;
 pub use self::egress::{EgressConfig, Listed};
 pub use self::origin::{ContentOrigin, Origin};
 pub use self::proxies::{Proxies, ProxyHeader};
@@ -32,6 +34,9 @@ pub use self::store::{Durability, Options, Secret, StoreConfig, StoreKind};
 
 /// The longest time that can be configured, ten years: a clock that is added to any such time stays a clock.
 const MOST_SECONDS: u64 = 10 * 365 * 24 * 3_600;
+
+/// The most days for which the audit log can be kept, a hundred years; 0 is for ever.
+const MOST_DAYS: u32 = 36_500;
 
 /// The shortest time for which orphans are kept.
 const LEAST_GRACE: u64 = 3_600;
@@ -78,6 +83,9 @@ pub struct Config {
     /// Clients that follow events.
     #[config(nested)]
     pub events: EventsConfig,
+    /// The audit log.
+    #[config(nested)]
+    pub audit: AuditConfig,
     /// What is logged, and how.
     #[config(nested)]
     pub log: LogConfig,
@@ -295,6 +303,7 @@ impl Config {
         ensure(self.limits.max_open_uploads > 0, "limits.max_open_uploads is at least 1")?;
         ensure((1..=MOST_JOBS).contains(&self.jobs.concurrency), "jobs.concurrency is 1 to 1000")?;
         ensure((1..=MOST_JOBS).contains(&self.jobs.deliveries), "jobs.deliveries is 1 to 1000")?;
+        ensure(self.audit.kept_days <= MOST_DAYS, "audit.kept_days is 0 to 36500")?;
         self.rates.check()?;
         self.store.check()?;
         self.check_times()?;

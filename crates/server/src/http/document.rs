@@ -45,6 +45,7 @@ mod shapes;
         (name = "locks", description = "Leases on nodes, enforced on every write."),
         (name = "notes", description = "Short comments on folders and files."),
         (name = "versions", description = "Contents of a file, old and current."),
+        (name = "audit", description = "What was done and what was refused."),
         (name = "jobs", description = "Durable background work."),
     )
 )]

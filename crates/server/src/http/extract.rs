@@ -25,7 +25,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::app::App;
-use super::edge::RequestId;
+use super::asked::Asked;
 use super::forwarded::Source;
 use super::{browser, limited};
 use crate::problem::Failure;
@@ -51,14 +51,12 @@ impl FromRequestParts<App> for Caller {
             Some(field) => {
                 let key = bearer(field)?;
                 let source = parts.extensions.get::<Source>().map(|source| source.0);
-                limited::attempt(app, parts, key, app.engine().authenticate_from(key, source)).await?
+                let trying = app.engine().authenticate_from(key, source);
+                Asked::of(parts).by(limited::attempt(app, parts, key, trying).await?)
             }
             None => browser::signed_in(app, parts).await?,
         };
-        Ok(Self(match parts.extensions.get::<RequestId>() {
-            Some(id) => actor.in_request(&*id.0),
-            None => actor,
-        }))
+        Ok(Self(actor))
     }
 }
 

@@ -32,9 +32,14 @@ const RETRY: u64 = 1_000;
 
 /// Tells whether a request asks for a stream.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+    accepts(headers, "text/event-stream")
+}
+
+/// Tells whether a request names a media type as one that it takes.
+pub(super) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|field| field.to_str().ok());
     let mut types = accepted.flat_map(|field| field.split(',')).filter_map(|part| part.split(';').next());
-    types.any(|media| media.trim().eq_ignore_ascii_case("text/event-stream"))
+    types.any(|media| media.trim().eq_ignore_ascii_case(wanted))
 }
 
 /// Returns after which event a stream goes on that was broken off.

@@ -11,6 +11,7 @@ use longshore_core::wire::{
 use longshore_core::{InvitationId, WorkspaceId};
 
 use super::app::App;
+use super::asked::Asked;
 use super::browser;
 use super::document::{AdminProblems, InvitationProblems};
 use super::extract::{At, Caller, Nothing, Paging, Query, Stranger};
@@ -86,7 +87,7 @@ pub(super) async fn decline(
     _: Query<Nothing>,
     Order { wanted, .. }: Order<InvitationText>,
 ) -> Result<StatusCode, Failure> {
-    let trying = app.engine().decline_invitation(&wanted.token);
+    let trying = app.engine().decline_invitation(&wanted.token, Some(Asked::of(&parts).origin()));
     limited::attempt(&app, &parts, wanted.token.reveal(), trying).await?;
     Ok(StatusCode::NO_CONTENT)
 }

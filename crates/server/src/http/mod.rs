@@ -7,6 +7,8 @@
 
 mod app;
 mod archive;
+mod asked;
+mod audit;
 mod batch;
 mod browser;
 mod content;
@@ -96,6 +98,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(invitations::look))
         .routes(routes!(invitations::accept))
         .routes(routes!(invitations::decline))
+        .routes(routes!(audit::list))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::get))
         .routes(routes!(jobs::cancel))

@@ -50,6 +50,7 @@ pub(crate) const CONTRACT: &[&str] = &[
     "POST /v1/files/{id}/versions/{ver}/restore",
     "POST /v1/files/{parent}/children",
     "POST /v1/files/{parent}/files",
+    "GET /v1/audit",
     "GET /v1/jobs",
     "GET /v1/jobs/{job}",
     "POST /v1/jobs/{job}/cancel",

@@ -4,6 +4,7 @@
 
 mod access;
 mod archives;
+mod audit;
 mod batch;
 mod bytes;
 mod deltas;

@@ -1,13 +1,16 @@
 //! The walk: every route with every kind of caller, against the table of rights.
 
+mod audit;
 mod target;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use longshore_core::wire::{CreateKey, NewKey, Role, Verb};
-use longshore_core::{Timestamp, WorkspaceId};
+use longshore_core::{PrincipalId, Timestamp, WorkspaceId};
+use longshore_engine::{AuditAfter, Credential};
 use longshore_server::rights::{RIGHTS, Right, Verbs};
 
 use self::target::{Target, harder, target};
@@ -224,6 +227,9 @@ pub(crate) struct Walk {
     keys: Vec<(Caller, NewKey)>,
     /// Whether what is made lies in the folder that some keys are narrowed to.
     is_inside: AtomicBool,
+    /// How many calls there were, and up to which place their traces in the audit log were looked at.
+    calls: AtomicU64,
+    place: Mutex<AuditAfter>,
 }
 
 /// The folder that some keys are narrowed to.
@@ -234,7 +240,13 @@ impl Walk {
         let world = World::new().await;
         let foreign = world.engine.authenticate(world.key(User::Foreign).unwrap()).await.unwrap();
         let other = world.engine.me(&foreign).await.unwrap().key.unwrap().workspace_id.unwrap();
-        let mut walk = Self { world, keys: Vec::new(), is_inside: AtomicBool::new(false) };
+        let mut walk = Self {
+            world,
+            keys: Vec::new(),
+            is_inside: AtomicBool::new(false),
+            calls: AtomicU64::new(0),
+            place: Mutex::new("0.0".parse().unwrap()),
+        };
         walk.make_people(other).await;
         walk.world.put(&format!("{FOLDER}/first"), "x").await;
         let here = Some(walk.world.id());
@@ -329,6 +341,25 @@ impl Walk {
         self.keys.iter().find(|(known, _)| *known == caller).map(|(_, key)| key.secret.as_str())
     }
 
+    /// Returns who a caller is, and the key they call with, where anybody can know.
+    async fn known(&self, caller: Caller) -> Option<(PrincipalId, Option<Credential>)> {
+        if let Some(secret) = self.secret(caller) {
+            let key = secret.parse::<longshore_core::key::ApiKey>().unwrap().id();
+            let made = self.keys.iter().find(|(_, made)| made.key.id == key).unwrap();
+            return Some((made.1.key.principal.id, Some(Credential::Key(key))));
+        }
+        if !caller.is_signed_in() {
+            return None;
+        }
+        let (owner, name) = (&self.world.owner, sign_in_name(caller));
+        if caller == Caller::SignedIn(Role::Owner) {
+            return Some((owner.principal, None));
+        }
+        let page = longshore_engine::PageRequest::new(Some(1_000), None);
+        let people = self.world.engine.list_principals(owner, page).await.unwrap().items;
+        people.into_iter().find(|one| one.name == name).map(|one| (one.id, None))
+    }
+
     /// Calls as the editor, by whom what the walk is about is made.
     pub(crate) async fn edit(&self, what: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let answer = self.world.call_with(self.secret(Caller::Editor), what, headers, body.to_owned()).await;
@@ -336,9 +367,12 @@ impl Walk {
         answer
     }
 
-    async fn call(&self, caller: Caller, target: &Target) -> Answer {
+    /// Has somebody call; returns the answer and the request's id.
+    async fn call(&self, caller: Caller, target: &Target) -> (Answer, String) {
+        let request = format!("walk-{}", self.calls.fetch_add(1, Ordering::Relaxed));
         let mut headers: Vec<_> =
             target.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        headers.push(("x-request-id", &request));
         let mut signed_in = None;
         if caller.is_signed_in() || caller == Caller::SignedOut {
             // Anew each time: what is called may end it.
@@ -350,7 +384,9 @@ impl Walk {
             }
             headers.extend(signed_in.headers());
         }
-        self.world.call_with(self.secret(caller), &target.what, &headers, target.body.clone()).await
+        let secret = self.secret(caller);
+        let answer = self.world.call_with(secret, &target.what, &headers, target.body.clone()).await;
+        (answer, request)
     }
 
     /// Takes out again who were no members before they accepted an invitation.
@@ -369,6 +405,7 @@ impl Walk {
     /// Has everybody call a route, and compares. What refused callers call is one thing, which stays as it is.
     async fn walk(&self, route: &str, right: Right, make: impl AsyncFn() -> Target) {
         let shared = make().await;
+        let mut wrong = Vec::new();
         for caller in CALLERS {
             // A note is changed by its author, who is the walk's editor, and by admins.
             let is_others = route.ends_with(" /v1/notes/{note}") && caller == Caller::SignedIn(Role::Editor);
@@ -378,7 +415,7 @@ impl Walk {
             let own = if is_own { Some(make().await) } else { None };
             self.is_inside.store(false, Ordering::Relaxed);
             let target = own.as_ref().unwrap_or(&shared);
-            let answer = self.call(caller, target).await;
+            let (answer, request) = self.call(caller, target).await;
             let status = answer.status.as_u16();
             // Of several workspaces that a key reaches none is guessed.
             let guesses_none = route == "GET /v1/workspaces/current" && caller.reaches_several();
@@ -392,7 +429,11 @@ impl Walk {
                 _ => Outcome::LetThrough,
             };
             assert_eq!(outcome, expected, "{route} as {caller:?} ({}): {answer:?}", target.what);
+            wrong.extend(self.is_in_the_audit_log(caller, (route, right), &answer, &request).await.err());
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        // Of each caller so many refusals are told in a minute.
+        self.world.clock.advance(Duration::from_secs(61));
         if route == "POST /v1/invitations/accept" {
             self.leave().await;
         }
@@ -400,7 +441,7 @@ impl Walk {
         if let Some(caller) =
             CALLERS.into_iter().rev().find(|who| who.expects(route, right) == Outcome::LetThrough)
         {
-            let answer = self.call(caller, &shared).await;
+            let (answer, _) = self.call(caller, &shared).await;
             assert!(![401, 403].contains(&answer.status.as_u16()), "{route}: {answer:?}");
         }
     }

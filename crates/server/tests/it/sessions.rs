@@ -22,7 +22,7 @@ pub(crate) async fn set_password(world: &World, id: PrincipalId, name: &str) {
     let token = world.engine.create_reset(&world.owner, id, None).await.unwrap().token;
     let password = HiddenText::new(PASSWORD);
     let wanted = ResetPassword { token, password, sign_in_name: Some(name.to_owned()) };
-    world.engine.reset_password(wanted).await.unwrap();
+    world.engine.reset_password(wanted, None).await.unwrap();
 }
 
 /// Makes a person with a password, who is a member.

@@ -35,7 +35,7 @@ fn as_new(token: &HiddenText, name: &str) -> AcceptInvitation {
 async fn is_over(world: &World, token: &HiddenText, code: Code) {
     let (engine, owner) = (&world.engine, &world.owner);
     refused(engine.look_at_invitation(token).await, code);
-    refused(engine.decline_invitation(token).await, code);
+    refused(engine.decline_invitation(token, None).await, code);
     refused(engine.accept_invitation(owner, as_known(token)).await, code);
     refused(engine.accept_as_newcomer(as_new(token, "late"), Browser::default()).await, code);
 }
@@ -123,7 +123,7 @@ pub(super) async fn what_has_ended_is_told_alike(world: &World) {
     let stranger = longshore_core::InvitationToken::generate(longshore_core::Clock::now(&world.clock));
     is_over(world, &hidden(stranger.reveal()), Code::InvitationNotFound).await;
     let declined = invite(world, owner, Role::Viewer).await.unwrap();
-    engine.decline_invitation(&declined.token).await.unwrap();
+    engine.decline_invitation(&declined.token, None).await.unwrap();
     is_over(world, &declined.token, Code::InvitationEnded).await;
     let revoked = invite(world, owner, Role::Viewer).await.unwrap();
     for _ in 0..2 {

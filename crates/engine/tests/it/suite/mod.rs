@@ -2,6 +2,7 @@
 
 mod access;
 mod archives;
+mod audit;
 mod batches;
 mod concurrency;
 mod content;
@@ -60,6 +61,22 @@ cases![
     archives::a_small_selection_is_of_one_moment,
     archives::what_lies_in_a_root_is_not_given_twice,
     archives::links_share_a_secret,
+];
+
+cases![
+    AUDIT:
+    audit::each_act_is_there_with_who_and_from_where,
+    audit::what_was_not_done_leaves_no_entry,
+    audit::an_act_of_many_is_an_entry_that_counts_them,
+    audit::a_batch_has_an_entry_for_each_file_and_none_for_what_is_refused,
+    audit::a_refusal_is_there_with_who_was_refused,
+    audit::who_could_not_sign_in_is_named_only_where_there_is_such_a_one,
+    audit::a_flood_of_one_key_is_bounded_and_said,
+    audit::a_flood_of_strangers_is_a_row,
+    audit::admins_read_what_is_theirs,
+    audit::pages_of_every_size_give_the_same_log,
+    audit::what_is_old_is_forgotten_and_places_go_on,
+    audit::a_purge_by_a_job_is_of_who_asked_for_it,
 ];
 
 cases![

@@ -27,7 +27,7 @@ pub(super) async fn sign_in(world: &World, name: &str, password: &str) -> Result
 async fn set_password(world: &World, person: PrincipalId, name: Option<&str>, password: &str) -> Result<()> {
     let token = world.engine.create_reset(&world.owner, person, None).await?.token;
     let wanted = ResetPassword { token, password: hidden(password), sign_in_name: name.map(str::to_owned) };
-    world.engine.reset_password(wanted).await
+    world.engine.reset_password(wanted, None).await
 }
 
 /// Makes a person who signs in by a name and [`PASSWORD`], with a role in the workspace where one is given.
@@ -204,7 +204,7 @@ pub(super) async fn a_reset_is_good_once(world: &World) {
     let reset = |token: &HiddenText, name: Option<&str>| {
         let password = hidden("battery staple");
         let wanted = ResetPassword { token: token.clone(), password, sign_in_name: name.map(str::to_owned) };
-        engine.reset_password(wanted)
+        engine.reset_password(wanted, None)
     };
     let (before, token) = (new().await, new().await);
     refused(reset(&before, None).await, Code::ResetNotFound);

@@ -11,6 +11,7 @@ use longshore_core::{Code, WorkspaceId, WorkspacePath};
 use longshore_engine::{Actor, Content, ContentStream, Engine, Pick};
 
 use super::super::app::App;
+use super::super::asked::Asked;
 use super::super::edge::RequestId;
 use crate::problem::Failure;
 
@@ -34,7 +35,7 @@ pub(super) fn answer(
     app: &App,
     actor: &Actor,
     workspace: WorkspaceId,
-    RequestId(request_id): RequestId,
+    (RequestId(request_id), asked): (RequestId, Asked),
     wanted: ReadBatch,
 ) -> Result<Body, Failure> {
     let count = wanted.items.len();
@@ -43,6 +44,7 @@ pub(super) fn answer(
         return Err(Failure::new(Code::TooManyNodes, detail));
     }
     let (engine, actor) = (app.engine().clone(), Arc::new(actor.clone()));
+    let told = engine.clone();
     let mut rest = wanted.items.into_iter();
     let groups = std::iter::from_fn(move || {
         let group: Vec<_> = rest.by_ref().take(LOOKUP).collect();
@@ -54,7 +56,10 @@ pub(super) fn answer(
         .flat_map(stream::iter);
     let sent = found.map(open).buffered(AHEAD).enumerate().map(move |(place, opened)| match opened {
         Ok(opened) => send(place as u64, opened),
-        Err(failure) => refuse(place as u64, failure, &request_id),
+        Err(failure) => {
+            asked.note(&told, &failure);
+            refuse(place as u64, failure, &request_id)
+        }
     });
     Ok(Body::from_stream(sent.flatten()))
 }

@@ -12,14 +12,17 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream;
-use longshore_core::wire::{BatchItem, BatchResult};
+use longshore_core::wire::{BatchItem, BatchResult, Problem};
 use longshore_core::{Code, VersionId, WorkspaceId, WorkspacePath};
-use longshore_engine::{Batch, BatchReady, BatchWrite, Idempotency, Preconditions, UploadOptions, Written};
+use longshore_engine::{
+    Batch, BatchReady, BatchWrite, Engine, Idempotency, Preconditions, UploadOptions, Written,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::super::app::App;
+use super::super::asked;
 use super::super::edge::RequestId;
 use super::super::extract::next_piece;
 use super::super::incoming::well_formed_media_type;
@@ -78,7 +81,8 @@ pub(super) async fn answer(
     };
     let (pieces, answer) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(ANSWER_BYTES));
-    let teller = Teller { batch, request_id, pieces, room };
+    let (asked, engine) = (asked::Asked::of(head), app.engine().clone());
+    let teller = Teller { batch, request_id, asked, engine, pieces, room };
     app.tasks().spawn(take(reader, teller).in_current_span());
     Ok(body_of(answer))
 }
@@ -100,7 +104,7 @@ async fn take(mut reader: Reader, teller: Teller) {
     let (sender, groups) = mpsc::channel(1);
     let (read, told) = tokio::join!(reader.read(sender), teller.tell(groups));
     if let (Err(failure), true) = (read, told) {
-        let problem = failure.tell(&teller.request_id);
+        let problem = teller.refuse(failure);
         let last = BatchResult {
             index: None,
             path: None,
@@ -310,6 +314,8 @@ impl Reader {
 struct Teller {
     batch: Batch,
     request_id: Arc<str>,
+    asked: asked::Asked,
+    engine: Engine,
     pieces: mpsc::UnboundedSender<Piece>,
     /// Holds what may wait: the channel itself has no bound.
     room: Arc<Semaphore>,
@@ -339,6 +345,11 @@ impl Teller {
         true
     }
 
+    fn refuse(&self, failure: Failure) -> Problem {
+        self.asked.note(&self.engine, &failure);
+        failure.tell(&self.request_id)
+    }
+
     fn result(
         &self,
         index: u64,
@@ -352,7 +363,7 @@ impl Teller {
                 BatchResult { index, path, status, node: Some(node), replayed, problem: None }
             }
             Err(failure) => {
-                let problem = failure.tell(&self.request_id);
+                let problem = self.refuse(failure);
                 BatchResult {
                     index,
                     path,

@@ -39,6 +39,11 @@ enum Shape {
 use Shape::{Any, Format, Of, OneOf, Pattern};
 
 const ENTITY_TAGS: Shape = Format("entity-tags", "^(\\*|(W/)?\"[!#-~]*\"(, *(W/)?\"[!#-~]*\")*)$");
+const TIME: Shape = Pattern(
+    "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?Z$",
+);
+/// Of the audit log, whose places are others than those of events.
+const PLACE: Shape = Pattern("^(now|(0|[1-9][0-9]{0,17})\\.(0|[1-9][0-9]{0,17}))$");
 
 /// Returns the shape of a parameter of an operation; nothing for one that is not known here.
 fn shape(place: &ParameterIn, name: &str, is_write: bool) -> Option<Shape> {
@@ -52,7 +57,8 @@ fn shape(place: &ParameterIn, name: &str, is_write: bool) -> Option<Shape> {
         (ParameterIn::Query, "path" | "under") => Of(WorkspacePath::schema),
         (ParameterIn::Query, "cursor") => Format("cursor", "^[A-Za-z0-9_-]+$"),
         (ParameterIn::Query, "with") => Of(VersionId::schema),
-        (ParameterIn::Query, "actor") => Of(PrincipalId::schema),
+        (ParameterIn::Query, "since" | "until") => TIME,
+        (ParameterIn::Query, "principal" | "actor") => Of(PrincipalId::schema),
         (ParameterIn::Query, "owner") => Pattern(concat!("^(me|", id!("usr_"), ")$")),
         (ParameterIn::Query, "after") => Pattern("^(now|0|[1-9][0-9]{0,17})$"),
         (ParameterIn::Query, "depth") => Pattern("^(all|[1-9][0-9]{0,8})$"),
@@ -100,13 +106,15 @@ fn text(parameter: &mut Parameter) -> Option<&mut Object> {
 /// Gives the parameters of an operation their shapes, and returns the names of those that have none here.
 pub(super) fn put_on(operation: &mut Operation, is_write: bool) -> Vec<String> {
     let mut unknown = Vec::new();
+    let is_of_audit = operation.operation_id.as_deref() == Some("list_audit");
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
         let (place, name) = (parameter.parameter_in.clone(), parameter.name.clone());
         let Some(object) = text(parameter) else { continue };
         // A header or a part of the URL is there or not; it is never null.
         object.schema_type = SchemaType::Type(Type::String);
-        match shape(&place, &name, is_write) {
+        let shape = if is_of_audit && name == "after" { Some(PLACE) } else { shape(&place, &name, is_write) };
+        match shape {
             None => unknown.push(name),
             Some(Any) => {}
             Some(Of(schema)) => {
