@@ -80,6 +80,7 @@ suites! {
     HOOKS: hooks_on_sqlite, hooks_on_postgres;
     EVENTS: events_on_sqlite, events_on_postgres;
     UPLOADS: uploads_on_sqlite, uploads_on_postgres;
+    SHARES: shares_on_sqlite, shares_on_postgres;
     TRANSFERS: transfers_on_sqlite, transfers_on_postgres;
     QUOTAS: quotas_on_sqlite, quotas_on_postgres;
     DELTAS: deltas_on_sqlite, deltas_on_postgres;

@@ -11,6 +11,9 @@ use crate::{block_on, postgres};
 
 /// Takes the step back that made members of those who had keys, and those after it, and makes two keys such as there were then.
 const BEFORE_MEMBERS: &str = "
+    DROP TABLE share_downloads;
+    DROP TABLE share_visits;
+    DROP TABLE shares;
     DROP TABLE invitations;
     DROP TABLE password_resets;
     DROP TABLE sessions;
