@@ -30,6 +30,7 @@ mod repeats;
 mod rights;
 mod routes;
 mod sessions;
+mod shares;
 mod shutdown;
 mod sockets;
 mod stores;
