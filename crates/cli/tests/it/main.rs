@@ -41,6 +41,7 @@ mod resumed;
 mod run;
 mod secrets;
 mod serving;
+mod shares;
 mod store;
 mod supervised;
 mod sync;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::run::{Ended, Server, longshore, run};
 
 /// Runs a command with text on its standard input.
-fn fed(mut command: Command, arguments: &[&str], input: &str) -> Ended {
+pub(crate) fn fed(mut command: Command, arguments: &[&str], input: &str) -> Ended {
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // Who ends before reading it all has closed the pipe.
