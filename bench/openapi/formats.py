@@ -43,9 +43,9 @@ def encoded(content: bytes) -> str:
 
 NAMES = st.text(CHARACTERS, min_size=1, max_size=60).filter(is_name)
 PATHS = st.lists(NAMES, max_size=4).map(lambda names: "/" + "/".join(names))
-TOKENS = st.text(LETTERS, min_size=43, max_size=43).map(
-    lambda secret: sealed(f"lst_01k9x3m7q2e8rj5v4n6t0p1s2d{secret}")
-)
+SECRETS = st.text(LETTERS, min_size=43, max_size=43)
+TOKENS = SECRETS.map(lambda secret: sealed(f"lst_01k9x3m7q2e8rj5v4n6t0p1s2d{secret}"))
+GRANTS = SECRETS.map(lambda secret: sealed(f"lsg_01k9x3m7q2e8rj5v4n6t0p1s2d{secret}"))
 DIGESTS = st.binary(min_size=32, max_size=32).map(lambda digest: f"sha-256=:{encoded(digest)}:")
 
 schemathesis.openapi.format("name", NAMES)
@@ -54,6 +54,7 @@ schemathesis.openapi.format("lock-token", TOKENS)
 schemathesis.openapi.format(
     "web-url", st.from_regex("[a-z]{1,9}", fullmatch=True).map(lambda name: f"https://{name}.example/")
 )
+schemathesis.openapi.format("share-grant", GRANTS)
 schemathesis.openapi.format("content-digest", DIGESTS)
 schemathesis.openapi.format(
     "entity-tags", st.sampled_from(["*", '"ver_01k9x3m7q2e8rj5v4n6t0p1s2d"', '"a", W/"b"'])

@@ -43,6 +43,7 @@ mod rm;
 mod run;
 mod serve;
 mod sessions;
+mod share;
 mod stat;
 mod status;
 mod store;
@@ -73,6 +74,8 @@ pub(crate) enum Command {
     Zip(zip::Zip),
     Cat(cat::Cat),
     Link(link::Link),
+    #[command(subcommand)]
+    Share(share::Share),
     Stat(stat::Stat),
     Mkdir(mkdir::Mkdir),
     Mv(mv::Mv),
@@ -165,6 +168,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Ls(verb) => verb.run(&session, output).await,
             Command::Zip(verb) => Box::pin(verb.run(&session, output)).await,
             Command::Link(verb) => verb.run(&session, output).await,
+            Command::Share(verb) => verb.run(&session, output).await,
             Command::Cat(verb) => verb.run(&session, output).await,
             Command::Stat(verb) => verb.run(&session, output).await,
             Command::Mkdir(verb) => verb.run(&session, output).await,

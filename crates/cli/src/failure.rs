@@ -276,6 +276,9 @@ fn hint(error: &longshore::Error) -> Option<String> {
             }
             Code::InvitationNotFound => "`longshore invite list` shows them",
             Code::InvitationEnded => "ask whoever invited you for a new one",
+            Code::ShareNotFound => "`longshore share list` shows them",
+            Code::ShareRevoked => "`longshore share create` makes a new one",
+            Code::TooManyShares => "`longshore share revoke` ends those that nobody needs",
             Code::SessionNotFound => "`longshore sessions list` shows them",
             Code::PrincipalNotFound => "the id is what `longshore status` shows to them",
             Code::Forbidden => "ask an admin for a key with a higher role",

@@ -14,6 +14,7 @@ pub(crate) mod members;
 pub(crate) mod notes;
 pub(crate) mod principals;
 pub(crate) mod sessions;
+pub(crate) mod shares;
 pub(crate) mod transfers;
 pub(crate) mod turns;
 mod undo;

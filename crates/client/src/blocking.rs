@@ -85,9 +85,11 @@ macro_rules! verbs {
 
 mod audit;
 mod locks;
+mod shares;
 
 pub use self::audit::Audit;
 pub use self::locks::{LockGuard, Locks};
+pub use self::shares::Shares;
 
 /// The blocking verbs on workspaces.
 #[derive(Clone, Debug)]
@@ -467,6 +469,12 @@ impl Client {
     #[must_use]
     pub fn invitations(&self) -> Invitations {
         Invitations { verbs: self.client.invitations(), runtime: self.runtime.clone() }
+    }
+
+    /// Returns the verbs on share links of the key's current workspace.
+    #[must_use]
+    pub fn shares(&self) -> Shares {
+        Shares::new(self.client.shares(), Arc::clone(&self.runtime))
     }
 
     /// Returns the verbs on one's own sessions and password.

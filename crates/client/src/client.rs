@@ -31,6 +31,7 @@ use crate::api::members::Members;
 use crate::api::notes::Notes;
 use crate::api::principals::Principals;
 use crate::api::sessions::Sessions;
+use crate::api::shares::Shares;
 use crate::api::transfers::Transfers;
 use crate::api::workspaces::Workspaces;
 use crate::config::{Base, Builder};
@@ -153,6 +154,12 @@ impl Client {
     #[must_use]
     pub fn invitations(&self) -> Invitations {
         Invitations::new(self.clone(), None)
+    }
+
+    /// Returns the verbs on share links of the key's current workspace.
+    #[must_use]
+    pub fn shares(&self) -> Shares {
+        Shares::new(self.clone(), None)
     }
 
     /// Returns the verbs on one's own sessions and password.

@@ -52,6 +52,7 @@ pub use api::members::Members;
 pub use api::notes::Notes;
 pub use api::principals::Principals;
 pub use api::sessions::Sessions;
+pub use api::shares::Shares;
 pub use api::transfers::Transfers;
 pub use api::versions::NodeQuery;
 pub use api::workspaces::Workspaces;
@@ -62,21 +63,22 @@ pub use lock::guard::{HoldOptions, LockGuard};
 pub use longshore_core as core;
 pub use longshore_core::wire::{
     AcquireLock, AcquireLocks, After, AuditEntry, AuditOutcome, AuditPage, ChangePassword, Comparison,
-    CopyNode, CreateHook, CreateInvitation, CreateKey, CreateLink, CreateNote, CreatePrincipal,
+    CopyNode, CreateHook, CreateInvitation, CreateKey, CreateLink, CreateNote, CreatePrincipal, CreateShare,
     CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Event, EventPage, Facts,
     HiddenText, Hook, HookDisabled, Invitation, InvitationState, Job, JobError, JobProgress, JobState, Key,
     Labels, Link, LockGrant, LockGrants, LockRenewal, LookedAt, LostReason, Me, Member, Metadata,
-    MetadataPatch, NewHook, NewInvitation, NewKey, NewReset, NewTransfer, NoText, Node, NodeKind, NodeLock,
-    Note, OfferTransfer, OnConflict, OpenUpload, Principal, PrincipalKind, Purged, Quota, QuotaExceeded,
-    QuotaLimit, Redeliver, ResetPassword, RestoreNode, Role, RotateHook, RotateKey, Session, Status,
-    TextDiff, TextRange, Transfer, TransferManifest, TransferState, UndoActs, UndoChange, UndoConflict,
-    UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateQuota, UpdateSettings, UpdateWorkspace,
-    UploadState, Usage, Verb, Version, Who, Workspace, WorkspaceSettings,
+    MetadataPatch, NewHook, NewInvitation, NewKey, NewReset, NewShare, NewTransfer, NoText, Node, NodeKind,
+    NodeLock, Note, OfferTransfer, OnConflict, OpenUpload, Principal, PrincipalKind, Purged, Quota,
+    QuotaExceeded, QuotaLimit, Redeliver, ResetPassword, RestoreNode, Role, RotateHook, RotateKey, Session,
+    Share, ShareMode, ShareState, Status, TextDiff, TextRange, Transfer, TransferManifest, TransferState,
+    UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateQuota,
+    UpdateSettings, UpdateShare, UpdateWorkspace, UploadState, Usage, Verb, Version, Who, Workspace,
+    WorkspaceSettings,
 };
 pub use longshore_core::{
     ClaimToken, Code, DeliveryId, Digest, ErrorKind, HookId, InvitationId, JobId, KeyId, LockId, LockToken,
-    Name, NodeId, NoteId, PrincipalId, SessionId, Timestamp, TransferId, UploadId, VersionId, WorkspaceId,
-    WorkspacePath as Path,
+    Name, NodeId, NoteId, PrincipalId, SessionId, ShareId, Timestamp, TransferId, UploadId, VersionId,
+    WorkspaceId, WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::control::Control;

@@ -118,6 +118,9 @@ codes! {
     LinkNotFound = "link_not_found", NotFound, "no such link";
     /// The link's time is over, or the key that made it is revoked or over: ask for a new one.
     LinkExpired = "link_expired", NotFound, "the link has ended";
+    /// The share link is none of this server's, was revoked, its time or its downloads are over, what it led to is in the trash
+    /// or gone, or who made it may give it no longer: all of these are told alike. For who makes links: there is none with this id.
+    ShareNotFound = "share_not_found", NotFound, "no such share link";
     /// The claim token belongs to no offer, or no offer of the workspace is open.
     TransferNotFound = "transfer_not_found", NotFound, "no such offer";
     /// The offer was accepted, declined or revoked, its time is over, or who made it may make it no longer: ask for a new one.
@@ -156,6 +159,12 @@ codes! {
     SignInNameTaken = "sign_in_name_taken", Conflict, "the sign-in name is taken";
     /// The workspace has as many open invitations as it may have: revoke some.
     TooManyInvitations = "too_many_invitations", Conflict, "too many invitations";
+    /// The workspace has as many share links as it may have: revoke some.
+    TooManyShares = "too_many_shares", Conflict, "too many share links";
+    /// The share link was revoked, and stays so: make a new one. Only who may change it is told.
+    ShareRevoked = "share_revoked", Conflict, "the share link was revoked";
+    /// The share link is for reading and this would write, or it is a drop box and this would read.
+    ShareModeWrong = "share_mode_wrong", Conflict, "the share link is not for this";
     /// This is for people alone: an agent has no password and no session.
     PersonNeeded = "person_needed", Conflict, "a person is needed";
     /// The root folder cannot be renamed, moved, copied or deleted.
@@ -252,6 +261,8 @@ codes! {
     AccountNeeded = "account_needed", Denied, "this takes a session or a whole key";
     /// The present password is not the one that was stated.
     PasswordWrong = "password_wrong", Denied, "the password is wrong";
+    /// The share link takes a password, and this is not it.
+    SharePasswordWrong = "share_password_wrong", Denied, "the share link's password is wrong";
     /// An upload that is made of others takes no bytes of its own.
     UploadNotAppendable = "upload_not_appendable", Denied, "the upload takes no bytes";
     /// The token is not the one that this lock was granted with.
@@ -270,6 +281,8 @@ codes! {
     SignInFailed = "sign_in_failed", Unauthenticated, "the name or the password is wrong";
     /// The session that the cookie names has ended, or is none: sign in again.
     SessionEnded = "session_ended", Unauthenticated, "the session has ended";
+    /// What the share link leads to is seen by who has opened it, and for an hour: open it, and send the grant as `Share-Grant`.
+    ShareNotOpened = "share_not_opened", Unauthenticated, "the share link was not opened";
     /// Whoever acts with the key was deactivated.
     PrincipalDeactivated = "principal_deactivated", Unauthenticated, "the principal is deactivated";
     /// The content is larger than the server takes.

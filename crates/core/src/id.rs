@@ -159,6 +159,16 @@ id!(
     "rst_"
 );
 id!(
+    /// The id of a share link. It is public; the link's token is not part of it.
+    ShareId,
+    "shr_"
+);
+id!(
+    /// The id of a visit of a share link. It is public; the visit's grant is not part of it.
+    VisitId,
+    "vis_"
+);
+id!(
     /// The id of a lock: one grant of a lease. It is public; the lock's token is not part of it.
     LockId,
     "lk_"

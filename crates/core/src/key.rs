@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::id::{InvitationId, KeyId, LockId, ResetId, SessionId, TransferId};
+use crate::id::{InvitationId, KeyId, LockId, ResetId, SessionId, ShareId, TransferId, VisitId};
 use crate::random;
 use crate::time::Timestamp;
 
@@ -179,6 +179,18 @@ secret!(
     ResetToken,
     ResetId,
     "lsr_"
+);
+secret!(
+    /// The token of a share link, `lsh_…`: who has it may visit what the link leads to. It prints only the link's id.
+    ShareToken,
+    ShareId,
+    "lsh_"
+);
+secret!(
+    /// What a visitor of a share link shows once they were let in, `lsg_…`. It prints only the visit's id.
+    ShareGrant,
+    VisitId,
+    "lsg_"
 );
 
 /// What is signed with a session's secret: the same secret may sign other things one day.

@@ -33,9 +33,13 @@ pub use digest::{Algorithm, Digest};
 pub use error::{Code, ErrorKind};
 pub use id::{
     DatabaseId, DeliveryId, EventId, HookId, IdError, InvitationId, JobId, KeyId, LockId, NodeId, NoteId,
-    PrincipalId, ResetId, SessionId, TransferId, UploadId, VersionId, WaitTicket, WorkspaceId,
+    PrincipalId, ResetId, SessionId, ShareId, TransferId, UploadId, VersionId, VisitId, WaitTicket,
+    WorkspaceId,
 };
-pub use key::{ApiKey, ClaimToken, InvitationToken, LockToken, MalformedKey, ResetToken, SessionToken};
+pub use key::{
+    ApiKey, ClaimToken, InvitationToken, LockToken, MalformedKey, ResetToken, SessionToken, ShareGrant,
+    ShareToken,
+};
 pub use path::{Name, PathError, WorkspacePath};
 pub use sign_in_name::SignInName;
 pub use time::Timestamp;

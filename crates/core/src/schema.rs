@@ -49,6 +49,7 @@ id_schema! {
     crate::KeyId, "KeyId", "The id of an API key.", "key_";
     crate::SessionId, "SessionId", "The id of a session.", "ses_";
     crate::InvitationId, "InvitationId", "The id of an invitation.", "inv_";
+    crate::ShareId, "ShareId", "The id of a share link.", "shr_";
     crate::WaitTicket, "WaitTicket", "A place in the queue for a lock.", "lw_";
     crate::LockId, "LockId", "The id of a lock.", "lk_";
     crate::NoteId, "NoteId", "The id of a note on a node.", "note_";

@@ -148,7 +148,9 @@ impl Engine {
         let found = self.db().read(move |tx| {
             Box::pin(async move {
                 match credential {
-                    Credential::Longshore => Err(Error::new(Code::KeyMissing, "no key asks")),
+                    Credential::Share(_) | Credential::Longshore => {
+                        Err(Error::new(Code::KeyMissing, "no key asks"))
+                    }
                     Credential::Key(id) => {
                         let key = db::access::known_key(tx, id).await?.ok_or_else(no_key)?.key;
                         Ok(Me { principal: key.principal.clone(), key: Some(key), session: None })

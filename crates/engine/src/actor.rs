@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use longshore_core::wire::Role;
-use longshore_core::{Code, KeyId, PrincipalId, SessionId, Timestamp, WorkspaceId};
+use longshore_core::{Code, KeyId, PrincipalId, SessionId, ShareId, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -75,6 +75,8 @@ pub enum Credential {
     Key(KeyId),
     /// A session of who has signed in.
     Session(SessionId),
+    /// A share link, which somebody visits: they act in the name of who made it, as far as the link goes.
+    Share(ShareId),
     /// Longshore itself acts, by its own rules: there is nothing that could end.
     Longshore,
 }
@@ -96,12 +98,20 @@ impl Actor {
         Self { principal, credential, origin: None, rights }
     }
 
-    /// Returns the key they act with; nothing for who has signed in, and for Longshore itself.
+    /// Returns the key they act with; nothing for who has signed in or visits a share link, and for Longshore itself.
     #[must_use]
     pub const fn key(&self) -> Option<KeyId> {
         match self.credential {
             Credential::Key(key) => Some(key),
-            Credential::Session(_) | Credential::Longshore => None,
+            Credential::Session(_) | Credential::Share(_) | Credential::Longshore => None,
+        }
+    }
+
+    /// Returns the share link that they visit.
+    pub(crate) const fn share(&self) -> Option<ShareId> {
+        match self.credential {
+            Credential::Share(share) => Some(share),
+            Credential::Key(_) | Credential::Session(_) | Credential::Longshore => None,
         }
     }
 
@@ -110,7 +120,7 @@ impl Actor {
     pub const fn session(&self) -> Option<SessionId> {
         match self.credential {
             Credential::Session(session) => Some(session),
-            Credential::Key(_) | Credential::Longshore => None,
+            Credential::Key(_) | Credential::Share(_) | Credential::Longshore => None,
         }
     }
 
@@ -201,7 +211,7 @@ impl Actor {
         let is_whole = match self.credential {
             Credential::Session(_) => true,
             Credential::Key(_) => self.is_unnarrowed() && self.rights.cap == Role::Owner,
-            Credential::Longshore => false,
+            Credential::Share(_) | Credential::Longshore => false,
         };
         if is_whole {
             return Ok(());

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use longshore_core::{Clock, Code, ErrorKind, PrincipalId, Timestamp, WorkspaceId, random};
+use longshore_core::{Clock, Code, ErrorKind, PrincipalId, Timestamp, VisitId, WorkspaceId, random};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -92,6 +92,12 @@ impl Idempotency {
     pub fn of_item(&self, place: u64) -> Self {
         let key = format!("{place}\n{}", self.key);
         Self { key, fingerprint: self.fingerprint, replayed: Replayed::default() }
+    }
+
+    /// Returns the key of a visit of a share link, by which it meets no other's: least of all one of the link's maker, in whose
+    /// name it acts.
+    pub(crate) fn of_visit(self, visit: VisitId) -> Self {
+        Self { key: format!("{visit}\n{}", self.key), ..self }
     }
 
     /// Makes what the asking key reaches and may count: an answer about one workspace is not for a key of another, and one

@@ -187,7 +187,9 @@ impl Engine {
         let by = match actor.credential {
             Credential::Key(key) => By::Key(key),
             Credential::Session(session) => By::Session(session),
-            Credential::Longshore => return Err(Error::new(Code::KeyMissing, "a link is made with a key")),
+            Credential::Share(_) | Credential::Longshore => {
+                return Err(Error::new(Code::KeyMissing, "a link is made with a key"));
+            }
         };
         if let Some(answer) = self.answered(actor, &premises, Need::SHARE).await? {
             return Ok(answer);

@@ -42,6 +42,8 @@ impl Need {
     /// To read what tells of a workspace as a whole.
     pub(crate) const READ_WHOLE: Self = Self::READ.whole();
     pub(crate) const SHARE: Self = Self::all(Role::Viewer, &[Verb::Read, Verb::Share]);
+    /// To have others put files in a folder.
+    pub(crate) const SHARE_DROP: Self = Self::all(Role::Editor, &[Verb::Read, Verb::Share, Verb::Create]);
     pub(crate) const CREATE: Self = Self::all(Role::Editor, &[Verb::Create]);
     /// What the copy's answer tells, and the copy itself, is that of the source.
     pub(crate) const COPY: Self = Self::all(Role::Editor, &[Verb::Read, Verb::Create]);

@@ -144,19 +144,26 @@ pub(crate) fn sign_in_name(text: &str) -> Result<SignInName> {
     SignInName::new(text).map_err(|rule| Error::new(Code::InvalidSignInName, rule))
 }
 
-/// Refuses a new password that breaks a rule.
-pub(crate) fn ensure_acceptable(password: &HiddenText, name: &SignInName) -> Result<()> {
+/// Refuses a new password that is too short or too long.
+pub(crate) fn ensure_long_enough(password: &HiddenText) -> Result<()> {
     let text = password.reveal();
     let broken = if text.chars().count() < LEAST_CHARACTERS {
         "a password has at least 10 characters"
     } else if text.len() > MOST_BYTES {
         "a password has at most 1,024 bytes"
-    } else if name.is(text) {
-        "the sign-in name is no password"
     } else {
         return Ok(());
     };
     Err(Error::new(Code::InvalidPassword, broken))
+}
+
+/// Refuses a new password of somebody that breaks a rule.
+pub(crate) fn ensure_acceptable(password: &HiddenText, name: &SignInName) -> Result<()> {
+    ensure_long_enough(password)?;
+    if name.is(password.reveal()) {
+        return Err(Error::new(Code::InvalidPassword, "the sign-in name is no password"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub enum Right {
     Open,
     /// The secret in the URL or in the body, and no key.
     Link,
+    /// The secret in the URL of a share link that was opened, the grant which that gave, and no key. Without the grant it is 401.
+    Visitor,
     /// The secret in the body. Who shows a key or a session besides must be let in by it; a key that may less than its
     /// principal is refused.
     Token,
@@ -50,6 +52,9 @@ pub enum Right {
     /// To have made what the URL names, and this role in its workspace still. Anybody else's is 404, and so is, to a key that
     /// is narrowed to verbs or a folder, what was made with another key.
     Maker(Role, Verbs),
+    /// To have made the share link that the URL names, by any key that reads and shares where it leads, or to be an admin of its
+    /// workspace, by one that is not narrowed to a folder. Anybody else's is 404.
+    ShareMaker,
     /// To be an admin of the server, by a session or by a key that is not narrowed to a workspace.
     Server,
 }
@@ -59,6 +64,7 @@ const CREATE: Verbs = Verbs::All(&[Verb::Create]);
 const WRITE: Verbs = Verbs::All(&[Verb::Write]);
 const DELETE: Verbs = Verbs::All(&[Verb::Delete]);
 const MANAGE: Verbs = Verbs::All(&[Verb::Manage]);
+const SHARE: Verbs = Verbs::All(&[Verb::Read, Verb::Share]);
 /// New files take `create`, new versions `write`.
 const UPLOAD: Verbs = Verbs::Any(&[Verb::Create, Verb::Write]);
 
@@ -69,8 +75,8 @@ const UPLOAD: Verbs = Verbs::Any(&[Verb::Create, Verb::Write]);
 ///
 /// Some ask for more in some of their forms: an undo that is no preview takes an editor, and an admin where it is of
 /// somebody else's acts, and the verbs `delete` for what the acts made and `write` for what they changed; of a stretch of acts
-/// it is about the workspace as a whole; a deletion with `purge`, and the end of a lock with `force`, take an admin; a note is changed
-/// by its author and by admins; a job asks for what its kind says, and is not for a key of a
+/// it is about the workspace as a whole; a deletion with `purge`, and the end of a lock with `force`, take an admin; a drop box, when it is made
+/// and when it is changed, takes an editor and the verb `create` besides; a note is changed by its author and by admins; a job asks for what its kind says, and is not for a key of a
 /// folder at all. A member may take itself out.
 pub const RIGHTS: &[(&str, Right)] = &[
     ("GET /healthz", Right::Open),
@@ -79,6 +85,14 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("GET /readyz", Right::Open),
     ("GET /v1/links/{token}", Right::Link),
     ("HEAD /v1/links/{token}", Right::Link),
+    ("GET /v1/shares/{token}", Right::Link),
+    ("POST /v1/shares/{token}/open", Right::Link),
+    ("GET /v1/shares/{token}/tree", Right::Visitor),
+    ("GET /v1/shares/{token}/content", Right::Visitor),
+    ("HEAD /v1/shares/{token}/content", Right::Visitor),
+    ("GET /v1/shares/{token}/archive", Right::Visitor),
+    ("HEAD /v1/shares/{token}/archive", Right::Visitor),
+    ("POST /v1/shares/{token}/files", Right::Visitor),
     ("GET /v1/me", Right::Key(Verbs::None)),
     ("PUT /v1/me/password", Right::Account),
     ("POST /v1/password", Right::Link),
@@ -124,6 +138,10 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("DELETE /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Admin, MANAGE)),
     ("GET /v1/workspaces/{ws}/invitations", Right::Whole(Role::Admin, MANAGE)),
     ("POST /v1/workspaces/{ws}/invitations", Right::Whole(Role::Admin, MANAGE)),
+    ("GET /v1/workspaces/{ws}/shares", Right::Workspace(Role::Viewer, SHARE)),
+    ("GET /v1/workspaces/{ws}/shares/{share}", Right::ShareMaker),
+    ("PATCH /v1/workspaces/{ws}/shares/{share}", Right::ShareMaker),
+    ("DELETE /v1/workspaces/{ws}/shares/{share}", Right::ShareMaker),
     ("GET /v1/workspaces/{ws}/events", Right::Workspace(Role::Viewer, READ)),
     ("GET /v1/workspaces/{ws}/nodes", Right::Workspace(Role::Viewer, READ)),
     ("GET /v1/workspaces/{ws}/tree", Right::Node(Role::Viewer, READ)),
@@ -164,7 +182,8 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("PUT /v1/files/{id}/content", Right::Node(Role::Editor, WRITE)),
     ("GET /v1/files/{id}/archive", Right::Node(Role::Viewer, READ)),
     ("HEAD /v1/files/{id}/archive", Right::Node(Role::Viewer, READ)),
-    ("POST /v1/files/{id}/links", Right::Node(Role::Viewer, Verbs::All(&[Verb::Read, Verb::Share]))),
+    ("POST /v1/files/{id}/links", Right::Node(Role::Viewer, SHARE)),
+    ("POST /v1/files/{id}/shares", Right::Node(Role::Viewer, SHARE)),
     ("GET /v1/files/{id}/lock", Right::Node(Role::Viewer, READ)),
     ("POST /v1/files/{id}/lock", Right::Node(Role::Editor, WRITE)),
     ("GET /v1/files/{id}/notes", Right::Node(Role::Viewer, READ)),

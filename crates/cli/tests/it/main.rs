@@ -42,6 +42,7 @@ mod resumed;
 mod run;
 mod secrets;
 mod serving;
+mod shares;
 mod store;
 mod supervised;
 mod sync;

@@ -10,7 +10,7 @@ use crate::run::{Ended, Server, longshore, run, wait};
 use crate::supervised::{PATIENCE, Terminal};
 
 /// Runs a command with text on its standard input.
-fn fed(mut command: Command, arguments: &[&str], input: &str) -> Ended {
+pub(crate) fn fed(mut command: Command, arguments: &[&str], input: &str) -> Ended {
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // Who ends before reading it all has closed the pipe.

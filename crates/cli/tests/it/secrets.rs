@@ -223,3 +223,61 @@ fn row_24_nothing_that_people_sign_in_with_is_in_the_log() {
     assert!(!has(&left.log, "$argon2id$"), "a password's hash is in the log");
     assert!(left.kept.iter().any(|(_, content)| has(content, "$argon2id$v=19$m=19456,t=2,p=1$")));
 }
+
+/// The same for share links: tokens, grants, passwords and their hashes.
+#[test]
+fn row_24_nothing_that_opens_a_share_is_in_the_log_or_on_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::write(folder.path().join("data/longshore.toml"), "[log]\nlevel = \"trace\"\n").unwrap();
+    let (mut server, ready) = spawn(folder.path(), &["--ready-json"]);
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let first = ready["key"].as_str().unwrap().to_owned();
+    let address = ready["url"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
+    let mut connection = Connection::open(address).unwrap();
+    let mut ask = |key: &str, method: &str, path: String, headers: &[(&'static str, &str)], body: Value| {
+        let request = Request::new(method, path);
+        let request = if method == "GET" { request } else { request.json(&body) };
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, *value));
+        connection.ask(key, &request, Fate::Arrives).expect("an answer")
+    };
+    let workspace = ask(&first, "GET", "/v1/workspaces/current".to_owned(), &[], json!({})).json();
+    let workspace = workspace["id"].as_str().unwrap().to_owned();
+    ask(&first, "POST", format!("/v1/workspaces/{workspace}/folders"), &[], json!({ "path": "/d" }));
+    let (password, wrong, next) = ("a correct horse", "a wrong horse", "a battery staple");
+    let once = [("Idempotency-Key", "share-a-folder")];
+    let shares = format!("/v1/files/root/shares?workspace={workspace}");
+    let made = ask(&first, "POST", shares, &once, json!({ "password": password })).json();
+    let (token, id) = (made["token"].as_str().unwrap().to_owned(), made["id"].as_str().unwrap().to_owned());
+    let open = |password: &str| json!({ "password": password });
+    let public = |rest: &str| format!("/v1/shares/{token}{rest}");
+    assert_eq!(ask("", "POST", public("/open"), &[], open(wrong)).status, 403);
+    let opened = ask("", "POST", public("/open"), &[], open(password)).json();
+    let grant = opened["grant"].as_str().unwrap().to_owned();
+    let visit = [("Share-Grant", grant.as_str())];
+    for (status, rest) in
+        [(200, ""), (200, "/tree"), (200, "/archive"), (404, "/content?path=/none"), (404, "/nowhere")]
+    {
+        assert_eq!(ask("", "GET", public(rest), &visit, json!({})).status, status, "{rest}");
+    }
+    assert_eq!(ask("", "GET", public("x/tree"), &visit, json!({})).status, 404);
+    let share = format!("/v1/workspaces/{workspace}/shares/{id}");
+    assert_eq!(ask(&first, "PATCH", share.clone(), &[], json!({ "password": next })).status, 200);
+    assert_eq!(ask("", "GET", public("/tree"), &visit, json!({})).status, 401);
+    assert_eq!(ask(&first, "DELETE", share, &[], json!({})).status, 204);
+    let events =
+        ask(&first, "GET", format!("/v1/workspaces/{workspace}/events"), &[], json!({})).json().to_string();
+    end(&mut server);
+    let log = fs::read(folder.path().join("log")).unwrap();
+    assert!(has(&log, "TRACE") || has(&log, "DEBUG"), "the log says too little to tell");
+    let kept = files(&folder.path().join("data"));
+    for secret in [&token[30..73], &grant[30..73], password, wrong, next] {
+        assert!(!has(&log, secret), "{secret:?} is in the log");
+        assert!(!events.contains(secret), "{secret:?} is in the events");
+        for (name, content) in &kept {
+            assert!(!has(content, secret), "{secret:?} is in {name}");
+        }
+    }
+    assert!(!has(&log, "$argon2id$") && !events.contains("$argon2id$"), "a password's hash is told");
+    assert!(kept.iter().any(|(_, content)| has(content, "$argon2id$v=19$m=19456,t=2,p=1$")));
+}

@@ -15,6 +15,7 @@ fn entry(place: &str) -> AuditEntry {
         principal_id: None,
         key_id: None,
         session_id: None,
+        share_id: None,
         address: None,
         request_id: None,
         route: None,

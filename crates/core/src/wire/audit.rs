@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{KeyId, PrincipalId, SessionId, WorkspaceId};
+use crate::id::{KeyId, PrincipalId, SessionId, ShareId, WorkspaceId};
 use crate::time::Timestamp;
 
 /// The media type of an export: a line of JSON for each entry.
@@ -51,6 +51,8 @@ pub struct AuditEntry {
     pub key_id: Option<KeyId>,
     /// The session it was done in.
     pub session_id: Option<SessionId>,
+    /// The share link it was done by: by somebody who visited it, in the name of who made it.
+    pub share_id: Option<ShareId>,
     /// The address that the request came from.
     pub address: Option<String>,
     /// The request it was done in.

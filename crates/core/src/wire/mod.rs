@@ -17,6 +17,7 @@ mod node;
 mod note;
 mod quota;
 mod session;
+mod share;
 mod transfer;
 mod undo;
 mod upload;
@@ -59,6 +60,10 @@ pub use node::{
 pub use note::{CreateNote, Note, TextRange, UpdateNote};
 pub use quota::{Quota, QuotaExceeded, QuotaLimit, UpdateQuota, Usage};
 pub use session::{ChangePassword, HiddenText, NewReset, ResetPassword, Session, SignIn, SignedIn};
+pub use share::{
+    CreateShare, Dropped, LONGEST_SHARE, LONGEST_VISIT, NewShare, OpenShare, OpenedShare, SeenShare, Share,
+    ShareMode, ShareState, SharedNode, UpdateShare,
+};
 pub use transfer::{
     ClaimTransfer, LONGEST_OFFER, NewTransfer, OfferTransfer, Transfer, TransferManifest, TransferState,
 };

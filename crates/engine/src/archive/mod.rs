@@ -29,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::listing::{Depth, Stride, WalkCursor, pause, resume, walk};
 use crate::nodes::live_node;
 use crate::read_clock::ReadClock;
+use crate::shares::ensure_still_open;
 
 /// An archive of at most so many entries is looked at whole before it is sent.
 const LOOKED_AT_WHOLE: usize = 256;
@@ -165,7 +166,7 @@ impl Engine {
         Ok(node)
     }
 
-    async fn archive_of(&self, actor: &Actor, name: String, nodes: Vec<Node>) -> Result<Archive> {
+    pub(crate) async fn archive_of(&self, actor: &Actor, name: String, nodes: Vec<Node>) -> Result<Archive> {
         let (engine, actor) = (self.clone(), actor.clone());
         let mut taken = HashSet::new();
         let named = nodes.into_iter().map(|node| match node.path.split_last() {
@@ -259,11 +260,12 @@ impl Engine {
         folder: NodeId,
         cursor: WalkCursor,
     ) -> Result<(Vec<Node>, Option<WalkCursor>)> {
-        let (actor, clock) = (actor.clone(), self.read_clock());
+        let (actor, clock, now) = (actor.clone(), self.read_clock(), self.now());
         self.db()
             .read(move |tx| {
                 let (actor, cursor, mut clock) = (actor.clone(), cursor.clone(), clock.clone());
                 Box::pin(async move {
+                    ensure_still_open(tx, &actor, now).await?;
                     live_node(tx, &actor, folder).await?;
                     let mut frames = resume(tx, folder, WorkspacePath::root(), cursor).await?;
                     let stride = Stride { depth: Depth::All, limit: PAGE, looks: PAGE };
@@ -278,10 +280,11 @@ impl Engine {
     async fn members(&self, actor: &Actor, batch: Vec<Listed>) -> Result<Vec<Member>> {
         let files = batch.iter().filter(|listed| listed.node.kind == NodeKind::File);
         let files: Vec<_> = files.map(|listed| (listed.node.id, listed.node.version_id)).collect();
-        let (actor, clock) = (actor.clone(), self.read_clock());
+        let (actor, clock, now) = (actor.clone(), self.read_clock(), self.now());
         let found = self.db().read(move |tx| {
             let (actor, clock, files) = (actor.clone(), clock.clone(), files.clone());
             Box::pin(async move {
+                ensure_still_open(tx, &actor, now).await?;
                 let mut found = Vec::with_capacity(files.len());
                 for (file, version) in files {
                     found.push(open(tx, &actor, file, version, &clock).await?);

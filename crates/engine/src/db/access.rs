@@ -12,6 +12,7 @@ use super::{Row, Tx, sessions};
 use crate::actor::{Actor, Credential, Ends, Memberships, Rights};
 use crate::error::{Error, Result};
 use crate::narrowing::Narrowing;
+use crate::shares;
 
 const fn kind_text(kind: PrincipalKind) -> &'static str {
     match kind {
@@ -259,6 +260,7 @@ pub(crate) async fn actor_now(tx: &mut Tx, actor: &Actor, now: Timestamp) -> Res
     let key = match actor.credential {
         Credential::Longshore => return Ok(actor.clone()),
         Credential::Session(id) => return Ok(actor.with_rights(sessions::rights_now(tx, id, now).await?)),
+        Credential::Share(id) => return Ok(actor.with_rights(shares::rights_now(tx, id, now).await?)),
         Credential::Key(key) => key,
     };
     let known = known_key(tx, key).await?.ok_or_else(unknown)?;
@@ -274,13 +276,23 @@ pub(crate) async fn actor_in(
     workspace: WorkspaceId,
     now: Timestamp,
 ) -> Result<Actor> {
-    let key = match actor.credential {
+    let rights = match actor.credential {
         Credential::Longshore => return Ok(actor.clone()),
-        Credential::Session(id) => {
-            return Ok(actor.with_rights(sessions::rights_in(tx, id, workspace, now).await?));
-        }
-        Credential::Key(key) => key,
+        Credential::Session(id) => sessions::rights_in(tx, id, workspace, now).await?,
+        // It leads into one workspace, and has no rights in another.
+        Credential::Share(id) => shares::rights_now(tx, id, now).await?,
+        Credential::Key(key) => key_rights_in(tx, key, workspace, now).await?,
     };
+    Ok(actor.with_rights(rights))
+}
+
+/// Returns what a key lets its principal do in one workspace as the transaction sees it; refuses one that is over.
+pub(crate) async fn key_rights_in(
+    tx: &mut Tx,
+    key: KeyId,
+    workspace: WorkspaceId,
+    now: Timestamp,
+) -> Result<Arc<Rights>> {
     let row = tx
         .query_opt(
             "SELECT k.revoked_at, k.expires_at, p.deactivated_at, k.role, k.workspace_id, p.everywhere, m.role,
@@ -296,13 +308,13 @@ pub(crate) async fn actor_in(
         Ends { revoked_at: row.opt_time(0)?, expires_at: row.opt_time(1)?, deactivated_at: row.opt_time(2)? };
     ends.ensure_valid(now)?;
     let own = opt_role(&row, 6)?;
-    Ok(actor.with_rights(Arc::new(Rights {
+    Ok(Arc::new(Rights {
         cap: role(row.text(3)?)?,
         only: row.opt_parse(4)?,
         everywhere: opt_role(&row, 5)?,
         memberships: own.map(|own| (workspace, own)).into_iter().collect(),
         narrowing: read_narrowing(&row, 7)?,
-    })))
+    }))
 }
 
 /// Lists keys by id, which is by age, for who is an admin somewhere: for one of the server all; for another those of the

@@ -190,6 +190,7 @@ fn values(entry: &Entry) -> [Value; COLUMNS] {
     let credential = entry.credential.and_then(|credential| match credential {
         Credential::Key(key) => Some(key.to_string()),
         Credential::Session(session) => Some(session.to_string()),
+        Credential::Share(share) => Some(share.to_string()),
         Credential::Longshore => None,
     });
     [
@@ -301,6 +302,7 @@ fn read(row: &Row) -> Result<AuditEntry> {
         // The prefix of the id says whose it is.
         key_id: credential.and_then(|text| text.parse().ok()),
         session_id: credential.and_then(|text| text.parse().ok()),
+        share_id: credential.and_then(|text| text.parse().ok()),
         address: row.opt_text(8)?.map(str::to_owned),
         request_id: row.opt_text(9)?.map(str::to_owned),
         route: row.opt_text(10)?.map(str::to_owned),

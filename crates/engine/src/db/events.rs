@@ -254,6 +254,11 @@ impl Log {
 
     /// Appends an event and returns its place.
     pub(crate) async fn append(&mut self, tx: &mut Tx, change: Change) -> Result<u64> {
+        // Who visits a share link acts in its maker's name: the event says by which link.
+        let change = match self.actor.share() {
+            Some(share) => change.with("share_id", json!(share)),
+            None => change,
+        };
         let seq = match self.reserved.next() {
             Some(seq) => seq,
             None => workspaces::take_seqs(tx, self.workspace, 1).await?,

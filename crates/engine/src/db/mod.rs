@@ -34,6 +34,7 @@ mod postgres;
 pub(crate) mod purge;
 pub(crate) mod quotas;
 pub(crate) mod sessions;
+pub(crate) mod shares;
 mod sqlite;
 pub(crate) mod terms;
 pub(crate) mod transfers;

@@ -88,12 +88,13 @@ fn values_of(group: &[NodeId]) -> Vec<Value> {
     group.iter().copied().map(Some).chain(padding).map(Value::from).collect()
 }
 
-/// Removes nodes that have no children, with their versions, notes and terms.
+/// Removes nodes that have no children, with their versions, notes, share links and terms.
 pub(crate) async fn nodes(tx: &mut Tx, log: &mut Log, ids: &[NodeId]) -> Result<Purged> {
     let (mut purged, mut files) = (Purged::default(), 0);
     for group in ids.chunks(GROUP) {
         let values = values_of(group);
         tx.execute(for_group!("DELETE FROM notes WHERE node_id", ""), &values).await?;
+        tx.execute(for_group!("DELETE FROM shares WHERE node_id", ""), &values).await?;
         tx.execute(for_group!("DELETE FROM node_terms WHERE node_id", ""), &values).await?;
         let versions =
             tx.query(for_group!("DELETE FROM versions WHERE node_id", "RETURNING size"), &values).await?;

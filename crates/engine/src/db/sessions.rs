@@ -139,7 +139,7 @@ pub(super) async fn rights_now(tx: &mut Tx, id: SessionId, now: Timestamp) -> Re
 }
 
 /// The same for one workspace. Of others it knows nothing.
-pub(super) async fn rights_in(
+pub(crate) async fn rights_in(
     tx: &mut Tx,
     id: SessionId,
     workspace: WorkspaceId,

@@ -92,6 +92,8 @@ from_text_form!(
     DeliveryId,
     SessionId,
     InvitationId,
+    ShareId,
+    VisitId,
     ResetId
 );
 

@@ -73,7 +73,7 @@ impl Engine {
                     name_event(tx, found.as_ref(), held).await?;
                     blocked?;
                     if let Some(row) = &found {
-                        ensure_free_to_write(row, on_conflict)?;
+                        ensure_free_to_write(row, on_conflict, &input.actor)?;
                     }
                     let is_new = found.is_none() || on_conflict == OnConflict::Rename;
                     let written = match on_conflict {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Input, Received, Written, live_file};
 use crate::act::{Act, Ask};
+use crate::actor::Actor;
 use crate::blob::BlobId;
 use crate::db::events::Change;
 use crate::db::nodes::{NodeRow, Place};
@@ -64,7 +65,7 @@ async fn find_spot(act: &mut Act<'_>, target: &Target, on_conflict: OnConflict) 
         act.permit(&place)?;
         return Ok(Spot::Free(folder, place.path.join(name.clone())?));
     };
-    ensure_free_to_write(&row, on_conflict)?;
+    ensure_free_to_write(&row, on_conflict, act.actor())?;
     match on_conflict {
         // With `Error` nothing that is there gets so far.
         OnConflict::Version | OnConflict::Error => {
@@ -98,7 +99,11 @@ pub(super) fn ensure_parent(row: &NodeRow, place: &Place) -> Result<()> {
 }
 
 /// Refuses a name that something has which this write may not touch.
-pub(super) fn ensure_free_to_write(row: &NodeRow, on_conflict: OnConflict) -> Result<()> {
+pub(super) fn ensure_free_to_write(row: &NodeRow, on_conflict: OnConflict, actor: &Actor) -> Result<()> {
+    if actor.share().is_some() && on_conflict == OnConflict::Rename {
+        // Who puts something into a drop box learns nothing of what is there, be it a folder.
+        return Ok(());
+    }
     if row.kind == NodeKind::Folder {
         return Err(Error::new(Code::NotAFile, format!("{:?} is a folder", row.name)));
     }

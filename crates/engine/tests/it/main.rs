@@ -82,6 +82,7 @@ suites! {
     EVENTS: events_on_sqlite, events_on_postgres;
     UPLOADS: uploads_on_sqlite, uploads_on_postgres;
     AUDIT: audit_on_sqlite, audit_on_postgres;
+    SHARES: shares_on_sqlite, shares_on_postgres;
     TRANSFERS: transfers_on_sqlite, transfers_on_postgres;
     QUOTAS: quotas_on_sqlite, quotas_on_postgres;
     DELTAS: deltas_on_sqlite, deltas_on_postgres;

@@ -13,6 +13,9 @@ use crate::{block_on, postgres};
 const BEFORE_MEMBERS: &str = "
     DROP TABLE audit;
     ALTER TABLE instance DROP COLUMN audit_base;
+    DROP TABLE share_downloads;
+    DROP TABLE share_visits;
+    DROP TABLE shares;
     DROP TABLE invitations;
     DROP TABLE password_resets;
     DROP TABLE sessions;

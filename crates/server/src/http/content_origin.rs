@@ -1,5 +1,5 @@
-//! The origin of content, where there is one: a second name of this server, by which links give their content and nothing
-//! else answers. What stands there is kept from the pages and the cookies of the service's own origin by every browser.
+//! The origin of content, where there is one: a second name of this server, by which links and share links give their content
+//! and nothing else answers. What stands there is kept from the pages and the cookies of the service's own origin by every browser.
 
 use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, HOST, LOCATION, REFERRER_POLICY};
@@ -7,13 +7,14 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use longshore_core::Code;
 
-use super::links;
+use super::{links, shared};
 use crate::config::ContentOrigin;
 use crate::problem::Failure;
 
 /// Returns the answer of a request that is for the other origin, or for none.
 pub(super) fn answer(origin: &ContentOrigin, request: &Request) -> Option<Response> {
-    let opens_link = request.uri().path().starts_with(links::PREFIX)
+    let path = request.uri().path();
+    let opens_link = (path.starts_with(links::PREFIX) || shared::gives_bytes(path))
         && matches!(*request.method(), Method::GET | Method::HEAD);
     match (origin.is_called(host(request)), opens_link) {
         (true, true) | (false, false) => None,

@@ -37,6 +37,7 @@ mod shapes;
         (name = "principals", description = "People and agents."),
         (name = "sessions", description = "Signing in, and passwords."),
         (name = "invitations", description = "Invitations into workspaces."),
+        (name = "shares", description = "Share links: a folder or a file for who has no key."),
         (name = "members", description = "Who may do what in a workspace."),
         (name = "transfers", description = "Workspaces that are handed over to another owner."),
         (name = "workspaces", description = "Workspaces, and what is found by path."),

@@ -17,7 +17,7 @@ use longshore_core::path::is_well_encoded;
 use longshore_core::wire::MAX_PAGE;
 use longshore_core::{
     Code, DeliveryId, HookId, IdError, InvitationId, JobId, KeyId, LockId, NodeId, NoteId, PathError,
-    PrincipalId, SessionId, UploadId, VersionId, WorkspaceId, WorkspacePath,
+    PrincipalId, SessionId, ShareId, UploadId, VersionId, WorkspaceId, WorkspacePath,
 };
 use longshore_engine::{Actor, PageRequest};
 use percent_encoding::percent_decode_str;
@@ -132,6 +132,10 @@ impl Segment for InvitationId {
     const NAMES: &[&str] = &["invitation"];
 }
 
+impl Segment for ShareId {
+    const NAMES: &[&str] = &["share"];
+}
+
 impl Segment for HookId {
     const NAMES: &[&str] = &["hook"];
 }
@@ -160,7 +164,7 @@ impl Segment for NodeRef {
     const NAMES: &[&str] = &["id", "parent"];
 }
 
-/// The secret of a link in a URL, whatever it holds: it stands in no error.
+/// The secret of a link or of a share link in a URL, whatever it holds: it stands in no error.
 pub(super) struct LinkText(pub(super) String);
 
 impl FromStr for LinkText {

@@ -6,13 +6,16 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use longshore_core::wire::OnConflict;
-use longshore_core::{Code, Digest};
-use longshore_engine::{Actor, Target, UploadOptions, Written};
+use axum::http::request::Parts;
+use longshore_core::wire::{Dropped, OnConflict};
+use longshore_core::{Code, Digest, Name};
+use longshore_engine::{Actor, DropOptions, Target, UploadOptions, Written};
 
 use super::app::App;
 use super::extract::next_piece;
+use super::limited;
 use super::premise::Premises;
+use super::shared::Visitor;
 use crate::measures::Counted;
 use crate::problem::Failure;
 
@@ -44,6 +47,25 @@ impl Incoming {
             upload.write(piece).await?;
         }
         Ok(upload.finish().await?)
+    }
+
+    /// Streams the content into a drop box, as a new file.
+    pub(super) async fn drop_into(
+        mut self,
+        app: &App,
+        parts: &Parts,
+        Visitor { visit, secret }: Visitor,
+        name: Name,
+    ) -> Result<Dropped, Failure> {
+        let _counted = Counted::upload();
+        let UploadOptions { length, media_type, digests, premises, .. } = self.options;
+        let options = DropOptions { length, media_type, digests, idempotency: premises.idempotency };
+        let beginning = async { app.engine().begin_drop(&visit?, name, options).await };
+        let mut dropping = Box::pin(limited::attempt(app, parts, &secret, beginning)).await?;
+        while let Some(piece) = next_piece(&mut self.body, self.idle).await? {
+            dropping.write(piece).await?;
+        }
+        Ok(Box::pin(dropping.finish()).await?)
     }
 }
 

@@ -10,7 +10,7 @@ use longshore_core::{Code, ErrorKind};
 use super::app::App;
 use super::forwarded::{self, Source};
 use crate::problem::Failure;
-use crate::throttle::Excess;
+use crate::throttle::{Attempt, Excess};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -52,7 +52,25 @@ pub(super) async fn attempt<T>(
 ) -> Result<T, Failure> {
     let source = parts.extensions.get::<Source>().map(|source| source.0);
     let counted = is_counted(parts.uri.path());
-    let attempt = app.throttle().attempt(secret, source, counted, app.engine().now())?;
+    tried(app.throttle().attempt(secret, source, counted, app.engine().now())?, trying).await
+}
+
+/// The same of what people choose, tried on a thing that many may know of: a password on a link.
+pub(super) async fn guess<T>(
+    app: &App,
+    parts: &Parts,
+    thing: &str,
+    trying: impl Future<Output = longshore_engine::Result<T>>,
+) -> Result<T, Failure> {
+    let source = parts.extensions.get::<Source>().map(|source| source.0);
+    let counted = is_counted(parts.uri.path());
+    tried(app.throttle().guess(thing, source, counted, app.engine().now())?, trying).await
+}
+
+async fn tried<T>(
+    attempt: Attempt<'_>,
+    trying: impl Future<Output = longshore_engine::Result<T>>,
+) -> Result<T, Failure> {
     let tried = trying.await;
     match &tried {
         Ok(_) => attempt.succeeded(),
@@ -65,9 +83,16 @@ pub(super) async fn attempt<T>(
 
 /// Tells whether an error says that a secret was none.
 fn is_none(error: &longshore_engine::Error) -> bool {
-    let is_named =
-        matches!(error.code(), Code::PasswordWrong | Code::InvitationNotFound | Code::ResetNotFound);
-    is_named || error.kind() == ErrorKind::Unauthenticated
+    match error.code() {
+        Code::PasswordWrong
+        | Code::SharePasswordWrong
+        | Code::ShareNotFound
+        | Code::InvitationNotFound
+        | Code::ResetNotFound => true,
+        // Whose visit is over, or has not begun, has guessed nothing.
+        Code::ShareNotOpened => false,
+        _ => error.kind() == ErrorKind::Unauthenticated,
+    }
 }
 
 impl From<Excess> for Failure {
@@ -76,6 +101,7 @@ impl From<Excess> for Failure {
         let why = match of {
             "key" => "this key sends requests faster than it may",
             "address" => "requests come from this address faster than they may",
+            "share" => "too many passwords were tried on this link that are none",
             _ => "too many keys came from this address that are none",
         };
         let failure = Self::new(Code::RateLimited, format!("{why}: come again in {wait_seconds} s"));

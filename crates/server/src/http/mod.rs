@@ -43,6 +43,8 @@ mod premise;
 mod principals;
 mod ranges;
 mod sessions;
+mod shared;
+mod shares;
 mod status;
 mod transfers;
 mod trash;
@@ -146,6 +148,15 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(content::get, content::put))
         .routes(routes!(links::create))
         .routes(routes!(links::open))
+        .routes(routes!(shares::create))
+        .routes(routes!(shares::list))
+        .routes(routes!(shares::get, shares::update, shares::revoke))
+        .routes(routes!(shared::look))
+        .routes(routes!(shared::open))
+        .routes(routes!(shared::tree))
+        .routes(routes!(shared::content))
+        .routes(routes!(shared::archive))
+        .routes(routes!(shared::put))
         .routes(routes!(archive::of_node))
         .routes(routes!(archive::of_selection))
         .routes(routes!(versions::list))
@@ -200,7 +211,8 @@ fn finished(app: App) -> Router {
 async fn no_route(uri: Uri) -> Failure {
     let path = uri.path();
     // What goes on behind a link's secret is no route, and the secret stands in no error.
-    let path = if path.starts_with(links::PREFIX) { links::PREFIX } else { path };
+    let hidden = [links::PREFIX, shared::PREFIX].into_iter().find(|prefix| path.starts_with(prefix));
+    let path = hidden.unwrap_or(path);
     Failure::new(Code::RouteNotFound, format!("no route answers {path:?}"))
 }
 

@@ -1,7 +1,7 @@
 //! What the segments of routes name, for the OpenAPI document: one struct for each kind of place.
 
 use longshore_core::{
-    DeliveryId, HookId, InvitationId, PrincipalId, SessionId, UploadId, VersionId, WorkspaceId,
+    DeliveryId, HookId, InvitationId, PrincipalId, SessionId, ShareId, UploadId, VersionId, WorkspaceId,
 };
 
 macro_rules! places {
@@ -43,6 +43,18 @@ places! {
         ws: WorkspaceId,
         /// The person's or the agent's id.
         principal: PrincipalId,
+    }
+    /// Of a share link.
+    OfShare {
+        /// The workspace's id.
+        ws: WorkspaceId,
+        /// The link's id.
+        share: ShareId,
+    }
+    /// Behind a share link.
+    Shared {
+        /// The link's secret.
+        token: String,
     }
     /// Of a webhook.
     OfHook {

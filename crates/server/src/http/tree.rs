@@ -28,9 +28,10 @@ pub(super) struct TreeQuery {
     cursor: Option<String>,
 }
 
+/// How many levels of a tree are wanted.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct Levels(Depth);
+pub(super) struct Levels(pub(super) Depth);
 
 impl TryFrom<String> for Levels {
     type Error = &'static str;

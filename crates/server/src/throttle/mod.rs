@@ -1,4 +1,5 @@
-//! How often somebody may come: requests of a key, requests of an address, and failed tries of an address to show a secret.
+//! How often somebody may come: requests of a key, requests of an address, and failed tries to show a secret, of an address and
+//! at a thing that many may know of.
 //!
 //! It knows no HTTP, and no time but what it is given: microseconds of any clock, which a step back does not break. What it
 //! remembers is bounded, however many come.
@@ -20,6 +21,9 @@ use self::table::Table;
 /// For how long a secret that was good is let try at once, counted from when it last was.
 const KNOWN: Moment = 3_600 * SECOND;
 
+/// How many times as often as one address all of them may fail at one thing: one alone shuts out nobody but itself.
+const ADDRESSES: u32 = 10;
+
 /// How often somebody may come; where there is nothing, as often as they like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
@@ -34,7 +38,7 @@ pub struct Rates {
 /// Somebody came too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Excess {
-    /// What is limited: `key`, `address` or `failures`.
+    /// What is limited: `key`, `address`, `failures` or `share`.
     pub(crate) of: &'static str,
     pub(crate) rate: Rate,
     /// In how many whole seconds one more may come; at least 1.
@@ -47,6 +51,8 @@ pub(crate) struct Throttle {
     rates: Rates,
     addresses: Table<IpAddr>,
     failures: Table<IpAddr>,
+    /// What was tried in vain to open, by such a hash as those below.
+    things: Table<u64>,
     /// By a hash under a random secret of this process: whoever does not have the very text meets nobody's entry, so that
     /// nobody uses up what another may do.
     secrets: Table<u64>,
@@ -55,8 +61,9 @@ pub(crate) struct Throttle {
 
 impl Throttle {
     pub(crate) fn new(rates: Rates) -> Self {
-        let (addresses, failures, secrets) = (Table::new(), Table::new(), Table::new());
-        Self { rates, addresses, failures, secrets, hashes: RandomState::new() }
+        let (addresses, failures) = (Table::new(), Table::new());
+        let (things, secrets) = (Table::new(), Table::new());
+        Self { rates, addresses, failures, things, secrets, hashes: RandomState::new() }
     }
 
     /// Counts a request of an address.
@@ -86,11 +93,8 @@ impl Throttle {
         };
         let seen = self.secrets.with_known(&hash, visit);
         let is_known = seen.is_some_and(|(is_known, _)| is_known);
-        if !is_known && let Some((rate, address)) = self.rates.failures.zip(address) {
-            let look = |entry: &mut table::Entry| rate.look(entry.taken, moment);
-            if let Some(Err(wait)) = self.failures.with_known(&network(address), look) {
-                return Err(excess("failures", rate, wait));
-            }
+        if !is_known {
+            self.look_at_failures(address, moment)?;
         }
         if let Some(rate) = rate {
             // Who has not been seen is remembered only now, when the try is let in.
@@ -98,7 +102,47 @@ impl Throttle {
             let taken = taken.unwrap_or_else(|| self.secrets.with(hash, moment, visit).1);
             taken.map_err(|wait| excess("key", rate, wait))?;
         }
-        Ok(Attempt { throttle: self, hash, address, moment, is_known })
+        Ok(Attempt { throttle: self, hash: Some(hash), address, thing: None, moment, is_known })
+    }
+
+    /// Tells whether something that people choose may be tried on a thing which many may know of: a password on a link. Tries that
+    /// fail are counted for the address, and for the thing from all addresses together.
+    ///
+    /// None is let try because it was good before: who is shut out would go on guessing, and see the right guess come through.
+    pub(crate) fn guess(
+        &self,
+        thing: &str,
+        address: Option<IpAddr>,
+        is_counted: bool,
+        now: Timestamp,
+    ) -> Result<Attempt<'_>, Excess> {
+        let moment = moment(now);
+        self.look_at_failures(address, moment)?;
+        let hash = self.hash(thing);
+        let thing = self.rates.failures.map(|rate| (hash, rate.times(ADDRESSES)));
+        if let Some((thing, rate)) = thing {
+            let look = |entry: &mut table::Entry| rate.look(entry.taken, moment);
+            if let Some(Err(wait)) = self.things.with_known(&thing, look) {
+                return Err(excess("share", rate, wait));
+            }
+        }
+        if let Some(rate) = self.rates.key.filter(|_| is_counted) {
+            // Who comes from one address uses up nothing of who comes from another.
+            let one = self.hashes.hash_one((hash, address.map(network)));
+            let taken = self.secrets.with(one, moment, |entry| rate.take(&mut entry.taken, moment));
+            taken.map_err(|wait| excess("key", rate, wait))?;
+        }
+        Ok(Attempt { throttle: self, hash: None, address, thing, moment, is_known: false })
+    }
+
+    /// Refuses an address of which too many secrets were none.
+    fn look_at_failures(&self, address: Option<IpAddr>, moment: Moment) -> Result<(), Excess> {
+        let Some((rate, address)) = self.rates.failures.zip(address) else { return Ok(()) };
+        let look = |entry: &mut table::Entry| rate.look(entry.taken, moment);
+        match self.failures.with_known(&network(address), look) {
+            Some(Err(wait)) => Err(excess("failures", rate, wait)),
+            _ => Ok(()),
+        }
     }
 
     fn hash(&self, secret: &str) -> u64 {
@@ -110,8 +154,11 @@ impl Throttle {
 #[derive(Debug)]
 pub(crate) struct Attempt<'a> {
     throttle: &'a Throttle,
-    hash: u64,
+    /// By what it is known again; nothing for what is never let try at once.
+    hash: Option<u64>,
     address: Option<IpAddr>,
+    /// What it is to open, and how often all together may fail to.
+    thing: Option<(u64, Rate)>,
     moment: Moment,
     is_known: bool,
 }
@@ -120,19 +167,22 @@ impl Attempt<'_> {
     /// It was a good one.
     pub(crate) fn succeeded(self) {
         let Self { throttle, hash, moment, is_known, .. } = self;
-        if !is_known && throttle.rates.failures.is_some() {
+        if let Some(hash) = hash.filter(|_| !is_known && throttle.rates.failures.is_some()) {
             throttle.secrets.with(hash, moment, |entry| entry.known_until = moment + KNOWN);
         }
     }
 
     /// It was none. Tries that were let in side by side all count: who made more than were left waits the longer.
     pub(crate) fn failed(self) {
-        let Self { throttle, hash, address, moment, is_known } = self;
-        if is_known {
+        let Self { throttle, hash, address, thing, moment, is_known } = self;
+        if let Some(hash) = hash.filter(|_| is_known) {
             throttle.secrets.with_known(&hash, |entry| entry.known_until = 0);
         }
         if let Some((rate, address)) = throttle.rates.failures.zip(address) {
             throttle.failures.with(network(address), moment, |entry| rate.count(&mut entry.taken, moment));
+        }
+        if let Some((thing, rate)) = thing {
+            throttle.things.with(thing, moment, |entry| rate.count(&mut entry.taken, moment));
         }
     }
 }

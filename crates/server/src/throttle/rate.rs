@@ -39,6 +39,15 @@ impl Rate {
         (count > 0).then(|| Self { interval: (period + count - 1) / count, burst: burst.max(1) })
     }
 
+    /// Returns the rate at which so many times as many come.
+    pub(super) fn times(self, count: u32) -> Self {
+        let count = count.max(1);
+        Self {
+            interval: (self.interval / Moment::from(count)).max(1),
+            burst: self.burst.saturating_mul(count),
+        }
+    }
+
     /// Returns how many come in any [`Rate::window_seconds`] at most.
     pub(crate) fn quota(self) -> u64 {
         u64::from(self.burst) + u64::try_from(WINDOW / self.interval).unwrap_or(0)

@@ -63,6 +63,19 @@ pub(crate) const CONTRACT: &[&str] = &[
     "GET /v1/files/{id}/archive",
     "HEAD /v1/files/{id}/archive",
     "POST /v1/files/{id}/links",
+    "POST /v1/files/{id}/shares",
+    "GET /v1/workspaces/{ws}/shares",
+    "GET /v1/workspaces/{ws}/shares/{share}",
+    "PATCH /v1/workspaces/{ws}/shares/{share}",
+    "DELETE /v1/workspaces/{ws}/shares/{share}",
+    "GET /v1/shares/{token}",
+    "POST /v1/shares/{token}/open",
+    "GET /v1/shares/{token}/tree",
+    "GET /v1/shares/{token}/content",
+    "HEAD /v1/shares/{token}/content",
+    "GET /v1/shares/{token}/archive",
+    "HEAD /v1/shares/{token}/archive",
+    "POST /v1/shares/{token}/files",
     "GET /v1/links/{token}",
     "HEAD /v1/links/{token}",
     "POST /v1/workspaces/{ws}/archive",
@@ -159,6 +172,9 @@ async fn every_operation_in_it_is_answered() {
         let expected = match path.as_str() {
             // A link is its own key.
             "/v1/links/{token}" => 404,
+            // What is missing here is the name.
+            "/v1/shares/{token}/files" => 400,
+            path if path.starts_with("/v1/shares/{token}") => 404,
             // What is missing here is the body.
             "/v1/session" if method == "POST" => 400,
             "/v1/password"

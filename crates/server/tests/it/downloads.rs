@@ -9,6 +9,7 @@ use longshore_server::Entrance;
 use serde_json::json;
 
 use crate::document::operations;
+use crate::shares;
 use crate::world::{Answer, User, World};
 
 /// One way out, by the operation that it belongs to.
@@ -64,6 +65,9 @@ async fn every_way_out_of_bytes_is_guarded() {
     let of_version = format!("/v1/files/{file}/versions/{version}");
     let made = format!("POST /v1/files/{file}/links");
     let link = world.call(User::Viewer, &made, &[], r#"{"disposition":"inline"}"#).await.read::<Link>().url;
+    let (shared, grant) = shares::opened(&world, folder).await;
+    let shared = format!("/v1/shares/{shared}");
+    let visitor = |operation, what: String| way(operation, User::Anonymous, what).with("share-grant", &grant);
     let workspace = format!("/v1/workspaces/{}", world.id());
     let here = world.at("d/page.html") + "?content=1";
     let viewer = |operation, what: String| way(operation, User::Viewer, what);
@@ -88,6 +92,12 @@ async fn every_way_out_of_bytes_is_guarded() {
         way("open_link", User::Anonymous, format!("GET {link}")),
         way("open_link", User::Anonymous, format!("GET {link}")).with("range", "bytes=0-9,100-199"),
         way("open_link_head", User::Anonymous, format!("HEAD {link}")),
+        visitor("get_shared_content", format!("GET {shared}/content?path=/page.html")),
+        visitor("get_shared_content", format!("GET {shared}/content?path=/page.html"))
+            .with("range", "bytes=0-9"),
+        visitor("get_shared_content_head", format!("HEAD {shared}/content?path=/page.html")),
+        visitor("get_shared_archive", format!("GET {shared}/archive")),
+        visitor("get_shared_archive_head", format!("HEAD {shared}/archive?path=/page.html")),
     ];
     for way in &ways {
         let (what, answer) = (&way.what, way.go(&world).await);

@@ -31,6 +31,7 @@ mod repeats;
 mod rights;
 mod routes;
 mod sessions;
+mod shares;
 mod shutdown;
 mod sockets;
 mod stores;

@@ -16,6 +16,7 @@ use longshore_server::rights::{RIGHTS, Right, Verbs};
 use self::target::{Target, harder, target};
 use crate::document::operations;
 use crate::sessions::{self, SignedIn};
+use crate::shares;
 use crate::world::{Answer, User, World};
 
 /// Who calls. Who is not let in comes first: what they do must leave things as they are.
@@ -52,10 +53,13 @@ enum Caller {
     SignedInElsewhere,
     /// A member, in a session. The owner administers the server too.
     SignedIn(Role),
+    /// Who has opened a share link, and shows that and no key: of what the walk is about, or else of the whole workspace.
+    SharedWith,
 }
 
-const CALLERS: [Caller; 24] = [
+const CALLERS: [Caller; 25] = [
     Caller::Anonymous,
+    Caller::SharedWith,
     Caller::SignedOut,
     Caller::Revoked,
     Caller::Expired,
@@ -135,15 +139,27 @@ impl Caller {
     }
 
     const fn is_unknown(self) -> bool {
-        matches!(self, Self::Anonymous | Self::Revoked | Self::Expired | Self::Deactivated | Self::SignedOut)
+        matches!(
+            self,
+            Self::Anonymous
+                | Self::Revoked
+                | Self::Expired
+                | Self::Deactivated
+                | Self::SignedOut
+                | Self::SharedWith
+        )
     }
 
     fn expects(self, route: &str, right: Right) -> Outcome {
         if matches!(right, Right::Open | Right::Link) {
             return Outcome::LetThrough;
         }
-        if right == Right::Token && self == Self::Anonymous {
+        if right == Right::Token && matches!(self, Self::Anonymous | Self::SharedWith) {
             return Outcome::LetThrough;
+        }
+        if right == Right::Visitor {
+            // No key and no session stands for the grant.
+            return if self == Self::SharedWith { Outcome::LetThrough } else { Outcome::Refused(401) };
         }
         if self.is_unknown() {
             return Outcome::Refused(401);
@@ -160,7 +176,7 @@ impl Caller {
             if own >= Some(role) { Outcome::LetThrough } else { Outcome::Refused(otherwise) }
         };
         match right {
-            Right::Open | Right::Link | Right::Key(_) => Outcome::LetThrough,
+            Right::Open | Right::Link | Right::Visitor | Right::Key(_) => Outcome::LetThrough,
             Right::Account | Right::Session | Right::Token if self.is_signed_in() => Outcome::LetThrough,
             // The one key that is not narrowed.
             Right::Token if self == Self::Server => Outcome::LetThrough,
@@ -181,6 +197,12 @@ impl Caller {
             Right::Maker(..) if self == Self::Editor => Outcome::LetThrough,
             Right::Maker(role, _) if self.role_somewhere() < Some(role) => Outcome::Refused(403),
             Right::Maker(..) => Outcome::Refused(404),
+            // Keys of a folder are of admins here, and see what they have made themselves.
+            Right::ShareMaker if self.is_of_folder() => Outcome::Refused(404),
+            Right::ShareMaker if self == Self::Editor || self.role() >= Some(Role::Admin) => {
+                Outcome::LetThrough
+            }
+            Right::ShareMaker => Outcome::Refused(404),
             Right::Server if self.reaches_several() => Outcome::LetThrough,
             Right::Server => Outcome::Refused(403),
         }
@@ -206,7 +228,8 @@ impl Caller {
 fn lacks(own: Option<Verb>, right: Right) -> bool {
     let Some(own) = own else { return false };
     match right {
-        Right::Open | Right::Link | Right::Token | Right::Account | Right::Session => false,
+        Right::Open | Right::Link | Right::Visitor | Right::Token | Right::Account | Right::Session => false,
+        Right::ShareMaker => true,
         Right::Key(verbs)
         | Right::Somewhere(_, verbs)
         | Right::Workspace(_, verbs)
@@ -225,6 +248,8 @@ fn lacks(own: Option<Verb>, right: Right) -> bool {
 pub(crate) struct Walk {
     pub(crate) world: World,
     keys: Vec<(Caller, NewKey)>,
+    /// The grant of a link to the whole workspace.
+    grant: String,
     /// Whether what is made lies in the folder that some keys are narrowed to.
     is_inside: AtomicBool,
     /// How many calls there were, and up to which place their traces in the audit log were looked at.
@@ -240,9 +265,11 @@ impl Walk {
         let world = World::new().await;
         let foreign = world.engine.authenticate(world.key(User::Foreign).unwrap()).await.unwrap();
         let other = world.engine.me(&foreign).await.unwrap().key.unwrap().workspace_id.unwrap();
+        let (_, grant) = shares::opened(&world, world.workspace.root_id).await;
         let mut walk = Self {
             world,
             keys: Vec::new(),
+            grant,
             is_inside: AtomicBool::new(false),
             calls: AtomicU64::new(0),
             place: Mutex::new("0.0".parse().unwrap()),
@@ -373,6 +400,9 @@ impl Walk {
         let mut headers: Vec<_> =
             target.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         headers.push(("x-request-id", &request));
+        if caller == Caller::SharedWith {
+            headers.push(("share-grant", target.grant.as_deref().unwrap_or(&self.grant)));
+        }
         let mut signed_in = None;
         if caller.is_signed_in() || caller == Caller::SignedOut {
             // Anew each time: what is called may end it.
@@ -447,6 +477,7 @@ impl Walk {
     }
 }
 
+const DROP: Verbs = Verbs::All(&[Verb::Read, Verb::Share, Verb::Create]);
 const UNDO: Verbs = Verbs::Any(&[Verb::Write, Verb::Delete]);
 /// The name that somebody in a session signs in by.
 fn sign_in_name(caller: Caller) -> String {
@@ -477,6 +508,7 @@ async fn some_forms_of_a_route_ask_for_more() {
         ("POST /v1/workspaces/{ws}/undo", Right::Whole(Role::Editor, UNDO)),
         ("DELETE /v1/files/{id}", Right::Node(Role::Admin, Verbs::All(&[Verb::Delete]))),
         ("DELETE /v1/locks/{lock}", Right::Node(Role::Admin, Verbs::All(&[Verb::Write]))),
+        ("POST /v1/files/{id}/shares", Right::Node(Role::Editor, DROP)),
     ] {
         walk.walk(route, right, async || harder(&walk, route).await).await;
     }
@@ -493,7 +525,7 @@ async fn no_write_is_authorised_by_a_cookie_alone() {
     let mut walked = 0;
     for (route, right) in RIGHTS {
         let is_write = !route.starts_with("GET ") && !route.starts_with("HEAD ");
-        if !is_write || matches!(right, Right::Open | Right::Link) {
+        if !is_write || matches!(right, Right::Open | Right::Link | Right::Visitor) {
             continue;
         }
         walked += 1;

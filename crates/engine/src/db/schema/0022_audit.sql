@@ -8,7 +8,7 @@ CREATE TABLE audit (
     code TEXT,
     workspace_id TEXT,
     principal_id TEXT,
-    -- a key's id or a session's
+    -- the id of a key, a session or a share link
     credential TEXT,
     address TEXT,
     request_id TEXT,

@@ -31,6 +31,8 @@ mod quotas;
 mod receivers;
 mod redeliveries;
 mod sessions;
+mod share_links;
+mod shares;
 mod staging;
 mod transfers;
 mod undo;
@@ -38,6 +40,7 @@ mod undo_property;
 mod undo_stretches;
 mod uploads;
 mod versions;
+mod visitors;
 mod workers;
 
 use std::pin::Pin;
@@ -362,6 +365,28 @@ cases![
     staging::who_is_at_the_wrong_place_settles_no_length,
     staging::what_is_touched_stays,
     staging::what_no_commit_would_take_is_refused_at_the_begin,
+];
+
+cases![
+    SHARES:
+    shares::row_04_a_share_ends_with_its_makers_right,
+    shares::an_upload_under_way_ends_with_its_share,
+    shares::row_05_a_share_is_bound_to_its_node,
+    shares::row_06_what_its_maker_does_not_reach_stays_away,
+    shares::row_08_a_share_of_a_file_shows_nothing_beside_it,
+    shares::a_folder_is_seen_from_itself_on,
+    shares::row_09_a_new_file_of_the_same_name_is_not_the_shared_one,
+    shares::row_19_an_archive_asks_what_a_file_asks,
+    shares::fifty_downloads_at_once_are_counted_exactly,
+    shares::a_visit_counts_a_content_once,
+    shares::a_drop_box_takes_new_files_and_shows_none,
+    shares::a_drop_box_is_measured_by_the_quota,
+    share_links::a_password_is_asked_for_before_anything_is_told,
+    share_links::a_visit_ends_with_its_time_and_with_its_link,
+    share_links::who_makes_sees_and_changes_a_share,
+    share_links::what_no_share_is_made_of,
+    share_links::a_workspace_has_so_many_shares,
+    share_links::visitors_have_no_other_way_in,
 ];
 
 cases![

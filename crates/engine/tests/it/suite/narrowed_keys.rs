@@ -24,7 +24,7 @@ pub(super) async fn to_verbs(world: &World, verbs: &[Verb]) -> Actor {
     actor(world, CreateKey { verbs, ..CreateKey::new("verbs", Role::Admin) }).await
 }
 
-async fn to_folder(world: &World, folder: &str) -> Actor {
+pub(super) async fn to_folder(world: &World, folder: &str) -> Actor {
     let folder = Some(folder.to_owned());
     actor(world, CreateKey { folder, ..CreateKey::new("folder", Role::Admin) }).await
 }

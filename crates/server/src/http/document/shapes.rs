@@ -74,6 +74,9 @@ fn shape(place: &ParameterIn, name: &str, is_write: bool) -> Option<Shape> {
         (ParameterIn::Header, "Lock-Token") => {
             Format("lock-token", concat!("^(", token!(), "( *, *", token!(), ")*)?$"))
         }
+        (ParameterIn::Header, "Share-Grant") => {
+            Format("share-grant", "^lsg_[0-7][0-9a-hjkmnp-tv-z]{25}[0-9A-Za-z]{49}$")
+        }
         (ParameterIn::Header, "Content-Digest") => {
             Format("content-digest", "^(sha-256=:[A-Za-z0-9+/]{43}=:|blake3=:[A-Za-z0-9+/]{43}=:)?$")
         }

@@ -56,7 +56,7 @@ impl Walk {
         for entry in &entries {
             ensure(entry.route.as_deref() == Some(route), "the route")?;
             // Who brings a secret that is good by itself is whom it was made for.
-            let is_by_key = !matches!(right, Right::Open | Right::Link);
+            let is_by_key = !matches!(right, Right::Open | Right::Link | Right::Visitor);
             let is_own = known.is_none_or(|(who, _)| entry.principal_id == Some(who));
             ensure(is_own || !is_by_key, "who")?;
         }

@@ -1,7 +1,8 @@
 //! What each route is called for: made anew, by the walk's editor, so that nobody meets what another has done.
 
 use longshore_core::wire::{
-    CreateInvitation, CreateKey, Link, LockGrant, NewInvitation, Node, Note, OfferTransfer, Role, Verb,
+    CreateInvitation, CreateKey, Link, LockGrant, NewInvitation, NewShare, Node, Note, OfferTransfer,
+    OpenedShare, Role, Verb,
 };
 use longshore_engine::{JobKind, NewJob, Premises};
 use serde_json::Value;
@@ -20,11 +21,13 @@ pub(super) struct Target {
     pub(super) what: String,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
+    /// What who has opened the share link shows that it is about.
+    pub(super) grant: Option<String>,
 }
 
 impl Target {
     fn new(what: impl Into<String>, body: impl Into<String>) -> Self {
-        Self { what: what.into(), headers: Vec::new(), body: body.into() }
+        Self { what: what.into(), headers: Vec::new(), body: body.into(), grant: None }
     }
 
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -109,6 +112,12 @@ async fn invitation(walk: &Walk) -> NewInvitation {
     world.engine.create_invitation(&world.owner, world.id(), wanted, none).await.unwrap()
 }
 
+/// Makes a share link to a file.
+async fn share(walk: &Walk) -> NewShare {
+    let file = file(walk).await.id;
+    walk.edit(&format!("POST /v1/files/{file}/shares"), &[], "{}").await.read()
+}
+
 /// Makes a hook with a delivery; the other hooks are removed, of which a workspace has so many and no more.
 async fn hook(walk: &Walk) -> (String, String) {
     let (world, none) = (&walk.world, Premises::default);
@@ -133,6 +142,10 @@ pub(super) async fn harder(walk: &Walk, route: &str) -> Target {
         }
         "DELETE /v1/files/{id}" => {
             Target::new(format!("DELETE /v1/files/{}?purge=true", file(walk).await.id), "")
+        }
+        "POST /v1/files/{id}/shares" => {
+            let folder = put(walk, &format!("{}/x", fresh()), "x").await.parent_id.unwrap();
+            Target::new(format!("POST /v1/files/{folder}/shares"), r#"{"mode":"drop"}"#)
         }
         "DELETE /v1/locks/{lock}" => {
             let lock = locked(walk).await.1.lock.id;
@@ -213,6 +226,22 @@ pub(super) async fn target(walk: &Walk, route: &str) -> Target {
             let link: Link = walk.edit(&url, &[], "{}").await.read();
             of(link.url[link.url.find("/v1/").unwrap()..].to_owned(), "")
         }
+        path if path.starts_with("/v1/shares/{token}") => {
+            let folder = put(walk, &format!("{}/x", fresh()), "x").await.parent_id.unwrap();
+            let wanted = if path.ends_with("/files") { r#"{"mode":"drop"}"# } else { "{}" };
+            let made: NewShare =
+                walk.edit(&format!("POST /v1/files/{folder}/shares"), &[], wanted).await.read();
+            let token = made.token.reveal();
+            let opened: OpenedShare =
+                walk.edit(&format!("POST /v1/shares/{token}/open"), &[], "").await.read();
+            let query = match path.rsplit('/').next() {
+                Some("content") => "?path=/x",
+                Some("files") => "?name=y",
+                _ => "",
+            };
+            let target = of(path.replace("{token}", token) + query, "");
+            Target { grant: Some(opened.grant.reveal().to_owned()), ..target }
+        }
         "/v1/notes/{note}" => {
             let body = if method == "PATCH" { r#"{"text":"ah"}"# } else { "" };
             of(format!("/v1/notes/{}", note(walk).await.id), body)
@@ -290,6 +319,11 @@ async fn in_workspace(walk: &Walk, method: &str, rest: &str) -> Target {
             hook(walk).await;
             of("/hooks".to_owned(), hooks::WANTED)
         }
+        (_, "/shares/{share}") => {
+            let share = share(walk).await.share.id;
+            let body = if method == "PATCH" { r#"{"note":"for Ada"}"# } else { "" };
+            of(format!("/shares/{share}"), body)
+        }
         (_, rest) if rest.starts_with("/hooks/{hook}/deliveries/{delivery}") => {
             let ping = hook(walk).await.1;
             Target::new(
@@ -332,7 +366,7 @@ async fn on_file(walk: &Walk, method: &str, rest: &str) -> Target {
             walk.edit(&format!("DELETE /v1/files/{}", node.id), &[], "").await;
             "{}".to_owned()
         }
-        ("POST", "/links" | "/lock") => "{}".to_owned(),
+        ("POST", "/links" | "/lock" | "/shares") => "{}".to_owned(),
         ("POST", "/notes") => r#"{"text":"hm"}"#.to_owned(),
         _ => String::new(),
     };
