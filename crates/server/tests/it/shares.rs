@@ -59,11 +59,8 @@ fn calls(token: &str) -> Vec<(String, &'static str)> {
 
 /// What of an answer may not tell one link that leads nowhere from another.
 fn told(answer: &Answer) -> String {
-    let mut headers: Vec<_> = answer
-        .headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value:?}"))
-        .collect();
+    let mut headers: Vec<_> =
+        answer.headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
     headers.sort();
     format!("{} {headers:?} {}", answer.status, String::from_utf8_lossy(&answer.body))
 }
