@@ -32,6 +32,8 @@ const WITHOUT: &[(&str, &str)] = &[
     ("DELETE /v1/sessions/{session}", "what is gone stays gone"),
     ("PUT /v1/me/password", "the present password is the premise: a repeat does not hold it"),
     ("POST /v1/password", "the token is good once"),
+    ("POST /v1/shares/{token}/open", "who opens a link twice has two visits, of which each ends by itself"),
+    ("POST /v1/shares/{token}/files", "its key is the visit's: `shares::a_drop_box_takes_what_comes_whole`"),
     ("POST /v1/invitations/look", "it reads"),
     ("POST /v1/invitations/accept", "the token is good once"),
     ("POST /v1/invitations/decline", "the token is good once"),
@@ -61,6 +63,11 @@ fn bodiless(user: User, url: String, other: String) -> Asked {
 async fn note(world: &World, file: &str) -> String {
     let made = world.edit(&format!("POST {file}/notes"), r#"{"text":"so"}"#).await.json();
     format!("/v1/notes/{}", made["id"].as_str().unwrap())
+}
+
+async fn share(world: &World, file: &str) -> String {
+    let made = world.edit(&format!("POST {file}/shares"), "{}").await.json();
+    format!("/v1/workspaces/{}/shares/{}", world.id(), made["id"].as_str().unwrap())
 }
 
 /// Makes a person; returns their id.
@@ -149,6 +156,15 @@ async fn asked(world: &World, route: &str) -> Asked {
         }
         "POST /v1/files/{id}/links" => {
             editing(format!("{a}/links"), r#"{"expires_in":60}"#, r#"{"expires_in":61}"#)
+        }
+        "POST /v1/files/{id}/shares" => {
+            editing(format!("{a}/shares"), r#"{"expires_in":60}"#, r#"{"expires_in":61}"#)
+        }
+        "PATCH /v1/workspaces/{ws}/shares/{share}" => {
+            editing(share(world, &a).await, r#"{"note":"one"}"#, r#"{"note":"two"}"#)
+        }
+        "DELETE /v1/workspaces/{ws}/shares/{share}" => {
+            bodiless(User::Editor, share(world, &a).await, share(world, &b).await)
         }
         "POST /v1/files/{id}/lock" => {
             editing(format!("{a}/lock"), r#"{"purpose":"one"}"#, r#"{"purpose":"two"}"#)

@@ -13,7 +13,7 @@ use longshore_core::{PrincipalId, Timestamp, WorkspaceId};
 use longshore_engine::{AuditAfter, Credential};
 use longshore_server::rights::{RIGHTS, Right, Verbs};
 
-use self::target::{Target, harder, target};
+use self::target::{Target, harder, sign_in_name, target};
 use crate::document::operations;
 use crate::sessions::{self, SignedIn};
 use crate::shares;
@@ -158,7 +158,6 @@ impl Caller {
             return Outcome::LetThrough;
         }
         if right == Right::Visitor {
-            // No key and no session stands for the grant.
             return if self == Self::SharedWith { Outcome::LetThrough } else { Outcome::Refused(401) };
         }
         if self.is_unknown() {
@@ -479,11 +478,6 @@ impl Walk {
 
 const DROP: Verbs = Verbs::All(&[Verb::Read, Verb::Share, Verb::Create]);
 const UNDO: Verbs = Verbs::Any(&[Verb::Write, Verb::Delete]);
-/// The name that somebody in a session signs in by.
-fn sign_in_name(caller: Caller) -> String {
-    format!("{caller:?}")
-}
-
 #[test]
 fn the_table_has_every_route_once() {
     let there: BTreeSet<String> =

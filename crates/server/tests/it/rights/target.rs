@@ -7,7 +7,7 @@ use longshore_core::wire::{
 use longshore_engine::{JobKind, NewJob, Premises};
 use serde_json::Value;
 
-use super::{Caller, Walk, sign_in_name};
+use super::{Caller, Walk};
 use crate::uploads::metadata;
 use crate::{hooks, sessions};
 
@@ -34,6 +34,11 @@ impl Target {
         self.headers.push((name, value.into()));
         self
     }
+}
+
+/// The name that somebody in a session signs in by.
+pub(super) fn sign_in_name(caller: Caller) -> String {
+    format!("{caller:?}")
 }
 
 /// A name that nothing has yet.
