@@ -12,9 +12,9 @@ use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 use crate::text::flat;
 
-/// Show the audit log: every act and every refusal of a right, by whom, with which key and from where; for an admin
+/// Show the audit log: who did what, and who was refused what; for an admin
 ///
-/// An admin of the server sees all of it, an admin of workspaces what was about those; --workspace narrows it to one. With
+/// It has every act and every refusal of a right, with the key and the address. An admin of the server sees all of it, an admin of workspaces what was about those; --workspace narrows it to one. With
 /// --json: one entry a line, each with its `place`, after which a later run goes on with --after.
 #[derive(Args)]
 pub(crate) struct Audit {

@@ -34,9 +34,9 @@ fn page(places: &[&str], reached: &str, more: bool) -> Reply {
 #[tokio::test]
 async fn a_list_goes_on_after_the_place_that_a_page_reached() {
     let fake = Fake::start(|place, _| match place {
-        1 => page(&["0.3", "0.4"], "0.9", true),
+        0 => page(&["0.3", "0.4"], "0.9", true),
         // A filter let nothing pass: only the place moves on.
-        2 => page(&[], "0.20", true),
+        1 => page(&[], "0.20", true),
         _ => page(&["0.21"], "0.22", false),
     })
     .await;
@@ -60,11 +60,11 @@ async fn a_list_goes_on_after_the_place_that_a_page_reached() {
 #[tokio::test]
 async fn who_follows_misses_nothing_and_hears_a_refusal() {
     let fake = Fake::start(|place, _| match place {
-        1 => page(&["0.1"], "0.1", true),
-        2 => page(&["0.2"], "0.2", true),
-        3 => Reply::Close,
-        4 => Reply::Answer(problem(503, "overloaded", &[])),
-        5 => page(&["0.3"], "0.3", true),
+        0 => page(&["0.1"], "0.1", true),
+        1 => page(&["0.2"], "0.2", true),
+        2 => Reply::Close,
+        3 => Reply::Answer(problem(503, "overloaded", &[])),
+        4 => page(&["0.3"], "0.3", true),
         _ => Reply::Answer(problem(401, "key_revoked", &[])),
     })
     .await;

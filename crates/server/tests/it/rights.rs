@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use longshore_core::wire::{CreateKey, NewKey, Role, Verb};
-use longshore_core::{PrincipalId, Timestamp, WorkspaceId};
-use longshore_engine::{AuditAfter, Credential};
+use longshore_core::{Timestamp, WorkspaceId};
+use longshore_engine::AuditAfter;
 use longshore_server::rights::{RIGHTS, Right, Verbs};
 
 use self::target::{Target, harder, sign_in_name, target};
@@ -365,25 +365,6 @@ impl Walk {
         // One key, and two places that it is tried on.
         let caller = if caller == Caller::Outside { Caller::Inside } else { caller };
         self.keys.iter().find(|(known, _)| *known == caller).map(|(_, key)| key.secret.as_str())
-    }
-
-    /// Returns who a caller is, and the key they call with, where anybody can know.
-    async fn known(&self, caller: Caller) -> Option<(PrincipalId, Option<Credential>)> {
-        if let Some(secret) = self.secret(caller) {
-            let key = secret.parse::<longshore_core::key::ApiKey>().unwrap().id();
-            let made = self.keys.iter().find(|(_, made)| made.key.id == key).unwrap();
-            return Some((made.1.key.principal.id, Some(Credential::Key(key))));
-        }
-        if !caller.is_signed_in() {
-            return None;
-        }
-        let (owner, name) = (&self.world.owner, sign_in_name(caller));
-        if caller == Caller::SignedIn(Role::Owner) {
-            return Some((owner.principal, None));
-        }
-        let page = longshore_engine::PageRequest::new(Some(1_000), None);
-        let people = self.world.engine.list_principals(owner, page).await.unwrap().items;
-        people.into_iter().find(|one| one.name == name).map(|one| (one.id, None))
     }
 
     /// Calls as the editor, by whom what the walk is about is made.

@@ -1,11 +1,12 @@
 //! What the walk leaves in the audit log: of each refusal of a right one entry, of each act those of what it did, and of
 //! nothing else any.
 
-use longshore_core::wire::{AuditEntry, AuditOutcome};
+use longshore_core::PrincipalId;
+use longshore_core::wire::{AuditEntry, AuditOutcome, Role};
 use longshore_engine::{AuditQuery, Credential};
 use longshore_server::rights::Right;
 
-use super::{Caller, Walk};
+use super::{Caller, Walk, sign_in_name};
 use crate::world::Answer;
 
 /// Writes that leave nothing for others to see, so that nobody did anything: a lease goes on, bytes of an upload are kept until
@@ -36,6 +37,25 @@ impl Walk {
                 return own;
             }
         }
+    }
+
+    /// Returns who a caller is, and the key they call with, where anybody can know.
+    async fn known(&self, caller: Caller) -> Option<(PrincipalId, Option<Credential>)> {
+        if let Some(secret) = self.secret(caller) {
+            let key = secret.parse::<longshore_core::key::ApiKey>().unwrap().id();
+            let made = self.keys.iter().find(|(_, made)| made.key.id == key).unwrap();
+            return Some((made.1.key.principal.id, Some(Credential::Key(key))));
+        }
+        if !caller.is_signed_in() {
+            return None;
+        }
+        let (owner, name) = (&self.world.owner, sign_in_name(caller));
+        if caller == Caller::SignedIn(Role::Owner) {
+            return Some((owner.principal, None));
+        }
+        let page = longshore_engine::PageRequest::new(Some(1_000), None);
+        let people = self.world.engine.list_principals(owner, page).await.unwrap().items;
+        people.into_iter().find(|one| one.name == name).map(|one| (one.id, None))
     }
 
     /// Compares what came of a call with what the audit log says of it; fails with what is wrong.
