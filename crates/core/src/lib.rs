@@ -32,8 +32,8 @@ pub use clock::{Clock, ManualClock, SteadyClock, SystemClock};
 pub use digest::{Algorithm, Digest};
 pub use error::{Code, ErrorKind};
 pub use id::{
-    DatabaseId, DeliveryId, EventId, HookId, IdError, InvitationId, JobId, KeyId, LockId, NodeId, NoteId,
-    PrincipalId, ResetId, SessionId, TransferId, UploadId, VersionId, WaitTicket, WorkspaceId,
+    DatabaseId, DeliveryId, EventId, HookId, IdError, IdentityId, InvitationId, JobId, KeyId, LockId, NodeId,
+    NoteId, PrincipalId, ResetId, SessionId, TransferId, UploadId, VersionId, WaitTicket, WorkspaceId,
 };
 pub use key::{ApiKey, ClaimToken, InvitationToken, LockToken, MalformedKey, ResetToken, SessionToken};
 pub use path::{Name, PathError, WorkspacePath};

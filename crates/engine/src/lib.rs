@@ -25,6 +25,7 @@ mod events;
 mod feed;
 mod hooks;
 mod idempotency;
+mod identities;
 mod invitations;
 mod jobs;
 mod key_cache;
@@ -70,6 +71,7 @@ pub use event_types::EventTypes;
 pub use events::EventQuery;
 pub use feed::Follower;
 pub use idempotency::{Idempotency, Replayed};
+pub use identities::{Vouched, Welcome};
 pub use jobs::{
     Handled, JobBacklog, JobContext, JobCount, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome,
     WorkerSettings,
