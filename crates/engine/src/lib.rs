@@ -91,9 +91,11 @@ pub use upload::{Upload, UploadOptions, Written};
 pub use uploads::{AppendOptions, Appending, Made, NewUpload, Staged};
 pub use versions::Retained;
 
-/// What the engine may dial: the guard's own settings, so that a front door needs no other way to them.
+/// What may be dialled, and by what: the guard's own types, so that a front door needs no other way to them.
 pub mod egress {
-    pub use longshore_egress::{MalformedNetwork, MalformedPorts, Network, Ports, Settings};
+    pub use longshore_egress::{
+        Error, Guard, Limits, MalformedNetwork, MalformedPorts, Network, Ports, Request, Response, Settings,
+    };
 }
 
 /// What the engine is opened over: the store's own types, so that a front door needs no other way to them.

@@ -12,6 +12,7 @@ use longshore_server::rights::{RIGHTS, Right, Verbs};
 
 use self::target::{Target, harder, target};
 use crate::document::operations;
+use crate::oidc::provider::Provider;
 use crate::sessions::{self, SignedIn};
 use crate::world::{Answer, User, World};
 
@@ -224,6 +225,8 @@ pub(crate) struct Walk {
     keys: Vec<(Caller, NewKey)>,
     /// Whether what is made lies in the folder that some keys are narrowed to.
     is_inside: AtomicBool,
+    /// By whom people may sign in, which nobody does here.
+    _provider: Provider,
 }
 
 /// The folder that some keys are narrowed to.
@@ -231,10 +234,13 @@ const FOLDER: &str = "folder";
 
 impl Walk {
     async fn new() -> Self {
-        let world = World::new().await;
+        let provider = Provider::start("a").await;
+        let entrance = Provider::entrance(&[&provider], Duration::from_secs(30));
+        let world = World::new().await.behind(entrance);
         let foreign = world.engine.authenticate(world.key(User::Foreign).unwrap()).await.unwrap();
         let other = world.engine.me(&foreign).await.unwrap().key.unwrap().workspace_id.unwrap();
-        let mut walk = Self { world, keys: Vec::new(), is_inside: AtomicBool::new(false) };
+        let mut walk =
+            Self { world, keys: Vec::new(), is_inside: AtomicBool::new(false), _provider: provider };
         walk.make_people(other).await;
         walk.world.put(&format!("{FOLDER}/first"), "x").await;
         let here = Some(walk.world.id());
@@ -382,8 +388,10 @@ impl Walk {
             let status = answer.status.as_u16();
             // Of several workspaces that a key reaches none is guessed.
             let guesses_none = route == "GET /v1/workspaces/current" && caller.reaches_several();
-            // What the walk has is nobody's session.
-            let has_none = route == "DELETE /v1/sessions/{session}" && caller.is_signed_in();
+            // What the walk has is nobody's session or identity.
+            let is_nobodys =
+                ["DELETE /v1/sessions/{session}", "DELETE /v1/me/identities/{identity}"].contains(&route);
+            let has_none = is_nobodys && caller.is_signed_in();
             let reaches_none = route == "GET /v1/workspaces/current" && caller == Caller::Removed;
             let outcome = match status {
                 404 if guesses_none || reaches_none || has_none => Outcome::LetThrough,

@@ -3,7 +3,7 @@
 use longshore_core::wire::{
     CreateInvitation, CreateKey, Link, LockGrant, NewInvitation, Node, Note, OfferTransfer, Role, Verb,
 };
-use longshore_engine::{JobKind, NewJob, Premises};
+use longshore_engine::{Browser, JobKind, NewJob, Premises, Vouched, Welcome};
 use serde_json::Value;
 
 use super::{Caller, Walk, sign_in_name};
@@ -109,6 +109,17 @@ async fn invitation(walk: &Walk) -> NewInvitation {
     world.engine.create_invitation(&world.owner, world.id(), wanted, none).await.unwrap()
 }
 
+/// Makes a person who signs in by an identity.
+async fn identity(walk: &Walk) -> (String, String) {
+    let (engine, owner) = (&walk.world.engine, &walk.world.owner);
+    let vouched =
+        Vouched { issuer: "https://a".to_owned(), subject: fresh(), email: None, names: Vec::new() };
+    let let_in = engine.sign_in_by_identity(vouched, Welcome::Newcomers, Browser::default());
+    let person = let_in.await.unwrap().0.principal.id;
+    let identity = engine.list_identities_of(owner, person).await.unwrap().items[0].id;
+    (person.to_string(), identity.to_string())
+}
+
 /// Makes a hook with a delivery; the other hooks are removed, of which a workspace has so many and no more.
 async fn hook(walk: &Walk) -> (String, String) {
     let (world, none) = (&walk.world, Premises::default);
@@ -168,6 +179,21 @@ pub(super) async fn target(walk: &Walk, route: &str) -> Target {
         "/v1/session" if method == "POST" => {
             let name = sign_in_name(Caller::SignedIn(Role::Viewer));
             of(path.to_owned(), &format!(r#"{{"name":"{name}","password":"{}"}}"#, sessions::PASSWORD))
+        }
+        "/v1/session/oidc/{provider}" => {
+            of("/v1/session/oidc/a".to_owned(), if method == "POST" { "{}" } else { "" })
+        }
+        "/v1/session/oidc/{provider}/callback" => {
+            of("/v1/session/oidc/a/callback?code=x&state=x".to_owned(), "")
+        }
+        "/v1/me/identities" if method == "POST" => of(path.to_owned(), r#"{"provider":"a"}"#),
+        "/v1/me/identities/{identity}" => {
+            let nobodys = longshore_core::IdentityId::new(longshore_core::Timestamp::from_micros(1));
+            of(format!("/v1/me/identities/{nobodys}"), "")
+        }
+        path if path.starts_with("/v1/principals/{principal}/identities") => {
+            let (person, identity) = identity(walk).await;
+            of(path.replace("{principal}", &person).replace("{identity}", &identity), "")
         }
         "/v1/sessions/{session}" => {
             let nobodys = longshore_core::SessionId::new(longshore_core::Timestamp::from_micros(1));
