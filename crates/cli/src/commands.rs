@@ -18,6 +18,7 @@ mod enrich;
 mod events;
 mod fetch;
 mod hooks;
+mod identities;
 mod init;
 mod invite;
 mod jobs;
@@ -107,6 +108,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Sessions(sessions::Sessions),
     #[command(subcommand)]
+    Identities(identities::Identities),
+    #[command(subcommand)]
     Password(password::Password),
     #[command(subcommand)]
     Jobs(jobs::Jobs),
@@ -186,6 +189,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Transfer(verb) => verb.run(&session, output).await,
             Command::Invite(verb) => verb.run(&session, output).await,
             Command::Sessions(verb) => verb.run(&session, output).await,
+            Command::Identities(verb) => verb.run(&session, output).await,
             Command::Password(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Principals(verb) => verb.run(&session, output).await,

@@ -3,6 +3,7 @@
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod hooks;
+pub(crate) mod identities;
 pub(crate) mod invitations;
 pub(crate) mod jobs;
 pub(crate) mod keys;
