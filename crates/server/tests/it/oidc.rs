@@ -5,7 +5,7 @@ pub(crate) mod provider;
 use std::time::Duration;
 
 use longshore_core::wire::{Identity, OidcProvider, Page, Role};
-use longshore_engine::Premises;
+use longshore_engine::{Browser, Premises, Vouched, Welcome};
 use serde_json::{Value, json};
 
 use self::provider::{Begun, ORIGIN, Provider, Signer, Trouble, encoded};
@@ -94,6 +94,16 @@ impl Login {
         let begun = self.begin_by("POST /v1/session/oidc/a", &[], body).await;
         self.come_as(&begun, &self.claims(&begun, subject)).await
     }
+}
+
+/// Makes a person who signs in by an identity; returns the ids of both.
+pub(crate) async fn identity(world: &World, subject: &str) -> (String, String) {
+    let (engine, issuer) = (&world.engine, "https://login.example.org".to_owned());
+    let vouched = Vouched { issuer, subject: subject.to_owned(), email: None, names: Vec::new() };
+    let let_in = engine.sign_in_by_identity(vouched, Welcome::Newcomers, Browser::default());
+    let person = let_in.await.unwrap().0.principal.id;
+    let identity = engine.list_identities_of(&world.owner, person).await.unwrap().items[0].id;
+    (person.to_string(), identity.to_string())
 }
 
 /// Returns the cookies that an answer sets.

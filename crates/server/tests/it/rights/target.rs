@@ -3,12 +3,12 @@
 use longshore_core::wire::{
     CreateInvitation, CreateKey, Link, LockGrant, NewInvitation, Node, Note, OfferTransfer, Role, Verb,
 };
-use longshore_engine::{Browser, JobKind, NewJob, Premises, Vouched, Welcome};
+use longshore_engine::{JobKind, NewJob, Premises};
 use serde_json::Value;
 
 use super::{Caller, Walk, sign_in_name};
 use crate::uploads::metadata;
-use crate::{hooks, sessions};
+use crate::{hooks, oidc, sessions};
 
 /// A kind of job that nobody runs here.
 static WORK: JobKind = JobKind::new("test.work");
@@ -109,17 +109,6 @@ async fn invitation(walk: &Walk) -> NewInvitation {
     world.engine.create_invitation(&world.owner, world.id(), wanted, none).await.unwrap()
 }
 
-/// Makes a person who signs in by an identity.
-async fn identity(walk: &Walk) -> (String, String) {
-    let (engine, owner) = (&walk.world.engine, &walk.world.owner);
-    let vouched =
-        Vouched { issuer: "https://a".to_owned(), subject: fresh(), email: None, names: Vec::new() };
-    let let_in = engine.sign_in_by_identity(vouched, Welcome::Newcomers, Browser::default());
-    let person = let_in.await.unwrap().0.principal.id;
-    let identity = engine.list_identities_of(owner, person).await.unwrap().items[0].id;
-    (person.to_string(), identity.to_string())
-}
-
 /// Makes a hook with a delivery; the other hooks are removed, of which a workspace has so many and no more.
 async fn hook(walk: &Walk) -> (String, String) {
     let (world, none) = (&walk.world, Premises::default);
@@ -192,7 +181,7 @@ pub(super) async fn target(walk: &Walk, route: &str) -> Target {
             of(format!("/v1/me/identities/{nobodys}"), "")
         }
         path if path.starts_with("/v1/principals/{principal}/identities") => {
-            let (person, identity) = identity(walk).await;
+            let (person, identity) = oidc::identity(&walk.world, &fresh()).await;
             of(path.replace("{principal}", &person).replace("{identity}", &identity), "")
         }
         "/v1/sessions/{session}" => {
