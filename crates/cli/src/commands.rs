@@ -19,6 +19,7 @@ mod enrich;
 mod events;
 mod fetch;
 mod hooks;
+mod identities;
 mod init;
 mod invite;
 mod jobs;
@@ -112,6 +113,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Sessions(sessions::Sessions),
     #[command(subcommand)]
+    Identities(identities::Identities),
+    #[command(subcommand)]
     Password(password::Password),
     #[command(subcommand)]
     Jobs(jobs::Jobs),
@@ -193,6 +196,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
             Command::Transfer(verb) => verb.run(&session, output).await,
             Command::Invite(verb) => verb.run(&session, output).await,
             Command::Sessions(verb) => verb.run(&session, output).await,
+            Command::Identities(verb) => verb.run(&session, output).await,
             Command::Password(verb) => verb.run(&session, output).await,
             Command::Keys(verb) => verb.run(&session, output).await,
             Command::Principals(verb) => verb.run(&session, output).await,

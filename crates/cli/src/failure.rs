@@ -280,6 +280,10 @@ fn hint(error: &longshore::Error) -> Option<String> {
             Code::ShareRevoked => "`longshore share create` makes a new one",
             Code::TooManyShares => "`longshore share revoke` ends those that nobody needs",
             Code::SessionNotFound => "`longshore sessions list` shows them",
+            Code::IdentityNotFound => "`longshore identities list` shows them",
+            Code::LastWayIn => {
+                "add another identity in a browser, or have an admin make a token for a password"
+            }
             Code::PrincipalNotFound => "the id is what `longshore status` shows to them",
             Code::Forbidden => "ask an admin for a key with a higher role",
             Code::NodeNotFound => "`longshore ls` shows what is there, `longshore trash` what was deleted",

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod hooks;
+pub(crate) mod identities;
 pub(crate) mod invitations;
 pub(crate) mod jobs;
 pub(crate) mod keys;

@@ -11,15 +11,15 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
     After, ChangePassword, Comparison, CopyNode, CreateHook, CreateInvitation, CreateKey, CreateLink,
-    CreateNote, CreatePrincipal, Delivery, DeliveryState, Event, EventPage, HiddenText, Hook, Invitation,
-    Job, Key, Link, LookedAt, Me, Member, NewHook, NewInvitation, NewKey, NewReset, NewTransfer, Node, Note,
-    OfferTransfer, OpenUpload, Principal, Purged, Redeliver, ResetPassword, RestoreNode, Role, RotateKey,
-    Session, Status, Transfer, TransferManifest, UndoActs, Undone, UpdateHook, UpdateNode, UpdateQuota,
-    UpdateWorkspace, Version, Workspace,
+    CreateNote, CreatePrincipal, Delivery, DeliveryState, Event, EventPage, HiddenText, Hook, Identity,
+    Invitation, Job, Key, Link, LookedAt, Me, Member, NewHook, NewInvitation, NewKey, NewReset, NewTransfer,
+    Node, Note, OfferTransfer, OidcProvider, OpenUpload, Principal, Purged, Redeliver, ResetPassword,
+    RestoreNode, Role, RotateKey, Session, Status, Transfer, TransferManifest, UndoActs, Undone, UpdateHook,
+    UpdateNode, UpdateQuota, UpdateWorkspace, Version, Workspace,
 };
 use longshore_core::{
-    ClaimToken, DeliveryId, HookId, InvitationId, JobId, KeyId, LockToken, Name, NodeId, NoteId, PrincipalId,
-    SessionId, VersionId, WorkspaceId,
+    ClaimToken, DeliveryId, HookId, IdentityId, InvitationId, JobId, KeyId, LockToken, Name, NodeId, NoteId,
+    PrincipalId, SessionId, VersionId, WorkspaceId,
 };
 use tokio::runtime::{self, Runtime};
 
@@ -210,6 +210,23 @@ impl Sessions {
         wait end_others() -> Result<()>;
         wait change_password(wanted: &ChangePassword) -> Result<()>;
         wait reset_password(wanted: &ResetPassword) -> Result<()>;
+    }
+}
+
+/// The blocking verbs on identities.
+#[derive(Clone, Debug)]
+pub struct Identities {
+    verbs: crate::Identities,
+    runtime: Arc<Runtime>,
+}
+
+impl Identities {
+    verbs! {
+        wait providers() -> Result<Vec<OidcProvider>>;
+        wait list() -> Result<Vec<Identity>>;
+        wait remove(identity: IdentityId) -> Result<()>;
+        wait list_of(person: PrincipalId) -> Result<Vec<Identity>>;
+        wait remove_of(person: PrincipalId, identity: IdentityId) -> Result<()>;
     }
 }
 
@@ -475,6 +492,12 @@ impl Client {
     #[must_use]
     pub fn shares(&self) -> Shares {
         Shares::new(self.client.shares(), Arc::clone(&self.runtime))
+    }
+
+    /// Returns the verbs on identities: how providers know people.
+    #[must_use]
+    pub fn identities(&self) -> Identities {
+        Identities { verbs: self.client.identities(), runtime: self.runtime.clone() }
     }
 
     /// Returns the verbs on one's own sessions and password.

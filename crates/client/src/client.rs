@@ -23,6 +23,7 @@ pub(crate) use self::tries::{Retried, Tries, half_left};
 use crate::api::events::Events;
 use crate::api::files::Files;
 use crate::api::hooks::Hooks;
+use crate::api::identities::Identities;
 use crate::api::invitations::Invitations;
 use crate::api::jobs::Jobs;
 use crate::api::keys::Keys;
@@ -166,6 +167,12 @@ impl Client {
     #[must_use]
     pub fn sessions(&self) -> Sessions {
         Sessions::new(self.clone())
+    }
+
+    /// Returns the verbs on identities: how providers know people.
+    #[must_use]
+    pub fn identities(&self) -> Identities {
+        Identities::new(self.clone())
     }
 
     /// Returns the verbs on people and agents.

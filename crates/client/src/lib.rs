@@ -43,6 +43,7 @@ pub use api::audit::{Audit, AuditFilter, AuditFollowing};
 pub use api::events::{EventFilter, Events, Following};
 pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
 pub use api::hooks::Hooks;
+pub use api::identities::Identities;
 pub use api::invitations::Invitations;
 pub use api::jobs::{JobFilter, Jobs};
 pub use api::keys::Keys;
@@ -65,20 +66,20 @@ pub use longshore_core::wire::{
     AcquireLock, AcquireLocks, After, AuditEntry, AuditOutcome, AuditPage, ChangePassword, Comparison,
     CopyNode, CreateHook, CreateInvitation, CreateKey, CreateLink, CreateNote, CreatePrincipal, CreateShare,
     CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Event, EventPage, Facts,
-    HiddenText, Hook, HookDisabled, Invitation, InvitationState, Job, JobError, JobProgress, JobState, Key,
-    Labels, Link, LockGrant, LockGrants, LockRenewal, LookedAt, LostReason, Me, Member, Metadata,
-    MetadataPatch, NewHook, NewInvitation, NewKey, NewReset, NewShare, NewTransfer, NoText, Node, NodeKind,
-    NodeLock, Note, OfferTransfer, OnConflict, OpenUpload, Principal, PrincipalKind, Purged, Quota,
-    QuotaExceeded, QuotaLimit, Redeliver, ResetPassword, RestoreNode, Role, RotateHook, RotateKey, Session,
-    Share, ShareMode, ShareState, Status, TextDiff, TextRange, Transfer, TransferManifest, TransferState,
-    UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone, UpdateHook, UpdateNode, UpdateQuota,
-    UpdateSettings, UpdateShare, UpdateWorkspace, UploadState, Usage, Verb, Version, Who, Workspace,
-    WorkspaceSettings,
+    HiddenText, Hook, HookDisabled, Identity, Invitation, InvitationState, Job, JobError, JobProgress,
+    JobState, Key, Labels, Link, LockGrant, LockGrants, LockRenewal, LookedAt, LostReason, Me, Member,
+    Metadata, MetadataPatch, NewHook, NewInvitation, NewKey, NewReset, NewShare, NewTransfer, NoText, Node,
+    NodeKind, NodeLock, Note, OfferTransfer, OidcProvider, OnConflict, OpenUpload, Principal, PrincipalKind,
+    Purged, Quota, QuotaExceeded, QuotaLimit, Redeliver, ResetPassword, RestoreNode, Role, RotateHook,
+    RotateKey, Session, Share, ShareMode, ShareState, Status, TextDiff, TextRange, Transfer,
+    TransferManifest, TransferState, UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone,
+    UpdateHook, UpdateNode, UpdateQuota, UpdateSettings, UpdateShare, UpdateWorkspace, UploadState, Usage,
+    Verb, Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
-    ClaimToken, Code, DeliveryId, Digest, ErrorKind, HookId, InvitationId, JobId, KeyId, LockId, LockToken,
-    Name, NodeId, NoteId, PrincipalId, SessionId, ShareId, Timestamp, TransferId, UploadId, VersionId,
-    WorkspaceId, WorkspacePath as Path,
+    ClaimToken, Code, DeliveryId, Digest, ErrorKind, HookId, IdentityId, InvitationId, JobId, KeyId, LockId,
+    LockToken, Name, NodeId, NoteId, PrincipalId, SessionId, ShareId, Timestamp, TransferId, UploadId,
+    VersionId, WorkspaceId, WorkspacePath as Path,
 };
 pub use longshore_flow::RetryPolicy;
 pub use transfer::control::Control;

@@ -91,6 +91,10 @@ codes! {
     PrincipalNotFound = "principal_not_found", NotFound, "no such principal";
     /// There is no session with this id among one's own, or nobody is signed in by the request.
     SessionNotFound = "session_not_found", NotFound, "no such session";
+    /// There is no identity with this id among those of the person.
+    IdentityNotFound = "identity_not_found", NotFound, "no such identity";
+    /// No provider of this name is configured to sign in by.
+    ProviderNotFound = "provider_not_found", NotFound, "no such provider";
     /// There is no such invitation, or its token is not the one it was given with.
     InvitationNotFound = "invitation_not_found", NotFound, "no such invitation";
     /// The invitation was accepted, declined or revoked, its time is over, or who made it may invite no more: ask for a new one.
@@ -157,6 +161,12 @@ codes! {
     TooManyMembers = "too_many_members", Conflict, "too many members";
     /// Somebody has this sign-in name already.
     SignInNameTaken = "sign_in_name_taken", Conflict, "the sign-in name is taken";
+    /// Somebody else signs in by this identity already.
+    IdentityTaken = "identity_taken", Conflict, "the identity is taken";
+    /// The person has as many identities as may be: remove some.
+    TooManyIdentities = "too_many_identities", Conflict, "too many identities";
+    /// Without this identity, and without a password, the person could sign in no more: add another way in first.
+    LastWayIn = "last_way_in", Conflict, "this is the last way in";
     /// The workspace has as many open invitations as it may have: revoke some.
     TooManyInvitations = "too_many_invitations", Conflict, "too many invitations";
     /// The workspace has as many share links as it may have: revoke some.
@@ -241,6 +251,8 @@ codes! {
     InvalidSignInName = "invalid_sign_in_name", Invalid, "the sign-in name breaks a rule";
     /// A new password breaks a rule: at least 10 characters, at most 1,024 bytes, and not the sign-in name.
     InvalidPassword = "invalid_password", Invalid, "the password breaks a rule";
+    /// The answer of a provider belongs to no sign-in that this browser began, or to one that is over: begin anew.
+    OidcStateWrong = "oidc_state_wrong", Invalid, "no such sign-in is under way";
     /// This `Idempotency-Key` came before with another request.
     IdempotencyMismatch = "idempotency_mismatch", Invalid, "the idempotency key belongs to another request";
     /// The URL is not one that the server may ask: another scheme, port or address is needed.
@@ -259,6 +271,8 @@ codes! {
     CrossSite = "cross_site", Denied, "the request comes from another site";
     /// This is for a person themselves: it takes a session, or a key that is not narrowed and has the role owner.
     AccountNeeded = "account_needed", Denied, "this takes a session or a whole key";
+    /// The provider says who it is, and nobody here signs in by that: ask for an invitation, or add the identity to an account.
+    IdentityUnknown = "identity_unknown", Denied, "nobody signs in by this identity";
     /// The present password is not the one that was stated.
     PasswordWrong = "password_wrong", Denied, "the password is wrong";
     /// The share link takes a password, and this is not it.
@@ -279,6 +293,8 @@ codes! {
     KeyExpired = "key_expired", Unauthenticated, "the key has expired";
     /// Nobody signs in by this name with this password: one of them is wrong, or the person may sign in no more.
     SignInFailed = "sign_in_failed", Unauthenticated, "the name or the password is wrong";
+    /// The provider has refused the sign-in, or what it told is not good: begin anew.
+    OidcRefused = "oidc_refused", Unauthenticated, "the provider's word is not good";
     /// The session that the cookie names has ended, or is none: sign in again.
     SessionEnded = "session_ended", Unauthenticated, "the session has ended";
     /// What the share link leads to is seen by who has opened it, and for an hour: open it, and send the grant as `Share-Grant`.
@@ -312,6 +328,8 @@ codes! {
     StorageFull = "storage_full", Unavailable, "the storage is full";
     /// The blob storage or the database does not answer. Nothing was stored.
     StorageUnavailable = "storage_unavailable", Unavailable, "the storage does not answer";
+    /// The provider to sign in by does not answer, or not as OpenID Connect has it: come again later.
+    OidcUnavailable = "oidc_unavailable", Unavailable, "the provider does not answer";
     /// The database failed while the change was being committed: it may or may not have happened. Look, then decide.
     OutcomeUnknown = "outcome_unknown", Internal, "nobody knows whether it happened";
     /// A job's attempt took longer than its kind may take. Seen in a job's `error`.

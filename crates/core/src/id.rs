@@ -169,6 +169,11 @@ id!(
     "vis_"
 );
 id!(
+    /// The id of an identity: how a provider of OpenID Connect knows a person.
+    IdentityId,
+    "idn_"
+);
+id!(
     /// The id of a lock: one grant of a lease. It is public; the lock's token is not part of it.
     LockId,
     "lk_"

@@ -32,8 +32,8 @@ pub use clock::{Clock, ManualClock, SteadyClock, SystemClock};
 pub use digest::{Algorithm, Digest};
 pub use error::{Code, ErrorKind};
 pub use id::{
-    DatabaseId, DeliveryId, EventId, HookId, IdError, InvitationId, JobId, KeyId, LockId, NodeId, NoteId,
-    PrincipalId, ResetId, SessionId, ShareId, TransferId, UploadId, VersionId, VisitId, WaitTicket,
+    DatabaseId, DeliveryId, EventId, HookId, IdError, IdentityId, InvitationId, JobId, KeyId, LockId, NodeId,
+    NoteId, PrincipalId, ResetId, SessionId, ShareId, TransferId, UploadId, VersionId, VisitId, WaitTicket,
     WorkspaceId,
 };
 pub use key::{

@@ -48,6 +48,7 @@ id_schema! {
     crate::DeliveryId, "DeliveryId", "The id of a webhook's delivery.", "dl_";
     crate::KeyId, "KeyId", "The id of an API key.", "key_";
     crate::SessionId, "SessionId", "The id of a session.", "ses_";
+    crate::IdentityId, "IdentityId", "The id of an identity of a person at a provider.", "idn_";
     crate::InvitationId, "InvitationId", "The id of an invitation.", "inv_";
     crate::ShareId, "ShareId", "The id of a share link.", "shr_";
     crate::WaitTicket, "WaitTicket", "A place in the queue for a lock.", "lw_";

@@ -10,7 +10,8 @@ use longshore_core::wire::{
     LookedAt, Member, NewInvitation, Page, Principal, PrincipalKind, Role, SignedIn,
 };
 use longshore_core::{
-    Code, InvitationId, InvitationToken, Name, PrincipalId, SessionToken, SignInName, Timestamp, WorkspaceId,
+    Clock, Code, InvitationId, InvitationToken, Name, PrincipalId, SessionToken, SignInName, Timestamp,
+    WorkspaceId,
 };
 use serde_json::json;
 
@@ -117,7 +118,7 @@ async fn open(
     tx: &mut Tx,
     token: &InvitationToken,
     actor: impl FnOnce(WorkspaceId) -> Actor,
-    clock: &dyn longshore_core::Clock,
+    clock: &dyn Clock,
 ) -> Result<(Log, Invitation)> {
     let now = tx.now(clock).await?;
     let workspace = of_token(tx, token, now).await?.workspace_id;
@@ -130,6 +131,24 @@ async fn open(
 async fn finish(tx: &mut Tx, log: Log) -> Result<()> {
     hooks::announce(tx, &log).await?;
     log.close(tx).await
+}
+
+/// Accepts in the name of who has just been let in, in the transaction that let them in: where the invitation is good no
+/// more, they are not.
+pub(crate) async fn join_signed_in(
+    tx: &mut Tx,
+    token: &InvitationToken,
+    begun: LetIn,
+    origin: Option<Arc<Origin>>,
+    clock: &dyn Clock,
+) -> Result<(Member, LetIn)> {
+    let (SignedIn { principal, session, .. }, _) = &begun;
+    let by = Credential::Session(session.id);
+    let actor = |workspace| Actor::admin_of(workspace, principal.id, by).in_request(origin);
+    let (mut log, invitation) = open(tx, token, actor, clock).await?;
+    let member = join(tx, invitation, (&mut log, principal)).await?;
+    finish(tx, log).await?;
+    Ok((member, begun))
 }
 
 /// Somebody new, as they want to be known.
@@ -156,7 +175,7 @@ impl Newcomer {
     }
 }
 
-fn parse(token: &HiddenText) -> Result<InvitationToken> {
+pub(crate) fn parse(token: &HiddenText) -> Result<InvitationToken> {
     token.reveal().parse().map_err(|_| unknown())
 }
 
@@ -306,20 +325,10 @@ impl Engine {
                 };
                 db::access::insert_principal(tx, &principal, now).await?;
                 let origin = browser.origin();
-                let (signed_in, secret): LetIn = begin(tx, principal.clone(), browser, terms, now).await?;
-                let by = Credential::Session(signed_in.session.id);
-                let actor = |workspace| Actor::admin_of(workspace, principal.id, by).in_request(origin);
-                let (mut log, invitation) = open(tx, &token, actor, clock.as_ref()).await?;
-                set_password(
-                    tx,
-                    principal.id,
-                    (&newcomer.sign_in_name, &hash),
-                    Some(signed_in.session.id),
-                    now,
-                )
-                .await?;
-                let member = join(tx, invitation, (&mut log, &principal)).await?;
-                finish(tx, log).await?;
+                set_password(tx, principal.id, (&newcomer.sign_in_name, &hash), None, now).await?;
+                let begun = begin(tx, principal, browser, terms, now).await?;
+                let (member, (signed_in, secret)) =
+                    join_signed_in(tx, &token, begun, origin, clock.as_ref()).await?;
                 Ok((member, signed_in, secret))
             })
         });

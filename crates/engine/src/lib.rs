@@ -26,6 +26,7 @@ mod events;
 mod feed;
 mod hooks;
 mod idempotency;
+mod identities;
 mod invitations;
 mod jobs;
 mod key_cache;
@@ -73,6 +74,7 @@ pub use event_types::EventTypes;
 pub use events::EventQuery;
 pub use feed::Follower;
 pub use idempotency::{Idempotency, Replayed};
+pub use identities::{Vouched, Welcome};
 pub use jobs::{
     Handled, JobBacklog, JobContext, JobCount, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome,
     WorkerSettings,
@@ -93,9 +95,11 @@ pub use upload::{Upload, UploadOptions, Written};
 pub use uploads::{AppendOptions, Appending, Made, NewUpload, Staged};
 pub use versions::Retained;
 
-/// What the engine may dial: the guard's own settings, so that a front door needs no other way to them.
+/// What may be dialled, and by what: the guard's own types, so that a front door needs no other way to them.
 pub mod egress {
-    pub use longshore_egress::{MalformedNetwork, MalformedPorts, Network, Ports, Settings};
+    pub use longshore_egress::{
+        Error, Guard, Limits, MalformedNetwork, MalformedPorts, Network, Ports, Request, Response, Settings,
+    };
 }
 
 /// What the engine is opened over: the store's own types, so that a front door needs no other way to them.

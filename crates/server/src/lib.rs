@@ -6,6 +6,7 @@
 //! - [`Config`] says what a server is like; [`Server`] opens one and serves; [`Worker`] runs jobs without serving.
 //! - [`http`] is the HTTP API: its `mod.rs` is the table of contents.
 //! - [`rights`] says what each route needs of who calls it.
+//! - `oidc` finds out whom a provider of OpenID Connect vouches for.
 //! - `throttle` counts who comes too often.
 //! - `problem` is the one map from error codes to HTTP answers.
 
@@ -19,6 +20,7 @@ pub mod http;
 mod listener;
 pub mod log;
 mod measures;
+mod oidc;
 mod problem;
 mod recovery;
 pub mod rights;
@@ -32,6 +34,7 @@ pub use config::Config;
 pub use error::{Error, Result};
 pub use http::{Entrance, Limits, Source, allow_origins, openapi, router, router_behind};
 pub use longshore_engine::{Error as EngineError, WayIn, ensure_sign_in};
+pub use oidc::{Oidc, OidcSettings};
 pub use recovery::Recovery;
 pub use server::{Bound, Server};
 pub use throttle::{Rate, Rates};

@@ -5,7 +5,7 @@
 //! inside the server is logged and never sent.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use longshore_core::wire::{Facts, Problem};
@@ -195,7 +195,12 @@ pub(crate) fn render(mut response: Response, request_id: &str) -> Response {
         _ => {}
     }
     for (name, value) in added {
-        headers.insert(name, value);
+        // A browser may have to forget more than one thing.
+        if name == SET_COOKIE {
+            headers.append(name, value);
+        } else {
+            headers.insert(name, value);
+        }
     }
     *response.body_mut() = Body::from(serde_json::to_vec(&problem).unwrap_or_default());
     response

@@ -56,7 +56,7 @@ impl Server {
         let address = listener.local_addr()?;
         let closing = CancellationToken::new();
         let requests = Tasks::new();
-        let (limits, entrance) = (Limits::of(&self.config), Entrance::of(&self.config));
+        let (limits, entrance) = (Limits::of(&self.config), Entrance::of(&self.config)?);
         let router = http::service(self.engine.clone(), limits, entrance, closing.clone(), requests.clone());
         let router = http::allow_origins(router, &self.config.server.allowed_origins.0);
         Ok(Bound { server: self, listener, address, closing, router, requests })

@@ -82,6 +82,27 @@ fn sessions_are_listed_and_ended() {
 }
 
 #[test]
+fn identities_are_listed_and_removed() {
+    let server = Server::start();
+    for arguments in [&["identities", "providers"][..], &["identities", "list"]] {
+        assert_eq!(server.json(arguments)["items"].as_array().unwrap().len(), 0);
+    }
+    assert!(server.ok(&["identities", "providers"]).starts_with("NAME"));
+    assert!(server.ok(&["identities", "list"]).starts_with("ID"));
+    let ada = server.json(&["principals", "create", "Ada"])["id"].as_str().unwrap().to_owned();
+    assert!(server.ok(&["identities", "list", "--of", &ada]).starts_with("ID"));
+    server.run(&["identities", "list", "--of", "nonsense"]).exits(8);
+    server.run(&["identities", "remove", "nonsense"]).exits(8);
+    let nobodys = "idn_01k9x3m7q2e8rj5v4n6t0p1s2d";
+    for arguments in [
+        &["--json", "identities", "remove", nobodys][..],
+        &["--json", "identities", "remove", nobodys, "--of", &ada],
+    ] {
+        assert_eq!(server.run(arguments).exits(4).error()["code"], "identity_not_found");
+    }
+}
+
+#[test]
 fn an_administrator_is_let_in_again_beside_a_running_server() {
     let server = Server::start();
     let data = server.path("data");

@@ -9,6 +9,7 @@ mod audit;
 mod batch;
 mod event;
 mod hooks;
+mod identity;
 mod invitation;
 mod jobs;
 mod link;
@@ -43,6 +44,7 @@ pub use hooks::{
     CreateHook, Delivery, DeliveryAttempt, DeliveryState, Hook, HookDisabled, NewHook, Redeliver, RotateHook,
     UpdateHook, WebhookBody, WebhookData,
 };
+pub use identity::{BeginOidc, Identity, LinkIdentity, OidcBegun, OidcProvider};
 pub use invitation::{
     AcceptInvitation, Accepted, CreateInvitation, DEFAULT_INVITATION, Invitation, InvitationState,
     InvitationText, LONGEST_INVITATION, LookedAt, NewInvitation,

@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     Step { name: "sign_in", sql: include_str!("schema/0020_sign_in.sql") },
     Step { name: "shares", sql: include_str!("schema/0021_shares.sql") },
     Step { name: "audit", sql: include_str!("schema/0022_audit.sql") },
+    Step { name: "identities", sql: include_str!("schema/0023_identities.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

@@ -18,6 +18,7 @@ pub(crate) mod events;
 pub(crate) mod history;
 pub(crate) mod hooks;
 pub(crate) mod idempotency;
+pub(crate) mod identities;
 pub(crate) mod instance;
 pub(crate) mod invitations;
 pub(crate) mod jobs;

@@ -91,6 +91,7 @@ from_text_form!(
     HookId,
     DeliveryId,
     SessionId,
+    IdentityId,
     InvitationId,
     ShareId,
     VisitId,

@@ -36,6 +36,7 @@ const BEFORE_MEMBERS: &str = "
     ALTER TABLE workspaces DROP COLUMN staged_bytes;
     ALTER TABLE uploads DROP COLUMN set_aside;
     ALTER TABLE uploads DROP COLUMN set_aside_in;
+    DROP TABLE identities;
     DROP TABLE transfers;
     DROP TABLE members;
     DROP INDEX locks_of_principal;

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 
 mod audit;
 mod egress;
+mod oidc;
 mod origin;
 mod proxies;
 mod rates;
@@ -26,7 +27,9 @@ mod tests;
 
 pub use self::audit::AuditConfig;
 pub use self::egress::{EgressConfig, Listed};
-pub use self::origin::{ContentOrigin, Origin};
+pub(crate) use self::oidc::is_private;
+pub use self::oidc::{OidcConfig, OidcTables};
+pub use self::origin::{ContentOrigin, Origin, PublicOrigin};
 pub use self::proxies::{Proxies, ProxyHeader};
 pub use self::rates::RatesConfig;
 pub use self::sessions::SessionsConfig;
@@ -98,6 +101,10 @@ pub struct Config {
     /// Where the server may send requests that a user asked for.
     #[config(nested)]
     pub egress: EgressConfig,
+    /// Providers of OpenID Connect that people may sign in by, a table `[[oidc]]` each, in place of this line:
+    /// docs/operations.md has an example. They need server.public_origin.
+    #[config(default = [])]
+    pub oidc: OidcTables,
 }
 
 /// Where and how the server listens.
@@ -131,6 +138,10 @@ pub struct ServerConfig {
     /// but pages of the server's own origin.
     #[config(env = "LONGSHORE_SERVER_ALLOWED_ORIGINS", default = "")]
     pub allowed_origins: Listed<Origin>,
+    /// The origin that people reach the server by, `https://files.example.org`: https, or http at a loopback address. Sign-in
+    /// by OpenID Connect needs it.
+    #[config(env = "LONGSHORE_SERVER_PUBLIC_ORIGIN")]
+    pub public_origin: Option<PublicOrigin>,
     /// The origin at which links give their content and nothing else is served: `https://content.example.org`, which reaches
     /// this server too, by another name. Links then point there. Left out: links are on the server's own origin.
     #[config(env = "LONGSHORE_SERVER_CONTENT_ORIGIN")]
@@ -305,6 +316,10 @@ impl Config {
         ensure((1..=MOST_JOBS).contains(&self.jobs.deliveries), "jobs.deliveries is 1 to 1000")?;
         ensure(self.audit.kept_days <= MOST_DAYS, "audit.kept_days is 0 to 36500")?;
         self.rates.check()?;
+        ensure(
+            self.oidc.providers()?.is_empty() || server.public_origin.is_some(),
+            "oidc needs server.public_origin",
+        )?;
         self.store.check()?;
         self.check_times()?;
         self.database()?;

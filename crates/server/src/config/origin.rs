@@ -1,8 +1,10 @@
-//! Origins: of pages that may call the server from a browser, and of the content that links give.
+//! Origins: of pages that may call the server from a browser, of the server itself, and of the content that links give.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
+
+use super::is_private;
 
 /// Where pages come from whose scripts may read answers of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,9 +99,54 @@ impl<'de> Deserialize<'de> for ContentOrigin {
     }
 }
 
+/// The origin that people reach the server by, such as `https://files.example.org`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicOrigin(String);
+
+const PUBLIC_RULE: &str = "the public origin is https and one host, as in `https://files.example.org`, or http at a loopback \
+                           address, with the port where it is not the scheme's own";
+
+impl PublicOrigin {
+    /// Returns it as a browser writes it: what a URL begins with.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PublicOrigin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(Origin::Of(text)) if is_private(&text) => Ok(Self(text)),
+            _ => Err(PUBLIC_RULE),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicOrigin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{ContentOrigin, Origin};
+    use super::{ContentOrigin, Origin, PublicOrigin};
+
+    #[test]
+    fn a_public_origin_is_read_by_nobody_on_the_way() {
+        for good in ["https://files.example.org", "https://a:8443", "http://127.0.0.1:7420", "http://[::1]:1"]
+        {
+            assert_eq!(good.parse::<PublicOrigin>().unwrap().as_str(), good);
+        }
+        for wrong in
+            ["", "*", "http://files.example.org", "https://a/", "ftp://a", "http://127.0.0.1.a.example"]
+        {
+            wrong.parse::<PublicOrigin>().unwrap_err();
+        }
+    }
 
     #[test]
     fn a_content_origin_is_known_by_the_host_that_is_called() {

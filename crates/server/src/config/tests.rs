@@ -120,3 +120,44 @@ fn a_store_is_named_by_url_and_options() {
     assert!(!config.store.is_in_memory().unwrap());
     assert!(load("[store]\nurl = \"memory:\"\n").unwrap().store.is_in_memory().unwrap());
 }
+
+#[test]
+fn providers_to_sign_in_by_are_listed() {
+    let origin = "[server]\npublic_origin = \"https://files.example.org\"\n";
+    let one = |more: &str| {
+        format!(
+            "[[oidc]]\nname = \"a\"\nissuer = \"https://login.example.org/realms/a\"\nclient_id = \"longshore\"\n{more}"
+        )
+    };
+    let secret = "client_secret = \"hunter2\"\n";
+    let good = load(&format!("{origin}{}", one(secret))).unwrap();
+    let provider = &good.oidc.providers().unwrap()[0];
+    assert_eq!((provider.label(), provider.scopes.join(" ").as_str()), ("a", "openid email profile"));
+    assert!(provider.allowed_domains.is_empty() && !format!("{good:?}").contains("hunter2"));
+    assert!(Config::load(None).unwrap().oidc.providers().unwrap().is_empty());
+    // A variable that every process has.
+    let path = load(&format!("{origin}{}", one("client_secret = \"${PATH}\"\n"))).unwrap();
+    assert_eq!(
+        path.oidc.providers().unwrap()[0].secret().unwrap().0,
+        std::env::vars().find(|(key, _)| key == "PATH").unwrap().1
+    );
+    for (text, word) in [
+        (one(secret), "server.public_origin"),
+        (format!("{origin}{}", one("")), "client_secret"),
+        (format!("{origin}{}", one("client_secret = \"\"\n")), "oidc.client_secret"),
+        (format!("{origin}{}", one("client_secret = \"${LONGSHORE_NOWHERE}\"\n")), "oidc.client_secret"),
+        (format!("{origin}{}", one("client_secret = [\"hunter2\"]\n")), "client_secret"),
+        (format!("{origin}{}", one("client_secrets = \"hunter2\"\n")), "client_secrets"),
+        (format!("{origin}{}{}", one(secret), one(secret)), "oidc.name"),
+        (format!("{origin}{}", one(secret).replace("\"a\"", "\"A/b\"")), "oidc.name"),
+        (format!("{origin}{}", one(secret).replace("https://login", "http://login")), "oidc.issuer"),
+        (format!("{origin}{}", one(secret).replace("/realms/a", "/?a=b")), "oidc.issuer"),
+        (format!("{origin}{}scopes = [\"email\"]\n", one(secret)), "oidc.scopes"),
+        (format!("{origin}{}allowed_domains = [\"a@b\"]\n", one(secret)), "oidc.allowed_domains"),
+        ("[server]\npublic_origin = \"http://files.example.org\"\n".to_owned(), "public_origin"),
+    ] {
+        let error = load(&text).unwrap_err();
+        assert!(error.contains(word), "{text}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::extract::{Caller, NodeRef};
 use crate::config::{Config, ContentOrigin, Proxies};
 use crate::measures;
+use crate::oidc::Oidc;
 use crate::problem::Failure;
 use crate::throttle::{Rates, Throttle};
 
@@ -66,16 +67,19 @@ pub struct Entrance {
     pub proxies: Proxies,
     /// How often somebody may come.
     pub rates: Rates,
+    /// Providers that people may sign in by.
+    pub oidc: Oidc,
 }
 
 impl Entrance {
-    pub(crate) fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> crate::Result<Self> {
         let server = &config.server;
-        Self {
+        Ok(Self {
             content_origin: server.content_origin.clone(),
             proxies: server.proxies(),
             rates: config.rates.rates(),
-        }
+            oidc: Oidc::of(config)?,
+        })
     }
 }
 
@@ -134,6 +138,11 @@ impl App {
     /// Returns whose word on where a request comes from is taken.
     pub(crate) fn proxies(&self) -> &Proxies {
         &self.0.entrance.proxies
+    }
+
+    /// Returns the providers that people may sign in by.
+    pub(crate) fn oidc(&self) -> &Oidc {
+        &self.0.entrance.oidc
     }
 
     /// Returns what counts who comes.

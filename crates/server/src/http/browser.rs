@@ -1,4 +1,4 @@
-//! What browsers send by themselves: the cookie of a session, and where a request comes from.
+//! What browsers send by themselves: the cookies of a session and of a sign-in under way, and where a request comes from.
 //!
 //! A browser adds its cookie to whatever any page asks for, so a cookie alone authorises no write. It takes the session's own
 //! token too, which pages of other sites cannot read; and where the browser says that another site asks, it is refused.
@@ -14,6 +14,7 @@ use super::app::App;
 use super::asked::Asked;
 use super::forwarded::Source;
 use super::limited;
+use crate::oidc::{Attempt, LASTS};
 use crate::problem::Failure;
 
 /// The name of the cookie: by its prefix browsers keep it to this very host, and to connections that nobody reads.
@@ -22,27 +23,57 @@ pub(super) const COOKIE: &str = "__Host-longshore";
 const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// The name of the cookie that binds a sign-in at a provider to the browser that began it.
+const ATTEMPT: &str = "__Host-longshore-oidc";
+
+const FORGET_ATTEMPT: HeaderValue =
+    HeaderValue::from_static("__Host-longshore-oidc=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+
 /// What has a browser forget the cookie.
 const FORGET: HeaderValue =
     HeaderValue::from_static("__Host-longshore=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
 
-/// Returns the values that cookies of our name have.
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// Returns the values that cookies of a name have.
+fn cookies<'h>(headers: &'h HeaderMap, wanted: &str) -> impl Iterator<Item = &'h str> {
     let lines = headers.get_all(COOKIES).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    pairs.filter(move |(name, _)| *name == wanted).map(|(_, value)| value)
+}
+
+/// Returns the value of the one cookie of a name; nothing where there is none, or more than one.
+fn one_cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
+    let mut cookies = cookies(headers, wanted);
+    cookies.next().filter(|_| cookies.next().is_none())
 }
 
 /// Tells whether a request has our cookie.
 pub(super) fn has_cookie(headers: &HeaderMap) -> bool {
-    cookies(headers).next().is_some()
+    cookies(headers, COOKIE).next().is_some()
 }
 
 /// Returns the secret that the cookie has; nothing where there is none, or none of ours, or more than one.
 pub(super) fn session_token(headers: &HeaderMap) -> Option<SessionToken> {
-    let mut cookies = cookies(headers);
-    let one = cookies.next().filter(|_| cookies.next().is_none())?;
-    one.parse().ok()
+    one_cookie(headers, COOKIE)?.parse().ok()
+}
+
+/// Returns what the cookie of a sign-in that is under way holds.
+pub(super) fn attempt(headers: &HeaderMap) -> Option<&str> {
+    one_cookie(headers, ATTEMPT)
+}
+
+/// Returns the header by which a browser keeps a sign-in that is under way, until its time is over.
+pub(super) fn keep_attempt(attempt: &Attempt) -> Result<(HeaderName, HeaderValue), Failure> {
+    let (text, seconds) = (attempt.cookie(), LASTS.as_secs());
+    let text = format!("{ATTEMPT}={text}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}");
+    let mut value = HeaderValue::try_from(text)
+        .map_err(|_| Failure::new(Code::Internal, "a sign-in that no header takes"))?;
+    value.set_sensitive(true);
+    Ok((SET_COOKIE, value))
+}
+
+/// Returns the header by which a browser forgets it.
+pub(super) const fn forget_attempt() -> (HeaderName, HeaderValue) {
+    (SET_COOKIE, FORGET_ATTEMPT)
 }
 
 /// Finds out who is signed in, and that it is their own page which asks where the request may change anything.

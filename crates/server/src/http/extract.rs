@@ -16,8 +16,8 @@ use http_body_util::BodyExt;
 use longshore_core::path::is_well_encoded;
 use longshore_core::wire::MAX_PAGE;
 use longshore_core::{
-    Code, DeliveryId, HookId, IdError, InvitationId, JobId, KeyId, LockId, NodeId, NoteId, PathError,
-    PrincipalId, SessionId, ShareId, UploadId, VersionId, WorkspaceId, WorkspacePath,
+    Code, DeliveryId, HookId, IdError, IdentityId, InvitationId, JobId, KeyId, LockId, NodeId, NoteId,
+    PathError, PrincipalId, SessionId, ShareId, UploadId, VersionId, WorkspaceId, WorkspacePath,
 };
 use longshore_engine::{Actor, PageRequest};
 use percent_encoding::percent_decode_str;
@@ -128,6 +128,10 @@ impl Segment for SessionId {
     const NAMES: &[&str] = &["session"];
 }
 
+impl Segment for IdentityId {
+    const NAMES: &[&str] = &["identity"];
+}
+
 impl Segment for InvitationId {
     const NAMES: &[&str] = &["invitation"];
 }
@@ -177,6 +181,21 @@ impl FromStr for LinkText {
 
 impl Segment for LinkText {
     const NAMES: &[&str] = &["token"];
+}
+
+/// The name of a provider in a URL, be there one of this name or not.
+pub(super) struct ProviderName(pub(super) String);
+
+impl FromStr for ProviderName {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Segment for ProviderName {
+    const NAMES: &[&str] = &["provider"];
 }
 
 /// A node's id in a URL, or `root`.

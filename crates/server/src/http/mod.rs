@@ -22,6 +22,7 @@ mod files;
 mod forwarded;
 mod guise;
 mod hooks;
+mod identities;
 mod incoming;
 mod invitations;
 mod jobs;
@@ -35,6 +36,7 @@ mod members;
 mod multipart;
 mod nodes;
 mod notes;
+mod oidc;
 mod origins;
 mod outgoing;
 mod passwords;
@@ -92,6 +94,13 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(sessions::get, sessions::sign_in, sessions::sign_out))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
+        .routes(routes!(oidc::providers))
+        .routes(routes!(oidc::go, oidc::begin))
+        .routes(routes!(oidc::callback))
+        .routes(routes!(identities::list, identities::link))
+        .routes(routes!(identities::remove))
+        .routes(routes!(identities::list_of))
+        .routes(routes!(identities::remove_of))
         .routes(routes!(passwords::change))
         .routes(routes!(passwords::reset))
         .routes(routes!(passwords::create_reset))

@@ -1,7 +1,8 @@
 //! What the segments of routes name, for the OpenAPI document: one struct for each kind of place.
 
 use longshore_core::{
-    DeliveryId, HookId, InvitationId, PrincipalId, SessionId, ShareId, UploadId, VersionId, WorkspaceId,
+    DeliveryId, HookId, IdentityId, InvitationId, PrincipalId, SessionId, ShareId, UploadId, VersionId,
+    WorkspaceId,
 };
 
 macro_rules! places {
@@ -31,6 +32,23 @@ places! {
     OfSession {
         /// The session's id.
         session: SessionId,
+    }
+    /// Of an identity of one's own.
+    OfIdentity {
+        /// The identity's id.
+        identity: IdentityId,
+    }
+    /// Of an identity of a person.
+    OfPersonsIdentity {
+        /// The person's id.
+        principal: PrincipalId,
+        /// The identity's id.
+        identity: IdentityId,
+    }
+    /// Of a provider to sign in by.
+    OfProvider {
+        /// The provider's name.
+        provider: String,
     }
     /// Of an invitation.
     OfInvitation {

@@ -140,6 +140,15 @@ pub(crate) const CONTRACT: &[&str] = &[
     "GET /v1/session",
     "POST /v1/session",
     "DELETE /v1/session",
+    "GET /v1/session/oidc",
+    "GET /v1/session/oidc/{provider}",
+    "POST /v1/session/oidc/{provider}",
+    "GET /v1/session/oidc/{provider}/callback",
+    "GET /v1/me/identities",
+    "POST /v1/me/identities",
+    "DELETE /v1/me/identities/{identity}",
+    "GET /v1/principals/{principal}/identities",
+    "DELETE /v1/principals/{principal}/identities/{identity}",
     "GET /v1/sessions",
     "DELETE /v1/sessions",
     "DELETE /v1/sessions/{session}",
@@ -177,6 +186,9 @@ async fn every_operation_in_it_is_answered() {
             path if path.starts_with("/v1/shares/{token}") => 404,
             // What is missing here is the body.
             "/v1/session" if method == "POST" => 400,
+            // Providers are there for all to see, and here is none.
+            "/v1/session/oidc" => 200,
+            path if path.starts_with("/v1/session/oidc/") => 404,
             "/v1/password"
             | "/v1/invitations/look"
             | "/v1/invitations/accept"

@@ -115,7 +115,7 @@ async fn a_download_that_fails_midway_is_no_whole_one() {
 
 /// A log that is kept in memory.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Kept(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl Write for Kept {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {

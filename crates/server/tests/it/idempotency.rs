@@ -7,6 +7,7 @@ use longshore_core::{ClaimToken, Timestamp};
 
 use crate::document::operations;
 use crate::hooks::{WANTED, make};
+use crate::oidc;
 use crate::world::{Answer, User, World};
 
 /// Writes that take no key, and why they need none.
@@ -28,6 +29,9 @@ const WITHOUT: &[(&str, &str)] = &[
     ("DELETE /v1/uploads/{upload}", "what is gone stays gone"),
     ("POST /v1/session", "who signs in twice has two sessions, of which each can be ended"),
     ("DELETE /v1/session", "an ended session stays ended, and its repeat is anybody's"),
+    ("POST /v1/session/oidc/{provider}", "nothing is kept of an attempt but in its browser"),
+    ("POST /v1/me/identities", "nothing is kept of an attempt but in its browser"),
+    ("DELETE /v1/me/identities/{identity}", "what is gone stays gone"),
     ("DELETE /v1/sessions", "what is gone stays gone"),
     ("DELETE /v1/sessions/{session}", "what is gone stays gone"),
     ("PUT /v1/me/password", "the present password is the premise: a repeat does not hold it"),
@@ -280,6 +284,13 @@ async fn asked(world: &World, route: &str) -> Asked {
         "POST /v1/principals/{principal}/password" => {
             let url = async || format!("/v1/principals/{}/password", person(world).await);
             bodiless(User::Admin, url().await, url().await)
+        }
+        "DELETE /v1/principals/{principal}/identities/{identity}" => {
+            let url = async |subject: &str| {
+                let (person, identity) = oidc::identity(world, subject).await;
+                format!("/v1/principals/{person}/identities/{identity}")
+            };
+            bodiless(User::Admin, url("ada").await, url("eve").await)
         }
         "POST /v1/principals" => administering(
             "/v1/principals".to_owned(),

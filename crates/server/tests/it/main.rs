@@ -22,6 +22,8 @@ mod limits;
 mod links;
 mod names;
 mod narrowed_keys;
+mod oidc;
+mod oidc_attacks;
 mod open_uploads;
 mod origins;
 mod problems;

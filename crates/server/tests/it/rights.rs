@@ -15,6 +15,7 @@ use longshore_server::rights::{RIGHTS, Right, Verbs};
 
 use self::target::{Target, harder, sign_in_name, target};
 use crate::document::operations;
+use crate::oidc::provider::Provider;
 use crate::sessions::{self, SignedIn};
 use crate::shares;
 use crate::world::{Answer, User, World};
@@ -254,6 +255,8 @@ pub(crate) struct Walk {
     /// How many calls there were, and up to which place their traces in the audit log were looked at.
     calls: AtomicU64,
     place: Mutex<AuditAfter>,
+    /// By whom people may sign in, which nobody does here.
+    _provider: Provider,
 }
 
 /// The folder that some keys are narrowed to.
@@ -261,7 +264,9 @@ const FOLDER: &str = "folder";
 
 impl Walk {
     async fn new() -> Self {
-        let world = World::new().await;
+        let provider = Provider::start("a").await;
+        let entrance = Provider::entrance(&[&provider], Duration::from_secs(30));
+        let world = World::new().await.behind(entrance);
         let foreign = world.engine.authenticate(world.key(User::Foreign).unwrap()).await.unwrap();
         let other = world.engine.me(&foreign).await.unwrap().key.unwrap().workspace_id.unwrap();
         let (_, grant) = shares::opened(&world, world.workspace.root_id).await;
@@ -272,6 +277,7 @@ impl Walk {
             is_inside: AtomicBool::new(false),
             calls: AtomicU64::new(0),
             place: Mutex::new("0.0".parse().unwrap()),
+            _provider: provider,
         };
         walk.make_people(other).await;
         walk.world.put(&format!("{FOLDER}/first"), "x").await;
@@ -429,8 +435,10 @@ impl Walk {
             let status = answer.status.as_u16();
             // Of several workspaces that a key reaches none is guessed.
             let guesses_none = route == "GET /v1/workspaces/current" && caller.reaches_several();
-            // What the walk has is nobody's session.
-            let has_none = route == "DELETE /v1/sessions/{session}" && caller.is_signed_in();
+            // What the walk has is nobody's session or identity.
+            let is_nobodys =
+                ["DELETE /v1/sessions/{session}", "DELETE /v1/me/identities/{identity}"].contains(&route);
+            let has_none = is_nobodys && caller.is_signed_in();
             let reaches_none = route == "GET /v1/workspaces/current" && caller == Caller::Removed;
             let outcome = match status {
                 404 if guesses_none || reaches_none || has_none => Outcome::LetThrough,

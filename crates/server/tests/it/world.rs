@@ -176,8 +176,13 @@ impl World {
 
     /// Puts something in front of the routes.
     pub(crate) fn behind(mut self, entrance: Entrance) -> Self {
-        self.router = longshore_server::router_behind(self.engine.clone(), LIMITS, entrance);
+        self.put_behind(entrance);
         self
+    }
+
+    /// Puts something else in front of the routes, which know nothing of what was before.
+    pub(crate) fn put_behind(&mut self, entrance: Entrance) {
+        self.router = longshore_server::router_behind(self.engine.clone(), LIMITS, entrance);
     }
 
     pub(crate) fn id(&self) -> WorkspaceId {

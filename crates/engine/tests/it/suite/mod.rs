@@ -12,6 +12,7 @@ mod describe;
 mod events;
 mod hooks;
 mod idempotency;
+mod identities;
 mod invitations;
 mod jobs;
 mod keys;
@@ -190,6 +191,15 @@ cases![
     invitations::what_has_ended_is_told_alike,
     invitations::who_invites_no_more_has_invited_nobody,
     invitations::nobody_invites_above_their_own_role,
+    identities::an_unknown_identity_lets_nobody_in,
+    identities::an_invitation_lets_a_new_person_in,
+    identities::who_is_known_accepts_what_they_were_invited_to,
+    identities::a_newcomer_is_a_person_without_a_role,
+    identities::an_identity_is_one_persons,
+    identities::who_is_deactivated_is_told_what_strangers_are,
+    identities::a_way_in_is_removed_with_its_sessions,
+    identities::an_admin_of_the_server_takes_identities_away,
+    identities::of_many_newcomers_by_one_identity_there_is_one_person,
 ];
 
 cases![

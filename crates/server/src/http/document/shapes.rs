@@ -52,6 +52,10 @@ fn shape(place: &ParameterIn, name: &str, is_write: bool) -> Option<Shape> {
         // The rest of the URL; but a parameter of OpenAPI is one segment.
         (ParameterIn::Path, "path") => Of(Name::schema),
         (ParameterIn::Path, "token") => Any,
+        (ParameterIn::Path, "provider") => Pattern("^[a-z0-9-]{1,32}$"),
+        (ParameterIn::Query, "return_to") => Format("path-of-this-origin", "^/([!-.0-[\\]-~][!-[\\]-~]*)?$"),
+        // What a provider says is judged, whatever it is.
+        (ParameterIn::Query, "code" | "state" | "iss" | "error") => Any,
         (ParameterIn::Query, "workspace") => Of(WorkspaceId::schema),
         (ParameterIn::Query, "name") if is_write => Of(Name::schema),
         (ParameterIn::Query, "path" | "under") => Of(WorkspacePath::schema),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Caller, Walk};
 use crate::uploads::metadata;
-use crate::{hooks, sessions};
+use crate::{hooks, oidc, sessions};
 
 /// A kind of job that nobody runs here.
 static WORK: JobKind = JobKind::new("test.work");
@@ -186,6 +186,21 @@ pub(super) async fn target(walk: &Walk, route: &str) -> Target {
         "/v1/session" if method == "POST" => {
             let name = sign_in_name(Caller::SignedIn(Role::Viewer));
             of(path.to_owned(), &format!(r#"{{"name":"{name}","password":"{}"}}"#, sessions::PASSWORD))
+        }
+        "/v1/session/oidc/{provider}" => {
+            of("/v1/session/oidc/a".to_owned(), if method == "POST" { "{}" } else { "" })
+        }
+        "/v1/session/oidc/{provider}/callback" => {
+            of("/v1/session/oidc/a/callback?code=x&state=x".to_owned(), "")
+        }
+        "/v1/me/identities" if method == "POST" => of(path.to_owned(), r#"{"provider":"a"}"#),
+        "/v1/me/identities/{identity}" => {
+            let nobodys = longshore_core::IdentityId::new(longshore_core::Timestamp::from_micros(1));
+            of(format!("/v1/me/identities/{nobodys}"), "")
+        }
+        path if path.starts_with("/v1/principals/{principal}/identities") => {
+            let (person, identity) = oidc::identity(&walk.world, &fresh()).await;
+            of(path.replace("{principal}", &person).replace("{identity}", &identity), "")
         }
         "/v1/sessions/{session}" => {
             let nobodys = longshore_core::SessionId::new(longshore_core::Timestamp::from_micros(1));

@@ -1,0 +1,96 @@
+//! `longshore identities`: how providers know people.
+
+use clap::Subcommand;
+use longshore::{Code, Identity, IdentityId, OidcProvider};
+
+use super::principals;
+use crate::failure::{Exit, Failure};
+use crate::output::{Output, columns, or_dash, time};
+use crate::session::Session;
+
+/// List and remove the identities by which you sign in at other providers; a key with the role owner is needed, which is not
+/// narrowed
+#[derive(Subcommand)]
+pub(crate) enum Identities {
+    /// List the providers that people may sign in by; with --json: {"items": [provider, …]}
+    Providers,
+    /// List your identities, the oldest first; with --json: {"items": [identity, …]}
+    List {
+        /// Those of this person instead; the key of an admin of the server is needed
+        #[arg(long, value_name = "ID")]
+        of: Option<String>,
+    },
+    /// Remove identities, which ends all sessions; with --json: {"items": [id, …]}
+    Remove {
+        /// The identities' ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+        /// Of this person instead; the key of an admin of the server is needed
+        #[arg(long, value_name = "ID")]
+        of: Option<String>,
+    },
+}
+
+fn id(text: &str) -> Result<IdentityId, Failure> {
+    text.parse().map_err(|error| {
+        Failure::of_code(Code::InvalidId, format!("{text:?} is no identity's id: {error}"))
+            .hint("`longshore identities list` shows them")
+    })
+}
+
+fn row(one: &Identity) -> [String; 5] {
+    let last = one.last_used_at.map(time);
+    [one.id.to_string(), one.issuer.clone(), one.subject.clone(), or_dash(one.email.clone()), or_dash(last)]
+}
+
+fn provider(one: &OidcProvider) -> [String; 3] {
+    [one.name.clone(), one.label.clone(), one.issuer.clone()]
+}
+
+/// Shows what was found: as a table, or each as it is.
+fn show<T: serde::Serialize, const N: usize>(
+    found: &[T],
+    heads: [&str; N],
+    row: impl Fn(&T) -> [String; N],
+    output: Output,
+) -> std::io::Result<()> {
+    if output.json {
+        let mut list = output.list()?;
+        found.iter().try_for_each(|one| list.item(one, |_| String::new()))?;
+        return list.end();
+    }
+    output.line(&columns(heads, &[], found.iter().map(row)))
+}
+
+impl Identities {
+    pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
+        let identities = session.client.identities();
+        let person = |of: &Option<String>| of.as_deref().map(principals::id).transpose();
+        match self {
+            Self::Providers => {
+                let found = identities.providers().await?;
+                show(&found, ["NAME", "LABEL", "ISSUER"], provider, output)?;
+            }
+            Self::List { of } => {
+                let found = match person(of)? {
+                    None => identities.list().await?,
+                    Some(person) => identities.list_of(person).await?,
+                };
+                show(&found, ["ID", "ISSUER", "SUBJECT", "EMAIL", "USED"], row, output)?;
+            }
+            Self::Remove { ids, of } => {
+                let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
+                let (person, mut list) = (person(of)?, output.list()?);
+                for id in ids {
+                    match person {
+                        None => identities.remove(id).await?,
+                        Some(person) => identities.remove_of(person, id).await?,
+                    }
+                    list.item(&id, |id| format!("{id} is removed"))?;
+                }
+                list.end()?;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
