@@ -232,6 +232,9 @@ codes! {
     InvalidSignInName = "invalid_sign_in_name", Invalid, "the sign-in name breaks a rule";
     /// A new password breaks a rule: at least 10 characters, at most 1,024 bytes, and not the sign-in name.
     InvalidPassword = "invalid_password", Invalid, "the password breaks a rule";
+    /// What was to be imported is no whole export of a workspace: the detail names the entry and what is wrong with it. Nothing
+    /// of it is there.
+    ExportMalformed = "export_malformed", Invalid, "the export is malformed";
     /// This `Idempotency-Key` came before with another request.
     IdempotencyMismatch = "idempotency_mismatch", Invalid, "the idempotency key belongs to another request";
     /// The URL is not one that the server may ask: another scheme, port or address is needed.

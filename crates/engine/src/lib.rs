@@ -22,9 +22,11 @@ mod engine;
 mod error;
 mod event_types;
 mod events;
+mod exports;
 mod feed;
 mod hooks;
 mod idempotency;
+mod imports;
 mod invitations;
 mod jobs;
 mod key_cache;
@@ -68,8 +70,10 @@ pub use engine::{Engine, Settings};
 pub use error::{Error, Result};
 pub use event_types::EventTypes;
 pub use events::EventQuery;
+pub use exports::Export;
 pub use feed::Follower;
 pub use idempotency::{Idempotency, Replayed};
+pub use imports::{Import, ImportOptions};
 pub use jobs::{
     Handled, JobBacklog, JobContext, JobCount, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome,
     WorkerSettings,

@@ -22,14 +22,14 @@ pub(crate) fn not_found(id: WorkspaceId) -> Error {
     Error::new(Code::WorkspaceNotFound, format!("no workspace {id}"))
 }
 
-fn exists(name: &Name) -> Error {
+pub(crate) fn exists(name: &Name) -> Error {
     Error::new(Code::WorkspaceExists, format!("there is a workspace {name:?} already"))
 }
 
 /// The most days that a rule of a workspace may name: a hundred years.
 const MOST_DAYS: u32 = 36_500;
 
-fn check_settings(settings: &UpdateSettings) -> Result<()> {
+pub(crate) fn check_settings(settings: &UpdateSettings) -> Result<()> {
     let refuse = |detail: &str| Err(Error::new(Code::InvalidBody, detail));
     if settings.versions_kept == Some(Some(0)) {
         return refuse("`versions_kept` is at least 1: the current version always stays");

@@ -13,7 +13,7 @@ use crate::actor::{Actor, Credential, Ends, Memberships, Rights};
 use crate::error::{Error, Result};
 use crate::narrowing::Narrowing;
 
-const fn kind_text(kind: PrincipalKind) -> &'static str {
+pub(super) const fn kind_text(kind: PrincipalKind) -> &'static str {
     match kind {
         PrincipalKind::Person => "person",
         PrincipalKind::Agent => "agent",

@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
     Step { name: "quotas", sql: include_str!("schema/0018_quotas.sql") },
     Step { name: "transfers", sql: include_str!("schema/0019_transfers.sql") },
     Step { name: "sign_in", sql: include_str!("schema/0020_sign_in.sql") },
+    Step { name: "crossings", sql: include_str!("schema/0021_crossings.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

@@ -12,11 +12,14 @@
 //! ([`events::Log::open`]); reads see one snapshot.
 
 pub(crate) mod access;
+pub(crate) mod crossings;
 pub(crate) mod deliveries;
 pub(crate) mod events;
+pub(crate) mod exports;
 pub(crate) mod history;
 pub(crate) mod hooks;
 pub(crate) mod idempotency;
+pub(crate) mod imports;
 pub(crate) mod instance;
 pub(crate) mod invitations;
 pub(crate) mod jobs;
