@@ -31,6 +31,7 @@ use crate::config::Builder;
 use crate::error::{Error, Result};
 use crate::transfer::destination::{Destination, DownloadItem};
 use crate::transfer::download::{Download, DownloadOptions, Downloaded};
+use crate::transfer::export::ImportOptions;
 use crate::transfer::many::{DownloadOutcome, ManyOptions, UploadOutcome};
 use crate::transfer::source::{Source, Target, UploadItem};
 use crate::transfer::upload::UploadOptions;
@@ -107,6 +108,32 @@ impl Workspaces {
         wait rename(workspace: WorkspaceId, name: Name) -> Result<Workspace>;
         wait update(workspace: WorkspaceId, change: &UpdateWorkspace) -> Result<Workspace>;
         wait set_quota(workspace: WorkspaceId, change: &UpdateQuota) -> Result<Workspace>;
+    }
+
+    /// Does what the async `export` does; the iterator then waits for each chunk.
+    pub fn export(&self, workspace: WorkspaceId) -> Result<Waiting<Download>> {
+        let stream = self.runtime.block_on(self.verbs.export(workspace))?;
+        Ok(Waiting { stream, runtime: self.runtime.clone() })
+    }
+
+    /// Does what the async `export_to` does, and waits for it.
+    pub fn export_to(
+        &self,
+        workspace: WorkspaceId,
+        destination: impl Into<Destination>,
+        options: &DownloadOptions,
+    ) -> Result<Downloaded> {
+        self.runtime.block_on(self.verbs.export_to(workspace, destination, options))
+    }
+
+    /// Does what the async `import` does, and waits for it.
+    pub fn import(
+        &self,
+        name: Name,
+        archive: impl Into<Source>,
+        options: &ImportOptions,
+    ) -> Result<Workspace> {
+        self.runtime.block_on(self.verbs.import(name, archive, options))
     }
 }
 

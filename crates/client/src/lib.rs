@@ -86,6 +86,7 @@ pub use transfer::control::Control;
 pub use transfer::delta::Delta;
 pub use transfer::destination::{Destination, DownloadItem};
 pub use transfer::download::{ByteRange, Download, DownloadOptions, Downloaded};
+pub use transfer::export::ImportOptions;
 pub use transfer::many::{DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
 pub use transfer::meter::{Meter, Reading};
 pub use transfer::progress::{Progress, ProgressSink};

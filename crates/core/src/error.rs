@@ -253,6 +253,9 @@ codes! {
     InvalidPassword = "invalid_password", Invalid, "the password breaks a rule";
     /// The answer of a provider belongs to no sign-in that this browser began, or to one that is over: begin anew.
     OidcStateWrong = "oidc_state_wrong", Invalid, "no such sign-in is under way";
+    /// What was to be imported is no whole export of a workspace: the detail names the entry and what is wrong with it. Nothing
+    /// of it is there.
+    ExportMalformed = "export_malformed", Invalid, "the export is malformed";
     /// This `Idempotency-Key` came before with another request.
     IdempotencyMismatch = "idempotency_mismatch", Invalid, "the idempotency key belongs to another request";
     /// The URL is not one that the server may ask: another scheme, port or address is needed.

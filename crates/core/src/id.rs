@@ -36,6 +36,14 @@ fn new_uuid(now: Timestamp) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
 }
 
+fn renamed(uuid: Uuid, seed: &[u8; 32]) -> Uuid {
+    let hash = blake3::keyed_hash(seed, uuid.as_bytes());
+    let mut bytes = [0; 10];
+    bytes.copy_from_slice(&hash.as_bytes()[..10]);
+    let millis = (uuid.as_u128() >> 80) as u64;
+    uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+}
+
 fn encode(uuid: Uuid) -> [u8; LENGTH] {
     let bits = uuid.as_u128();
     let mut text = [0; LENGTH];
@@ -76,6 +84,12 @@ macro_rules! id {
             #[must_use]
             pub fn new(now: Timestamp) -> Self {
                 Self(new_uuid(now))
+            }
+
+            /// Returns another id of the same time: by one seed always the same one, by another seed another.
+            #[must_use]
+            pub fn renamed(self, seed: &[u8; 32]) -> Self {
+                Self(renamed(self.0, seed))
             }
         }
 

@@ -2,8 +2,8 @@
 //!
 //! Ids, workspace paths and names, digests, the wire types of the HTTP API, error
 //! kinds with their public table of codes, API keys' text form, webhooks' signatures,
-//! the chunks and deltas by which a new version shares bytes with an old one, and a clock
-//! that tests can move.
+//! the chunks and deltas by which a new version shares bytes with an old one, the archive that a
+//! workspace travels in, and a clock that tests can move.
 //!
 //! This crate is pure. It never knows tokio, files, HTTP or SQL; the only things it
 //! takes from the machine are the time ([`clock::SystemClock`]) and random bytes
@@ -17,6 +17,7 @@ pub mod delta;
 pub mod digest;
 pub mod digest_tree;
 pub mod error;
+pub mod export;
 pub mod id;
 pub mod key;
 pub mod path;
@@ -24,6 +25,7 @@ pub mod random;
 #[cfg(feature = "openapi")]
 mod schema;
 mod sign_in_name;
+pub mod tar;
 pub mod time;
 pub mod webhook;
 pub mod wire;

@@ -9,9 +9,11 @@ use longshore_core::{Clock, Code, DatabaseId, SteadyClock, Timestamp};
 use longshore_egress::Guard;
 use longshore_flow::Tasks;
 use longshore_store::{Capability, Store, WriteOptions};
+use tokio::sync::Semaphore;
 
 use crate::audit::Refusals;
 use crate::chunks::ChunkLists;
+use crate::db;
 use crate::db::jobs::Claim;
 use crate::db::{Database, Db};
 use crate::error::{Error, Result};
@@ -124,6 +126,8 @@ struct Inner {
     lock_tasks: Tasks,
     appends: Appends,
     chunk_lists: Arc<ChunkLists>,
+    /// One export at a time reads metadata: it has a connection of the database for as long as that takes.
+    exports: Semaphore,
     guard: Guard,
     started_at: Timestamp,
 }
@@ -144,6 +148,10 @@ impl Engine {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(clock));
         let (db, id) = Db::open(database, clock.as_ref(), feeds.clone()).await?;
         claim(&store, id).await?;
+        if !db.is_shared() {
+            // What another process had under way ended with it: this one alone has the database.
+            db.write(|tx| Box::pin(db::crossings::end_all(tx))).await?;
+        }
         let passwords = Passwords::new(settings.password_cost)?;
         let started_at = clock.now();
         let jobs = Arc::default();
@@ -167,6 +175,7 @@ impl Engine {
                 lock_tasks: Tasks::new(),
                 appends: Appends::default(),
                 chunk_lists: Arc::default(),
+                exports: Semaphore::new(1),
                 started_at,
             }),
         })
@@ -280,6 +289,10 @@ impl Engine {
 
     pub(crate) fn chunk_lists(&self) -> &Arc<ChunkLists> {
         &self.inner.chunk_lists
+    }
+
+    pub(crate) fn exports(&self) -> &Semaphore {
+        &self.inner.exports
     }
 
     pub(crate) fn appends(&self) -> &Appends {

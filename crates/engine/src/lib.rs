@@ -23,10 +23,12 @@ mod engine;
 mod error;
 mod event_types;
 mod events;
+mod exports;
 mod feed;
 mod hooks;
 mod idempotency;
 mod identities;
+mod imports;
 mod invitations;
 mod jobs;
 mod key_cache;
@@ -72,9 +74,11 @@ pub use engine::{Engine, Settings};
 pub use error::{Error, Result};
 pub use event_types::EventTypes;
 pub use events::EventQuery;
+pub use exports::Export;
 pub use feed::Follower;
 pub use idempotency::{Idempotency, Replayed};
 pub use identities::{Vouched, Welcome};
+pub use imports::{Import, ImportOptions};
 pub use jobs::{
     Handled, JobBacklog, JobContext, JobCount, JobFailure, JobFilter, JobKind, Kinds, NewJob, Outcome,
     WorkerSettings,

@@ -58,6 +58,8 @@ impl Need {
     pub(crate) const PURGE_WHOLE: Self = Self::PURGE.whole();
     /// To take somebody's lock.
     pub(crate) const BREAK: Self = Self::all(Role::Admin, &[Verb::Write]);
+    /// To take all of a workspace along, with all that it ever had.
+    pub(crate) const EXPORT: Self = Self::all(Role::Admin, &[Verb::Read, Verb::Manage]).whole();
     pub(crate) const MANAGE: Self = Self::manage(Role::Admin);
 
     const fn any(role: Role, verbs: &'static [Verb]) -> Self {

@@ -108,7 +108,7 @@ pub(crate) fn check_label(label: &str, most: usize) -> Result<()> {
     Ok(())
 }
 
-fn check_labels(labels: &Labels) -> Result<()> {
+pub(crate) fn check_labels(labels: &Labels) -> Result<()> {
     if labels.len() > LABELS {
         return Err(Error::new(Code::InvalidLabel, format!("a node has at most {LABELS} labels")));
     }

@@ -30,7 +30,7 @@ pub(crate) fn not_found(id: NoteId) -> Error {
     Error::new(Code::NoteNotFound, format!("no note {id}"))
 }
 
-fn check_text(text: &str) -> Result<()> {
+pub(crate) fn check_text(text: &str) -> Result<()> {
     if text.trim().is_empty() || text.chars().count() > TEXT {
         return Err(invalid(format!("a note has 1 to {TEXT} characters, and not only blanks")));
     }

@@ -20,6 +20,7 @@ use crate::engine::{Engine, store_failed};
 use crate::error::Result;
 use crate::jobs::{Handled, JobContext, JobKind, Outcome};
 
+mod crossings;
 mod packs;
 mod pieces;
 
@@ -56,6 +57,7 @@ impl Engine {
 
     async fn sweep_with(&self, said: impl Fn(&Swept)) -> Result<Swept> {
         self.check_store().await?;
+        self.remove_ended_crossings().await?;
         self.remove_loose_pieces().await?;
         let mut swept = Swept::default();
         let mut blobs = self.store().list_files(FOLDER, &List::ALL).map_err(store_failed)?;

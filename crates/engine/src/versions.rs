@@ -21,7 +21,7 @@ use crate::purge::{END, days};
 use crate::upload::live_file;
 
 /// The most characters of a version's label.
-const LABEL: usize = 200;
+pub(crate) const LABEL: usize = 200;
 
 /// The largest content that is looked at as text, to compare or to count it, and the longest difference that is told, in bytes.
 const TEXT: usize = 1024 * 1024;

@@ -24,7 +24,7 @@ pub(crate) fn not_found(id: WorkspaceId) -> Error {
     Error::new(Code::WorkspaceNotFound, format!("no workspace {id}"))
 }
 
-fn exists(name: &Name) -> Error {
+pub(crate) fn exists(name: &Name) -> Error {
     Error::new(Code::WorkspaceExists, format!("there is a workspace {name:?} already"))
 }
 
@@ -34,7 +34,7 @@ const MOST_KEPT: u32 = 1_000_000;
 /// The most days that a rule of a workspace may name: a hundred years.
 const MOST_DAYS: u32 = 36_500;
 
-fn check_settings(settings: &UpdateSettings) -> Result<()> {
+pub(crate) fn check_settings(settings: &UpdateSettings) -> Result<()> {
     let refuse = |detail: &str| Err(Error::new(Code::InvalidBody, detail));
     if settings.versions_kept.flatten().is_some_and(|kept| kept == 0 || kept > MOST_KEPT) {
         return refuse("`versions_kept` is 1 to 1,000,000: the current version always stays");

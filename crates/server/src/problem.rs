@@ -132,7 +132,7 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         Code::ChecksumMismatch => CHECKSUM_MISMATCH,
         Code::Locked => StatusCode::LOCKED,
         Code::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
-        Code::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::IdempotencyMismatch | Code::ExportMalformed => StatusCode::UNPROCESSABLE_ENTITY,
         _ => match code.kind() {
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Conflict => StatusCode::CONFLICT,

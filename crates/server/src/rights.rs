@@ -43,9 +43,9 @@ pub enum Right {
     Node(Role, Verbs),
     /// The same as in [`Right::Workspace`], but of what is about the workspace as a whole: a key of a folder gets 403.
     Whole(Role, Verbs),
-    /// To own the workspace that the URL names, or to be an admin of the server, by a key that manages it as a whole. Who has
-    /// no role there gets 404.
-    Owner,
+    /// To own the workspace that the URL names, or to be an admin of the server, by a key that manages it as a whole and has
+    /// these verbs. Who has no role there gets 404.
+    Owner(Verbs),
     /// The claim token in the body, and a key that writes, manages, and is not narrowed to a folder or to another workspace than
     /// the token's.
     Claim,
@@ -132,12 +132,14 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("POST /v1/principals/{principal}/deactivate", Right::Server),
     ("POST /v1/principals/{principal}/reactivate", Right::Server),
     ("POST /v1/workspaces", Right::Server),
+    ("POST /v1/workspaces/import", Right::Server),
+    ("GET /v1/workspaces/{ws}/export", Right::Owner(Verbs::All(&[Verb::Read, Verb::Manage]))),
     ("GET /v1/workspaces/{ws}", Right::Workspace(Role::Viewer, Verbs::None)),
     ("PATCH /v1/workspaces/{ws}", Right::Whole(Role::Admin, MANAGE)),
     ("PATCH /v1/workspaces/{ws}/quota", Right::Server),
-    ("POST /v1/workspaces/{ws}/transfer", Right::Owner),
+    ("POST /v1/workspaces/{ws}/transfer", Right::Owner(MANAGE)),
     ("GET /v1/workspaces/{ws}/transfer", Right::Whole(Role::Admin, MANAGE)),
-    ("DELETE /v1/workspaces/{ws}/transfer", Right::Owner),
+    ("DELETE /v1/workspaces/{ws}/transfer", Right::Owner(MANAGE)),
     ("POST /v1/transfers/look", Right::Claim),
     ("POST /v1/transfers/accept", Right::Claim),
     ("POST /v1/transfers/decline", Right::Claim),

@@ -11,6 +11,7 @@ use crate::profiles::Profiles;
 use crate::session::Session;
 
 pub(crate) mod quota;
+pub(crate) mod travel;
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Switch {
@@ -18,7 +19,7 @@ pub(crate) enum Switch {
     Off,
 }
 
-/// List, show, make, rename and choose workspaces, set rules and quotas
+/// List, show, make, rename and choose workspaces, set rules and quotas, export and import
 #[derive(Subcommand)]
 pub(crate) enum Workspaces {
     /// List the workspaces the key reaches; with --json: {"items": [workspace, …]}
@@ -69,6 +70,11 @@ pub(crate) enum Workspaces {
         #[arg(long, value_name = "N|all")]
         events_days: Option<String>,
     },
+    /// Export a whole workspace as one archive, as it is now: files, versions, trash, notes, events, members; with --json: {"file",
+    /// "bytes"}. Its owner's key, or an admin of the server's, is needed
+    Export(travel::Export),
+    /// Make a workspace out of such an archive, and own it; with --json the workspace. An admin of the server's key is needed
+    Import(travel::Import),
     /// Choose the workspace to use from now on, in the profile; with --json the workspace
     Use {
         /// The workspace, by name or id
@@ -137,6 +143,8 @@ impl Workspaces {
                 }
                 output.object(&settings, rules)?;
             }
+            Self::Export(export) => return Box::pin(export.run(session, output)).await,
+            Self::Import(import) => return Box::pin(import.run(session, output)).await,
             Self::Use { workspace } => {
                 let found = session.find_workspace(workspace).await?;
                 choose(session, &found, output)?;

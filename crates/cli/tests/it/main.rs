@@ -12,6 +12,7 @@ mod describe;
 mod dice;
 mod enrich;
 mod errors;
+mod exports;
 mod fetch;
 mod fetch_again;
 mod files;

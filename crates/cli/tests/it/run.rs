@@ -104,6 +104,14 @@ impl Server {
         signal(&self.child, name);
     }
 
+    /// Kills the server as a power cut would, and starts it again over what it left.
+    pub(crate) fn kill_and_restart(&mut self) {
+        end(&mut self.child);
+        let (child, ready) = spawn(self.folder.path(), &["--ready-json"]);
+        let ready: Value = serde_json::from_str(&ready).unwrap();
+        (self.child, self.url) = (child, ready["url"].as_str().unwrap().to_owned());
+    }
+
     /// Runs a verb in the folder to work in.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         run(self.command(), arguments)

@@ -7,7 +7,7 @@ use longshore_core::{NodeId, WorkspaceId};
 use super::files::Files;
 use crate::client::Call;
 use crate::error::{Error, Result};
-use crate::transfer::archive;
+use crate::transfer::archive::{self, Asked};
 use crate::transfer::destination::Destination;
 use crate::transfer::download::{Download, DownloadOptions, Downloaded};
 use crate::transfer::progress::Report;
@@ -26,7 +26,7 @@ impl Files {
     /// whole is known at its end.
     pub async fn archive(&self, workspace: Option<WorkspaceId>, items: Vec<String>) -> Result<Download> {
         let workspace = self.client.workspace(workspace).await?;
-        archive::open(&self.client, workspace, &CreateArchive { items }).await
+        archive::open(&self.client, workspace, &Asked::Zip(CreateArchive { items })).await
     }
 
     /// Downloads folders and files as one zip into a file, as [`Files::download_to`] does a content. An archive has no ranges.
@@ -42,7 +42,7 @@ impl Files {
         }
         let workspace = self.client.workspace(workspace).await?;
         let report = Report::new(options.progress.clone(), 0);
-        let (wanted, destination) = (CreateArchive { items }, destination.into());
+        let (wanted, destination) = (Asked::Zip(CreateArchive { items }), destination.into());
         archive::to_file(&self.client, workspace, &wanted, &destination, options, report).await
     }
 }

@@ -6,7 +6,13 @@ use longshore_core::{Name, WorkspaceId};
 
 use super::listing::Listing;
 use crate::client::{Call, Client};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::transfer::archive::{self, Asked};
+use crate::transfer::destination::Destination;
+use crate::transfer::download::{Download, DownloadOptions, Downloaded};
+use crate::transfer::export::{self, ImportOptions};
+use crate::transfer::progress::Report;
+use crate::transfer::source::Source;
 
 /// The verbs on workspaces.
 #[derive(Clone, Debug)]
@@ -64,5 +70,37 @@ impl Workspaces {
         let path = format!("/v1/workspaces/{workspace}/quota");
         let call = self.client.write(Method::PATCH, path)?;
         self.client.json(call.json(change)?).await
+    }
+
+    /// Opens a whole workspace as one archive, as it is now; it takes the owner, or an admin of the server. The stream ends
+    /// with an error unless the archive's own end came.
+    pub async fn export(&self, workspace: WorkspaceId) -> Result<Download> {
+        archive::open(&self.client, workspace, &Asked::Export).await
+    }
+
+    /// Downloads a whole workspace as one archive into a file, which appears once its end has come. What breaks off is begun
+    /// anew: the next archive is of another moment.
+    pub async fn export_to(
+        &self,
+        workspace: WorkspaceId,
+        destination: impl Into<Destination>,
+        options: &DownloadOptions,
+    ) -> Result<Downloaded> {
+        if options.range.is_some() {
+            return Err(Error::invalid("an export is made anew each time, and has no ranges"));
+        }
+        let (report, destination) = (Report::new(options.progress.clone(), 0), destination.into());
+        archive::to_file(&self.client, workspace, &Asked::Export, &destination, options, report).await
+    }
+
+    /// Makes a workspace out of an archive of [`Workspaces::export`]; it takes an admin of the server, who then owns it. It is
+    /// there whole, or not at all.
+    pub async fn import(
+        &self,
+        name: Name,
+        archive: impl Into<Source>,
+        options: &ImportOptions,
+    ) -> Result<Workspace> {
+        export::import(&self.client, &name, archive.into(), options).await
     }
 }

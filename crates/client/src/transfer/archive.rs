@@ -1,4 +1,4 @@
-//! One zip of many folders and files, made by the server while it is read.
+//! What the server makes while it is read: one zip of many folders and files, a whole workspace.
 
 use std::sync::atomic::AtomicU64;
 
@@ -14,7 +14,23 @@ use crate::client::{Client, Lane};
 use crate::error::{Error, Result};
 use crate::transport::body::Body;
 
-async fn open_once(client: &Client, workspace: WorkspaceId, wanted: &CreateArchive) -> Result<Download> {
+/// What is asked for.
+pub(crate) enum Asked {
+    /// These as a zip.
+    Zip(CreateArchive),
+    /// All of the workspace.
+    Export,
+}
+
+async fn open_once(client: &Client, workspace: WorkspaceId, asked: &Asked) -> Result<Download> {
+    let wanted = match asked {
+        Asked::Zip(wanted) => wanted,
+        Asked::Export => {
+            let route = format!("/v1/workspaces/{workspace}/export");
+            let request = client.request(Method::GET, &route, Body::Empty)?;
+            return Ok(Download::of_export(client.send(request, None, Lane::Common).await?));
+        }
+    };
     let body = serde_json::to_vec(wanted)
         .map_err(|error| Error::invalid(format!("the request cannot be written: {error}")))?;
     let route = format!("/v1/workspaces/{workspace}/archive");
@@ -24,14 +40,10 @@ async fn open_once(client: &Client, workspace: WorkspaceId, wanted: &CreateArchi
 }
 
 /// Opens an archive, again and again until its head has come.
-pub(crate) async fn open(
-    client: &Client,
-    workspace: WorkspaceId,
-    wanted: &CreateArchive,
-) -> Result<Download> {
+pub(crate) async fn open(client: &Client, workspace: WorkspaceId, asked: &Asked) -> Result<Download> {
     let mut tries = client.tries();
     loop {
-        match open_once(client, workspace, wanted).await {
+        match open_once(client, workspace, asked).await {
             Ok(download) => return Ok(download),
             Err(error) => {
                 tries.again(error).await?;
@@ -44,7 +56,7 @@ pub(crate) async fn open(
 pub(crate) async fn to_file(
     client: &Client,
     workspace: WorkspaceId,
-    wanted: &CreateArchive,
+    asked: &Asked,
     destination: &Destination,
     options: &DownloadOptions,
     report: Report,
@@ -56,7 +68,7 @@ pub(crate) async fn to_file(
         let moved = AtomicU64::new(0);
         let flowing = Flowing { control: &control, report: &report, moved: &moved };
         let attempt = async {
-            let download = open_once(client, workspace, wanted).await?;
+            let download = open_once(client, workspace, asked).await?;
             if !std::mem::replace(&mut started, true) {
                 report.started(download.length());
             }

@@ -13,6 +13,7 @@ use longshore_core::{Algorithm, Code, Digest, VersionId};
 
 pub(crate) use self::file::{Flowing, to_file};
 use super::control::Control;
+use super::export::Watched;
 use super::plan::cell_size;
 use super::progress::{ProgressSink, Report};
 use super::reader::finish;
@@ -118,13 +119,20 @@ pub struct Download {
     hasher: Option<Hasher>,
     digest: Option<Digest>,
     length: Option<u64>,
+    /// Of a whole workspace: whether its end came is seen in it.
+    export: Option<Box<Watched>>,
     done: bool,
 }
 
 impl Download {
     /// Makes a stream of an answer that has no digest.
     pub(crate) fn without_digest(answer: Answer) -> Self {
-        Self { length: answer.rest(), hasher: None, digest: None, done: false, answer }
+        Self { length: answer.rest(), hasher: None, digest: None, export: None, done: false, answer }
+    }
+
+    /// Makes a stream of a whole workspace, which ends with an error unless its own end came.
+    pub(crate) fn of_export(answer: Answer) -> Self {
+        Self { export: Some(Box::default()), ..Self::without_digest(answer) }
     }
 
     /// Returns how many bytes the stream has, where the server said so.
@@ -173,6 +181,10 @@ impl Download {
                 if let Some(hasher) = &mut self.hasher {
                     hasher.update(&chunk);
                 }
+                if let Some(Err(error)) = self.export.as_mut().map(|export| export.take(&chunk)) {
+                    self.done = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
                 Poll::Ready(Some(Ok(chunk)))
             }
             Some(Err(error)) => {
@@ -181,6 +193,9 @@ impl Download {
             }
             None => {
                 self.done = true;
+                if let Some(Err(error)) = self.export.as_ref().map(|export| export.end()) {
+                    return Poll::Ready(Some(Err(error)));
+                }
                 let found = self.hasher.as_ref().map(finish);
                 Poll::Ready(found.and_then(|found| check(self.digest, found).err()).map(Err))
             }
@@ -269,7 +284,8 @@ async fn open_once(
         Some(_) => None,
         None => stated_digest(&answer)?,
     };
-    Ok(Download { length: answer.rest(), hasher: hashed.then(Hasher::new), digest, done: false, answer })
+    let hasher = hashed.then(Hasher::new);
+    Ok(Download { length: answer.rest(), hasher, digest, export: None, done: false, answer })
 }
 
 /// Returns the length that an answer states, also one that has no body.

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::narrowing::Narrowing;
 use crate::shares;
 
-const fn kind_text(kind: PrincipalKind) -> &'static str {
+pub(super) const fn kind_text(kind: PrincipalKind) -> &'static str {
     match kind {
         PrincipalKind::Person => "person",
         PrincipalKind::Agent => "agent",

@@ -13,12 +13,15 @@
 
 pub(crate) mod access;
 pub(crate) mod audit;
+pub(crate) mod crossings;
 pub(crate) mod deliveries;
 pub(crate) mod events;
+pub(crate) mod exports;
 pub(crate) mod history;
 pub(crate) mod hooks;
 pub(crate) mod idempotency;
 pub(crate) mod identities;
+pub(crate) mod imports;
 pub(crate) mod instance;
 pub(crate) mod invitations;
 pub(crate) mod jobs;

@@ -361,6 +361,22 @@ pub(crate) async fn children(tx: &mut Tx, folder: NodeId, after: &str, limit: u3
     rows.iter().map(read).collect()
 }
 
+/// Lists what is in a folder, in the trash or not, by id from after one on.
+pub(crate) async fn all_children(
+    tx: &mut Tx,
+    folder: NodeId,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<NodeRow>> {
+    let rows = tx
+        .query(
+            select_nodes!("WHERE parent_id = $1 AND id > $2 ORDER BY parent_id, id LIMIT $3"),
+            &[folder.into(), after.into(), limit.into()],
+        )
+        .await?;
+    rows.iter().map(read).collect()
+}
+
 /// Lists what was trashed in a workspace before a time and id, newest first.
 pub(crate) async fn trash(
     tx: &mut Tx,

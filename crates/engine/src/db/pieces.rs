@@ -121,7 +121,7 @@ pub(crate) async fn delete(tx: &mut Tx, owner: UploadId) -> Result<()> {
     Ok(())
 }
 
-/// Lists, after one on, owners of pieces that are neither an upload nor any version's content.
+/// Lists, after one on, owners of pieces that are neither an upload nor any version's content, and that no export or import holds.
 pub(crate) async fn loose(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<String>> {
     let rows = tx
         .query(
@@ -129,6 +129,7 @@ pub(crate) async fn loose(tx: &mut Tx, after: &str, limit: u32) -> Result<Vec<St
              WHERE owner > $1
                AND NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.id = pieces.owner)
                AND NOT EXISTS (SELECT 1 FROM versions WHERE versions.blob_id = pieces.owner)
+               AND NOT EXISTS (SELECT 1 FROM crossing_contents c WHERE c.blob_id = pieces.owner)
              ORDER BY owner LIMIT $2",
             &[after.into(), limit.into()],
         )

@@ -5,7 +5,7 @@ use longshore_core::{NodeId, Timestamp, VersionId, WorkspaceId};
 
 use super::events::Log;
 use super::nodes::longest_lease;
-use super::{Tx, Value};
+use super::{Tx, Value, crossings};
 use crate::error::{Error, Result};
 
 /// How many nodes one statement removes: its placeholders are written out below.
@@ -21,6 +21,7 @@ macro_rules! for_group {
         )
     };
 }
+pub(super) use for_group;
 
 /// What has to be known of a node to remove it.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +83,7 @@ pub(crate) async fn end_locks(tx: &mut Tx, ids: &[NodeId], now: Timestamp) -> Re
 }
 
 /// Returns a group's placeholders. An id that stands twice removes nothing twice.
-fn values_of(group: &[NodeId]) -> Vec<Value> {
+pub(super) fn values_of(group: &[NodeId]) -> Vec<Value> {
     let last = group.last().copied();
     let padding = std::iter::repeat_n(last, GROUP - group.len());
     group.iter().copied().map(Some).chain(padding).map(Value::from).collect()
@@ -96,6 +97,7 @@ pub(crate) async fn nodes(tx: &mut Tx, log: &mut Log, ids: &[NodeId]) -> Result<
         tx.execute(for_group!("DELETE FROM notes WHERE node_id", ""), &values).await?;
         tx.execute(for_group!("DELETE FROM shares WHERE node_id", ""), &values).await?;
         tx.execute(for_group!("DELETE FROM node_terms WHERE node_id", ""), &values).await?;
+        crossings::keep_files(tx, log.workspace(), group).await?;
         let versions =
             tx.query(for_group!("DELETE FROM versions WHERE node_id", "RETURNING size"), &values).await?;
         for version in &versions {
@@ -127,6 +129,7 @@ pub(crate) async fn old_versions(
     current: VersionId,
     limit: u64,
 ) -> Result<Purged> {
+    crossings::keep_old_versions(tx, log.workspace(), file, (current, limit)).await?;
     let rows = tx
         .query(
             "DELETE FROM versions WHERE id IN (

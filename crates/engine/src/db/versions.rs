@@ -5,7 +5,7 @@ use longshore_core::wire::Version;
 use longshore_core::{NodeId, Timestamp, VersionId, WorkspaceId};
 
 use super::events::Log;
-use super::{Row, Tx, pieces};
+use super::{Row, Tx, crossings, pieces};
 use crate::blob::{Blob, BlobId, Piece, Stored};
 use crate::error::{Error, Result};
 use crate::quota::More;
@@ -27,9 +27,10 @@ fn read(row: &Row) -> Result<Version> {
     })
 }
 
-fn read_blob(row: &Row, length: u64) -> Result<Blob> {
-    let range = row.opt_count(14)?.zip(row.opt_count(15)?);
-    match (row.opt_parse::<Stored>(12)?, range, row.opt_bytes(13)?) {
+/// Reads where bytes are, of so many of them, whose columns begin at one: `blob_id`, `content`, `blob_start`, `blob_size`.
+pub(super) fn read_location(row: &Row, first: usize, length: u64) -> Result<Blob> {
+    let range = row.opt_count(first + 2)?.zip(row.opt_count(first + 3)?);
+    match (row.opt_parse::<Stored>(first)?, range, row.opt_bytes(first + 1)?) {
         (Some(Stored::Blob(id)), None, None) => Ok(Blob::Stored(id)),
         (Some(Stored::Blob(blob)), Some((start, blob_size)), None) => {
             Ok(Blob::Packed(Piece { blob, blob_size, start, length }))
@@ -40,17 +41,24 @@ fn read_blob(row: &Row, length: u64) -> Result<Blob> {
     }
 }
 
-/// Adds a version, where the quota of its workspace, which `log` holds, has room for it. A file comes with its first.
-pub(crate) async fn insert(tx: &mut Tx, log: &mut Log, version: &Version, blob: &Blob) -> Result<()> {
-    log.tally_mut().add(More::version(version.size, version.number == 1))?;
-    let (stored, inline, range) = match blob {
+/// What a row says of where bytes are: the blob or the pieces, or the bytes, and which range of a shared blob from where on.
+pub(super) type Location = (Option<String>, Option<Bytes>, Option<(u64, u64)>);
+
+pub(super) fn location(blob: &Blob) -> Location {
+    match blob {
         Blob::Stored(id) => (Some(id.to_string()), None, None),
         Blob::Packed(Piece { blob, blob_size, start, .. }) => {
             (Some(blob.to_string()), None, Some((*start, *blob_size)))
         }
         Blob::Composed(id) => (Some(id.to_string()), None, None),
         Blob::Inline(content) => (None, Some(Bytes::clone(content)), None),
-    };
+    }
+}
+
+/// Adds a version, where the quota of its workspace, which `log` holds, has room for it. A file comes with its first.
+pub(crate) async fn insert(tx: &mut Tx, log: &mut Log, version: &Version, blob: &Blob) -> Result<()> {
+    log.tally_mut().add(More::version(version.size, version.number == 1))?;
+    let (stored, inline, range) = location(blob);
     tx.execute(
         "INSERT INTO versions (id, node_id, number, size, media_type, stated_media_type, digest, sha256,
                                created_at, created_by, blob_id, content, fence, label, blob_start, blob_size)
@@ -107,7 +115,7 @@ pub(crate) async fn with_blob(tx: &mut Tx, node: NodeId, id: VersionId) -> Resul
         .await?;
     row.map(|row| {
         let version = read(&row)?;
-        let blob = read_blob(&row, version.size)?;
+        let blob = read_location(&row, 12, version.size)?;
         Ok((version, blob))
     })
     .transpose()
@@ -125,11 +133,12 @@ pub(crate) async fn list(tx: &mut Tx, node: NodeId, before: u64, limit: u32) -> 
     rows.iter().map(read).collect()
 }
 
-/// Tells whether any version has its bytes in this blob, or any upload or version a piece of them.
+/// Tells whether any version has its bytes in this blob, or any upload or version a piece of them, or an export or an import
+/// holds it.
 pub(crate) async fn uses_blob(tx: &mut Tx, blob: BlobId) -> Result<bool> {
     let row =
         tx.query_opt("SELECT 1 FROM versions WHERE blob_id = $1 LIMIT 1", &[blob.to_string().into()]).await?;
-    Ok(row.is_some() || pieces::uses_blob(tx, blob).await?)
+    Ok(row.is_some() || pieces::uses_blob(tx, blob).await? || crossings::uses_blob(tx, blob).await?)
 }
 
 /// Writes what people call a version.
@@ -140,6 +149,7 @@ pub(crate) async fn set_label(tx: &mut Tx, id: VersionId, label: Option<&str>) -
 
 /// Removes a version. Its blob, if no other version shares it, is an orphan from then on.
 pub(crate) async fn delete(tx: &mut Tx, log: &mut Log, version: &Version) -> Result<()> {
+    crossings::keep_version(tx, log.workspace(), version.id).await?;
     let removed = tx.execute("DELETE FROM versions WHERE id = $1", &[version.id.into()]).await?;
     if removed == 1 {
         log.tally_mut().remove(version.size, 0);

@@ -14,6 +14,7 @@ mod migration;
 mod postgres;
 mod processes;
 mod suite;
+mod tarball;
 mod two_nodes;
 mod waits;
 mod workers;
@@ -86,4 +87,5 @@ suites! {
     TRANSFERS: transfers_on_sqlite, transfers_on_postgres;
     QUOTAS: quotas_on_sqlite, quotas_on_postgres;
     DELTAS: deltas_on_sqlite, deltas_on_postgres;
+    EXPORTS: exports_on_sqlite, exports_on_postgres;
 }

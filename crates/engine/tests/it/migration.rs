@@ -38,6 +38,9 @@ const BEFORE_MEMBERS: &str = "
     ALTER TABLE uploads DROP COLUMN set_aside_in;
     DROP TABLE identities;
     DROP TABLE transfers;
+    DROP TABLE crossings;
+    DROP TABLE crossing_contents;
+    DROP TABLE crossing_lines;
     DROP TABLE members;
     DROP INDEX locks_of_principal;
     ALTER TABLE principals DROP COLUMN everywhere;

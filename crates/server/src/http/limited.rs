@@ -55,7 +55,7 @@ pub(super) async fn attempt<T>(
     tried(app.throttle().attempt(secret, source, counted, app.engine().now())?, trying).await
 }
 
-/// The same of what people choose, tried on a thing that many may know of: a password on a link.
+/// The same of what people choose, tried on a thing that many may know of: a password on a link or a name.
 pub(super) async fn guess<T>(
     app: &App,
     parts: &Parts,
@@ -101,7 +101,7 @@ impl From<Excess> for Failure {
         let why = match of {
             "key" => "this key sends requests faster than it may",
             "address" => "requests come from this address faster than they may",
-            "share" => "too many passwords were tried on this link that are none",
+            "passwords" => "too many passwords were tried here that are none",
             _ => "too many keys came from this address that are none",
         };
         let failure = Self::new(Code::RateLimited, format!("{why}: come again in {wait_seconds} s"));

@@ -16,6 +16,7 @@ mod content_origin;
 mod document;
 mod edge;
 mod events;
+mod exports;
 mod extract;
 mod feed;
 mod files;
@@ -116,6 +117,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(jobs::retry))
         .routes(routes!(workspaces::list, workspaces::create))
         .routes(routes!(workspaces::current))
+        .routes(routes!(exports::import))
+        .routes(routes!(exports::export))
         .routes(routes!(workspaces::get, workspaces::update))
         .routes(routes!(workspaces::set_quota))
         .routes(routes!(workspaces::create_folders))

@@ -149,7 +149,7 @@ pub(super) async fn callback(
     let attempt = Attempt::of(cookie, &provider, state, app.engine().now())?;
     let url = app.oidc().own_url(attempt.return_to());
     let forget = browser::forget_attempt();
-    match end(&app, &parts, &attempt, &provider, &answered).await {
+    match Box::pin(end(&app, &parts, &attempt, &provider, &answered)).await {
         Ok(cookie) => redirect(&url, cookie.into_iter().chain([forget])),
         Err(failure) => Err(failure.with_header(forget.0, forget.1)),
     }
@@ -180,11 +180,12 @@ async fn end(
         Purpose::Invited(token) => Some(Welcome::Invited(token.clone())),
         Purpose::SignIn => None,
     };
-    let trying = async {
+    // In a box: it asks the provider, and what awaits it stays small.
+    let trying = Box::pin(async {
         let Known { vouched, is_of_domain } = finish.await?;
         let usual = if is_of_domain { Welcome::Newcomers } else { Welcome::Nobody };
         engine.sign_in_by_identity(vouched, welcome.unwrap_or(usual), browser::browser(parts)).await
-    };
+    });
     let (signed_in, token) = limited::attempt(app, parts, state, trying).await?;
     browser::keep(&token, &signed_in).map(Some)
 }

@@ -11,9 +11,10 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use longshore_core::chunks::MEDIA_TYPE;
+use longshore_core::export::MEDIA_TYPE as EXPORT_MEDIA_TYPE;
 use longshore_core::wire::{BATCH_MEDIA_TYPE, Node};
 use longshore_core::{Code, VersionId};
-use longshore_engine::{Archive, Content, Engine, Written};
+use longshore_engine::{Archive, Content, Engine, Export, Written};
 
 use super::guise::{Asked, Guise};
 use super::multipart::Multipart;
@@ -157,6 +158,18 @@ pub(super) fn archive(method: &Method, archive: Archive) -> Response {
     if method != Method::HEAD {
         *response.body_mut() = Body::from_stream(archive.into_bytes());
     }
+    response
+}
+
+/// Answers with a whole workspace.
+pub(super) fn export(export: Export) -> Response {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    Guise::made(EXPORT_MEDIA_TYPE, Some(export.name())).put_on(headers);
+    // It is of the moment at which it was asked for: the next one is another.
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(export.length()));
+    *response.body_mut() = Body::from_stream(export.into_bytes());
     response
 }
 

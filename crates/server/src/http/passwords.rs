@@ -27,9 +27,9 @@ pub(super) async fn change(
     _: Query<Nothing>,
     Order { wanted, .. }: Order<ChangePassword>,
 ) -> Result<StatusCode, Failure> {
-    let guess = format!("{}\n{}", caller.principal, wanted.current.reveal());
+    let own = format!("password of {}", caller.principal);
     let trying = app.engine().change_password(&caller, wanted);
-    limited::attempt(&app, &parts, &guess, trying).await?;
+    limited::guess(&app, &parts, &own, trying).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

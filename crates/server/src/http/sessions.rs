@@ -6,7 +6,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use longshore_core::wire::{HiddenText, Page, Session, SignIn, SignedIn};
-use longshore_core::{Code, SessionId};
+use longshore_core::{Code, SessionId, SignInName};
 
 use super::app::App;
 use super::browser;
@@ -28,10 +28,11 @@ pub(super) async fn sign_in(
 ) -> Result<([(HeaderName, HeaderValue); 1], Answer<SignedIn>), Failure> {
     // Or a page of another site could have its visitors work in an account of its own.
     browser::ensure_same_site(&parts)?;
-    // The very pair: who was let in by it before is not shut out by others who guess.
-    let pair = format!("{}\n{}", wanted.name, wanted.password.reveal());
+    // By the name as it is kept, or each way to write it could be tried as often.
+    let name =
+        SignInName::new(&wanted.name).map_or_else(|_| wanted.name.clone(), |name| name.folded().to_owned());
     let trying = app.engine().sign_in(wanted, browser::browser(&parts));
-    let (signed_in, token) = limited::attempt(&app, &parts, &pair, trying).await?;
+    let (signed_in, token) = limited::guess(&app, &parts, &format!("name\n{name}"), trying).await?;
     Ok(([browser::keep(&token, &signed_in)?], Answer(signed_in)))
 }
 

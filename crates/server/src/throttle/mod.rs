@@ -38,7 +38,7 @@ pub struct Rates {
 /// Somebody came too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Excess {
-    /// What is limited: `key`, `address`, `failures` or `share`.
+    /// What is limited: `key`, `address`, `failures` or `passwords`.
     pub(crate) of: &'static str,
     pub(crate) rate: Rate,
     /// In how many whole seconds one more may come; at least 1.
@@ -105,7 +105,7 @@ impl Throttle {
         Ok(Attempt { throttle: self, hash: Some(hash), address, thing: None, moment, is_known })
     }
 
-    /// Tells whether something that people choose may be tried on a thing which many may know of: a password on a link. Tries that
+    /// Tells whether something that people choose may be tried on a thing which many may know of: a password on a link or a name. Tries that
     /// fail are counted for the address, and for the thing from all addresses together.
     ///
     /// None is let try because it was good before: who is shut out would go on guessing, and see the right guess come through.
@@ -123,7 +123,7 @@ impl Throttle {
         if let Some((thing, rate)) = thing {
             let look = |entry: &mut table::Entry| rate.look(entry.taken, moment);
             if let Some(Err(wait)) = self.things.with_known(&thing, look) {
-                return Err(excess("share", rate, wait));
+                return Err(excess("passwords", rate, wait));
             }
         }
         if let Some(rate) = self.rates.key.filter(|_| is_counted) {

@@ -101,6 +101,8 @@ pub(crate) const CONTRACT: &[&str] = &[
     "GET /v1/workspaces",
     "POST /v1/workspaces",
     "GET /v1/workspaces/current",
+    "POST /v1/workspaces/import",
+    "GET /v1/workspaces/{ws}/export",
     "GET /v1/workspaces/{ws}",
     "PATCH /v1/workspaces/{ws}",
     "GET /v1/workspaces/{ws}/events",

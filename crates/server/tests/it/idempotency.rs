@@ -128,6 +128,17 @@ async fn asked(world: &World, route: &str) -> Asked {
         "POST /v1/workspaces" => {
             administering("/v1/workspaces".to_owned(), r#"{"name":"new"}"#, r#"{"name":"newer"}"#)
         }
+        "POST /v1/workspaces/import" => {
+            let export = world.call(User::Admin, &format!("GET {workspace}/export"), &[], "").await;
+            // All that is in it is text.
+            let body: &'static str = String::from_utf8(export.body.to_vec()).unwrap().leak();
+            Asked {
+                user: User::Admin,
+                url: "/v1/workspaces/import?name=first".to_owned(),
+                body,
+                other: ("/v1/workspaces/import?name=second".to_owned(), body),
+            }
+        }
         "PATCH /v1/workspaces/{ws}" => administering(workspace, r#"{"name":"x"}"#, r#"{"name":"y"}"#),
         "POST /v1/workspaces/{ws}/folders" => {
             editing(format!("{workspace}/folders"), r#"{"path":"/f/g"}"#, r#"{"path":"/f/h"}"#)

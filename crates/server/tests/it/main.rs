@@ -13,6 +13,7 @@ mod direct;
 mod document;
 mod downloads;
 mod events;
+mod exports;
 mod faults;
 mod hooks;
 mod idempotency;

@@ -186,8 +186,8 @@ impl Caller {
             Right::Workspace(role, _) | Right::Node(role, _) | Right::Whole(role, _) => {
                 least(self.role(), role, if self.role().is_none() { 404 } else { 403 })
             }
-            Right::Owner if self == Self::Owner || self.reaches_several() => Outcome::LetThrough,
-            Right::Owner => Outcome::Refused(if self.role().is_none() { 404 } else { 403 }),
+            Right::Owner(_) if self == Self::Owner || self.reaches_several() => Outcome::LetThrough,
+            Right::Owner(_) => Outcome::Refused(if self.role().is_none() { 404 } else { 403 }),
             // Whoever has the token need be no member; the key of a viewer here only reads.
             Right::Claim if matches!(self, Self::Foreign | Self::OwnerAsViewer | Self::Viewer) => {
                 Outcome::Refused(403)
@@ -214,7 +214,7 @@ impl Caller {
         let is_nowhere = route == "GET /v1/workspaces/{ws}/tree" || route.contains("/v1/jobs/{job}");
         match right {
             Right::Whole(..)
-            | Right::Owner
+            | Right::Owner(_)
             | Right::Claim
             | Right::Server
             | Right::Somewhere(_, Verbs::All(&[Verb::Manage])) => Some(403),
@@ -235,12 +235,13 @@ fn lacks(own: Option<Verb>, right: Right) -> bool {
         | Right::Workspace(_, verbs)
         | Right::Node(_, verbs)
         | Right::Whole(_, verbs)
+        | Right::Owner(verbs)
         | Right::Maker(_, verbs) => match verbs {
             Verbs::None => false,
             Verbs::All(needed) => needed.iter().any(|verb| *verb != own),
             Verbs::Any(needed) => !needed.contains(&own),
         },
-        Right::Owner | Right::Claim | Right::Server => own != Verb::Manage,
+        Right::Claim | Right::Server => own != Verb::Manage,
     }
 }
 

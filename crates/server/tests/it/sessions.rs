@@ -3,10 +3,10 @@
 use longshore_core::wire::{CreatePrincipal, HiddenText, Member, PrincipalKind, ResetPassword, Role};
 use longshore_core::{PrincipalId, WorkspaceId};
 use longshore_engine::Premises;
-use longshore_server::{Entrance, Source};
+use longshore_server::{Entrance, Rate, Rates, Source};
 use serde_json::json;
 
-use crate::world::{Answer, User, World};
+use crate::world::{Answer, User, World, request};
 
 pub(crate) const PASSWORD: &str = "correct horse";
 
@@ -178,8 +178,7 @@ async fn row_07_names_that_nobody_has_cost_as_much() {
 
 #[tokio::test]
 async fn who_guesses_waits_and_the_others_do_not() {
-    let rates =
-        longshore_server::Rates { failures: longshore_server::Rate::per_minute(5, 5), ..Default::default() };
+    let rates = Rates { failures: Rate::per_minute(5, 5), ..Default::default() };
     let world = World::new().await.behind(Entrance { rates, ..Entrance::default() });
     person(&world, "ada", world.id(), Role::Editor).await;
     let from = |name: &str, password: &str| {
@@ -305,4 +304,34 @@ async fn who_is_invited_joins() {
     let unknown = json!({ "token": "lsi_x" }).to_string();
     let answer = world.call_with(None, "POST /v1/invitations/look", &[], unknown).await;
     assert_eq!(answer.outcome(), "404 invitation_not_found");
+}
+
+/// Who was let in before would otherwise show a guesser, by being let in again, which guess was right.
+#[tokio::test]
+async fn who_guesses_passwords_of_a_name_learns_nothing_once_shut_out() {
+    let rates = Rates { failures: Rate::per_minute(6, 3), ..Rates::default() };
+    let world = World::new().await.behind(Entrance { rates, ..Entrance::default() });
+    let id = person(&world, "ada", world.id(), Role::Editor).await;
+    let from = async |address: [u8; 4], name: &str, password: &str| {
+        let request = request(None, "POST /v1/session", &[]).extension(Source(address.into()));
+        let body = json!({ "name": name, "password": password }).to_string();
+        world.send(request.body(body.into()).unwrap()).await.outcome()
+    };
+    let (here, elsewhere) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+    assert_eq!(from(here, "ada", PASSWORD).await, "200");
+    for _ in 0..3 {
+        assert_eq!(from(here, "ada", "correct horsf").await, "401 sign_in_failed");
+    }
+    assert_eq!(from(here, "ada", "correct horsf").await, "429 rate_limited");
+    assert_eq!(from(here, "ada", PASSWORD).await, "429 rate_limited");
+    assert_eq!(from(elsewhere, "ada", PASSWORD).await, "200");
+    // Many addresses together are counted at the name, however it is written.
+    for address in 0..10 {
+        for _ in 0..3 {
+            assert_eq!(from([198, 51, 100, address], "Ada", "guess").await, "401 sign_in_failed");
+        }
+    }
+    assert_eq!(from(elsewhere, "ada", PASSWORD).await, "429 rate_limited");
+    set_password(&world, id, "eve").await;
+    assert_eq!(from(elsewhere, "eve", PASSWORD).await, "200");
 }

@@ -14,7 +14,7 @@ use super::locks::{take, token};
 use super::undo::{act, undo};
 use crate::world::{World, collect, noise, path, refused};
 
-fn item(text: &str, content: &[u8]) -> BatchWrite {
+pub(super) fn item(text: &str, content: &[u8]) -> BatchWrite {
     BatchWrite {
         path: path(text),
         content: Bytes::copy_from_slice(content),
@@ -42,7 +42,7 @@ async fn write_as(
     batch.commit(ready).await
 }
 
-async fn write(world: &World, items: Vec<BatchWrite>) -> Vec<Result<(Written, bool)>> {
+pub(super) async fn write(world: &World, items: Vec<BatchWrite>) -> Vec<Result<(Written, bool)>> {
     write_as(world, &world.owner, Vec::new(), items).await
 }
 

@@ -10,9 +10,11 @@ mod deliveries;
 mod deltas;
 mod describe;
 mod events;
+mod exports;
 mod hooks;
 mod idempotency;
 mod identities;
+mod imports;
 mod invitations;
 mod jobs;
 mod keys;
@@ -443,4 +445,22 @@ cases![
     deltas::shared_ranges_live_as_long_as_any_version_names_them,
     deltas::what_is_composed_at_random_is_what_was_meant,
     deltas::a_list_of_chunks_shows_what_is_shared,
+];
+
+cases![
+    EXPORTS:
+    exports::what_goes_out_comes_in_elsewhere,
+    exports::who_is_named_gets_a_stand_in,
+    exports::members_are_matched_where_that_is_asked_for,
+    exports::what_an_import_may_be_told,
+    exports::an_empty_workspace_travels_too,
+    exports::a_purge_takes_nothing_from_an_export,
+    exports::an_export_that_is_left_alone_breaks_off,
+    exports::a_damaged_blob_is_never_exported,
+    exports::an_export_is_of_one_moment,
+    exports::two_thousand_files_travel,
+    imports::no_archive_is_believed,
+    imports::what_is_cut_makes_nothing,
+    imports::what_is_left_alone_goes,
+    imports::imports_meet,
 ];

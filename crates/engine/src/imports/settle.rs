@@ -1,0 +1,352 @@
+//! The one transaction that makes a workspace of what an import has put aside.
+//!
+//! On SQLite no other write goes on beside it, as beside any; it writes what a hundred thousand lines say in a few seconds.
+
+use std::collections::BTreeMap;
+
+use longshore_core::export::{
+    EventLine, ExportHeader, MemberLine, NodeLine, NoteLine, PrincipalLine, Section, VersionLine,
+};
+use longshore_core::wire::{Note, Quota, Role, Usage, Version, Workspace};
+use longshore_core::{Clock, Code, PrincipalId, Timestamp, WorkspaceId, random};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::renaming::Renaming;
+use super::{ImportOptions, RIGHT, malformed};
+use crate::actor::Actor;
+use crate::db::crossings::CrossingId;
+use crate::db::events::{Change, Log};
+use crate::db::nodes::NodeRow;
+use crate::db::{self, Tx};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::exports::LEASE;
+use crate::idempotency::once;
+use crate::members::ensure_room;
+use crate::workspaces;
+
+/// How many lines are read back at once: each may be as long as any.
+const PAGE: u32 = 32;
+
+/// A whole import.
+#[derive(Clone, Debug)]
+pub(super) struct Settling {
+    pub(super) actor: Actor,
+    pub(super) crossing: CrossingId,
+    pub(super) header: ExportHeader,
+    pub(super) options: ImportOptions,
+}
+
+/// Reads the lines of a section back, page by page.
+struct Pages {
+    crossing: CrossingId,
+    section: Section,
+    after: u64,
+}
+
+impl Pages {
+    async fn next<T: DeserializeOwned>(&mut self, tx: &mut Tx) -> Result<Vec<T>> {
+        let section = self.section.file();
+        let page = db::crossings::lines(tx, self.crossing, section, self.after, PAGE).await?;
+        self.after = page.last().map_or(self.after, |(number, _)| *number);
+        page.iter().map(|(_, text)| serde_json::from_str(text).map_err(Error::corrupt)).collect()
+    }
+}
+
+impl Settling {
+    /// Makes the workspace.
+    pub(super) async fn settle(self, engine: &Engine) -> Result<Workspace> {
+        let made = self.clone().attempt(engine).await;
+        // Another import of the same archive took the ids meanwhile: now that is seen, and they are new ones.
+        match made {
+            Err(error) if error.code() == Code::NameTaken => self.attempt(engine).await,
+            made => made,
+        }
+    }
+
+    async fn attempt(self, engine: &Engine) -> Result<Workspace> {
+        let clock = engine.clock();
+        let made = engine.db().write(move |tx| {
+            let (clock, settling) = (clock.clone(), self.clone());
+            Box::pin(async move {
+                let (clock, actor) = (clock.as_ref(), settling.actor.clone());
+                let idempotency = settling.options.idempotency.clone();
+                once(tx, idempotency, (&actor, RIGHT), clock, async move |tx, actor| {
+                    settling.make(tx, actor, clock).await
+                })
+                .await
+            })
+        });
+        made.await
+    }
+
+    fn pages(&self, section: Section) -> Pages {
+        Pages { crossing: self.crossing, section, after: 0 }
+    }
+
+    async fn make(self, tx: &mut Tx, actor: &Actor, clock: &dyn Clock) -> Result<Workspace> {
+        let now = tx.now(clock).await?;
+        if !db::crossings::renew(tx, self.crossing, now.plus(LEASE)).await? {
+            let detail = "the import was left for so long that what had come was let go";
+            return Err(Error::new(Code::RequestTimeout, detail));
+        }
+        ensure_room(tx, actor.principal).await?;
+        let name = &self.options.name;
+        if db::workspaces::by_name(tx, name.as_str()).await?.is_some() {
+            return Err(workspaces::exists(name));
+        }
+        let (renaming, stand_ins) = self.names(tx, now).await?;
+        let line = &self.header.workspace;
+        let workspace = Workspace {
+            id: WorkspaceId::new(now),
+            name: name.to_string(),
+            root_id: renaming.node(line.root_id),
+            seq: line.seq,
+            created_at: now,
+            created_by: actor.principal,
+            settings: line.settings.clone(),
+            // Measured from now on: what comes along is let in.
+            quota: Quota::default(),
+            usage: Usage::default(),
+        };
+        let id = workspace.id;
+        db::workspaces::insert(tx, &workspace).await?;
+        db::imports::set_log(tx, &workspace, line).await?;
+        let mut log = Log::open(tx, id, actor.clone(), clock).await?;
+        self.nodes(tx, id, &renaming).await?;
+        self.versions(tx, &mut log, &renaming).await?;
+        self.notes(tx, id, &renaming).await?;
+        self.events(tx, id, &renaming).await?;
+        if let Some(file) = db::imports::file_without_its_version(tx, id).await? {
+            let why =
+                format!("the current version of {file}, as its node says it, is not the newest there is");
+            return Err(malformed(Section::Versions.file(), why));
+        }
+        let ids = if renaming.seed.is_some() { "new" } else { "kept" };
+        let from = json!({
+            "workspace_id": line.id, "name": line.name, "longshore": self.header.longshore,
+            "taken_at": self.header.taken_at, "seq": line.seq,
+        });
+        let change = Change::of_workspace("workspace.imported")
+            .with("from", from)
+            .with("counts", json!(self.header.counts))
+            .with("ids", json!(ids));
+        log.append(tx, change).await?;
+        log.close(tx).await?;
+        if self.options.keep_quota {
+            db::quotas::set(tx, id, line.quota).await?;
+        }
+        // Last, as all that changes access.
+        for stand_in in &stand_ins {
+            db::imports::insert_stand_in(tx, stand_in, now).await?;
+        }
+        self.members(tx, id, (actor.principal, now), &renaming).await?;
+        db::crossings::end(tx, self.crossing).await?;
+        let made = db::workspaces::get(tx, id).await?;
+        made.ok_or_else(|| db::imports::lost("its workspace"))
+    }
+
+    /// Finds which ids all have here, and who gets a stand-in.
+    async fn names(&self, tx: &mut Tx, now: Timestamp) -> Result<(Renaming, Vec<PrincipalLine>)> {
+        let mut renaming = Renaming::default();
+        if db::crossings::has_known_ids(tx, self.crossing).await? {
+            let mut seed = [0; 32];
+            random::fill(&mut seed);
+            renaming.seed = Some(seed);
+        }
+        let (mut stand_ins, mut pages) = (Vec::new(), self.pages(Section::Principals));
+        loop {
+            let page: Vec<PrincipalLine> = pages.next(tx).await?;
+            if page.is_empty() {
+                return Ok((renaming, stand_ins));
+            }
+            for line in page {
+                let there = db::access::principal(tx, line.id).await?;
+                let is_same = there.as_ref().is_some_and(|there| {
+                    there.name == line.name && there.kind == line.kind && there.deactivated_at.is_none()
+                });
+                let mut stands = None;
+                if self.options.match_members {
+                    stands = match is_same {
+                        true => Some(line.id),
+                        false => db::imports::only_of_name(tx, &line.name, line.kind).await?,
+                    };
+                }
+                let id = match (stands, there) {
+                    (Some(id), _) => id,
+                    (None, None) => line.id,
+                    (None, Some(_)) => PrincipalId::new(now),
+                };
+                if stands.is_none() {
+                    stand_ins.push(PrincipalLine { id, ..line.clone() });
+                }
+                renaming.principals.insert(line.id, id);
+            }
+        }
+    }
+
+    async fn nodes(&self, tx: &mut Tx, workspace: WorkspaceId, renaming: &Renaming) -> Result<()> {
+        let mut pages = self.pages(Section::Nodes);
+        loop {
+            let page: Vec<NodeLine> = pages.next(tx).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for line in page {
+                let row = NodeRow {
+                    id: renaming.node(line.id),
+                    workspace,
+                    parent: line.parent_id.map(|id| renaming.node(id)),
+                    kind: line.kind,
+                    name: line.name,
+                    version: line.version_id.map(|id| renaming.version(id)),
+                    version_number: line.version_number,
+                    size: line.size,
+                    media_type: line.media_type,
+                    digest: line.digest,
+                    metadata: line.metadata,
+                    labels: line.labels,
+                    created_at: line.created_at,
+                    created_by: renaming.principal(line.created_by),
+                    updated_at: line.updated_at,
+                    updated_by: renaming.principal(line.updated_by),
+                    trashed_at: line.trashed_at,
+                    fence: line.fence,
+                    lock: None,
+                    found_by: 0,
+                };
+                db::nodes::insert(tx, &row).await?;
+            }
+        }
+    }
+
+    async fn versions(&self, tx: &mut Tx, log: &mut Log, renaming: &Renaming) -> Result<()> {
+        let mut pages = self.pages(Section::Versions);
+        loop {
+            let page: Vec<VersionLine> = pages.next(tx).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for line in page {
+                let wrong =
+                    |why: &str| malformed(Section::Versions.file(), format_args!("{}: {why}", line.id));
+                let held = db::crossings::held(tx, self.crossing, &line.digest.to_string()).await?;
+                let held = held.ok_or_else(|| {
+                    wrong(&format!("its content is not among those of {}", Section::Contents.file()))
+                })?;
+                if held.size != line.size {
+                    return Err(wrong("its content has another length"));
+                }
+                if line.sha256.is_some() && held.sha256 != line.sha256 {
+                    return Err(wrong("its content has another SHA-256"));
+                }
+                if let Some(blob) = held.blob.lies_in() {
+                    // A sweep may have come between content and version.
+                    db::orphans::forget(tx, blob).await?;
+                }
+                let version = Version {
+                    id: renaming.version(line.id),
+                    node_id: renaming.node(line.node_id),
+                    number: line.number,
+                    size: line.size,
+                    media_type: line.media_type.clone(),
+                    stated_media_type: line.stated_media_type.clone(),
+                    digest: line.digest,
+                    sha256: line.sha256,
+                    created_at: line.created_at,
+                    created_by: renaming.principal(line.created_by),
+                    fence: line.fence,
+                    label: line.label.clone(),
+                };
+                db::versions::insert(tx, log, &version, &held.blob).await?;
+            }
+        }
+    }
+
+    async fn notes(&self, tx: &mut Tx, workspace_id: WorkspaceId, renaming: &Renaming) -> Result<()> {
+        let mut pages = self.pages(Section::Notes);
+        loop {
+            let page: Vec<NoteLine> = pages.next(tx).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for line in page {
+                let note = Note {
+                    id: renaming.note(line.id),
+                    workspace_id,
+                    node_id: renaming.node(line.node_id),
+                    version_id: line.version_id.map(|id| renaming.version(id)),
+                    range: line.range,
+                    text: line.text,
+                    author: renaming.principal(line.author),
+                    created_at: line.created_at,
+                    edited_at: line.edited_at,
+                };
+                db::notes::insert(tx, &note).await?;
+            }
+        }
+    }
+
+    async fn events(&self, tx: &mut Tx, workspace: WorkspaceId, renaming: &Renaming) -> Result<()> {
+        let mut pages = self.pages(Section::Events);
+        loop {
+            let page: Vec<EventLine> = pages.next(tx).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for mut event in page {
+                event.actor = renaming.principal(event.actor);
+                for id in [&mut event.node_id, &mut event.parent_id, &mut event.parent_before] {
+                    *id = id.map(|id| renaming.node(id));
+                }
+                for id in [&mut event.version_id, &mut event.previous_version_id] {
+                    *id = id.map(|id| renaming.version(id));
+                }
+                event.before.iter_mut().for_each(|before| renaming.value(before));
+                renaming.value(&mut event.data);
+                db::imports::insert_event(tx, workspace, &event).await?;
+            }
+        }
+    }
+
+    /// Makes the importer the owner and, where it is wanted, those members who are somebody here: who owned it, an admin.
+    async fn members(
+        &self,
+        tx: &mut Tx,
+        workspace: WorkspaceId,
+        (owner, now): (PrincipalId, Timestamp),
+        renaming: &Renaming,
+    ) -> Result<()> {
+        db::members::insert(tx, (workspace, owner), Role::Owner, owner, now).await?;
+        if !self.options.match_members {
+            return Ok(());
+        }
+        // Two of the archive may be one here: the greater role is theirs.
+        let mut members = BTreeMap::<PrincipalId, MemberLine>::new();
+        let mut pages = self.pages(Section::Members);
+        loop {
+            let page: Vec<MemberLine> = pages.next(tx).await?;
+            if page.is_empty() {
+                break;
+            }
+            for line in page {
+                let principal_id = renaming.principal(line.principal_id);
+                let (role, added_by) = (line.role.min(Role::Admin), renaming.principal(line.added_by));
+                let member = MemberLine { principal_id, role, added_by, ..line };
+                let known = members.entry(principal_id).or_insert_with(|| member.clone());
+                known.role = known.role.max(role);
+            }
+        }
+        for (id, member) in members {
+            let known = db::access::principal(tx, id).await?;
+            // Who stands in for somebody is no member.
+            let is_somebody = known.is_some_and(|known| known.deactivated_at.is_none());
+            if id != owner && is_somebody {
+                ensure_room(tx, id).await?;
+                db::imports::insert_member(tx, workspace, &member).await?;
+            }
+        }
+        Ok(())
+    }
+}
