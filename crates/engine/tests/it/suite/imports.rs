@@ -290,7 +290,7 @@ pub(super) async fn what_is_left_alone_goes(world: &World) {
     let Some(file) = world.database_file() else { return };
     let mut killed = world.engine.begin_import(&world.owner, options("killed")).await.unwrap();
     killed.write(Bytes::copy_from_slice(&bytes[..bytes.len() - 1_500])).await.unwrap();
-    std::mem::forget(killed);
+    drop(killed);
     let clock = std::sync::Arc::new(world.clock.clone());
     let database = Database::Sqlite(file);
     let again = Engine::open(Settings::default(), &database, world.store.clone(), clock).await.unwrap();
