@@ -21,8 +21,8 @@ fn export_and_import() {
     write(server.path("in/empty"), "");
     server.ok(&["up", "in", "/"]);
     write(server.path("in/a.txt"), "second");
-    server.ok(&["up", "in/a.txt", "/in/a.txt"]);
-    server.ok(&["notes", "add", "/in/a.txt", "a word on it"]);
+    server.ok(&["up", "in/a.txt", "/a.txt"]);
+    server.ok(&["notes", "add", "/a.txt", "a word on it"]);
     let done = server.json(&["workspaces", "export", "default"]);
     assert_eq!(done["file"], "default.tar");
     let bytes = fs::read(server.path("default.tar")).unwrap();
@@ -42,11 +42,12 @@ fn export_and_import() {
     let made = other.json(&["workspaces", "import", "there.tar", "--name", "there"]);
     assert_eq!((&made["name"], &made["usage"]["files"]), (&"there".into(), &3.into()));
     let content = |path: &str| other.run(&["--workspace", "there", "cat", path]).exits(0).stdout;
-    assert_eq!(content("/in/a.txt"), b"second");
-    assert_eq!(content("/in/d/ü.bin"), vec![7; 300_000]);
-    assert_eq!(content("/in/empty"), b"");
-    assert!(other.ok(&["--workspace", "there", "notes", "list", "/in/a.txt"]).contains("a word on it"));
-    assert!(other.ok(&["--workspace", "there", "versions", "list", "/in/a.txt"]).lines().count() >= 3);
+    assert_eq!(content("/a.txt"), b"second");
+    assert_eq!(content("/d/ü.bin"), vec![7; 300_000]);
+    assert_eq!(content("/empty"), b"");
+    assert!(other.ok(&["--workspace", "there", "notes", "list", "/a.txt"]).contains("a word on it"));
+    let versions = other.json(&["--workspace", "there", "versions", "list", "/a.txt"]);
+    assert_eq!(versions["items"].as_array().unwrap().len(), 2);
     // From standard input, and what is refused.
     let mut command = other.command();
     command.args(["workspaces", "import", "-", "--name", "again", "--match-members", "--keep-quota"]);
@@ -80,7 +81,7 @@ fn a_server_killed_while_it_imports_has_nothing_of_it() {
     let mut input = child.stdin.take().unwrap();
     // The first content has come whole, and the second has begun.
     input.write_all(&bytes[..bytes.len() - 1_000_000]).unwrap();
-    let blobs = server.path("data/blobs");
+    let blobs = server.path("data/store/blobs");
     let has_come = || walk(&blobs).into_iter().any(|size| size == 3_000_000);
     let start = std::time::Instant::now();
     while !has_come() {
@@ -98,7 +99,7 @@ fn a_server_killed_while_it_imports_has_nothing_of_it() {
     );
     fs::write(server.path("out.tar"), &bytes).unwrap();
     server.ok(&["workspaces", "import", "out.tar", "--name", "there"]);
-    assert_eq!(server.run(&["--workspace", "there", "cat", "/in/b"]).exits(0).stdout, vec![2; 3_000_000]);
+    assert_eq!(server.run(&["--workspace", "there", "cat", "/b"]).exits(0).stdout, vec![2; 3_000_000]);
 }
 
 /// Returns the sizes of all files below a folder.

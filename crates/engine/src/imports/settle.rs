@@ -1,6 +1,6 @@
 //! The one transaction that makes a workspace of what an import has put aside.
 //!
-//! On SQLite no other write goes on beside it, as beside any; it writes what a hundred thousand lines say in a few seconds.
+//! On SQLite no other write goes on beside it, as beside any.
 
 use std::collections::BTreeMap;
 

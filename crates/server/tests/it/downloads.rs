@@ -89,6 +89,7 @@ async fn every_way_out_of_bytes_is_guarded() {
         viewer("create_archive", format!("POST {workspace}/archive")).sending(json!({"items": ["/d"]})),
         viewer("read_batch", format!("POST {workspace}/batch/read"))
             .sending(json!({"items": [{"path": "/d/page.html"}]})),
+        way("export_workspace", User::Admin, format!("GET {workspace}/export")),
         way("open_link", User::Anonymous, format!("GET {link}")),
         way("open_link", User::Anonymous, format!("GET {link}")).with("range", "bytes=0-9,100-199"),
         way("open_link_head", User::Anonymous, format!("HEAD {link}")),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use longshore_core::Code;
 use longshore_core::export::{END, ExportCounts, HEADER, LINE_BYTES, Section};
 use longshore_core::wire::{CreateNote, Workspace};
-use longshore_engine::{PageRequest, Premises};
+use longshore_engine::{Database, Engine, PageRequest, Premises, Settings};
 use serde_json::{Value, json};
 
 use crate::tarball::{Tarball, export_of, import, options};
@@ -286,6 +286,21 @@ pub(super) async fn what_is_left_alone_goes(world: &World) {
     world.engine.sweep().await.unwrap();
     refused(late.finish().await, Code::RequestTimeout);
     assert_eq!(left(world).await, kept);
+    // What a process had under way when it was killed nobody waits for, where it alone had the database.
+    let Some(file) = world.database_file() else { return };
+    let mut killed = world.engine.begin_import(&world.owner, options("killed")).await.unwrap();
+    killed.write(Bytes::copy_from_slice(&bytes[..bytes.len() - 1_500])).await.unwrap();
+    drop(killed);
+    let clock = std::sync::Arc::new(world.clock.clone());
+    let database = Database::Sqlite(file);
+    let again = Engine::open(Settings::default(), &database, world.store.clone(), clock).await.unwrap();
+    again.sweep().await.unwrap();
+    let sql = "SELECT COUNT(*), (SELECT COUNT(*) FROM crossing_contents) FROM crossing_lines";
+    assert_eq!(world.numbers(sql).await, [0, 0]);
+    world.clock.advance(GRACE);
+    again.sweep().await.unwrap();
+    assert_eq!(world.blobs().await, kept.0);
+    again.close().await;
 }
 
 /// Of many imports at once under one name one makes it, and under names of their own all do.
