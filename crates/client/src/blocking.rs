@@ -10,17 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use longshore_core::wire::{
-    After, ChangePassword, Comparison, CopyNode, CreateHook, CreateInvitation, CreateKey, CreateLink,
-    CreateNote, CreatePrincipal, Delivery, DeliveryState, Event, EventPage, HiddenText, Hook, Identity,
-    Invitation, Job, Key, Link, LookedAt, Me, Member, NewHook, NewInvitation, NewKey, NewReset, NewTransfer,
-    Node, Note, OfferTransfer, OidcProvider, OpenUpload, Principal, Purged, Redeliver, ResetPassword,
-    RestoreNode, Role, RotateKey, Session, Status, Transfer, TransferManifest, UndoActs, Undone, UpdateHook,
-    UpdateNode, UpdateQuota, UpdateWorkspace, Version, Workspace,
+    After, Comparison, CopyNode, CreateHook, CreateLink, CreateNote, Delivery, DeliveryState, Event,
+    EventPage, Hook, Job, Link, Me, NewHook, Node, Note, OpenUpload, Purged, Redeliver, RestoreNode, Status,
+    UndoActs, Undone, UpdateHook, UpdateNode, UpdateQuota, UpdateWorkspace, Version, Workspace,
 };
-use longshore_core::{
-    ClaimToken, DeliveryId, HookId, IdentityId, InvitationId, JobId, KeyId, LockToken, Name, NodeId, NoteId,
-    PrincipalId, SessionId, VersionId, WorkspaceId,
-};
+use longshore_core::{DeliveryId, HookId, JobId, LockToken, Name, NodeId, NoteId, VersionId, WorkspaceId};
 use tokio::runtime::{self, Runtime};
 
 use crate::api::events::EventFilter;
@@ -86,10 +80,12 @@ macro_rules! verbs {
 
 mod audit;
 mod locks;
+mod people;
 mod shares;
 
 pub use self::audit::Audit;
 pub use self::locks::{LockGuard, Locks};
+pub use self::people::{Identities, Invitations, Keys, Members, Principals, Sessions, Transfers};
 pub use self::shares::Shares;
 
 /// The blocking verbs on workspaces.
@@ -134,145 +130,6 @@ impl Workspaces {
         options: &ImportOptions,
     ) -> Result<Workspace> {
         self.runtime.block_on(self.verbs.import(name, archive, options))
-    }
-}
-
-/// The blocking verbs on API keys.
-#[derive(Clone, Debug)]
-pub struct Keys {
-    verbs: crate::Keys,
-    runtime: Arc<Runtime>,
-}
-
-impl Keys {
-    verbs! {
-        wait create(key: &CreateKey) -> Result<NewKey>;
-        iterate list() -> Waiting<crate::Listing<Key>>;
-        wait rotate(key: KeyId, wanted: RotateKey) -> Result<NewKey>;
-        wait revoke(key: KeyId) -> Result<()>;
-    }
-}
-
-/// The blocking verbs on the members of a workspace.
-#[derive(Clone, Debug)]
-pub struct Members {
-    verbs: crate::Members,
-    runtime: Arc<Runtime>,
-}
-
-impl Members {
-    /// Returns the same verbs for another workspace than the key's current one.
-    #[must_use]
-    pub fn of(&self, workspace: WorkspaceId) -> Self {
-        Self { verbs: self.verbs.of(workspace), runtime: self.runtime.clone() }
-    }
-
-    verbs! {
-        iterate list() -> Waiting<crate::Listing<Member>>;
-        wait get(principal: PrincipalId) -> Result<Member>;
-        wait set(principal: PrincipalId, role: Role) -> Result<Member>;
-        wait remove(principal: PrincipalId) -> Result<()>;
-    }
-}
-
-/// The blocking verbs on handing a workspace over.
-#[derive(Clone, Debug)]
-pub struct Transfers {
-    verbs: crate::Transfers,
-    runtime: Arc<Runtime>,
-}
-
-impl Transfers {
-    /// Returns the same verbs for another workspace than the key's current one.
-    #[must_use]
-    pub fn of(&self, workspace: WorkspaceId) -> Self {
-        Self { verbs: self.verbs.of(workspace), runtime: self.runtime.clone() }
-    }
-
-    verbs! {
-        wait offer(wanted: &OfferTransfer) -> Result<NewTransfer>;
-        wait get() -> Result<Transfer>;
-        wait revoke() -> Result<()>;
-        wait look(token: &ClaimToken) -> Result<TransferManifest>;
-        wait accept(token: &ClaimToken) -> Result<Transfer>;
-        wait decline(token: &ClaimToken) -> Result<Transfer>;
-    }
-}
-
-/// The blocking verbs on invitations.
-#[derive(Clone, Debug)]
-pub struct Invitations {
-    verbs: crate::Invitations,
-    runtime: Arc<Runtime>,
-}
-
-impl Invitations {
-    /// Returns the same verbs for another workspace than the key's current one.
-    #[must_use]
-    pub fn of(&self, workspace: WorkspaceId) -> Self {
-        Self { verbs: self.verbs.of(workspace), runtime: self.runtime.clone() }
-    }
-
-    verbs! {
-        wait create(invitation: &CreateInvitation) -> Result<NewInvitation>;
-        iterate list() -> Waiting<crate::Listing<Invitation>>;
-        wait revoke(invitation: InvitationId) -> Result<()>;
-        wait look(token: &HiddenText) -> Result<LookedAt>;
-        wait accept(token: &HiddenText) -> Result<Member>;
-        wait decline(token: &HiddenText) -> Result<()>;
-    }
-}
-
-/// The blocking verbs on one's own sessions and password.
-#[derive(Clone, Debug)]
-pub struct Sessions {
-    verbs: crate::Sessions,
-    runtime: Arc<Runtime>,
-}
-
-impl Sessions {
-    verbs! {
-        wait list() -> Result<Vec<Session>>;
-        wait end(session: SessionId) -> Result<()>;
-        wait end_others() -> Result<()>;
-        wait change_password(wanted: &ChangePassword) -> Result<()>;
-        wait reset_password(wanted: &ResetPassword) -> Result<()>;
-    }
-}
-
-/// The blocking verbs on identities.
-#[derive(Clone, Debug)]
-pub struct Identities {
-    verbs: crate::Identities,
-    runtime: Arc<Runtime>,
-}
-
-impl Identities {
-    verbs! {
-        wait providers() -> Result<Vec<OidcProvider>>;
-        wait list() -> Result<Vec<Identity>>;
-        wait remove(identity: IdentityId) -> Result<()>;
-        wait list_of(person: PrincipalId) -> Result<Vec<Identity>>;
-        wait remove_of(person: PrincipalId, identity: IdentityId) -> Result<()>;
-    }
-}
-
-/// The blocking verbs on people and agents.
-#[derive(Clone, Debug)]
-pub struct Principals {
-    verbs: crate::Principals,
-    runtime: Arc<Runtime>,
-}
-
-impl Principals {
-    verbs! {
-        wait create(principal: &CreatePrincipal) -> Result<Principal>;
-        iterate list() -> Waiting<crate::Listing<Principal>>;
-        wait get(principal: PrincipalId) -> Result<Principal>;
-        wait rename(principal: PrincipalId, name: &str) -> Result<Principal>;
-        wait create_reset(person: PrincipalId) -> Result<NewReset>;
-        wait deactivate(principal: PrincipalId) -> Result<Principal>;
-        wait reactivate(principal: PrincipalId) -> Result<Principal>;
     }
 }
 
