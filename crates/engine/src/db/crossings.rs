@@ -7,7 +7,7 @@ use longshore_core::{Clock, Digest, NodeId, Timestamp, VersionId, WorkspaceId};
 
 use super::purge::{GROUP, for_group, values_of};
 use super::versions::{location, read_location};
-use super::{Row, Tx, Value};
+use super::{Db, Row, Tx, Value};
 use crate::blob::{Blob, BlobId};
 use crate::error::Result;
 
@@ -60,10 +60,14 @@ pub(crate) async fn end(tx: &mut Tx, id: CrossingId) -> Result<()> {
     Ok(())
 }
 
-/// Ends all: for a database that only one process has, when that begins.
-pub(crate) async fn end_all(tx: &mut Tx) -> Result<()> {
-    tx.execute("DELETE FROM crossings", &[]).await?;
-    Ok(())
+/// Ends all there are: for a database that only one process has, when that begins. Where there is none it writes nothing.
+pub(crate) async fn end_others(db: &Db) -> Result<()> {
+    let found =
+        db.read(|tx| Box::pin(async move { tx.query_opt("SELECT 1 FROM crossings LIMIT 1", &[]).await }));
+    if found.await?.is_none() {
+        return Ok(());
+    }
+    db.write(|tx| Box::pin(async move { tx.execute("DELETE FROM crossings", &[]).await.map(drop) })).await
 }
 
 /// Ends those that nobody goes on with.
