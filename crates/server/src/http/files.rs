@@ -164,8 +164,7 @@ pub(super) async fn write_child(
 #[utoipa::path(get, path = "/v1/files/{id}", operation_id = "get_node", tag = "files",
     params(OfNode, RootOf),
     responses(
-        (status = 200, description = "The node; with `content=1` the bytes.", headers(("ETag" = String)),
-            content((Node = "application/json"), (inline(Octets) = "*/*"))),
+        (status = 200, description = "The node.", body = Node, headers(("ETag" = String))),
         ReadProblems))]
 pub(super) async fn get(
     State(app): State<App>,
@@ -184,8 +183,7 @@ pub(super) async fn get(
         RootOf,
         WriteHeaders),
     responses(
-        (status = 200, description = "The node; with `content=1` the bytes.", headers(("ETag" = String)),
-            content((Node = "application/json"), (inline(Octets) = "*/*"))),
+        (status = 200, description = "The node.", body = Node, headers(("ETag" = String))),
         WriteProblems))]
 pub(super) async fn update(
     State(app): State<App>,
@@ -270,8 +268,7 @@ pub(super) async fn copy(
 #[utoipa::path(post, path = "/v1/files/{id}/restore", operation_id = "restore_node", tag = "files", request_body = RestoreNode,
     params(("id" = String, Path, description = "The node's id."), RootOf, WriteHeaders),
     responses(
-        (status = 200, description = "The node; with `content=1` the bytes.", headers(("ETag" = String)),
-            content((Node = "application/json"), (inline(Octets) = "*/*"))),
+        (status = 200, description = "The node.", body = Node, headers(("ETag" = String))),
         WriteProblems))]
 pub(super) async fn restore(
     State(app): State<App>,

@@ -1,5 +1,7 @@
 //! Signing in, what browsers may do with it, and passwords.
 
+use std::time::Duration;
+
 use longshore_core::wire::{CreatePrincipal, HiddenText, Member, PrincipalKind, ResetPassword, Role};
 use longshore_core::{PrincipalId, WorkspaceId};
 use longshore_engine::Premises;
@@ -177,7 +179,7 @@ async fn row_07_names_that_nobody_has_cost_as_much() {
 }
 
 #[tokio::test]
-async fn who_guesses_waits_and_the_others_do_not() {
+async fn who_guesses_waits_and_has_nothing_hashed_meanwhile() {
     let rates = Rates { failures: Rate::per_minute(5, 5), ..Default::default() };
     let world = World::new().await.behind(Entrance { rates, ..Entrance::default() });
     person(&world, "ada", world.id(), Role::Editor).await;
@@ -194,7 +196,6 @@ async fn who_guesses_waits_and_the_others_do_not() {
     let before = world.engine.password_work();
     assert_eq!(from("ada", "one more horse").await.outcome(), "429 rate_limited");
     assert_eq!(world.engine.password_work(), before);
-    assert_eq!(from("ada", PASSWORD).await.outcome(), "200");
 }
 
 #[tokio::test]
@@ -326,6 +327,7 @@ async fn who_guesses_passwords_of_a_name_learns_nothing_once_shut_out() {
     assert_eq!(from(here, "ada", PASSWORD).await, "429 rate_limited");
     assert_eq!(from(elsewhere, "ada", PASSWORD).await, "200");
     // Many addresses together are counted at the name, however it is written.
+    world.clock.advance(Duration::from_mins(10));
     for address in 0..10 {
         for _ in 0..3 {
             assert_eq!(from([198, 51, 100, address], "Ada", "guess").await, "401 sign_in_failed");

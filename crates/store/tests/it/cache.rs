@@ -232,8 +232,8 @@ async fn a_read_across_a_change_is_not_kept() {
         bench.put("file", "old").await;
         bench.put("other", "new").await;
         bench.put("folder/x", "x").await;
-        // It has opened the old content, and waits for its first chunk.
-        bench.chaos.delay_next(Op::ReadChunk, Duration::from_millis(1));
+        // It has opened the old content, and waits for its first chunk: longer than a busy machine keeps this thread waiting.
+        bench.chaos.delay_next(Op::ReadChunk, Duration::from_millis(100));
         let mut read = Box::pin(bench.store.read_bytes("file"));
         assert!(read.as_mut().now_or_never().is_none());
         change(&bench.store).await;
