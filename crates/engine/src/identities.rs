@@ -141,7 +141,9 @@ async fn remove(
     now: Timestamp,
 ) -> Result<()> {
     if !db::identities::delete(tx, principal, id).await? {
-        return Err(not_found());
+        // Among one's own there is none that is somebody else's; to an admin nothing is withheld.
+        let missing = not_found();
+        return Err(if actor.principal == principal { missing.refusing(None) } else { missing });
     }
     let removed = Entry::done("identity.removed", actor, now).about(principal);
     tx.note(removed.with("identity_id", json!(id)));

@@ -171,7 +171,7 @@ async fn seen(
     actor.needs(workspace, Need::SHARE)?;
     let known = db::shares::known(tx, id, now).await?.filter(|known| known.share.workspace_id == workspace);
     let known = known.ok_or_else(|| no_share(id))?;
-    if sees(tx, actor, &known.share).await? { Ok(known) } else { Err(no_share(id)) }
+    if sees(tx, actor, &known.share).await? { Ok(known) } else { Err(no_share(id).refusing(workspace)) }
 }
 
 /// Finds a link that somebody may change, as it stands while nobody else changes it, and begins the event that says so.

@@ -37,10 +37,8 @@ pub(super) async fn link(
     _: Query<Nothing>,
     Order { wanted, .. }: Order<LinkIdentity>,
 ) -> Result<oidc::Begun, Failure> {
-    if caller.session().is_none() {
-        return Err(Failure::new(Code::SessionNotFound, "an identity is added in a session, in its browser"));
-    }
-    let wanted_to = (Purpose::Link(caller.principal), wanted.return_to.as_deref(), Code::InvalidBody);
+    let (person, _) = app.engine().signed_in(&caller).await?;
+    let wanted_to = (Purpose::Link(person.id), wanted.return_to.as_deref(), Code::InvalidBody);
     oidc::attempt(&app, &wanted.provider, wanted_to).await
 }
 

@@ -10,10 +10,12 @@ use super::{Caller, Walk, sign_in_name};
 use crate::world::Answer;
 
 /// Writes that leave nothing for others to see, so that nobody did anything: a lease goes on, bytes of an upload are kept until
-/// there is a file, an undo is only looked at, or of what is asked nothing is left to do.
+/// there is a file, an undo is only looked at, somebody is sent to a provider, or of what is asked nothing is left to do.
 const LEAVE_NOTHING: &[&str] = &[
     "POST /v1/invitations/look",
     "POST /v1/locks/{lock}/renew",
+    "POST /v1/me/identities",
+    "POST /v1/session/oidc/{provider}",
     "POST /v1/workspaces/{ws}/archive",
     "POST /v1/workspaces/{ws}/batch/read",
     "POST /v1/workspaces/{ws}/undo",
