@@ -37,7 +37,6 @@ pub fn run(root: &Path, out: &mut dyn Write) -> Result<bool> {
         |gate| gate.cargo("build", &["build", "--workspace", "--locked"], &[]),
         |gate| gate.generated(),
         |gate| gate.foreign_webhooks(),
-        |gate| gate.openapi_conformance(CONFORMANCE),
         |gate| gate.package(),
         |gate| gate.doctests(),
         |gate| gate.fuzz(FUZZ),
