@@ -46,7 +46,7 @@ pub struct CreateShare {
     pub mode: ShareMode,
     /// What visitors have to know: at least 10 characters, at most 1,024 bytes. Left out, the link alone lets in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, min_length = 10, max_length = 1024))]
     pub password: Option<HiddenText>,
     /// Whom it is for, or why: at most 200 characters, for those who list links.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +69,7 @@ pub struct CreateShare {
 pub struct UpdateShare {
     /// Another password, which ends the visits under way.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, min_length = 10, max_length = 1024))]
     pub password: Option<Option<HiddenText>>,
     /// Another note: at most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stated")]
