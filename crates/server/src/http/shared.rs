@@ -178,9 +178,9 @@ pub(super) async fn tree(
         ("If-None-Match" = Option<String>, Header, description = "The version that the caller has.")),
     security(()),
     responses(
-        (status = 200, description = "All bytes.", body = inline(Octets), content_type = "application/octet-stream",
+        (status = 200, description = "All bytes.", body = inline(Octets), content_type = "*/*",
             headers(("ETag" = String), ("Content-Digest" = String))),
-        (status = 206, description = "Some of them.", body = inline(Octets), content_type = "application/octet-stream",
+        (status = 206, description = "Some of them.", body = inline(Octets), content_type = "*/*",
             headers(("ETag" = String), ("Content-Range" = String))),
         (status = 304, description = "The caller has this version."),
         (status = 307, description = "Where content has an origin of its own: there."),
