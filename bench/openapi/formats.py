@@ -163,6 +163,9 @@ def map_case(_: schemathesis.HookContext, case: schemathesis.Case) -> schemathes
     # The same once more would be the first request, or refused.
     if re.fullmatch("[!-~]{1,255}", str(headers.get("Idempotency-Key", ""))):
         headers["Idempotency-Key"] = str(uuid.uuid4())
+    # A length that is told is not deferred.
+    if "Upload-Length" in headers:
+        headers.pop("Upload-Defer-Length", None)
     # The checksum is right, whatever the rest is.
     if "Lock-Token" in headers:
         headers["Lock-Token"] = readable(headers["Lock-Token"])
@@ -174,8 +177,8 @@ def map_case(_: schemathesis.HookContext, case: schemathesis.Case) -> schemathes
         {name: NOTHING[name] for name, value in path.items() if str(value) == "None" and name in NOTHING}
     )
     # A batch of nothing is answered with no line, and no document can say so.
-    if case.path.endswith("/batch") and case.body in (b"", ""):
-        case.body = b"{}"
+    if case.path.endswith("/batch") and (isinstance(case.body, NotSet) or not case.body):
+        case.body, case.media_type = b"{}", "application/vnd.longshore.batch"
     # What is not there stays so: setting it would make it a wrong body.
     if not isinstance(case.body, NotSet):
         case.body = readable(case.body)

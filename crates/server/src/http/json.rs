@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::app::App;
 use super::extract::{Caller, next_piece};
+use super::form::Form;
 use super::premise;
 use crate::problem::Failure;
 
@@ -83,7 +84,7 @@ fn invalid(error: impl fmt::Display) -> Failure {
 }
 
 pub(super) fn of_form<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Failure> {
-    serde_json::from_value(Value::Object(object)).map_err(invalid)
+    T::deserialize(Form(Value::Object(object))).map_err(invalid)
 }
 
 /// Reads a body that is an object. A list is none, though serde would take one for a form's fields in order.

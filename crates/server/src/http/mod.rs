@@ -20,6 +20,7 @@ mod exports;
 mod extract;
 mod feed;
 mod files;
+mod form;
 mod forwarded;
 mod guise;
 mod hooks;

@@ -92,6 +92,7 @@ async fn what_is_not_known_is_refused() {
 async fn a_json_body_is_one_object_that_says_each_thing_once() {
     let world = World::new().await;
     let url = format!("/v1/files/{}", world.put("a.txt", "a").await.id);
+    let workspace = format!("PATCH /v1/workspaces/{}", world.id());
     let folders = format!("POST /v1/workspaces/{}/folders", world.id());
     for (what, body, word) in [
         (format!("PATCH {url}"), "[]", "object"),
@@ -102,6 +103,8 @@ async fn a_json_body_is_one_object_that_says_each_thing_once() {
         (format!("PATCH {url}"), r#"{"parent_id":"root","parent_id":"root"}"#, "`parent_id` comes twice"),
         (format!("PATCH {url}"), r#"{"metadata":{"k":"1","\u006b":"2"}}"#, "`k` comes twice"),
         (format!("POST {url}/copy"), "[]", "object"),
+        (format!("POST {url}/notes"), r#"{"text":"a note","range":[1,2]}"#, "sequence, expected struct"),
+        (workspace.clone(), r#"{"settings":[null,null]}"#, "sequence, expected struct"),
         (format!("POST {url}/copy"), r#"{"name":"b.txt","name":"c.txt"}"#, "`name` comes twice"),
         (format!("POST {url}/restore"), "[]", "object"),
         (folders.clone(), r#"["/made"]"#, "object"),

@@ -117,8 +117,8 @@ struct CreationHeaders {
     /// How many bytes will come.
     #[param(rename = "Upload-Length")]
     upload_length: Option<u64>,
-    /// `1`: the length comes later.
-    #[param(rename = "Upload-Defer-Length")]
+    /// `1`: the length comes later. Does not go with `Upload-Length`; one of the two is needed, but for a `final` upload.
+    #[param(rename = "Upload-Defer-Length", minimum = 1, maximum = 1)]
     upload_defer_length: Option<u32>,
     /// Keys with values in base64: `filename`, `workspace`, `parent_id` or `path`, `filetype`, `if_match`; `node_id` for a
     /// new version of a file; `on_conflict`, `digest`; `offset` for where a part begins in its file.
