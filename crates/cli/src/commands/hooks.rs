@@ -9,7 +9,7 @@ use longshore_core::{Clock, IdError, SystemClock};
 
 use crate::failure::{Exit, Failure};
 use crate::moment::ago;
-use crate::output::{Output, columns, or_dash, time};
+use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 use crate::text::flat;
 
@@ -167,7 +167,7 @@ impl Hooks {
                 };
                 secret(&verbs.create(&wanted).await?, output)?;
             }
-            Self::List => list(verbs.list().collect_all().await?, output)?,
+            Self::List => list(&verbs.list().collect_all().await?, output)?,
             Self::Show { hook } => output.object(&verbs.get(parse(hook)?).await?, show)?,
             Self::Update { .. } => output.object(&self.update(&verbs).await?, show)?,
             Self::Rm { hooks } => {
@@ -285,16 +285,10 @@ fn types(hook: &Hook) -> String {
     if hook.types.is_empty() { "all".to_owned() } else { hook.types.join(",") }
 }
 
-fn list(hooks: Vec<Hook>, output: Output) -> std::io::Result<()> {
-    if output.json {
-        let mut list = output.list()?;
-        hooks.iter().try_for_each(|hook| list.item(hook, |_| String::new()))?;
-        return list.end();
-    }
-    let rows = hooks.iter().map(|hook| {
+fn list(hooks: &[Hook], output: Output) -> std::io::Result<()> {
+    output.table(hooks, ["ID", "URL", "TYPES", "PATH", "STATE"], |hook| {
         [hook.id.to_string(), hook.url.clone(), types(hook), hook.path.to_string(), state(hook).to_owned()]
-    });
-    output.line(&columns(["ID", "URL", "TYPES", "PATH", "STATE"], &[], rows))
+    })
 }
 
 fn show(hook: &Hook) -> String {

@@ -10,7 +10,7 @@ use super::keys::Level;
 use crate::duration::argument;
 use crate::failure::{Exit, Failure};
 use crate::hidden;
-use crate::output::{Output, columns, or_dash, time};
+use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 
 /// Invite people into the workspace, and accept invitations
@@ -126,12 +126,7 @@ fn state(state: InvitationState) -> &'static str {
 }
 
 fn list(invitations: &[Invitation], output: Output) -> std::io::Result<()> {
-    if output.json {
-        let mut list = output.list()?;
-        invitations.iter().try_for_each(|one| list.item(one, |_| String::new()))?;
-        return list.end();
-    }
-    let rows = invitations.iter().map(|one| {
+    output.table(invitations, ["ID", "ROLE", "EXPIRES", "STATE", "NOTE"], |one| {
         [
             one.id.to_string(),
             one.role.to_string(),
@@ -139,6 +134,5 @@ fn list(invitations: &[Invitation], output: Output) -> std::io::Result<()> {
             state(one.state).to_owned(),
             or_dash(one.note.clone()),
         ]
-    });
-    output.line(&columns(["ID", "ROLE", "EXPIRES", "STATE", "NOTE"], &[], rows))
+    })
 }

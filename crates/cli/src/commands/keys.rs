@@ -7,7 +7,7 @@ use longshore_core::{Clock, SystemClock};
 
 use crate::failure::{Exit, Failure};
 use crate::moment::{ahead, duration};
-use crate::output::{Output, columns, or_dash, time};
+use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 
 /// Make, list, rotate and revoke API keys; an admin's key is needed
@@ -117,7 +117,7 @@ impl Keys {
                 let wanted = RotateKey { grace_seconds: u32::try_from(grace).unwrap_or(u32::MAX) };
                 show(&keys.rotate(*id, wanted).await?, output)?;
             }
-            Self::List => list(keys.list().collect_all().await?, output)?,
+            Self::List => list(&keys.list().collect_all().await?, output)?,
             Self::Revoke { ids } => {
                 let parsed = ids.iter().map(|text| {
                     text.parse::<KeyId>().map_err(|error| {
@@ -163,14 +163,10 @@ fn narrowing(key: &Key) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-fn list(keys: Vec<Key>, output: Output) -> std::io::Result<()> {
-    if output.json {
-        let mut list = output.list()?;
-        keys.iter().try_for_each(|key| list.item(key, |_| String::new()))?;
-        return list.end();
-    }
+fn list(keys: &[Key], output: Output) -> std::io::Result<()> {
     let now = SystemClock.now();
-    let rows = keys.iter().map(|key| {
+    let heads = ["ID", "NAME", "WHO", "ROLE", "ONLY", "NARROWED", "LAST USE", "EXPIRES", "STATE"];
+    output.table(keys, heads, |key| {
         let state = if key.revoked_at.is_some() {
             "revoked"
         } else if key.expires_at.is_some_and(|at| at <= now) {
@@ -189,10 +185,5 @@ fn list(keys: Vec<Key>, output: Output) -> std::io::Result<()> {
             or_dash(key.expires_at.map(time)),
             state.to_owned(),
         ]
-    });
-    output.line(&columns(
-        ["ID", "NAME", "WHO", "ROLE", "ONLY", "NARROWED", "LAST USE", "EXPIRES", "STATE"],
-        &[],
-        rows,
-    ))
+    })
 }

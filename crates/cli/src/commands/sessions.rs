@@ -4,7 +4,7 @@ use clap::Subcommand;
 use longshore::{Code, SessionId};
 
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, columns, or_dash, time};
+use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 
 /// List and end your sessions in browsers; a key with the role owner is needed, which is not narrowed
@@ -36,13 +36,7 @@ impl Sessions {
         match self {
             Self::List => {
                 let found = sessions.list().await?;
-                if output.json {
-                    let mut list = output.list()?;
-                    found.iter().try_for_each(|one| list.item(one, |_| String::new()))?;
-                    list.end()?;
-                    return Ok(Exit::Ok);
-                }
-                let rows = found.iter().map(|one| {
+                output.table(&found, ["ID", "SINCE", "SEEN", "ADDRESS", "BROWSER"], |one| {
                     [
                         one.id.to_string(),
                         time(one.created_at),
@@ -50,8 +44,7 @@ impl Sessions {
                         or_dash(one.address.clone()),
                         or_dash(one.user_agent.clone()),
                     ]
-                });
-                output.line(&columns(["ID", "SINCE", "SEEN", "ADDRESS", "BROWSER"], &[], rows))?;
+                })?;
             }
             Self::End { ids, all } => {
                 let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;

@@ -8,7 +8,7 @@ use longshore::{Code, CreateShare, ShareId, ShareMode, ShareState, UpdateShare};
 use crate::duration::argument;
 use crate::failure::{Exit, Failure};
 use crate::hidden;
-use crate::output::{Output, columns, or_dash, time};
+use crate::output::{Output, or_dash, time};
 use crate::session::{Session, about};
 
 /// Give a folder or a file to people without a key
@@ -213,12 +213,8 @@ fn show(share: &longshore::Share, output: Output) -> std::io::Result<()> {
 }
 
 fn list(shares: &[longshore::Share], output: Output) -> std::io::Result<()> {
-    if output.json {
-        let mut list = output.list()?;
-        shares.iter().try_for_each(|one| list.item(one, |_| String::new()))?;
-        return list.end();
-    }
-    let rows = shares.iter().map(|one| {
+    let heads = ["ID", "NODE", "MODE", "DOWNLOADS", "EXPIRES", "STATE", "NOTE"];
+    output.table(shares, heads, |one| {
         [
             one.id.to_string(),
             one.node_id.to_string(),
@@ -228,7 +224,5 @@ fn list(shares: &[longshore::Share], output: Output) -> std::io::Result<()> {
             state(one.state).to_owned(),
             or_dash(one.note.clone()),
         ]
-    });
-    let head = ["ID", "NODE", "MODE", "DOWNLOADS", "EXPIRES", "STATE", "NOTE"];
-    output.line(&columns(head, &[], rows))
+    })
 }
