@@ -1,10 +1,11 @@
 //! `longshore identities`: how providers know people.
 
 use clap::Subcommand;
-use longshore::{Code, Identity, IdentityId, OidcProvider};
+use longshore::{Identity, IdentityId, OidcProvider};
 
 use super::principals;
 use crate::failure::{Exit, Failure};
+use crate::ids;
 use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 
@@ -32,10 +33,7 @@ pub(crate) enum Identities {
 }
 
 fn id(text: &str) -> Result<IdentityId, Failure> {
-    text.parse().map_err(|error| {
-        Failure::of_code(Code::InvalidId, format!("{text:?} is no identity's id: {error}"))
-            .hint("`longshore identities list` shows them")
-    })
+    ids::id(text, "identity", "identities list")
 }
 
 fn row(one: &Identity) -> [String; 5] {
@@ -64,16 +62,12 @@ impl Identities {
                 output.table(&found, ["ID", "ISSUER", "SUBJECT", "EMAIL", "USED"], row)?;
             }
             Self::Remove { ids, of } => {
-                let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-                let (person, mut list) = (person(of)?, output.list()?);
-                for id in ids {
-                    match person {
-                        None => identities.remove(id).await?,
-                        Some(person) => identities.remove_of(person, id).await?,
-                    }
-                    list.item(&id, |id| format!("{id} is removed"))?;
-                }
-                list.end()?;
+                let (ids, person) = (ids::all(ids, id)?, person(of)?);
+                let remove = async |id| match person {
+                    None => identities.remove(id).await,
+                    Some(person) => identities.remove_of(person, id).await,
+                };
+                ids::each(ids, "is removed", output, remove).await?;
             }
         }
         Ok(Exit::Ok)

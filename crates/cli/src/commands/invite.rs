@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use longshore::core::wire::DEFAULT_INVITATION;
-use longshore::{Code, CreateInvitation, Invitation, InvitationId, InvitationState};
+use longshore::{CreateInvitation, Invitation, InvitationId, InvitationState};
 
 use super::keys::Level;
 use crate::duration::argument;
 use crate::failure::{Exit, Failure};
 use crate::hidden;
+use crate::ids;
 use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 
@@ -51,10 +52,7 @@ pub(crate) struct Create {
 }
 
 fn id(text: &str) -> Result<InvitationId, Failure> {
-    text.parse().map_err(|error| {
-        Failure::of_code(Code::InvalidId, format!("{text:?} is no invitation's id: {error}"))
-            .hint("`longshore invite list` shows them")
-    })
+    ids::id(text, "invitation", "invite list")
 }
 
 impl Invite {
@@ -82,13 +80,8 @@ impl Invite {
                 list(&found, output)?;
             }
             Self::Revoke { ids } => {
-                let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-                let mut list = output.list()?;
-                for id in ids {
-                    invitations.revoke(id).await?;
-                    list.item(&id, |id| format!("{id} is revoked"))?;
-                }
-                list.end()?;
+                let revoke = async |id| invitations.revoke(id).await;
+                ids::each(ids::all(ids, id)?, "is revoked", output, revoke).await?;
             }
             Self::Look => {
                 let seen = invitations.look(&token()?).await?;

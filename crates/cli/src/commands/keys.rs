@@ -5,7 +5,8 @@ use longshore::{CreateKey, Key, KeyId, NewKey, PrincipalId, Role, RotateKey, Ver
 use longshore_core::wire::UnknownVerb;
 use longshore_core::{Clock, SystemClock};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::Exit;
+use crate::ids;
 use crate::moment::{ahead, duration};
 use crate::output::{Output, or_dash, time};
 use crate::session::Session;
@@ -119,22 +120,8 @@ impl Keys {
             }
             Self::List => list(&keys.list().collect_all().await?, output)?,
             Self::Revoke { ids } => {
-                let parsed = ids.iter().map(|text| {
-                    text.parse::<KeyId>().map_err(|error| {
-                        Failure::of_code(
-                            longshore::Code::InvalidId,
-                            format!("{text:?} is no key's id: {error}"),
-                        )
-                        .hint("`longshore keys list` shows them")
-                    })
-                });
-                let ids = parsed.collect::<Result<Vec<_>, _>>()?;
-                let mut list = output.list()?;
-                for id in ids {
-                    keys.revoke(id).await?;
-                    list.item(&id, |id| format!("{id} is revoked"))?;
-                }
-                list.end()?;
+                let ids = ids::all(ids, |text| ids::id(text, "key", "keys list"))?;
+                ids::each(ids, "is revoked", output, async |id| keys.revoke(id).await).await?;
             }
         }
         Ok(Exit::Ok)

@@ -6,6 +6,7 @@ use longshore::Member;
 use super::keys::Level;
 use super::principals::id;
 use crate::failure::Exit;
+use crate::ids;
 use crate::output::{Output, time};
 use crate::session::Session;
 
@@ -44,13 +45,8 @@ impl Members {
                 })?;
             }
             Self::Remove { who } => {
-                let ids = who.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-                let mut list = output.list()?;
-                for id in ids {
-                    members.remove(id).await?;
-                    list.item(&id, |id| format!("{id} is a member no longer"))?;
-                }
-                list.end()?;
+                let remove = async |id| members.remove(id).await;
+                ids::each(ids::all(who, id)?, "is a member no longer", output, remove).await?;
             }
         }
         Ok(Exit::Ok)

@@ -4,6 +4,7 @@ use clap::{Subcommand, ValueEnum};
 use longshore::{Code, CreatePrincipal, Principal, PrincipalId, PrincipalKind};
 
 use crate::failure::{Exit, Failure};
+use crate::ids;
 use crate::output::{Output, or_dash};
 use crate::session::Session;
 
@@ -111,7 +112,7 @@ impl Principals {
                 output.object(&principals.rename(id(who)?, name).await?, line)?;
             }
             Self::Deactivate { who } | Self::Reactivate { who } => {
-                let ids = who.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
+                let ids = ids::all(who, id)?;
                 let mut list = output.list()?;
                 for id in ids {
                     let changed = match self {

@@ -1,9 +1,10 @@
 //! `longshore sessions`: where one is signed in.
 
 use clap::Subcommand;
-use longshore::{Code, SessionId};
+use longshore::SessionId;
 
 use crate::failure::{Exit, Failure};
+use crate::ids;
 use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 
@@ -24,10 +25,7 @@ pub(crate) enum Sessions {
 }
 
 fn id(text: &str) -> Result<SessionId, Failure> {
-    text.parse().map_err(|error| {
-        Failure::of_code(Code::InvalidId, format!("{text:?} is no session's id: {error}"))
-            .hint("`longshore sessions list` shows them")
-    })
+    ids::id(text, "session", "sessions list")
 }
 
 impl Sessions {
@@ -47,16 +45,11 @@ impl Sessions {
                 })?;
             }
             Self::End { ids, all } => {
-                let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-                let mut list = output.list()?;
+                let ids = ids::all(ids, id)?;
                 if *all {
                     sessions.end_others().await?;
                 }
-                for id in ids {
-                    sessions.end(id).await?;
-                    list.item(&id, |id| format!("{id} has ended"))?;
-                }
-                list.end()?;
+                ids::each(ids, "has ended", output, async |id| sessions.end(id).await).await?;
             }
         }
         Ok(Exit::Ok)
