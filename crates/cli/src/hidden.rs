@@ -1,18 +1,17 @@
 //! Texts that are typed without being seen, or come on standard input: passwords and tokens are never arguments, which others
 //! see in the list of processes.
 
+use std::future::pending;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::sync::{OnceLock, mpsc};
-use std::thread;
 
-use futures_util::future::select_all;
 use longshore::HiddenText;
 use rustix::process::Signal;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::signals::on;
+use crate::signals::{Signals, exit_after};
 
 /// The most bytes that are read: far more than a password or a token has.
 const MOST: u64 = 64 * 1_024;
@@ -37,27 +36,22 @@ impl Unseen {
 
 /// From now on, a signal that ends the program gives the terminal back as it was: a shell shows nothing otherwise either.
 ///
-/// A thread of its own, as who reads a line waits for nothing else.
+/// It listens where it waits, as there may be no runtime here.
 fn mend_at_signals(before: Termios) -> io::Result<()> {
     let (ready, is_ready) = mpsc::channel();
-    let watch = async move {
-        let signals: io::Result<Vec<_>> =
-            [Signal::INT, Signal::TERM, Signal::HUP].map(on).into_iter().collect();
-        let (mut signals, listens) = match signals {
-            Ok(signals) => (signals, Ok(())),
-            Err(error) => (Vec::new(), Err(error)),
-        };
-        let is_heard = listens.is_ok();
-        if ready.send(listens).is_err() || !is_heard {
-            return;
+    exit_after(async move {
+        match Signals::of([Signal::INT, Signal::TERM, Signal::HUP]) {
+            Ok(mut signals) => {
+                ready.send(Ok(())).ok();
+                signals.any().await;
+                tcsetattr(io::stdin(), OptionalActions::Now, &before).ok();
+            }
+            Err(error) => {
+                ready.send(Err(error)).ok();
+                pending::<()>().await;
+            }
         }
-        select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv()))).await;
-        tcsetattr(io::stdin(), OptionalActions::Now, &before).ok();
-        #[expect(clippy::exit, clippy::disallowed_methods, reason = "main waits for a line")]
-        std::process::exit(Exit::Interrupted.number().into());
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    thread::Builder::new().name("terminal".to_owned()).spawn(move || runtime.block_on(watch))?;
+    })?;
     is_ready.recv().map_err(io::Error::other)?
 }
 

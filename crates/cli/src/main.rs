@@ -17,6 +17,7 @@ mod docs;
 mod duration;
 mod failure;
 mod hidden;
+mod ids;
 mod moment;
 mod output;
 mod premise;

@@ -69,6 +69,21 @@ impl Output {
         Ok(list)
     }
 
+    /// Prints a short list that is there as a whole: as JSON where that was asked for, else in columns.
+    pub(crate) fn table<T: Serialize, const N: usize>(
+        self,
+        items: &[T],
+        heads: [&str; N],
+        row: impl Fn(&T) -> [String; N],
+    ) -> io::Result<()> {
+        if !self.json {
+            return self.line(&columns(heads, &[], items.iter().map(row)));
+        }
+        let mut list = self.list()?;
+        items.iter().try_for_each(|item| list.item(item, |_| String::new()))?;
+        list.end()
+    }
+
     /// Puts a question, which stays without an end of line.
     pub(crate) fn ask(self, question: &str) -> io::Result<()> {
         let mut err = anstream::stderr().lock();
@@ -147,7 +162,7 @@ impl List {
 }
 
 /// Lays out a short list in columns; those in `right` are numbers.
-pub(crate) fn columns<const N: usize>(
+fn columns<const N: usize>(
     heads: [&str; N],
     right: &[usize],
     rows: impl IntoIterator<Item = [String; N]>,

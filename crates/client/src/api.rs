@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod files;
+pub(crate) mod following;
 pub(crate) mod hooks;
 pub(crate) mod identities;
 pub(crate) mod invitations;

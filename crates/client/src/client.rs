@@ -273,6 +273,19 @@ impl Client {
             .copied()
     }
 
+    /// Returns the path of what a workspace has, which is the key's current one where none is named.
+    pub(crate) fn path_in(
+        &self,
+        workspace: Option<WorkspaceId>,
+        rest: String,
+    ) -> impl Future<Output = Result<String>> + Send + use<> {
+        let client = self.clone();
+        async move {
+            let workspace = client.workspace(workspace).await?;
+            Ok(format!("/v1/workspaces/{workspace}/{rest}"))
+        }
+    }
+
     /// Returns the whole URL of a path on this client's server; what is whole already stays.
     pub(crate) fn absolute(&self, path: &str) -> String {
         if !path.starts_with('/') {

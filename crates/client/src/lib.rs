@@ -39,9 +39,10 @@ mod transfer;
 mod transport;
 pub mod webhook;
 
-pub use api::audit::{Audit, AuditFilter, AuditFollowing};
-pub use api::events::{EventFilter, Events, Following};
+pub use api::audit::{Audit, AuditFilter};
+pub use api::events::{EventFilter, Events};
 pub use api::files::{Content, Depth, Files, Folder, IfMatch, Place};
+pub use api::following::Following;
 pub use api::hooks::Hooks;
 pub use api::identities::Identities;
 pub use api::invitations::Invitations;

@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, count};
-use crate::transfer::drive::interrupted_once;
+use crate::signals::interrupted_once;
 use crate::web::enrich::results::{Keys, Results, with_ending};
 use crate::web::enrich::rows::{self, BadRow, Row, Rows};
 use crate::web::enrich::template::{Template, UrlTemplate};

@@ -2,14 +2,15 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use longshore::{
-    Code, CreateHook, Delivery, DeliveryAttempt, DeliveryId, DeliveryState, Hook, HookDisabled, HookId,
+    CreateHook, Delivery, DeliveryAttempt, DeliveryId, DeliveryState, Hook, HookDisabled, HookId,
     Hooks as Verbs, Job, NewHook, Path, Redeliver, UpdateHook,
 };
-use longshore_core::{Clock, IdError, SystemClock};
+use longshore_core::{Clock, SystemClock};
 
 use crate::failure::{Exit, Failure};
+use crate::ids;
 use crate::moment::ago;
-use crate::output::{Output, columns, or_dash, time};
+use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 use crate::text::flat;
 
@@ -167,17 +168,12 @@ impl Hooks {
                 };
                 secret(&verbs.create(&wanted).await?, output)?;
             }
-            Self::List => list(verbs.list().collect_all().await?, output)?,
+            Self::List => list(&verbs.list().collect_all().await?, output)?,
             Self::Show { hook } => output.object(&verbs.get(parse(hook)?).await?, show)?,
             Self::Update { .. } => output.object(&self.update(&verbs).await?, show)?,
             Self::Rm { hooks } => {
-                let ids = hooks.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
-                let mut list = output.list()?;
-                for id in ids {
-                    verbs.delete(id).await?;
-                    list.item(&id, |id| format!("{id} is gone"))?;
-                }
-                list.end()?;
+                let delete = async |id| verbs.delete(id).await;
+                ids::each(ids::all(hooks, parse)?, "is gone", output, delete).await?;
             }
             Self::Rotate { hook, overlap } => {
                 secret(&verbs.rotate(parse(hook)?, Some(*overlap)).await?, output)?;
@@ -220,9 +216,7 @@ impl Filter {
 impl Again {
     async fn run(&self, verbs: &Verbs, hook: HookId, output: Output) -> anyhow::Result<()> {
         if !self.deliveries.is_empty() {
-            let ids =
-                self.deliveries.iter().map(|text| parse_delivery(text)).collect::<Result<Vec<_>, _>>()?;
-            for id in ids {
+            for id in ids::all(&self.deliveries, parse_delivery)? {
                 output.object(&verbs.redeliver_one(hook, id).await?, line)?;
             }
             return Ok(());
@@ -239,19 +233,12 @@ impl Again {
     }
 }
 
-fn id<T: std::str::FromStr<Err = IdError>>(text: &str, what: &str, where_from: &str) -> Result<T, Failure> {
-    text.parse().map_err(|error: IdError| {
-        Failure::of_code(Code::InvalidId, format!("{text:?} is no {what}'s id: {error}"))
-            .hint(format!("`longshore hooks {where_from}` shows them"))
-    })
-}
-
 fn parse(text: &str) -> Result<HookId, Failure> {
-    id(text, "hook", "list")
+    ids::id(text, "hook", "hooks list")
 }
 
 fn parse_delivery(text: &str) -> Result<DeliveryId, Failure> {
-    id(text, "delivery", "deliveries HOOK")
+    ids::id(text, "delivery", "hooks deliveries HOOK")
 }
 
 /// Shows a secret: the one time that it can be.
@@ -285,16 +272,10 @@ fn types(hook: &Hook) -> String {
     if hook.types.is_empty() { "all".to_owned() } else { hook.types.join(",") }
 }
 
-fn list(hooks: Vec<Hook>, output: Output) -> std::io::Result<()> {
-    if output.json {
-        let mut list = output.list()?;
-        hooks.iter().try_for_each(|hook| list.item(hook, |_| String::new()))?;
-        return list.end();
-    }
-    let rows = hooks.iter().map(|hook| {
+fn list(hooks: &[Hook], output: Output) -> std::io::Result<()> {
+    output.table(hooks, ["ID", "URL", "TYPES", "PATH", "STATE"], |hook| {
         [hook.id.to_string(), hook.url.clone(), types(hook), hook.path.to_string(), state(hook).to_owned()]
-    });
-    output.line(&columns(["ID", "URL", "TYPES", "PATH", "STATE"], &[], rows))
+    })
 }
 
 fn show(hook: &Hook) -> String {

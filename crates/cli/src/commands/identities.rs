@@ -1,11 +1,12 @@
 //! `longshore identities`: how providers know people.
 
 use clap::Subcommand;
-use longshore::{Code, Identity, IdentityId, OidcProvider};
+use longshore::{Identity, IdentityId, OidcProvider};
 
 use super::principals;
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, columns, or_dash, time};
+use crate::ids;
+use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 
 /// List and remove the identities by which you sign in at other providers; a key with the role owner is needed, which is not
@@ -32,10 +33,7 @@ pub(crate) enum Identities {
 }
 
 fn id(text: &str) -> Result<IdentityId, Failure> {
-    text.parse().map_err(|error| {
-        Failure::of_code(Code::InvalidId, format!("{text:?} is no identity's id: {error}"))
-            .hint("`longshore identities list` shows them")
-    })
+    ids::id(text, "identity", "identities list")
 }
 
 fn row(one: &Identity) -> [String; 5] {
@@ -47,21 +45,6 @@ fn provider(one: &OidcProvider) -> [String; 3] {
     [one.name.clone(), one.label.clone(), one.issuer.clone()]
 }
 
-/// Shows what was found: as a table, or each as it is.
-fn show<T: serde::Serialize, const N: usize>(
-    found: &[T],
-    heads: [&str; N],
-    row: impl Fn(&T) -> [String; N],
-    output: Output,
-) -> std::io::Result<()> {
-    if output.json {
-        let mut list = output.list()?;
-        found.iter().try_for_each(|one| list.item(one, |_| String::new()))?;
-        return list.end();
-    }
-    output.line(&columns(heads, &[], found.iter().map(row)))
-}
-
 impl Identities {
     pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
         let identities = session.client.identities();
@@ -69,26 +52,22 @@ impl Identities {
         match self {
             Self::Providers => {
                 let found = identities.providers().await?;
-                show(&found, ["NAME", "LABEL", "ISSUER"], provider, output)?;
+                output.table(&found, ["NAME", "LABEL", "ISSUER"], provider)?;
             }
             Self::List { of } => {
                 let found = match person(of)? {
                     None => identities.list().await?,
                     Some(person) => identities.list_of(person).await?,
                 };
-                show(&found, ["ID", "ISSUER", "SUBJECT", "EMAIL", "USED"], row, output)?;
+                output.table(&found, ["ID", "ISSUER", "SUBJECT", "EMAIL", "USED"], row)?;
             }
             Self::Remove { ids, of } => {
-                let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-                let (person, mut list) = (person(of)?, output.list()?);
-                for id in ids {
-                    match person {
-                        None => identities.remove(id).await?,
-                        Some(person) => identities.remove_of(person, id).await?,
-                    }
-                    list.item(&id, |id| format!("{id} is removed"))?;
-                }
-                list.end()?;
+                let (ids, person) = (ids::all(ids, id)?, person(of)?);
+                let remove = async |id| match person {
+                    None => identities.remove(id).await,
+                    Some(person) => identities.remove_of(person, id).await,
+                };
+                ids::each(ids, "is removed", output, remove).await?;
             }
         }
         Ok(Exit::Ok)

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use longshore::core::wire::DEFAULT_INVITATION;
-use longshore::{Code, CreateInvitation, Invitation, InvitationId, InvitationState};
+use longshore::{CreateInvitation, Invitation, InvitationId, InvitationState};
 
 use super::keys::Level;
 use crate::duration::argument;
 use crate::failure::{Exit, Failure};
 use crate::hidden;
-use crate::output::{Output, columns, or_dash, time};
+use crate::ids;
+use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 
 /// Invite people into the workspace, and accept invitations
@@ -51,10 +52,7 @@ pub(crate) struct Create {
 }
 
 fn id(text: &str) -> Result<InvitationId, Failure> {
-    text.parse().map_err(|error| {
-        Failure::of_code(Code::InvalidId, format!("{text:?} is no invitation's id: {error}"))
-            .hint("`longshore invite list` shows them")
-    })
+    ids::id(text, "invitation", "invite list")
 }
 
 impl Invite {
@@ -82,13 +80,8 @@ impl Invite {
                 list(&found, output)?;
             }
             Self::Revoke { ids } => {
-                let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-                let mut list = output.list()?;
-                for id in ids {
-                    invitations.revoke(id).await?;
-                    list.item(&id, |id| format!("{id} is revoked"))?;
-                }
-                list.end()?;
+                let revoke = async |id| invitations.revoke(id).await;
+                ids::each(ids::all(ids, id)?, "is revoked", output, revoke).await?;
             }
             Self::Look => {
                 let seen = invitations.look(&token()?).await?;
@@ -126,12 +119,7 @@ fn state(state: InvitationState) -> &'static str {
 }
 
 fn list(invitations: &[Invitation], output: Output) -> std::io::Result<()> {
-    if output.json {
-        let mut list = output.list()?;
-        invitations.iter().try_for_each(|one| list.item(one, |_| String::new()))?;
-        return list.end();
-    }
-    let rows = invitations.iter().map(|one| {
+    output.table(invitations, ["ID", "ROLE", "EXPIRES", "STATE", "NOTE"], |one| {
         [
             one.id.to_string(),
             one.role.to_string(),
@@ -139,6 +127,5 @@ fn list(invitations: &[Invitation], output: Output) -> std::io::Result<()> {
             state(one.state).to_owned(),
             or_dash(one.note.clone()),
         ]
-    });
-    output.line(&columns(["ID", "ROLE", "EXPIRES", "STATE", "NOTE"], &[], rows))
+    })
 }

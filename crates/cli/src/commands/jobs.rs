@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
-use longshore::{Code, Job, JobFilter, JobId, JobState};
+use longshore::{Job, JobFilter, JobId, JobState};
 
 use crate::duration;
 use crate::failure::{Exit, Failure};
+use crate::ids;
 use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 use crate::text::flat;
@@ -104,15 +105,15 @@ impl Jobs {
             }
             Self::Show { id } => output.object(&jobs.get(parse(id)?).await?, show)?,
             Self::Wait { ids, timeout } => {
-                exit = wait(session, &parse_all(ids)?, *timeout, output).await?;
+                exit = wait(session, &ids::all(ids, parse)?, *timeout, output).await?;
             }
             Self::Cancel { ids } => {
-                for id in parse_all(ids)? {
+                for id in ids::all(ids, parse)? {
                     output.object(&jobs.cancel(id).await?, line)?;
                 }
             }
             Self::Retry { ids } => {
-                for id in parse_all(ids)? {
+                for id in ids::all(ids, parse)? {
                     output.object(&jobs.retry(id).await?, line)?;
                 }
             }
@@ -169,14 +170,7 @@ async fn wait(
 }
 
 fn parse(text: &str) -> Result<JobId, Failure> {
-    text.parse().map_err(|error| {
-        Failure::of_code(Code::InvalidId, format!("{text:?} is no job's id: {error}"))
-            .hint("`longshore jobs list` shows them")
-    })
-}
-
-fn parse_all(texts: &[String]) -> Result<Vec<JobId>, Failure> {
-    texts.iter().map(|text| parse(text)).collect()
+    ids::id(text, "job", "jobs list")
 }
 
 fn progress(job: &Job) -> String {

@@ -5,9 +5,10 @@ use longshore::{CreateKey, Key, KeyId, NewKey, PrincipalId, Role, RotateKey, Ver
 use longshore_core::wire::UnknownVerb;
 use longshore_core::{Clock, SystemClock};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::Exit;
+use crate::ids;
 use crate::moment::{ahead, duration};
-use crate::output::{Output, columns, or_dash, time};
+use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 
 /// Make, list, rotate and revoke API keys; an admin's key is needed
@@ -117,24 +118,10 @@ impl Keys {
                 let wanted = RotateKey { grace_seconds: u32::try_from(grace).unwrap_or(u32::MAX) };
                 show(&keys.rotate(*id, wanted).await?, output)?;
             }
-            Self::List => list(keys.list().collect_all().await?, output)?,
+            Self::List => list(&keys.list().collect_all().await?, output)?,
             Self::Revoke { ids } => {
-                let parsed = ids.iter().map(|text| {
-                    text.parse::<KeyId>().map_err(|error| {
-                        Failure::of_code(
-                            longshore::Code::InvalidId,
-                            format!("{text:?} is no key's id: {error}"),
-                        )
-                        .hint("`longshore keys list` shows them")
-                    })
-                });
-                let ids = parsed.collect::<Result<Vec<_>, _>>()?;
-                let mut list = output.list()?;
-                for id in ids {
-                    keys.revoke(id).await?;
-                    list.item(&id, |id| format!("{id} is revoked"))?;
-                }
-                list.end()?;
+                let ids = ids::all(ids, |text| ids::id(text, "key", "keys list"))?;
+                ids::each(ids, "is revoked", output, async |id| keys.revoke(id).await).await?;
             }
         }
         Ok(Exit::Ok)
@@ -163,14 +150,10 @@ fn narrowing(key: &Key) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-fn list(keys: Vec<Key>, output: Output) -> std::io::Result<()> {
-    if output.json {
-        let mut list = output.list()?;
-        keys.iter().try_for_each(|key| list.item(key, |_| String::new()))?;
-        return list.end();
-    }
+fn list(keys: &[Key], output: Output) -> std::io::Result<()> {
     let now = SystemClock.now();
-    let rows = keys.iter().map(|key| {
+    let heads = ["ID", "NAME", "WHO", "ROLE", "ONLY", "NARROWED", "LAST USE", "EXPIRES", "STATE"];
+    output.table(keys, heads, |key| {
         let state = if key.revoked_at.is_some() {
             "revoked"
         } else if key.expires_at.is_some_and(|at| at <= now) {
@@ -189,10 +172,5 @@ fn list(keys: Vec<Key>, output: Output) -> std::io::Result<()> {
             or_dash(key.expires_at.map(time)),
             state.to_owned(),
         ]
-    });
-    output.line(&columns(
-        ["ID", "NAME", "WHO", "ROLE", "ONLY", "NARROWED", "LAST USE", "EXPIRES", "STATE"],
-        &[],
-        rows,
-    ))
+    })
 }

@@ -6,7 +6,8 @@ use longshore::Member;
 use super::keys::Level;
 use super::principals::id;
 use crate::failure::Exit;
-use crate::output::{Output, columns, time};
+use crate::ids;
+use crate::output::{Output, time};
 use crate::session::Session;
 
 /// List, add and remove the members of a workspace; to change them an admin's key is needed
@@ -36,7 +37,7 @@ impl Members {
     pub(crate) async fn run(&self, session: &Session, output: Output) -> anyhow::Result<Exit> {
         let members = session.client.members().of(session.workspace().await?.id);
         match self {
-            Self::List => list(members.list().collect_all().await?, output)?,
+            Self::List => list(&members.list().collect_all().await?, output)?,
             Self::Set { who, role } => {
                 let member = members.set(id(who)?, (*role).into()).await?;
                 output.object(&member, |member| {
@@ -44,26 +45,16 @@ impl Members {
                 })?;
             }
             Self::Remove { who } => {
-                let ids = who.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-                let mut list = output.list()?;
-                for id in ids {
-                    members.remove(id).await?;
-                    list.item(&id, |id| format!("{id} is a member no longer"))?;
-                }
-                list.end()?;
+                let remove = async |id| members.remove(id).await;
+                ids::each(ids::all(who, id)?, "is a member no longer", output, remove).await?;
             }
         }
         Ok(Exit::Ok)
     }
 }
 
-fn list(members: Vec<Member>, output: Output) -> std::io::Result<()> {
-    if output.json {
-        let mut list = output.list()?;
-        members.iter().try_for_each(|member| list.item(member, |_| String::new()))?;
-        return list.end();
-    }
-    let rows = members.iter().map(|member| {
+fn list(members: &[Member], output: Output) -> std::io::Result<()> {
+    output.table(members, ["ID", "NAME", "ROLE", "SINCE", "STATE"], |member| {
         let state = if member.principal.deactivated_at.is_some() { "deactivated" } else { "active" };
         [
             member.principal.id.to_string(),
@@ -72,6 +63,5 @@ fn list(members: Vec<Member>, output: Output) -> std::io::Result<()> {
             time(member.added_at),
             state.to_owned(),
         ]
-    });
-    output.line(&columns(["ID", "NAME", "ROLE", "SINCE", "STATE"], &[], rows))
+    })
 }

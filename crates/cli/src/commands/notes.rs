@@ -5,6 +5,7 @@ use longshore::{Code, CreateNote, Note, NoteId, TextRange};
 
 use super::versions;
 use crate::failure::{Exit, Failure};
+use crate::ids;
 use crate::output::{Output, time};
 use crate::session::{Session, about};
 use crate::text::indented;
@@ -85,13 +86,8 @@ impl Notes {
                 output.object(&note, line)?;
             }
             Self::Rm { ids } => {
-                let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-                let mut list = output.list()?;
-                for id in ids {
-                    notes.delete(id).await?;
-                    list.item(&id, |id| format!("{id} is gone"))?;
-                }
-                list.end()?;
+                let delete = async |id| notes.delete(id).await;
+                ids::each(ids::all(ids, id)?, "is gone", output, delete).await?;
             }
         }
         Ok(Exit::Ok)

@@ -4,7 +4,8 @@ use clap::{Subcommand, ValueEnum};
 use longshore::{Code, CreatePrincipal, Principal, PrincipalId, PrincipalKind};
 
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, columns, or_dash};
+use crate::ids;
+use crate::output::{Output, or_dash};
 use crate::session::Session;
 
 /// Make, list and deactivate people and agents; the key of an admin of the server is needed
@@ -102,13 +103,16 @@ impl Principals {
                 let wanted = CreatePrincipal { kind: (*kind).into(), name: name.clone() };
                 output.object(&principals.create(&wanted).await?, line)?;
             }
-            Self::List => list(principals.list().collect_all().await?, output)?,
+            Self::List => {
+                let found = principals.list().collect_all().await?;
+                output.table(&found, ["ID", "NAME", "KIND", "EVERYWHERE", "STATE"], row)?;
+            }
             Self::Show { who } => output.object(&principals.get(id(who)?).await?, line)?,
             Self::Rename { who, name } => {
                 output.object(&principals.rename(id(who)?, name).await?, line)?;
             }
             Self::Deactivate { who } | Self::Reactivate { who } => {
-                let ids = who.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
+                let ids = ids::all(who, id)?;
                 let mut list = output.list()?;
                 for id in ids {
                     let changed = match self {
@@ -122,14 +126,4 @@ impl Principals {
         }
         Ok(Exit::Ok)
     }
-}
-
-fn list(principals: Vec<Principal>, output: Output) -> std::io::Result<()> {
-    if output.json {
-        let mut list = output.list()?;
-        principals.iter().try_for_each(|principal| list.item(principal, |_| String::new()))?;
-        return list.end();
-    }
-    let rows = principals.iter().map(row);
-    output.line(&columns(["ID", "NAME", "KIND", "EVERYWHERE", "STATE"], &[], rows))
 }

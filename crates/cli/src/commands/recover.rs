@@ -9,7 +9,7 @@ use super::serve::{DataPlace, start_log};
 use crate::cli::Global;
 use crate::failure::{Exit, Failure};
 use crate::hidden;
-use crate::output::{Output, columns, or_dash};
+use crate::output::{Output, or_dash};
 
 /// Let an admin of the server in again who has lost their keys and their password
 ///
@@ -88,17 +88,10 @@ async fn list(recovery: &Recovery, output: Output) -> anyhow::Result<()> {
         active: one.principal.deactivated_at.is_none(),
     });
     let found: Vec<Found> = found.collect();
-    if output.json {
-        let mut list = output.list()?;
-        found.iter().try_for_each(|one| list.item(one, |_| String::new()))?;
-        list.end()?;
-        return Ok(());
-    }
-    let rows = found.into_iter().map(|one| {
+    Ok(output.table(&found, ["ID", "NAME", "SIGNS IN AS", "STATE"], |one| {
         let state = if one.active { "active" } else { "deactivated" };
-        [one.id, one.name, or_dash(one.sign_in_name), state.to_owned()]
-    });
-    Ok(output.line(&columns(["ID", "NAME", "SIGNS IN AS", "STATE"], &[], rows))?)
+        [one.id.clone(), one.name.clone(), or_dash(one.sign_in_name.as_deref()), state.to_owned()]
+    })?)
 }
 
 async fn recover(

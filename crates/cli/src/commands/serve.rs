@@ -15,7 +15,7 @@ use crate::cli::Global;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::profiles::{LOCAL, Profiles, data_folder, variable};
-use crate::transfer::drive::interrupted;
+use crate::signals::interrupted;
 
 /// The configuration file that is read where none is named and the data folder has one.
 pub(super) const CONFIG_FILE: &str = "longshore.toml";

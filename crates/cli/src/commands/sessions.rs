@@ -1,10 +1,11 @@
 //! `longshore sessions`: where one is signed in.
 
 use clap::Subcommand;
-use longshore::{Code, SessionId};
+use longshore::SessionId;
 
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, columns, or_dash, time};
+use crate::ids;
+use crate::output::{Output, or_dash, time};
 use crate::session::Session;
 
 /// List and end your sessions in browsers; a key with the role owner is needed, which is not narrowed
@@ -24,10 +25,7 @@ pub(crate) enum Sessions {
 }
 
 fn id(text: &str) -> Result<SessionId, Failure> {
-    text.parse().map_err(|error| {
-        Failure::of_code(Code::InvalidId, format!("{text:?} is no session's id: {error}"))
-            .hint("`longshore sessions list` shows them")
-    })
+    ids::id(text, "session", "sessions list")
 }
 
 impl Sessions {
@@ -36,13 +34,7 @@ impl Sessions {
         match self {
             Self::List => {
                 let found = sessions.list().await?;
-                if output.json {
-                    let mut list = output.list()?;
-                    found.iter().try_for_each(|one| list.item(one, |_| String::new()))?;
-                    list.end()?;
-                    return Ok(Exit::Ok);
-                }
-                let rows = found.iter().map(|one| {
+                output.table(&found, ["ID", "SINCE", "SEEN", "ADDRESS", "BROWSER"], |one| {
                     [
                         one.id.to_string(),
                         time(one.created_at),
@@ -50,20 +42,14 @@ impl Sessions {
                         or_dash(one.address.clone()),
                         or_dash(one.user_agent.clone()),
                     ]
-                });
-                output.line(&columns(["ID", "SINCE", "SEEN", "ADDRESS", "BROWSER"], &[], rows))?;
+                })?;
             }
             Self::End { ids, all } => {
-                let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-                let mut list = output.list()?;
+                let ids = ids::all(ids, id)?;
                 if *all {
                     sessions.end_others().await?;
                 }
-                for id in ids {
-                    sessions.end(id).await?;
-                    list.item(&id, |id| format!("{id} has ended"))?;
-                }
-                list.end()?;
+                ids::each(ids, "has ended", output, async |id| sessions.end(id).await).await?;
             }
         }
         Ok(Exit::Ok)

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use longshore::{Code, CreateShare, ShareId, ShareMode, ShareState, UpdateShare};
+use longshore::{CreateShare, ShareId, ShareMode, ShareState, UpdateShare};
 
 use crate::duration::argument;
 use crate::failure::{Exit, Failure};
 use crate::hidden;
-use crate::output::{Output, columns, or_dash, time};
+use crate::ids;
+use crate::output::{Output, or_dash, time};
 use crate::session::{Session, about};
 
 /// Give a folder or a file to people without a key
@@ -97,10 +98,7 @@ pub(crate) struct Change {
 }
 
 fn id(text: &str) -> Result<ShareId, Failure> {
-    text.parse().map_err(|error| {
-        Failure::of_code(Code::InvalidId, format!("{text:?} is no share link's id: {error}"))
-            .hint("`longshore share list` shows them")
-    })
+    ids::id(text, "share link", "share list")
 }
 
 impl Changes {
@@ -140,14 +138,8 @@ impl Share {
                 show(&shares().await?.update(id, &change).await?, output)?;
             }
             Self::Revoke { ids } => {
-                let ids = ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-                let shares = shares().await?;
-                let mut list = output.list()?;
-                for id in ids {
-                    shares.revoke(id).await?;
-                    list.item(&id, |id| format!("{id} is revoked"))?;
-                }
-                list.end()?;
+                let (ids, shares) = (ids::all(ids, id)?, shares().await?);
+                ids::each(ids, "is revoked", output, async |id| shares.revoke(id).await).await?;
             }
         }
         Ok(Exit::Ok)
@@ -213,12 +205,8 @@ fn show(share: &longshore::Share, output: Output) -> std::io::Result<()> {
 }
 
 fn list(shares: &[longshore::Share], output: Output) -> std::io::Result<()> {
-    if output.json {
-        let mut list = output.list()?;
-        shares.iter().try_for_each(|one| list.item(one, |_| String::new()))?;
-        return list.end();
-    }
-    let rows = shares.iter().map(|one| {
+    let heads = ["ID", "NODE", "MODE", "DOWNLOADS", "EXPIRES", "STATE", "NOTE"];
+    output.table(shares, heads, |one| {
         [
             one.id.to_string(),
             one.node_id.to_string(),
@@ -228,7 +216,5 @@ fn list(shares: &[longshore::Share], output: Output) -> std::io::Result<()> {
             state(one.state).to_owned(),
             or_dash(one.note.clone()),
         ]
-    });
-    let head = ["ID", "NODE", "MODE", "DOWNLOADS", "EXPIRES", "STATE", "NOTE"];
-    output.line(&columns(head, &[], rows))
+    })
 }

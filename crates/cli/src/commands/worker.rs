@@ -7,7 +7,7 @@ use super::serve::{DataPlace, run_on_all_cores, start_log, until_told};
 use crate::cli::Global;
 use crate::failure::Exit;
 use crate::output::Output;
-use crate::transfer::drive::interrupted;
+use crate::signals::interrupted;
 
 /// Run background jobs, without serving
 ///

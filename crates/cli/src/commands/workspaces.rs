@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use longshore::{Name, UpdateSettings, UpdateWorkspace, Workspace, WorkspaceSettings};
 
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, columns, time};
+use crate::output::{Output, time};
 use crate::profiles::Profiles;
 use crate::session::Session;
 
@@ -88,16 +88,9 @@ impl Workspaces {
         match self {
             Self::List => {
                 let all = workspaces.list().collect_all().await?;
-                if output.json {
-                    let mut list = output.list()?;
-                    all.iter().try_for_each(|workspace| list.item(workspace, |_| String::new()))?;
-                    list.end()?;
-                } else {
-                    let rows = all
-                        .iter()
-                        .map(|found| [found.name.clone(), found.id.to_string(), time(found.created_at)]);
-                    output.line(&columns(["NAME", "ID", "CREATED"], &[], rows))?;
-                }
+                output.table(&all, ["NAME", "ID", "CREATED"], |found| {
+                    [found.name.clone(), found.id.to_string(), time(found.created_at)]
+                })?;
             }
             Self::Create { name } => {
                 let made = workspaces.create(Name::new(name.as_str()).map_err(Failure::from)?).await?;

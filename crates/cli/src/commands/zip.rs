@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::failure::Exit;
 use crate::output::{Output, size};
 use crate::session::Session;
-use crate::transfer::drive::interrupted_once;
+use crate::signals::interrupted_once;
 use crate::transfer::landing::Spot;
 
 /// Download folders and files as one zip

@@ -1,18 +1,17 @@
 //! Runs a transfer to its end, or to where it is stopped.
 
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::{Stream, StreamExt};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval_at};
 
 use super::progress::{Counters, Display};
 use super::summary::{Outcome, Stopped, Summary};
 use crate::failure::Exit;
 use crate::output::Output;
+use crate::signals::interrupted_once;
 
 /// Takes outcomes until there are no more, the user interrupts, or `limit` in a row fail in a way that the
 /// next would too.
@@ -65,54 +64,6 @@ fn hopeless_exit(outcome: &Outcome) -> Option<Exit> {
     match outcome {
         Outcome::Failed(_, failure) => failure.is_hopeless().then_some(failure.exit),
         _ => None,
-    }
-}
-
-/// Listens from now on, and not only once it is waited for, for Ctrl-C and for the signal that asks a program to
-/// end: until somebody listens, either ends the program on the spot.
-pub(crate) fn interrupted() -> impl Future<Output = ()> {
-    let mut signals = listen();
-    async move { first(&mut signals).await }
-}
-
-/// Does the same for who then puts away what is under way. Another one ends the program at once, whatever it waits for: a
-/// disk that hangs, or who should read what it prints.
-pub(crate) fn interrupted_once() -> impl Future<Output = ()> {
-    let mut signals = listen();
-    async move {
-        first(&mut signals).await;
-        // The thread ends with the program. Without one more the program ends as soon as all is put away.
-        let waiting = std::thread::Builder::new().name("interrupts".to_owned());
-        let _unwatched = waiting.spawn(move || {
-            // Who cannot listen lets it end in order alone.
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return };
-            runtime.block_on(first(&mut signals));
-            #[expect(clippy::exit, clippy::disallowed_methods, reason = "main may be waiting for ever")]
-            std::process::exit(Exit::Interrupted.number().into());
-        });
-    }
-}
-
-type Signals = [io::Result<Signal>; 2];
-
-fn listen() -> Signals {
-    [SignalKind::interrupt(), SignalKind::terminate()].map(signal)
-}
-
-async fn first([ctrl_c, terminate]: &mut Signals) {
-    tokio::select! {
-        () = received(ctrl_c) => {}
-        () = received(terminate) => {}
-    }
-}
-
-async fn received(signal: &mut io::Result<Signal>) {
-    match signal {
-        Ok(signal) => {
-            signal.recv().await;
-        }
-        Err(_) => std::future::pending().await,
     }
 }
 

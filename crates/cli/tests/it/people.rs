@@ -1,7 +1,7 @@
 //! How people are invited, sign in and are let in again.
 
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -154,16 +154,6 @@ fn init_has_the_first_administrator_sign_in() {
     assert_eq!(listed["items"][0]["sign_in_name"], "Root");
 }
 
-/// Starts a verb at a terminal.
-fn start_at(terminal: &Terminal, server: &Server, arguments: &[&str]) -> Child {
-    let mut command = Command::new("setsid");
-    command.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_longshore")]).args(arguments);
-    for (name, value) in server.command().get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
-    command.stdin(terminal.side()).stdout(terminal.side()).stderr(terminal.side()).spawn().unwrap()
-}
-
 /// Returns what a terminal shows until it shows a text.
 fn shown_until(terminal: &mut Terminal, text: &str) -> String {
     let mut shown = String::new();
@@ -188,7 +178,7 @@ fn a_password_is_typed_unseen() {
     let id = server.json(&["principals", "create", "Ada"])["id"].as_str().unwrap().to_owned();
     let token = server.ok(&["password", "reset", &id]);
     let mut terminal = Terminal::open();
-    let mut child = start_at(&terminal, &server, &["password", "set", "--sign-in-name", "ada"]);
+    let mut child = terminal.start(&server, &["password", "set", "--sign-in-name", "ada"]);
     let mut shown = shown_until(&mut terminal, "token: ");
     terminal.ours.write_all(token.trim_end().as_bytes()).unwrap();
     for (typed, then) in [
@@ -209,7 +199,7 @@ fn a_password_is_typed_unseen() {
 fn a_terminal_shows_again_what_is_typed_when_a_question_is_not_answered() {
     let server = Server::start();
     let mut terminal = Terminal::open();
-    let mut child = start_at(&terminal, &server, &["password", "change"]);
+    let mut child = terminal.start(&server, &["password", "change"]);
     shown_until(&mut terminal, "present password: ");
     assert!(!shows_what_is_typed(&terminal));
     terminal.ours.write_all(b"hal\x03").unwrap();

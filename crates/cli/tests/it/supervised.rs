@@ -198,18 +198,24 @@ impl Terminal {
     pub(crate) fn side(&self) -> fs::File {
         self.theirs.try_clone().unwrap()
     }
+
+    /// Starts a verb here, as the one in the foreground.
+    pub(crate) fn start(&self, server: &Server, arguments: &[&str]) -> Child {
+        let mut command = std::process::Command::new("setsid");
+        command.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_longshore")]).args(arguments);
+        for (name, value) in server.command().get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        command.current_dir(server.path("")).stdin(self.side()).stdout(self.side()).stderr(self.side());
+        command.spawn().unwrap()
+    }
 }
 
-/// Starts `longshore run` at a terminal, as the one in its foreground.
+/// Starts `longshore run` at a terminal, and waits until the command has begun.
 fn start_at(terminal: &Terminal, server: &Server, options: &[&str], script: &str) -> Child {
-    let mut command = std::process::Command::new("setsid");
-    command.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_longshore"), "run"]).args(options);
-    command.args(["--", "/bin/sh", "-c", &format!("touch begun; {script}")]);
-    for (name, value) in server.command().get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
-    command.current_dir(server.path("")).stdin(terminal.side()).stdout(terminal.side());
-    let mut child = command.stderr(terminal.side()).spawn().unwrap();
+    let script = format!("touch begun; {script}");
+    let command = ["--", "/bin/sh", "-c", &script];
+    let mut child = terminal.start(server, &[&["run"], options, &command].concat());
     let start = Instant::now();
     while !server.path("begun").exists() {
         assert!(start.elapsed() < PATIENCE && child.try_wait().unwrap().is_none());

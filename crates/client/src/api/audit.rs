@@ -1,18 +1,17 @@
 //! The audit log: listing it, and following it.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use futures_util::stream;
 use longshore_core::path::encode_segment;
 use longshore_core::wire::{AuditEntry, AuditOutcome, AuditPage, MAX_PAGE};
-use longshore_core::{PrincipalId, Timestamp, WorkspaceId, random};
+use longshore_core::{PrincipalId, Timestamp, WorkspaceId};
 
+use super::following::{Following, Patience};
 use super::listing::Listing;
 use crate::client::{Call, Client};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How long one who follows waits before the next look, where nothing was new.
 const LOOK: Duration = Duration::from_secs(1);
@@ -94,42 +93,16 @@ impl Audit {
     ///
     /// It looks once a second. Once the server was reached, one that is away is waited for; it gives up, with an error as its last
     /// item, when the server refuses.
-    pub fn follow(&self, after: Option<&str>, filter: &AuditFilter) -> AuditFollowing {
+    pub fn follow(&self, after: Option<&str>, filter: &AuditFilter) -> Following<AuditEntry> {
         let follow = Follow {
             audit: self.clone(),
             filter: filter.clone(),
             after: after.map(str::to_owned),
             read: VecDeque::new(),
             looks_at_once: true,
-            was_reached: false,
+            patience: Patience::default(),
         };
-        let entries = stream::unfold(Some(follow), |state| async move {
-            let mut follow = state?;
-            match follow.next().await {
-                Ok(entry) => Some((Ok(entry), Some(follow))),
-                Err(error) => Some((Err(error), None)),
-            }
-        });
-        AuditFollowing(entries.boxed())
-    }
-}
-
-/// The entries of the audit log as they are told; see [`Audit::follow`].
-#[must_use = "nothing is followed until the stream is polled"]
-pub struct AuditFollowing(BoxStream<'static, Result<AuditEntry>>);
-
-impl AuditFollowing {
-    /// Returns the next entry, once there is one; nothing after an error.
-    pub async fn next(&mut self) -> Option<Result<AuditEntry>> {
-        self.0.next().await
-    }
-}
-
-impl Stream for AuditFollowing {
-    type Item = Result<AuditEntry>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<AuditEntry>>> {
-        self.0.as_mut().poll_next(cx)
+        Following::of(stream::try_unfold(follow, Follow::next))
     }
 }
 
@@ -143,47 +116,30 @@ struct Follow {
     read: VecDeque<AuditEntry>,
     /// Whether there is more to look at than was.
     looks_at_once: bool,
-    was_reached: bool,
+    patience: Patience,
 }
 
 impl Follow {
-    async fn next(&mut self) -> Result<AuditEntry> {
-        let mut failed = 0;
+    /// Returns the next entry, and what goes on after it.
+    async fn next(mut self) -> Result<Option<(AuditEntry, Self)>> {
         loop {
             if let Some(entry) = self.read.pop_front() {
-                return Ok(entry);
+                return Ok(Some((entry, self)));
             }
             if !self.looks_at_once {
                 tokio::time::sleep(LOOK).await;
             }
             match self.audit.page(self.after.as_deref(), &self.filter).await {
                 Ok(page) => {
-                    (failed, self.was_reached) = (0, true);
+                    self.patience = Patience { was_reached: true, failed: 0 };
                     self.looks_at_once = page.next_cursor.is_some();
                     self.after = Some(page.reached);
                     self.read.extend(page.items);
                 }
-                Err(error) => {
-                    failed += 1;
-                    self.pause(error, failed).await?;
-                }
+                // The page was tried as often as for any other verb.
+                Err(error) if !self.patience.was_reached => return Err(error),
+                Err(error) => self.patience.pause(self.audit.client.retry(), error).await?,
             }
-        }
-    }
-
-    /// Waits before the next attempt, or gives `error` back when there is to be none.
-    async fn pause(&self, error: Error, failed: u32) -> Result<()> {
-        let mut policy = self.audit.client.retry();
-        if !error.is_retryable() || !self.was_reached || policy.max_attempts == 1 {
-            return Err(error);
-        }
-        policy.max_attempts = u32::MAX;
-        match policy.delay(failed, random::unit(), error.retry_after()) {
-            Some(delay) => {
-                tokio::time::sleep(delay).await;
-                Ok(())
-            }
-            None => Err(error),
         }
     }
 }

@@ -1,17 +1,17 @@
 //! Events: listing them, waiting for them, following them.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use futures_util::future::TryFutureExt;
+use futures_util::stream;
 use http::header::ACCEPT;
 use http::{HeaderValue, Method};
 use longshore_core::path::encode_segment;
 use longshore_core::wire::{After, Event, EventPage};
-use longshore_core::{PrincipalId, WorkspaceId, WorkspacePath, random};
+use longshore_core::{PrincipalId, WorkspaceId, WorkspacePath};
 use tokio::time::Instant;
 
+use super::following::{Following, Patience};
 use super::listing::Listing;
 use super::turns::Turns;
 use crate::client::{Call, Client, Lane, parse};
@@ -123,49 +123,12 @@ impl Events {
         filter: &EventFilter,
     ) -> Following {
         let (client, filter) = (self.client.clone(), filter.clone());
-        let events = stream::once(async move {
-            let start = match client.workspace(workspace).await {
-                Ok(id) => Ok(Follow {
-                    route: filter.route(id),
-                    client,
-                    after,
-                    open: None,
-                    was_reached: false,
-                    failed: 0,
-                }),
-                Err(error) => Err(error),
-            };
-            stream::unfold(Some(start), |state| async move {
-                let mut follow = match state? {
-                    Ok(follow) => follow,
-                    Err(error) => return Some((Err(error), None)),
-                };
-                match follow.next().await {
-                    Ok(event) => Some((Ok(event), Some(Ok(follow)))),
-                    Err(error) => Some((Err(error), None)),
-                }
-            })
-        });
-        Following(events.flatten().boxed())
-    }
-}
-
-/// The events of a workspace as they happen; see [`Events::follow`].
-#[must_use = "nothing is followed until the stream is polled"]
-pub struct Following(BoxStream<'static, Result<Event>>);
-
-impl Following {
-    /// Returns the next event, once there is one; nothing after an error.
-    pub async fn next(&mut self) -> Option<Result<Event>> {
-        self.0.next().await
-    }
-}
-
-impl Stream for Following {
-    type Item = Result<Event>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Event>>> {
-        self.0.as_mut().poll_next(cx)
+        let begun = async move {
+            let route = filter.route(client.workspace(workspace).await?);
+            let follow = Follow { client, route, after, open: None, patience: Patience::default() };
+            Ok(stream::try_unfold(follow, Follow::next))
+        };
+        Following::of(begun.try_flatten_stream())
     }
 }
 
@@ -176,9 +139,7 @@ struct Follow {
     /// After which place to go on: that of the last event given, or one that the server has told since.
     after: Option<After>,
     open: Option<Open>,
-    was_reached: bool,
-    /// How often in a row it was tried in vain.
-    failed: u32,
+    patience: Patience,
 }
 
 /// A connection on which events come.
@@ -189,13 +150,20 @@ struct Open {
 }
 
 impl Follow {
-    async fn next(&mut self) -> Result<Event> {
+    /// Returns the next event, and what goes on after it.
+    async fn next(mut self) -> Result<Option<(Event, Self)>> {
         loop {
-            match self.message().await {
-                Ok(Some(event)) => return Ok(event),
-                Ok(None) => {}
-                Err(error) => self.pause(error).await?,
+            let error = match self.message().await {
+                Ok(Some(event)) => return Ok(Some((event, self))),
+                Ok(None) => continue,
+                Err(error) => error,
+            };
+            let policy = self.client.retry();
+            let was_open = self.open.take();
+            if was_open.is_some_and(|open| open.since.elapsed() > policy.cap) {
+                self.patience.failed = 0;
             }
+            self.patience.pause(policy, error).await?;
         }
     }
 
@@ -205,7 +173,7 @@ impl Follow {
             Some(open) => open,
             None => {
                 let open = self.connect().await?;
-                self.was_reached = true;
+                self.patience.was_reached = true;
                 self.open.insert(open)
             }
         };
@@ -228,7 +196,7 @@ impl Follow {
             self.after = Some(After::Seq(place));
         }
         if event.is_some() {
-            self.failed = 0;
+            self.patience.failed = 0;
         }
         Ok(event.filter(|_| is_new))
     }
@@ -238,7 +206,7 @@ impl Follow {
             // A connection that breaks before it has told a place would else lose what happens until the next.
             let route = with(&with(&self.route, "after", After::Now), "limit", 1);
             let page: EventPage = self.client.json_once(Call::get(route)).await?;
-            (self.after, self.was_reached) = (Some(After::Seq(page.last_seq)), true);
+            (self.after, self.patience.was_reached) = (Some(After::Seq(page.last_seq)), true);
         }
         let route = match self.after {
             Some(after) => with(&self.route, "after", after),
@@ -248,30 +216,5 @@ impl Follow {
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         let answer = self.client.send(request, None, Lane::Waiting).await?;
         Ok(Open { answer, reader: Reader::default(), since: Instant::now() })
-    }
-
-    /// Waits before the next attempt, or gives `error` back when there is to be none.
-    ///
-    /// A server that was never reached is tried as often as for any other verb; one that was is waited for.
-    async fn pause(&mut self, error: Error) -> Result<()> {
-        let mut policy = self.client.retry();
-        let was_open = self.open.take();
-        if was_open.is_some_and(|open| open.since.elapsed() > policy.cap) {
-            self.failed = 0;
-        }
-        if !error.is_retryable() {
-            return Err(error);
-        }
-        if self.was_reached && policy.max_attempts > 1 {
-            policy.max_attempts = u32::MAX;
-        }
-        self.failed = self.failed.saturating_add(1);
-        match policy.delay(self.failed, random::unit(), error.retry_after()) {
-            Some(delay) => {
-                tokio::time::sleep(delay).await;
-                Ok(())
-            }
-            None => Err(error),
-        }
     }
 }

@@ -303,20 +303,16 @@ impl Files {
 
     /// Lists the nodes below a folder, depth first, by name in byte order.
     pub fn list(&self, folder: impl Into<Place>, depth: Depth) -> Listing<Node> {
-        let (client, place) = (self.client.clone(), folder.into());
-        let path = async move {
-            let workspace = client.workspace(place.workspace).await?;
-            let mark = if place.path.is_root() { "" } else { "/" };
-            Ok(format!("/v1/workspaces/{workspace}/tree{mark}{}?depth={depth}", place.path.to_url()))
-        };
-        Listing::new(self.client.clone(), path)
+        let Place { workspace, path } = folder.into();
+        let mark = if path.is_root() { "" } else { "/" };
+        let rest = format!("tree{mark}{}?depth={depth}", path.to_url());
+        Listing::new(self.client.clone(), self.client.path_in(workspace, rest))
     }
 
     /// Makes a folder and those above it; one that is there already is returned as it is.
     pub async fn mkdir(&self, place: impl Into<Place>) -> Result<Node> {
         let Place { workspace, path } = place.into();
-        let workspace = self.client.workspace(workspace).await?;
-        let route = format!("/v1/workspaces/{workspace}/folders");
+        let route = self.client.path_in(workspace, "folders".to_owned()).await?;
         let call = self.client.write(Method::POST, route)?.locks(self.client.locks_on([]));
         self.client.json(call.json(&CreateFolder { path })?).await
     }
@@ -370,12 +366,7 @@ impl Files {
 
     /// Lists what was trashed, newest first.
     pub fn trashed(&self, workspace: Option<WorkspaceId>) -> Listing<Node> {
-        let client = self.client.clone();
-        let path = async move {
-            let workspace = client.workspace(workspace).await?;
-            Ok(format!("/v1/workspaces/{workspace}/trash"))
-        };
-        Listing::new(self.client.clone(), path)
+        Listing::new(self.client.clone(), self.client.path_in(workspace, "trash".to_owned()))
     }
 
     /// Takes a node back from the trash.
@@ -427,6 +418,5 @@ impl Files {
 
 /// Returns the route of a file by its path.
 pub(crate) async fn file_route(client: &Client, place: &Place) -> Result<String> {
-    let workspace = client.workspace(place.workspace).await?;
-    Ok(format!("/v1/workspaces/{workspace}/files/{}", place.path.to_url()))
+    client.path_in(place.workspace, format!("files/{}", place.path.to_url())).await
 }

@@ -31,9 +31,8 @@ impl Hooks {
         Self::new(self.client.clone(), Some(workspace))
     }
 
-    async fn path(&self, rest: &str) -> Result<String> {
-        let workspace = self.client.workspace(self.workspace).await?;
-        Ok(format!("/v1/workspaces/{workspace}/hooks{rest}"))
+    fn path(&self, rest: &str) -> impl Future<Output = Result<String>> + Send + use<> {
+        self.client.path_in(self.workspace, format!("hooks{rest}"))
     }
 
     async fn post(&self, rest: &str) -> Result<Call> {
@@ -48,8 +47,7 @@ impl Hooks {
 
     /// Lists the hooks, oldest first.
     pub fn list(&self) -> Listing<Hook> {
-        let hooks = self.clone();
-        Listing::new(self.client.clone(), async move { hooks.path("").await })
+        Listing::new(self.client.clone(), self.path(""))
     }
 
     /// Returns a hook.
@@ -83,10 +81,8 @@ impl Hooks {
 
     /// Lists a hook's deliveries with their attempts, newest first: all, or those in one state.
     pub fn deliveries(&self, hook: HookId, state: Option<DeliveryState>) -> Listing<Delivery> {
-        let hooks = self.clone();
         let query = state.map(|state| format!("?state={}", state.as_str())).unwrap_or_default();
-        let path = async move { hooks.path(&format!("/{hook}/deliveries{query}")).await };
-        Listing::new(self.client.clone(), path)
+        Listing::new(self.client.clone(), self.path(&format!("/{hook}/deliveries{query}")))
     }
 
     /// Returns a delivery with its attempts.

@@ -31,9 +31,8 @@ impl Invitations {
         Self::new(self.client.clone(), Some(workspace))
     }
 
-    async fn path(&self) -> Result<String> {
-        let workspace = self.client.workspace(self.workspace).await?;
-        Ok(format!("/v1/workspaces/{workspace}/invitations"))
+    fn path(&self) -> impl Future<Output = Result<String>> + Send + use<> {
+        self.client.path_in(self.workspace, "invitations".to_owned())
     }
 
     /// Makes an invitation. Its token is in the answer, and nowhere else ever again.
@@ -44,8 +43,7 @@ impl Invitations {
 
     /// Lists the invitations, the oldest first: those that have ended too, until 30 days after their time.
     pub fn list(&self) -> Listing<Invitation> {
-        let invitations = self.clone();
-        Listing::new(self.client.clone(), async move { invitations.path().await })
+        Listing::new(self.client.clone(), self.path())
     }
 
     /// Revokes an invitation; one that has ended stays as it is.

@@ -28,31 +28,29 @@ impl Members {
         Self::new(self.client.clone(), Some(workspace))
     }
 
-    async fn path(&self, rest: &str) -> Result<String> {
-        let workspace = self.client.workspace(self.workspace).await?;
-        Ok(format!("/v1/workspaces/{workspace}/members{rest}"))
+    async fn one(&self, principal: PrincipalId) -> Result<String> {
+        self.client.path_in(self.workspace, format!("members/{principal}")).await
     }
 
     /// Lists the members, by their ids.
     pub fn list(&self) -> Listing<Member> {
-        let members = self.clone();
-        Listing::new(self.client.clone(), async move { members.path("").await })
+        Listing::new(self.client.clone(), self.client.path_in(self.workspace, "members".to_owned()))
     }
 
     /// Returns a member.
     pub async fn get(&self, principal: PrincipalId) -> Result<Member> {
-        self.client.json(Call::get(self.path(&format!("/{principal}")).await?)).await
+        self.client.json(Call::get(self.one(principal).await?)).await
     }
 
     /// Gives a person or an agent a role in the workspace: no more than one's own, and not the owner's.
     pub async fn set(&self, principal: PrincipalId, role: Role) -> Result<Member> {
-        let path = self.path(&format!("/{principal}")).await?;
+        let path = self.one(principal).await?;
         self.client.json(self.client.write(Method::PUT, path)?.json(&SetMember { role })?).await
     }
 
     /// Takes a member out of the workspace, whose locks there end; anybody may take out themselves.
     pub async fn remove(&self, principal: PrincipalId) -> Result<()> {
-        let path = self.path(&format!("/{principal}")).await?;
+        let path = self.one(principal).await?;
         self.client.done(self.client.write(Method::DELETE, path)?).await
     }
 }

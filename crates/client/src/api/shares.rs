@@ -28,13 +28,8 @@ impl Shares {
         Self::new(self.client.clone(), Some(workspace))
     }
 
-    async fn path(&self) -> Result<String> {
-        let workspace = self.client.workspace(self.workspace).await?;
-        Ok(format!("/v1/workspaces/{workspace}/shares"))
-    }
-
     async fn one(&self, share: ShareId) -> Result<String> {
-        Ok(format!("{}/{share}", self.path().await?))
+        self.client.path_in(self.workspace, format!("shares/{share}")).await
     }
 
     /// Makes a link to a folder or a file. Its token is in the answer, and nowhere else ever again.
@@ -51,8 +46,7 @@ impl Shares {
 
     /// Lists the links, the oldest first: an admin's all, others' their own.
     pub fn list(&self) -> Listing<Share> {
-        let shares = self.clone();
-        Listing::new(self.client.clone(), async move { shares.path().await })
+        Listing::new(self.client.clone(), self.client.path_in(self.workspace, "shares".to_owned()))
     }
 
     /// Returns a link.

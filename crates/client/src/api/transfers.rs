@@ -27,8 +27,7 @@ impl Transfers {
     }
 
     async fn path(&self) -> Result<String> {
-        let workspace = self.client.workspace(self.workspace).await?;
-        Ok(format!("/v1/workspaces/{workspace}/transfer"))
+        self.client.path_in(self.workspace, "transfer".to_owned()).await
     }
 
     /// Offers the workspace to whoever gets the token, which is in the answer and nowhere else; an offer that is open is

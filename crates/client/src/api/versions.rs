@@ -111,12 +111,9 @@ impl Files {
 
     /// Finds nodes by metadata, labels, a part of the name and the folder that they are below.
     pub fn find(&self, workspace: Option<WorkspaceId>, query: &NodeQuery) -> Listing<Node> {
-        let (client, query) = (self.client.clone(), query.to_query());
-        let path = async move {
-            let workspace = client.workspace(workspace).await?;
-            let mark = if query.is_empty() { "" } else { "?" };
-            Ok(format!("/v1/workspaces/{workspace}/nodes{mark}{query}"))
-        };
+        let query = query.to_query();
+        let mark = if query.is_empty() { "" } else { "?" };
+        let path = self.client.path_in(workspace, format!("nodes{mark}{query}"));
         Listing::new(self.client.clone(), path)
     }
 }

@@ -20,7 +20,7 @@ impl Audit {
     verbs! {
         iterate list(after: Option<&str>, filter: &AuditFilter) -> Waiting<crate::Listing<AuditEntry>>;
         wait page(after: Option<&str>, filter: &AuditFilter) -> Result<AuditPage>;
-        iterate follow(after: Option<&str>, filter: &AuditFilter) -> Waiting<crate::AuditFollowing>;
+        iterate follow(after: Option<&str>, filter: &AuditFilter) -> Waiting<crate::Following<AuditEntry>>;
     }
 }
 

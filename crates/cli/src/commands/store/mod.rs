@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use crate::commands::CLEAN_UP;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-use crate::transfer::drive::interrupted_once;
+use crate::signals::interrupted_once;
 
 mod cat;
 mod cp;

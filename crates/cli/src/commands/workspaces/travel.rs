@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval_at};
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, size};
 use crate::session::Session;
-use crate::transfer::drive::interrupted_once;
+use crate::signals::interrupted_once;
 use crate::transfer::landing::Spot;
 use crate::transfer::progress::{Counters, Display};
 
