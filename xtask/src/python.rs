@@ -66,6 +66,7 @@ pub fn openapi_conformance(
     longshore: &Path,
     tools: &Path,
     seconds: u32,
+    seed: Option<u64>,
     out: &mut dyn Write,
 ) -> Result<bool> {
     if let Err(error) = install(root, OPENAPI, tools, out) {
@@ -75,6 +76,9 @@ pub fn openapi_conformance(
     let mut program = Command::new(tools.join("bin/python"));
     program.arg("bench/openapi_conformance.py").arg("--longshore").arg(longshore);
     program.arg("--seconds").arg(seconds.to_string());
+    if let Some(seed) = seed {
+        program.arg("--seed").arg(seed.to_string());
+    }
     out.flush()?;
     succeeds(program.current_dir(root))
 }

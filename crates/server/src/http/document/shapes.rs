@@ -102,11 +102,14 @@ fn shape(place: &ParameterIn, name: &str, is_write: bool) -> Option<Shape> {
 /// Returns the schema of a parameter that is a plain text, without a shape of its own.
 fn text(parameter: &mut Parameter) -> Option<&mut Object> {
     let Some(RefOr::T(Schema::Object(object))) = &mut parameter.schema else { return None };
-    let is_text = match &object.schema_type {
-        SchemaType::Type(kind) => *kind == Type::String,
-        SchemaType::Array(kinds) => kinds.contains(&Type::String),
-        SchemaType::AnyValue => false,
-    };
+    // A header or a part of the URL is there or not; it is never null.
+    if let SchemaType::Array(kinds) = &mut object.schema_type {
+        kinds.retain(|kind| *kind != Type::Null);
+        if let [kind] = kinds.as_slice() {
+            object.schema_type = SchemaType::Type(kind.clone());
+        }
+    }
+    let is_text = object.schema_type == SchemaType::Type(Type::String);
     (is_text && object.enum_values.is_none() && object.pattern.is_none()).then_some(object)
 }
 
@@ -118,8 +121,6 @@ pub(super) fn put_on(operation: &mut Operation, is_write: bool) -> Vec<String> {
         let RefOr::T(parameter) = parameter else { continue };
         let (place, name) = (parameter.parameter_in.clone(), parameter.name.clone());
         let Some(object) = text(parameter) else { continue };
-        // A header or a part of the URL is there or not; it is never null.
-        object.schema_type = SchemaType::Type(Type::String);
         let shape = if is_of_audit && name == "after" { Some(PLACE) } else { shape(&place, &name, is_write) };
         match shape {
             None => unknown.push(name),
