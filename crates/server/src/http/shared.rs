@@ -15,10 +15,10 @@ use longshore_engine::{Depth, PageRequest, Visit};
 use serde::Deserialize;
 
 use super::app::App;
-use super::asked;
+use super::context::Context;
 use super::document::{AdminProblems, ContentProblems, Octets, WriteProblems};
 use super::extract::{At, LinkText, Nothing, PageSize, Query};
-use super::guise::Asked;
+use super::guise::Recipient;
 use super::incoming::Incoming;
 use super::json::Order;
 use super::place::Shared;
@@ -60,7 +60,7 @@ impl FromRequestParts<App> for Visitor {
         let grant = parts.headers.get(SHARE_GRANT).map(|grant| grant.to_str().unwrap_or_default());
         let secret = format!("{token}\n{}", grant.unwrap_or_default());
         let visit = Visit::new(&HiddenText::new(token), grant);
-        let visit = visit.map(|visit| visit.in_request(asked::Asked::of(parts).origin()));
+        let visit = visit.map(|visit| visit.in_request(Context::of(parts).origin()));
         Ok(Self { visit, secret })
     }
 }
@@ -143,7 +143,7 @@ pub(super) async fn open(
     Order { wanted, .. }: Order<OpenShare>,
 ) -> Result<Private<OpenedShare>, Failure> {
     let text = HiddenText::new(token.as_str());
-    let trying = app.engine().open_share(&text, wanted, Some(asked::Asked::of(&parts).origin()));
+    let trying = app.engine().open_share(&text, wanted, Some(Context::of(&parts).origin()));
     Ok(private(limited::guess(&app, &parts, &token, trying).await?))
 }
 
@@ -196,7 +196,7 @@ pub(super) async fn content(
     let (path, counts) = (path_of(query.path)?, method == Method::GET);
     let trying = async { app.engine().visit_content(&visit?, path, counts).await };
     let content = limited::attempt(&app, &parts, &secret, trying).await?;
-    outgoing::content(&method, &headers, content, Asked::ByReader, false).await
+    outgoing::content(&method, &headers, content, Recipient::Reader, false).await
 }
 
 /// Gives a folder of a share link with all that is below it, or a file, as a zip.
