@@ -412,7 +412,7 @@ pub(crate) struct Found {
     pub(crate) parent_before: Option<NodeId>,
 }
 
-fn read(row: &Row) -> Result<Event> {
+pub(super) fn read(row: &Row) -> Result<Event> {
     Ok(Event {
         seq: row.count(0)?,
         id: row.parse(1)?,

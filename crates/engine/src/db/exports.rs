@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::crossings::{self, CrossingId, Held};
 use super::purge::{for_group, values_of};
-use super::versions::read_location;
-use super::{Row, Tx, members, pieces, workspaces};
+use super::versions::{self, read_location};
+use super::{Row, Tx, events, members, pieces, workspaces};
 use crate::blob::{Blob, Piece};
 use crate::download::Stored;
 use crate::error::{Error, Result};
@@ -71,19 +71,20 @@ pub(crate) async fn versions(
         )
         .await?;
     let read = |row: &Row| {
+        let version = versions::read(row)?;
         Ok(VersionLine {
-            id: row.parse(0)?,
-            node_id: row.parse(1)?,
-            number: row.count(2)?,
-            size: row.count(3)?,
-            media_type: row.text(4)?.to_owned(),
-            stated_media_type: row.opt_text(5)?.map(str::to_owned),
-            digest: row.parse(6)?,
-            sha256: row.opt_parse(7)?,
-            created_at: row.time(8)?,
-            created_by: row.parse(9)?,
-            fence: row.count(10)?,
-            label: row.opt_text(11)?.map(str::to_owned),
+            id: version.id,
+            node_id: version.node_id,
+            number: version.number,
+            size: version.size,
+            media_type: version.media_type,
+            stated_media_type: version.stated_media_type,
+            digest: version.digest,
+            sha256: version.sha256,
+            created_at: version.created_at,
+            created_by: version.created_by,
+            fence: version.fence,
+            label: version.label,
         })
     };
     rows.iter().map(read).collect()
@@ -135,8 +136,8 @@ pub(crate) async fn events(
 ) -> Result<Vec<EventLine>> {
     let rows = tx
         .query(
-            "SELECT seq, id, type, at, actor, key_id, request_id, node_id, version_id, previous_version_id, act, fence,
-                    lock_id, path, path_before, parent_id, parent_before, before, data
+            "SELECT seq, id, type, at, actor, key_id, request_id, node_id, version_id, data, previous_version_id, act,
+                    fence, lock_id, path, path_before, parent_id, parent_before, before
              FROM events WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
             &[workspace.into(), after.into(), limit.into()],
         )
@@ -145,32 +146,33 @@ pub(crate) async fn events(
 }
 
 fn read_event(row: &Row) -> Result<EventLine> {
+    let event = events::read(row)?;
     let text = |place| row.opt_text(place).map(|text| text.map(str::to_owned));
-    let before = match row.opt_text(17)? {
+    let before = match row.opt_text(18)? {
         None => None,
         Some("null") => Some(json!({ "absent": true })),
         Some(state) => Some(serde_json::from_str(state).map_err(Error::corrupt)?),
     };
     Ok(EventLine {
-        seq: row.count(0)?,
-        id: row.parse(1)?,
-        r#type: row.text(2)?.to_owned(),
-        at: row.time(3)?,
-        actor: row.parse(4)?,
-        key_id: row.opt_parse(5)?,
-        request_id: text(6)?,
-        node_id: row.opt_parse(7)?,
-        version_id: row.opt_parse(8)?,
-        previous_version_id: row.opt_parse(9)?,
-        act: row.count(10)?,
-        fence: row.opt_count(11)?,
-        lock_id: row.opt_parse(12)?,
-        path: text(13)?,
-        path_before: text(14)?,
-        parent_id: row.opt_parse(15)?,
-        parent_before: row.opt_parse(16)?,
+        seq: event.seq,
+        id: event.id,
+        r#type: event.r#type,
+        at: event.at,
+        actor: event.actor,
+        key_id: event.key_id,
+        request_id: event.request_id,
+        node_id: event.node_id,
+        version_id: event.version_id,
+        previous_version_id: event.previous_version_id,
+        act: event.act,
+        fence: event.fence,
+        lock_id: event.lock_id,
+        path: text(14)?,
+        path_before: text(15)?,
+        parent_id: row.opt_parse(16)?,
+        parent_before: row.opt_parse(17)?,
         before,
-        data: serde_json::from_str(row.text(18)?).map_err(Error::corrupt)?,
+        data: event.data,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::blob::{Blob, BlobId, Piece, Stored};
 use crate::error::{Error, Result};
 use crate::quota::More;
 
-fn read(row: &Row) -> Result<Version> {
+pub(super) fn read(row: &Row) -> Result<Version> {
     Ok(Version {
         id: row.parse(0)?,
         node_id: row.parse(1)?,

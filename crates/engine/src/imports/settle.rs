@@ -3,6 +3,7 @@
 //! On SQLite no other write goes on beside it, as beside any.
 
 use std::collections::BTreeMap;
+use std::vec;
 
 use longshore_core::export::{
     EventLine, ExportHeader, MemberLine, NodeLine, NoteLine, PrincipalLine, Section, VersionLine,
@@ -43,14 +44,19 @@ struct Pages {
     crossing: CrossingId,
     section: Section,
     after: u64,
+    page: vec::IntoIter<(u64, String)>,
 }
 
 impl Pages {
-    async fn next<T: DeserializeOwned>(&mut self, tx: &mut Tx) -> Result<Vec<T>> {
-        let section = self.section.file();
-        let page = db::crossings::lines(tx, self.crossing, section, self.after, PAGE).await?;
-        self.after = page.last().map_or(self.after, |(number, _)| *number);
-        page.iter().map(|(_, text)| serde_json::from_str(text).map_err(Error::corrupt)).collect()
+    /// Returns the next line.
+    async fn next<T: DeserializeOwned>(&mut self, tx: &mut Tx) -> Result<Option<T>> {
+        if self.page.as_slice().is_empty() {
+            let section = self.section.file();
+            self.page = db::crossings::lines(tx, self.crossing, section, self.after, PAGE).await?.into_iter();
+        }
+        let Some((number, text)) = self.page.next() else { return Ok(None) };
+        self.after = number;
+        serde_json::from_str(&text).map(Some).map_err(Error::corrupt)
     }
 }
 
@@ -82,7 +88,7 @@ impl Settling {
     }
 
     fn pages(&self, section: Section) -> Pages {
-        Pages { crossing: self.crossing, section, after: 0 }
+        Pages { crossing: self.crossing, section, after: 0, page: Vec::new().into_iter() }
     }
 
     async fn make(self, tx: &mut Tx, actor: &Actor, clock: &dyn Clock) -> Result<Workspace> {
@@ -156,158 +162,132 @@ impl Settling {
             renaming.seed = Some(seed);
         }
         let (mut stand_ins, mut pages) = (Vec::new(), self.pages(Section::Principals));
-        loop {
-            let page: Vec<PrincipalLine> = pages.next(tx).await?;
-            if page.is_empty() {
-                return Ok((renaming, stand_ins));
-            }
-            for line in page {
-                let there = db::access::principal(tx, line.id).await?;
-                let is_same = there.as_ref().is_some_and(|there| {
-                    there.name == line.name && there.kind == line.kind && there.deactivated_at.is_none()
-                });
-                let mut stands = None;
-                if self.options.match_members {
-                    stands = match is_same {
-                        true => Some(line.id),
-                        false => db::imports::only_of_name(tx, &line.name, line.kind).await?,
-                    };
-                }
-                let id = match (stands, there) {
-                    (Some(id), _) => id,
-                    (None, None) => line.id,
-                    (None, Some(_)) => PrincipalId::new(now),
+        while let Some(line) = pages.next::<PrincipalLine>(tx).await? {
+            let there = db::access::principal(tx, line.id).await?;
+            let is_same = there.as_ref().is_some_and(|there| {
+                there.name == line.name && there.kind == line.kind && there.deactivated_at.is_none()
+            });
+            let mut stands = None;
+            if self.options.match_members {
+                stands = match is_same {
+                    true => Some(line.id),
+                    false => db::imports::only_of_name(tx, &line.name, line.kind).await?,
                 };
-                if stands.is_none() {
-                    stand_ins.push(PrincipalLine { id, ..line.clone() });
-                }
-                renaming.principals.insert(line.id, id);
             }
+            let id = match (stands, there) {
+                (Some(id), _) => id,
+                (None, None) => line.id,
+                (None, Some(_)) => PrincipalId::new(now),
+            };
+            if stands.is_none() {
+                stand_ins.push(PrincipalLine { id, ..line.clone() });
+            }
+            renaming.principals.insert(line.id, id);
         }
+        Ok((renaming, stand_ins))
     }
 
     async fn nodes(&self, tx: &mut Tx, workspace: WorkspaceId, renaming: &Renaming) -> Result<()> {
         let mut pages = self.pages(Section::Nodes);
-        loop {
-            let page: Vec<NodeLine> = pages.next(tx).await?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for line in page {
-                let row = NodeRow {
-                    id: renaming.node(line.id),
-                    workspace,
-                    parent: line.parent_id.map(|id| renaming.node(id)),
-                    kind: line.kind,
-                    name: line.name,
-                    version: line.version_id.map(|id| renaming.version(id)),
-                    version_number: line.version_number,
-                    size: line.size,
-                    media_type: line.media_type,
-                    digest: line.digest,
-                    metadata: line.metadata,
-                    labels: line.labels,
-                    created_at: line.created_at,
-                    created_by: renaming.principal(line.created_by),
-                    updated_at: line.updated_at,
-                    updated_by: renaming.principal(line.updated_by),
-                    trashed_at: line.trashed_at,
-                    fence: line.fence,
-                    lock: None,
-                    found_by: 0,
-                };
-                db::nodes::insert(tx, &row).await?;
-            }
+        while let Some(line) = pages.next::<NodeLine>(tx).await? {
+            let row = NodeRow {
+                id: renaming.node(line.id),
+                workspace,
+                parent: line.parent_id.map(|id| renaming.node(id)),
+                kind: line.kind,
+                name: line.name,
+                version: line.version_id.map(|id| renaming.version(id)),
+                version_number: line.version_number,
+                size: line.size,
+                media_type: line.media_type,
+                digest: line.digest,
+                metadata: line.metadata,
+                labels: line.labels,
+                created_at: line.created_at,
+                created_by: renaming.principal(line.created_by),
+                updated_at: line.updated_at,
+                updated_by: renaming.principal(line.updated_by),
+                trashed_at: line.trashed_at,
+                fence: line.fence,
+                lock: None,
+                found_by: 0,
+            };
+            db::nodes::insert(tx, &row).await?;
         }
+        Ok(())
     }
 
     async fn versions(&self, tx: &mut Tx, log: &mut Log, renaming: &Renaming) -> Result<()> {
         let mut pages = self.pages(Section::Versions);
-        loop {
-            let page: Vec<VersionLine> = pages.next(tx).await?;
-            if page.is_empty() {
-                return Ok(());
+        while let Some(line) = pages.next::<VersionLine>(tx).await? {
+            let wrong = |why: &str| malformed(Section::Versions.file(), format_args!("{}: {why}", line.id));
+            let held = db::crossings::held(tx, self.crossing, &line.digest.to_string()).await?;
+            let held = held.ok_or_else(|| {
+                wrong(&format!("its content is not among those of {}", Section::Contents.file()))
+            })?;
+            if held.size != line.size {
+                return Err(wrong("its content has another length"));
             }
-            for line in page {
-                let wrong =
-                    |why: &str| malformed(Section::Versions.file(), format_args!("{}: {why}", line.id));
-                let held = db::crossings::held(tx, self.crossing, &line.digest.to_string()).await?;
-                let held = held.ok_or_else(|| {
-                    wrong(&format!("its content is not among those of {}", Section::Contents.file()))
-                })?;
-                if held.size != line.size {
-                    return Err(wrong("its content has another length"));
-                }
-                if line.sha256.is_some() && held.sha256 != line.sha256 {
-                    return Err(wrong("its content has another SHA-256"));
-                }
-                if let Some(blob) = held.blob.lies_in() {
-                    // A sweep may have come between content and version.
-                    db::orphans::forget(tx, blob).await?;
-                }
-                let version = Version {
-                    id: renaming.version(line.id),
-                    node_id: renaming.node(line.node_id),
-                    number: line.number,
-                    size: line.size,
-                    media_type: line.media_type.clone(),
-                    stated_media_type: line.stated_media_type.clone(),
-                    digest: line.digest,
-                    sha256: line.sha256,
-                    created_at: line.created_at,
-                    created_by: renaming.principal(line.created_by),
-                    fence: line.fence,
-                    label: line.label.clone(),
-                };
-                db::versions::insert(tx, log, &version, &held.blob).await?;
+            if line.sha256.is_some() && held.sha256 != line.sha256 {
+                return Err(wrong("its content has another SHA-256"));
             }
+            if let Some(blob) = held.blob.lies_in() {
+                // A sweep may have come between content and version.
+                db::orphans::forget(tx, blob).await?;
+            }
+            let version = Version {
+                id: renaming.version(line.id),
+                node_id: renaming.node(line.node_id),
+                number: line.number,
+                size: line.size,
+                media_type: line.media_type.clone(),
+                stated_media_type: line.stated_media_type.clone(),
+                digest: line.digest,
+                sha256: line.sha256,
+                created_at: line.created_at,
+                created_by: renaming.principal(line.created_by),
+                fence: line.fence,
+                label: line.label.clone(),
+            };
+            db::versions::insert(tx, log, &version, &held.blob).await?;
         }
+        Ok(())
     }
 
     async fn notes(&self, tx: &mut Tx, workspace_id: WorkspaceId, renaming: &Renaming) -> Result<()> {
         let mut pages = self.pages(Section::Notes);
-        loop {
-            let page: Vec<NoteLine> = pages.next(tx).await?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for line in page {
-                let note = Note {
-                    id: renaming.note(line.id),
-                    workspace_id,
-                    node_id: renaming.node(line.node_id),
-                    version_id: line.version_id.map(|id| renaming.version(id)),
-                    range: line.range,
-                    text: line.text,
-                    author: renaming.principal(line.author),
-                    created_at: line.created_at,
-                    edited_at: line.edited_at,
-                };
-                db::notes::insert(tx, &note).await?;
-            }
+        while let Some(line) = pages.next::<NoteLine>(tx).await? {
+            let note = Note {
+                id: renaming.note(line.id),
+                workspace_id,
+                node_id: renaming.node(line.node_id),
+                version_id: line.version_id.map(|id| renaming.version(id)),
+                range: line.range,
+                text: line.text,
+                author: renaming.principal(line.author),
+                created_at: line.created_at,
+                edited_at: line.edited_at,
+            };
+            db::notes::insert(tx, &note).await?;
         }
+        Ok(())
     }
 
     async fn events(&self, tx: &mut Tx, workspace: WorkspaceId, renaming: &Renaming) -> Result<()> {
         let mut pages = self.pages(Section::Events);
-        loop {
-            let page: Vec<EventLine> = pages.next(tx).await?;
-            if page.is_empty() {
-                return Ok(());
+        while let Some(mut event) = pages.next::<EventLine>(tx).await? {
+            event.actor = renaming.principal(event.actor);
+            for id in [&mut event.node_id, &mut event.parent_id, &mut event.parent_before] {
+                *id = id.map(|id| renaming.node(id));
             }
-            for mut event in page {
-                event.actor = renaming.principal(event.actor);
-                for id in [&mut event.node_id, &mut event.parent_id, &mut event.parent_before] {
-                    *id = id.map(|id| renaming.node(id));
-                }
-                for id in [&mut event.version_id, &mut event.previous_version_id] {
-                    *id = id.map(|id| renaming.version(id));
-                }
-                event.before.iter_mut().for_each(|before| renaming.value(before));
-                renaming.value(&mut event.data);
-                db::imports::insert_event(tx, workspace, &event).await?;
+            for id in [&mut event.version_id, &mut event.previous_version_id] {
+                *id = id.map(|id| renaming.version(id));
             }
+            event.before.iter_mut().for_each(|before| renaming.value(before));
+            renaming.value(&mut event.data);
+            db::imports::insert_event(tx, workspace, &event).await?;
         }
+        Ok(())
     }
 
     /// Makes the importer the owner and, where it is wanted, those members who are somebody here: who owned it, an admin.
@@ -325,18 +305,12 @@ impl Settling {
         // Two of the archive may be one here: the greater role is theirs.
         let mut members = BTreeMap::<PrincipalId, MemberLine>::new();
         let mut pages = self.pages(Section::Members);
-        loop {
-            let page: Vec<MemberLine> = pages.next(tx).await?;
-            if page.is_empty() {
-                break;
-            }
-            for line in page {
-                let principal_id = renaming.principal(line.principal_id);
-                let (role, added_by) = (line.role.min(Role::Admin), renaming.principal(line.added_by));
-                let member = MemberLine { principal_id, role, added_by, ..line };
-                let known = members.entry(principal_id).or_insert_with(|| member.clone());
-                known.role = known.role.max(role);
-            }
+        while let Some(line) = pages.next::<MemberLine>(tx).await? {
+            let principal_id = renaming.principal(line.principal_id);
+            let (role, added_by) = (line.role.min(Role::Admin), renaming.principal(line.added_by));
+            let member = MemberLine { principal_id, role, added_by, ..line };
+            let known = members.entry(principal_id).or_insert_with(|| member.clone());
+            known.role = known.role.max(role);
         }
         for (id, member) in members {
             let known = db::access::principal(tx, id).await?;

@@ -11,7 +11,7 @@ use longshore_core::wire::{BatchResult, ReadBatch};
 use longshore_core::{Code, WorkspaceId};
 
 use super::app::App;
-use super::asked::Asked;
+use super::context::Context;
 use super::document::{AdminProblems, Octets, WriteProblems};
 use super::extract::{At, Caller};
 use super::json::Order;
@@ -84,11 +84,11 @@ pub(super) async fn read(
     caller: Caller,
     At(workspace): At<WorkspaceId>,
     axum::Extension(id): axum::Extension<super::edge::RequestId>,
-    asked: Asked,
+    context: Context,
     Order { wanted, .. }: Order<ReadBatch>,
 ) -> Result<Response, Failure> {
     app.engine().ensure_may_read(&caller, workspace)?;
     app.engine().workspace(&caller, workspace).await?;
-    let answer = read::answer(&app, &caller, workspace, (id, asked), wanted)?;
+    let answer = read::answer(&app, &caller, workspace, (id, context), wanted)?;
     Ok(outgoing::batch(answer))
 }

@@ -11,7 +11,7 @@ use longshore_core::{Code, ErrorKind, SessionToken};
 use longshore_engine::{Actor, Browser};
 
 use super::app::App;
-use super::asked::Asked;
+use super::context::Context;
 use super::forwarded::Source;
 use super::limited;
 use crate::oidc::{Attempt, LASTS};
@@ -89,7 +89,7 @@ pub(super) async fn signed_in(app: &App, parts: &Parts) -> Result<Actor, Failure
         let is_over = failure.code().kind() == ErrorKind::Unauthenticated;
         if is_over { failure.with_header(SET_COOKIE, FORGET) } else { failure }
     })?;
-    let actor = Asked::of(parts).by(actor);
+    let actor = Context::of(parts).by(actor);
     if !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
         ensure_same_site(parts)?;
         ensure_own_page(&parts.headers, &token)?;
@@ -143,7 +143,7 @@ fn is_own(parts: &Parts, origin: &str) -> bool {
 pub(super) fn browser(parts: &Parts) -> Browser {
     let source = parts.extensions.get::<Source>().map(|source| source.0);
     let user_agent = parts.headers.get(USER_AGENT).map(|text| String::from_utf8_lossy(text.as_bytes()));
-    Browser::new(source, user_agent.as_deref()).in_request(Asked::of(parts).origin())
+    Browser::new(source, user_agent.as_deref()).in_request(Context::of(parts).origin())
 }
 
 /// Returns the header by which a browser keeps a session's secret, until the session ends.

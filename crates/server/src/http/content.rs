@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::app::App;
 use super::document::{ContentProblems, Octets, WriteProblems};
 use super::extract::{At, Caller, NodeRef, Query, RootOf, Switch};
-use super::guise::Asked;
+use super::guise::Recipient;
 use super::incoming::Incoming;
 use super::outgoing;
 use super::place::{OfFile, OfVersion};
@@ -74,7 +74,7 @@ pub(super) async fn get(
 ) -> Result<Response, Failure> {
     let id = app.node(&caller, id, read.workspace).await?;
     let content = app.engine().open_content(&caller, id, None).await?;
-    outgoing::content(&method, &headers, content, Asked::ByReader, Switch::is_on(read.direct)).await
+    outgoing::content(&method, &headers, content, Recipient::Reader, Switch::is_on(read.direct)).await
 }
 
 /// Writes a new version of a file.
@@ -124,5 +124,5 @@ pub(super) async fn get_version(
 ) -> Result<Response, Failure> {
     let id = app.node(&caller, id, read.workspace).await?;
     let content = app.engine().open_content(&caller, id, Some(version)).await?;
-    outgoing::content(&method, &headers, content, Asked::ByReader, Switch::is_on(read.direct)).await
+    outgoing::content(&method, &headers, content, Recipient::Reader, Switch::is_on(read.direct)).await
 }

@@ -27,8 +27,8 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 use super::app::App;
-use super::asked::Asked;
 use super::content_origin;
+use super::context;
 use super::leftover::{Leftover, Watched};
 use super::limited;
 use crate::error::chain;
@@ -121,8 +121,8 @@ where
         let record = Record::begin(&request, Arc::clone(&id), leftover.clone());
         let refused = turned_away(&mut request, &app);
         request.extensions_mut().insert(RequestId(Arc::clone(&id)));
-        let asked = Asked::new(&id, &request);
-        request.extensions_mut().insert(asked.clone());
+        let context = context::Context::new(&id, &request);
+        request.extensions_mut().insert(context.clone());
         let replayed = request.headers().contains_key(IDEMPOTENCY_KEY).then(Replayed::default);
         if let Some(replayed) = &replayed {
             request.extensions_mut().insert(replayed.clone());
@@ -142,7 +142,7 @@ where
                 Err(refusal) => refusal,
             };
             if let Some(failure) = response.extensions().get::<Failure>() {
-                asked.note(app.engine(), failure);
+                context.note(app.engine(), failure);
             }
             let mut response = problem::render(response, &id);
             let reusable = match leftover {

@@ -25,7 +25,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::app::App;
-use super::asked::Asked;
+use super::context::Context;
 use super::forwarded::Source;
 use super::{browser, limited};
 use crate::problem::Failure;
@@ -52,7 +52,7 @@ impl FromRequestParts<App> for Caller {
                 let key = bearer(field)?;
                 let source = parts.extensions.get::<Source>().map(|source| source.0);
                 let trying = app.engine().authenticate_from(key, source);
-                Asked::of(parts).by(limited::attempt(app, parts, key, trying).await?)
+                Context::of(parts).by(limited::attempt(app, parts, key, trying).await?)
             }
             None => browser::signed_in(app, parts).await?,
         };

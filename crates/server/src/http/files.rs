@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::app::App;
 use super::document::{ContentProblems, Octets, ReadProblems, WriteProblems};
 use super::extract::{At, Caller, NodeRef, Query, RootOf, Switch, Tail};
-use super::guise::Asked;
+use super::guise::Recipient;
 use super::incoming::Incoming;
 use super::json::{Order, Placing};
 use super::outgoing;
@@ -95,7 +95,7 @@ pub(super) async fn get_at(
     if Switch::is_on(query.content) {
         let content = app.engine().open_content_at(&caller, workspace, path).await?;
         let direct = Switch::is_on(query.direct);
-        return outgoing::content(&method, &headers, content, Asked::ByReader, direct).await;
+        return outgoing::content(&method, &headers, content, Recipient::Reader, direct).await;
     }
     Ok(outgoing::node(StatusCode::OK, app.engine().node_at(&caller, workspace, path).await?))
 }

@@ -77,13 +77,13 @@ const PASSIVE: &[&str] = &[
 const DOCUMENTS: &[&str] =
     &["application/vnd.openxmlformats-officedocument.", "application/vnd.oasis.opendocument."];
 
-/// How an answer came to have bytes.
+/// Who gets bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum Recipient {
     /// Somebody who may read them asked: they are saved.
-    ByReader,
+    Reader,
     /// Somebody has a link, and whoever made that said what to do with them.
-    ByLink(Disposition),
+    LinkHolder(Disposition),
 }
 
 /// What bytes are sent as, and how whoever gets them is to treat them.
@@ -98,14 +98,14 @@ pub(super) struct Guise {
 
 impl Guise {
     /// Returns the guise of a file's content. For what is to be shown the first bytes are read.
-    pub(super) async fn of(content: &Content, asked: Asked) -> Result<Self, Failure> {
+    pub(super) async fn of(content: &Content, recipient: Recipient) -> Result<Self, Failure> {
         let (named, name) = (content.version().media_type.as_str(), &content.node().name);
-        let shown = match asked {
-            Asked::ByLink(Disposition::Inline) => shown(&content.first_bytes().await?, named),
+        let shown = match recipient {
+            Recipient::LinkHolder(Disposition::Inline) => shown(&content.first_bytes().await?, named),
             _ => None,
         };
         // A link is for whoever has it, in a page of theirs too; who may read has a key for each request.
-        let shared = if asked == Asked::ByReader { "same-origin" } else { "cross-origin" };
+        let shared = if recipient == Recipient::Reader { "same-origin" } else { "cross-origin" };
         let kept = "private, no-cache";
         Ok(match shown {
             Some(shown) => Self {

@@ -6,14 +6,12 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::request::Parts;
 use longshore_core::wire::{Dropped, OnConflict};
 use longshore_core::{Code, Digest, Name};
-use longshore_engine::{Actor, DropOptions, Target, UploadOptions, Written};
+use longshore_engine::{Actor, DropOptions, Engine, Target, UploadOptions, Visit, Written};
 
 use super::app::App;
 use super::extract::next_piece;
-use super::limited;
 use super::premise::Premises;
 use super::shared::Visitor;
 use crate::measures::Counted;
@@ -50,18 +48,12 @@ impl Incoming {
     }
 
     /// Streams the content into a drop box, as a new file.
-    pub(super) async fn drop_into(
-        mut self,
-        app: &App,
-        parts: &Parts,
-        Visitor { visit, secret }: Visitor,
-        name: Name,
-    ) -> Result<Dropped, Failure> {
+    pub(super) async fn drop_into(mut self, visitor: Visitor, name: Name) -> Result<Dropped, Failure> {
         let _counted = Counted::upload();
         let UploadOptions { length, media_type, digests, premises, .. } = self.options;
         let options = DropOptions { length, media_type, digests, idempotency: premises.idempotency };
-        let beginning = async { app.engine().begin_drop(&visit?, name, options).await };
-        let mut dropping = Box::pin(limited::attempt(app, parts, &secret, beginning)).await?;
+        let begin = async |engine: &Engine, visit: &Visit| engine.begin_drop(visit, name, options).await;
+        let mut dropping = Box::pin(visitor.attempt(begin)).await?;
         while let Some(piece) = next_piece(&mut self.body, self.idle).await? {
             dropping.write(piece).await?;
         }

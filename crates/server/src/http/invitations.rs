@@ -11,8 +11,8 @@ use longshore_core::wire::{
 use longshore_core::{InvitationId, WorkspaceId};
 
 use super::app::App;
-use super::asked::Asked;
 use super::browser;
+use super::context::Context;
 use super::document::{AdminProblems, InvitationProblems};
 use super::extract::{At, Caller, Nothing, Paging, Query, Stranger};
 use super::json::Order;
@@ -87,7 +87,7 @@ pub(super) async fn decline(
     _: Query<Nothing>,
     Order { wanted, .. }: Order<InvitationText>,
 ) -> Result<StatusCode, Failure> {
-    let trying = app.engine().decline_invitation(&wanted.token, Some(Asked::of(&parts).origin()));
+    let trying = app.engine().decline_invitation(&wanted.token, Some(Context::of(&parts).origin()));
     limited::attempt(&app, &parts, wanted.token.reveal(), trying).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,7 @@ use super::app::App;
 use super::content::Direct;
 use super::document::{ContentProblems, LinkProblems, Octets, WriteProblems};
 use super::extract::{At, Caller, LinkText, NodeRef, Nothing, Query};
-use super::guise::Asked;
+use super::guise::Recipient;
 use super::json::Order;
 use super::outgoing;
 use super::place::OfFile;
@@ -68,6 +68,6 @@ pub(super) async fn open(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let (content, disposition) = app.engine().open_link(&LinkToken::new(token)).await?;
-    let how = Asked::ByLink(disposition);
-    outgoing::content(&method, &headers, content, how, query.is_wanted()).await
+    let recipient = Recipient::LinkHolder(disposition);
+    outgoing::content(&method, &headers, content, recipient, query.is_wanted()).await
 }

@@ -7,12 +7,12 @@
 
 mod app;
 mod archive;
-mod asked;
 mod audit;
 mod batch;
 mod browser;
 mod content;
 mod content_origin;
+mod context;
 mod document;
 mod edge;
 mod events;

@@ -16,7 +16,7 @@ use longshore_core::wire::{BATCH_MEDIA_TYPE, Node};
 use longshore_core::{Code, VersionId};
 use longshore_engine::{Archive, Content, Engine, Export, Written};
 
-use super::guise::{Asked, Guise};
+use super::guise::{Guise, Recipient};
 use super::multipart::Multipart;
 use super::premise::{Read, decide};
 use crate::problem::Failure;
@@ -59,7 +59,7 @@ pub(super) async fn content(
     method: &Method,
     asked: &HeaderMap,
     content: Content,
-    how: Asked,
+    recipient: Recipient,
     direct: bool,
 ) -> Result<Response, Failure> {
     let version = content.version();
@@ -69,7 +69,7 @@ pub(super) async fn content(
         Code::PreconditionFailed => failure.at_version(version.id),
         _ => failure,
     })?;
-    let guise = Guise::of(&content, how).await?;
+    let guise = Guise::of(&content, recipient).await?;
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(ETAG, etag(version.id));

@@ -8,7 +8,7 @@ use longshore_core::PrincipalId;
 use longshore_core::wire::{ChangePassword, NewReset, ResetPassword};
 
 use super::app::App;
-use super::asked::Asked;
+use super::context::Context;
 use super::document::AdminProblems;
 use super::extract::{At, Caller, Nothing, Query};
 use super::json::Order;
@@ -43,7 +43,7 @@ pub(super) async fn reset(
     Order { wanted, .. }: Order<ResetPassword>,
 ) -> Result<StatusCode, Failure> {
     let token = wanted.token.clone();
-    let trying = app.engine().reset_password(wanted, Some(Asked::of(&parts).origin()));
+    let trying = app.engine().reset_password(wanted, Some(Context::of(&parts).origin()));
     limited::attempt(&app, &parts, token.reveal(), trying).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -17,14 +17,14 @@ pub(super) enum Found {
     Parts(Vec<Range<u64>>),
 }
 
-/// One range, before the length is known.
+/// One range (`range-spec` of the RFC), before the length is known.
 #[derive(Clone, Copy, Debug)]
-enum Asked {
+enum RangeSpec {
     From(u64, Option<u64>),
     Last(u64),
 }
 
-impl Asked {
+impl RangeSpec {
     fn read(text: &str) -> Option<Self> {
         let number = |text: &str| -> Option<u64> {
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -62,9 +62,9 @@ pub(super) fn find(text: &str, size: u64) -> Found {
     let mut parts = Vec::new();
     let mut any = false;
     for one in list.split(',').map(|one| one.trim_matches([' ', '\t'])).filter(|one| !one.is_empty()) {
-        let Some(asked) = Asked::read(one) else { return Found::Ignored };
+        let Some(spec) = RangeSpec::read(one) else { return Found::Ignored };
         any = true;
-        parts.extend(asked.within(size));
+        parts.extend(spec.within(size));
     }
     match (any, parts.is_empty()) {
         (false, _) => return Found::Ignored,

@@ -11,14 +11,14 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::Response;
 use longshore_core::wire::{Dropped, HiddenText, OpenShare, OpenedShare, Page, SeenShare, SharedNode};
 use longshore_core::{Name, WorkspacePath};
-use longshore_engine::{Depth, PageRequest, Visit};
+use longshore_engine::{Depth, Engine, PageRequest, Visit};
 use serde::Deserialize;
 
 use super::app::App;
-use super::asked;
+use super::context::Context;
 use super::document::{AdminProblems, ContentProblems, Octets, WriteProblems};
 use super::extract::{At, LinkText, Nothing, PageSize, Query};
-use super::guise::Asked;
+use super::guise::Recipient;
 use super::incoming::Incoming;
 use super::json::Order;
 use super::place::Shared;
@@ -47,9 +47,23 @@ fn private<T>(answer: T) -> Private<T> {
 /// Somebody who shows a share link and, where they have opened it, the grant. Whether that lets them in is tried where they do
 /// something.
 pub(super) struct Visitor {
-    pub(super) visit: longshore_engine::Result<Visit>,
+    app: App,
+    parts: Parts,
+    visit: longshore_engine::Result<Visit>,
     /// The very pair of link and grant, by which tries are counted.
-    pub(super) secret: String,
+    secret: String,
+}
+
+impl Visitor {
+    /// Does what the visitor came for, if what they show lets them in and not too many tries of theirs were none.
+    pub(super) async fn attempt<T>(
+        self,
+        act: impl AsyncFnOnce(&Engine, &Visit) -> longshore_engine::Result<T>,
+    ) -> Result<T, Failure> {
+        let Self { app, parts, visit, secret } = self;
+        let trying = async { act(app.engine(), &visit?).await };
+        limited::attempt(&app, &parts, &secret, trying).await
+    }
 }
 
 impl FromRequestParts<App> for Visitor {
@@ -60,8 +74,8 @@ impl FromRequestParts<App> for Visitor {
         let grant = parts.headers.get(SHARE_GRANT).map(|grant| grant.to_str().unwrap_or_default());
         let secret = format!("{token}\n{}", grant.unwrap_or_default());
         let visit = Visit::new(&HiddenText::new(token), grant);
-        let visit = visit.map(|visit| visit.in_request(asked::Asked::of(parts).origin()));
-        Ok(Self { visit, secret })
+        let visit = visit.map(|visit| visit.in_request(Context::of(parts).origin()));
+        Ok(Self { app: app.clone(), parts: parts.clone(), visit, secret })
     }
 }
 
@@ -143,7 +157,7 @@ pub(super) async fn open(
     Order { wanted, .. }: Order<OpenShare>,
 ) -> Result<Private<OpenedShare>, Failure> {
     let text = HiddenText::new(token.as_str());
-    let trying = app.engine().open_share(&text, wanted, Some(asked::Asked::of(&parts).origin()));
+    let trying = app.engine().open_share(&text, wanted, Some(Context::of(&parts).origin()));
     Ok(private(limited::guess(&app, &parts, &token, trying).await?))
 }
 
@@ -152,16 +166,14 @@ pub(super) async fn open(
     params(Shared, SharedTree, GrantHeader), security(()),
     responses((status = 200, description = "Folders and files.", body = Page<SharedNode>), AdminProblems))]
 pub(super) async fn tree(
-    State(app): State<App>,
-    Visitor { visit, secret }: Visitor,
-    parts: Parts,
+    visitor: Visitor,
     Query(query): Query<SharedTree>,
 ) -> Result<Private<Page<SharedNode>>, Failure> {
     let depth = query.depth.map_or(Depth::Levels(1), |levels| levels.0);
     let page = PageRequest::new(query.limit.map(PageSize::get), query.cursor);
     let path = path_of(query.path)?;
-    let trying = async { app.engine().visit_tree(&visit?, path, depth, page).await };
-    Ok(private(limited::attempt(&app, &parts, &secret, trying).await?))
+    let act = async |engine: &Engine, visit: &Visit| engine.visit_tree(visit, path, depth, page).await;
+    Ok(private(visitor.attempt(act).await?))
 }
 
 /// Gives the bytes of a file of a share link, or the part of them that `Range` asks for.
@@ -186,17 +198,15 @@ pub(super) async fn tree(
         (status = 307, description = "Where content has an origin of its own: there."),
         ContentProblems))]
 pub(super) async fn content(
-    State(app): State<App>,
-    Visitor { visit, secret }: Visitor,
-    parts: Parts,
+    visitor: Visitor,
     Query(query): Query<SharedPath>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let (path, counts) = (path_of(query.path)?, method == Method::GET);
-    let trying = async { app.engine().visit_content(&visit?, path, counts).await };
-    let content = limited::attempt(&app, &parts, &secret, trying).await?;
-    outgoing::content(&method, &headers, content, Asked::ByReader, false).await
+    let act = async |engine: &Engine, visit: &Visit| engine.visit_content(visit, path, counts).await;
+    let content = visitor.attempt(act).await?;
+    outgoing::content(&method, &headers, content, Recipient::Reader, false).await
 }
 
 /// Gives a folder of a share link with all that is below it, or a file, as a zip.
@@ -209,16 +219,13 @@ pub(super) async fn content(
         (status = 307, description = "Where content has an origin of its own: there."),
         ContentProblems))]
 pub(super) async fn archive(
-    State(app): State<App>,
-    Visitor { visit, secret }: Visitor,
-    parts: Parts,
+    visitor: Visitor,
     Query(query): Query<SharedPath>,
     method: Method,
 ) -> Result<Response, Failure> {
     let (path, counts) = (path_of(query.path)?, method == Method::GET);
-    let trying = async { app.engine().visit_archive(&visit?, path, counts).await };
-    let archive = limited::attempt(&app, &parts, &secret, trying).await?;
-    Ok(outgoing::archive(&method, archive))
+    let act = async |engine: &Engine, visit: &Visit| engine.visit_archive(visit, path, counts).await;
+    Ok(outgoing::archive(&method, visitor.attempt(act).await?))
 }
 
 /// Puts a new file into a drop box. What lies there is never written to, and nothing is told of it.
@@ -233,12 +240,10 @@ pub(super) async fn archive(
     security(()),
     responses((status = 201, description = "It is there.", body = Dropped), WriteProblems))]
 pub(super) async fn put(
-    State(app): State<App>,
     visitor: Visitor,
-    parts: Parts,
     Query(query): Query<DropName>,
     content: Incoming,
 ) -> Result<(StatusCode, Private<Dropped>), Failure> {
     let name = Name::new(query.name)?;
-    Ok((StatusCode::CREATED, private(content.drop_into(&app, &parts, visitor, name).await?)))
+    Ok((StatusCode::CREATED, private(content.drop_into(visitor, name).await?)))
 }

@@ -11,7 +11,7 @@ use longshore_core::{Code, WorkspaceId, WorkspacePath};
 use longshore_engine::{Actor, Content, ContentStream, Engine, Pick};
 
 use super::super::app::App;
-use super::super::asked::Asked;
+use super::super::context::Context;
 use super::super::edge::RequestId;
 use crate::problem::Failure;
 
@@ -35,7 +35,7 @@ pub(super) fn answer(
     app: &App,
     actor: &Actor,
     workspace: WorkspaceId,
-    (RequestId(request_id), asked): (RequestId, Asked),
+    (RequestId(request_id), context): (RequestId, Context),
     wanted: ReadBatch,
 ) -> Result<Body, Failure> {
     let count = wanted.items.len();
@@ -57,7 +57,7 @@ pub(super) fn answer(
     let sent = found.map(open).buffered(AHEAD).enumerate().map(move |(place, opened)| match opened {
         Ok(opened) => send(place as u64, opened),
         Err(failure) => {
-            asked.note(&told, &failure);
+            context.note(&told, &failure);
             refuse(place as u64, failure, &request_id)
         }
     });

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use super::super::app::App;
-use super::super::asked;
+use super::super::context::Context;
 use super::super::edge::RequestId;
 use super::super::extract::next_piece;
 use super::super::incoming::well_formed_media_type;
@@ -81,8 +81,8 @@ pub(super) async fn answer(
     };
     let (pieces, answer) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(ANSWER_BYTES));
-    let (asked, engine) = (asked::Asked::of(head), app.engine().clone());
-    let teller = Teller { batch, request_id, asked, engine, pieces, room };
+    let (context, engine) = (Context::of(head), app.engine().clone());
+    let teller = Teller { batch, request_id, context, engine, pieces, room };
     app.tasks().spawn(take(reader, teller).in_current_span());
     Ok(body_of(answer))
 }
@@ -121,7 +121,7 @@ async fn take(mut reader: Reader, teller: Teller) {
 }
 
 /// What was said of an item, and why it is refused if it is already.
-struct Asked {
+struct Item {
     index: u64,
     path: Option<String>,
     refused: Option<Failure>,
@@ -130,7 +130,7 @@ struct Asked {
 /// Items that are committed together.
 #[derive(Default)]
 struct Group {
-    asked: Vec<Asked>,
+    items: Vec<Item>,
     writes: Vec<BatchWrite>,
     bytes: usize,
     place: Option<OwnedSemaphorePermit>,
@@ -138,7 +138,7 @@ struct Group {
 
 impl Group {
     fn is_full(&self) -> bool {
-        self.asked.len() >= GROUP_ITEMS || self.bytes >= GROUP_BYTES
+        self.items.len() >= GROUP_ITEMS || self.bytes >= GROUP_BYTES
     }
 
     fn add(&mut self, index: u64, path: Option<String>, item: Result<BatchWrite, Failure>) {
@@ -150,13 +150,13 @@ impl Group {
             }
             Err(failure) => Some(failure),
         };
-        self.asked.push(Asked { index, path, refused });
+        self.items.push(Item { index, path, refused });
     }
 }
 
 /// A group whose contents are durable.
 struct Prepared {
-    asked: Vec<Asked>,
+    items: Vec<Item>,
     ready: BatchReady,
     place: Option<OwnedSemaphorePermit>,
 }
@@ -184,9 +184,9 @@ impl Reader {
             let Ok(room) = groups.reserve().await else { return Ok(()) };
             let mut group = Group::default();
             let ended = self.fill(&mut group).await;
-            if !group.asked.is_empty() {
+            if !group.items.is_empty() {
                 let ready = self.batch.prepare(group.writes).await;
-                room.send(Prepared { asked: group.asked, ready, place: group.place });
+                room.send(Prepared { items: group.items, ready, place: group.place });
             }
             if ended? {
                 return Ok(());
@@ -209,7 +209,7 @@ impl Reader {
             }
             self.batch.renew_locks().await;
             let next = next_piece(&mut self.body, self.idle);
-            let piece = if group.asked.is_empty() {
+            let piece = if group.items.is_empty() {
                 next.await?
             } else {
                 match timeout(PAUSE, next).await {
@@ -314,7 +314,7 @@ impl Reader {
 struct Teller {
     batch: Batch,
     request_id: Arc<str>,
-    asked: asked::Asked,
+    context: Context,
     engine: Engine,
     pieces: mpsc::UnboundedSender<Piece>,
     /// Holds what may wait: the channel itself has no bound.
@@ -324,13 +324,13 @@ struct Teller {
 impl Teller {
     /// Commits and tells until the last group; false where nobody listens any more.
     async fn tell(&self, mut groups: mpsc::Receiver<Prepared>) -> bool {
-        while let Some(Prepared { asked, ready, place }) = groups.recv().await {
+        while let Some(Prepared { items, ready, place }) = groups.recv().await {
             let mut outcomes = self.batch.commit(ready).await.into_iter();
             // The contents are gone; the answer has bounds of its own.
             drop(place);
-            let results: Vec<_> = asked
+            let results: Vec<_> = items
                 .into_iter()
-                .map(|Asked { index, path, refused }| {
+                .map(|Item { index, path, refused }| {
                     let outcome = match refused {
                         Some(failure) => Err(failure),
                         None => outcomes.next().unwrap_or_else(|| Err(lost())).map_err(Failure::from),
@@ -346,7 +346,7 @@ impl Teller {
     }
 
     fn refuse(&self, failure: Failure) -> Problem {
-        self.asked.note(&self.engine, &failure);
+        self.context.note(&self.engine, &failure);
         failure.tell(&self.request_id)
     }
 

@@ -13,12 +13,12 @@ use crate::problem::Failure;
 
 /// What is known of the request. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct Context {
     origin: Arc<Origin>,
     who: Arc<OnceLock<Actor>>,
 }
 
-impl Asked {
+impl Context {
     pub(super) fn new(id: &str, request: &Request) -> Self {
         let extensions = request.extensions();
         let route = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
@@ -51,7 +51,7 @@ impl Asked {
     }
 }
 
-impl FromRequestParts<App> for Asked {
+impl FromRequestParts<App> for Context {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failure> {
