@@ -6,10 +6,10 @@ use axum::http::StatusCode;
 use longshore_core::wire::Problem;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::request_body::RequestBody;
-use utoipa::openapi::schema::Type;
+use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    Content, Header, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+    Content, Header, Object, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
 };
 use utoipa::{IntoResponses, Modify, ToSchema};
 
@@ -79,6 +79,9 @@ pub(super) fn finished(mut document: OpenApi) -> OpenApi {
             id.push_str("_head");
         }
     }
+    for remark in remarks(&mut document) {
+        remark.schema_type = SchemaType::AnyValue;
+    }
     let all_optional = all_optional(&document);
     for (path, operation, is_write) in operations(&mut document) {
         shapes::put_on(operation, is_write);
@@ -94,6 +97,26 @@ pub(super) fn finished(mut document: OpenApi) -> OpenApi {
         }
     }
     document
+}
+
+/// Returns what is said beside the types of fields: a default, a description. utoipa makes objects of these, which no
+/// text could be as well.
+fn remarks(document: &mut OpenApi) -> impl Iterator<Item = &mut Object> {
+    let schemas = document.components.iter_mut().flat_map(|components| components.schemas.values_mut());
+    let fields = schemas.flat_map(|schema| match schema {
+        RefOr::T(Schema::Object(object)) => Some(object.properties.values_mut()),
+        _ => None,
+    });
+    let parts = fields.flatten().flat_map(|field| match field {
+        RefOr::T(Schema::AllOf(parts)) => Some(&mut parts.items),
+        _ => None,
+    });
+    parts.flatten().filter_map(|part| match part {
+        RefOr::T(Schema::Object(object)) if object.properties.is_empty() => {
+            (object.schema_type == SchemaType::Type(Type::Object)).then_some(object)
+        }
+        _ => None,
+    })
 }
 
 /// Returns references to the objects none of whose fields is needed.
@@ -291,7 +314,7 @@ impl ToSchema for Octets {}
 
 #[cfg(test)]
 mod tests {
-    use super::{operations, shapes};
+    use super::{finished, operations, remarks, shapes};
 
     #[test]
     fn every_text_of_a_parameter_has_a_shape() {
@@ -302,5 +325,12 @@ mod tests {
             })
             .collect();
         assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
+    #[test]
+    fn a_field_with_a_default_can_be_what_it_is() {
+        let mut document = super::super::routes().into_openapi();
+        assert!(remarks(&mut document).count() > 0, "utoipa makes none any more: `remarks` can go");
+        assert_eq!(remarks(&mut finished(document)).count(), 0);
     }
 }
