@@ -11,6 +11,7 @@ use longshore_core::wire::{Facts, LostReason, Problem};
 use longshore_core::{Clock, Code, ErrorKind, LockId, SystemClock, VersionId};
 use longshore_flow::retry::parse_retry_after;
 
+mod hiding;
 #[cfg(test)]
 mod tests;
 
@@ -286,18 +287,6 @@ impl Error {
         inner.facts = problem.facts;
         inner.request_id = Some(problem.request_id).filter(|id| !id.is_empty());
         error
-    }
-
-    /// Takes a secret out of what is told of the error: it stands in the URL that was asked, which some answers repeat.
-    pub(crate) fn hiding(mut self, secret: &str) -> Self {
-        let inner = &mut *self.0;
-        inner.location = None;
-        inner.message = inner.message.replace(secret, "…");
-        let says = |text: &str| text.contains(secret);
-        inner.request_id.take_if(|id| says(id));
-        inner.code.take_if(|code| says(code.as_str()));
-        inner.source.take_if(|source| says(&format!("{source} {source:?}")));
-        self
     }
 
     /// Returns the same error for another of the things that it is about; its causes are in its message.

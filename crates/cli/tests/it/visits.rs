@@ -253,8 +253,8 @@ fn what_is_no_address_is_refused_and_not_repeated() {
         (2, &["visit", &url]),
         (2, &["visit", "look", "x", &url]),
         (2, &["--json", "visit", "ls", &option]),
-        (9, &["visit", "look", &url]),
-        (9, &["--json", "visit", "get", &url]),
+        (7, &["visit", "look", &url]),
+        (7, &["--json", "visit", "get", &url]),
     ];
     for (code, arguments) in cases {
         let ended = guest.run(arguments);
