@@ -56,6 +56,7 @@ mod undo;
 mod unlock;
 mod up;
 mod versions;
+mod visit;
 mod worker;
 mod workspaces;
 mod zip;
@@ -77,6 +78,8 @@ pub(crate) enum Command {
     Link(link::Link),
     #[command(subcommand)]
     Share(share::Share),
+    #[command(subcommand)]
+    Visit(visit::Visit),
     Stat(stat::Stat),
     Mkdir(mkdir::Mkdir),
     Mv(mv::Mv),
@@ -160,6 +163,10 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         return ended(runtime()?, verb.run(output));
     }
     if let Command::Enrich(verb) = &cli.command {
+        return ended(runtime()?, verb.run(output));
+    }
+    // And this one to whatever server a link names, without a key.
+    if let Command::Visit(verb) = &cli.command {
         return ended(runtime()?, verb.run(output));
     }
     let session = Session::open(global)?;

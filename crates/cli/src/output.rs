@@ -12,6 +12,8 @@ use crate::failure::{Exit, Failure};
 use crate::text::{self, flat, indented, visible};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// What the token of a share link begins with.
+const SHARE_TOKEN: &str = longshore_core::ShareToken::PREFIX;
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// How results are shown.
@@ -127,8 +129,26 @@ fn say(text: &str) {
 
 /// Shows help, the version, or what is wrong with the command line.
 pub(crate) fn usage(refusal: &clap::Error) -> Exit {
+    let text = refusal.to_string();
+    // What stands at a wrong place may be the address of a share link, which is a secret.
+    if text.contains(SHARE_TOKEN) {
+        say(&without_tokens(&text));
+        return Exit::Usage;
+    }
     let _gone = refusal.print();
     if refusal.use_stderr() { Exit::Usage } else { Exit::Ok }
+}
+
+/// Leaves the tokens of share links out of a text.
+fn without_tokens(text: &str) -> String {
+    let mut parts = text.split(SHARE_TOKEN);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str(SHARE_TOKEN);
+        shown.push('…');
+        shown.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric()));
+    }
+    shown
 }
 
 /// A list on its way out, in constant memory: `{"items":[…]}`, or lines.

@@ -91,8 +91,11 @@ pub(crate) struct Session {
     workspace: OnceCell<Workspace>,
 }
 
+/// What this program calls itself.
+pub(crate) const USER_AGENT: &str = concat!("longshore-cli/", env!("CARGO_PKG_VERSION"));
+
 /// People wait for these verbs: a server that is not there should show within a second.
-fn impatient() -> RetryPolicy {
+pub(crate) fn impatient() -> RetryPolicy {
     RetryPolicy {
         base: Duration::from_millis(200),
         cap: Duration::from_secs(1),
@@ -206,7 +209,7 @@ fn build(
 ) -> Result<Client, Failure> {
     let mut builder = Client::builder()
         .url(resolved.url.as_str())
-        .user_agent(concat!("longshore-cli/", env!("CARGO_PKG_VERSION")))
+        .user_agent(USER_AGENT)
         .retry(retry)
         .concurrency(concurrency);
     if let Some(rate) = limit_rate {

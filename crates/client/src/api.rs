@@ -22,4 +22,5 @@ pub(crate) mod turns;
 mod undo;
 mod uploads;
 pub(crate) mod versions;
+pub(crate) mod visitor;
 pub(crate) mod workspaces;

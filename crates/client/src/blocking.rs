@@ -37,6 +37,18 @@ pub struct Client {
     runtime: Arc<Runtime>,
 }
 
+/// Starts the runtime of a client.
+fn start() -> Result<Arc<Runtime>> {
+    // One thread keeps the connections alive between calls; who waits runs the rest.
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("longshore")
+        .enable_all()
+        .build()
+        .map_err(|error| Error::unsent("cannot start a runtime", error))?;
+    Ok(Arc::new(runtime))
+}
+
 /// A stream of the async client, as an iterator.
 pub struct Waiting<S> {
     stream: S,
@@ -82,11 +94,13 @@ mod audit;
 mod locks;
 mod people;
 mod shares;
+mod visitor;
 
 pub use self::audit::Audit;
 pub use self::locks::{LockGuard, Locks};
 pub use self::people::{Identities, Invitations, Keys, Members, Principals, Sessions, Transfers};
 pub use self::shares::Shares;
+pub use self::visitor::Visitor;
 
 /// The blocking verbs on workspaces.
 #[derive(Clone, Debug)]
@@ -318,14 +332,7 @@ impl Files {
 impl Client {
     /// Makes a client of settings, with a runtime of its own.
     pub fn new(settings: Builder) -> Result<Self> {
-        // One thread keeps the connections alive between calls; who waits runs the rest.
-        let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("longshore")
-            .enable_all()
-            .build()
-            .map_err(|error| Error::unsent("cannot start a runtime", error))?;
-        Ok(Self { client: settings.build()?, runtime: Arc::new(runtime) })
+        Ok(Self { client: settings.build()?, runtime: start()? })
     }
 
     /// Makes a client of the environment: `LONGSHORE_URL` and `LONGSHORE_API_KEY`.

@@ -3,6 +3,7 @@
 mod call;
 mod tries;
 mod verbs;
+pub(crate) mod visit;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 pub(crate) use self::call::{Call, Lane};
 use self::call::{OwnKey, new_key};
 pub(crate) use self::tries::{Retried, Tries, half_left};
+use self::visit::Visit;
 use crate::config::{Base, Builder};
 use crate::error::{Error, Result};
 use crate::lock::table::Table;
@@ -55,6 +57,8 @@ pub struct Client {
     under: Arc<[LockToken]>,
     /// The key that the next write carries: see [`Client::with_idempotency_key`].
     own_key: Option<Arc<OwnKey>>,
+    /// The share link that all requests are about: see [`crate::Visitor`].
+    visit: Option<Arc<Visit>>,
 }
 
 struct Inner {
@@ -95,7 +99,7 @@ impl Client {
             line: Line::new(settings.limit_rate),
             comparing: Semaphore::new(1),
         };
-        Self { inner: Arc::new(inner), under: Arc::default(), own_key: None }
+        Self { inner: Arc::new(inner), under: Arc::default(), own_key: None, visit: None }
     }
 
     /// Makes a client of the environment: `LONGSHORE_URL` and `LONGSHORE_API_KEY`.
@@ -328,8 +332,22 @@ impl Client {
         Ok(())
     }
 
-    /// Sends a request once, and makes an error of an answer that refuses it.
+    /// Sends a request once, and makes an error of an answer that refuses it. That of a visit whose grant has ended goes
+    /// again with another.
     pub(crate) async fn send(
+        &self,
+        request: Request<Body>,
+        sending: Option<Arc<Sending>>,
+        lane: Lane,
+    ) -> Result<Answer> {
+        match &self.visit {
+            // Both are large, and whoever awaits them should carry neither.
+            Some(visit) => Box::pin(visit.send(request, sending, lane)).await,
+            None => Box::pin(self.exchange(request, sending, lane)).await,
+        }
+    }
+
+    async fn exchange(
         &self,
         request: Request<Body>,
         sending: Option<Arc<Sending>>,

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderValue, Uri};
+use longshore_core::ShareToken;
 use longshore_flow::RetryPolicy;
 
+use crate::api::visitor::Visitor;
 use crate::client::Client;
+use crate::client::visit::Visit;
 use crate::error::{Error, Result};
 use crate::transport::connect::Connector;
 
@@ -18,6 +21,9 @@ pub const DEFAULT_URL: &str = "http://127.0.0.1:7420";
 pub const DEFAULT_CONCURRENCY: usize = 32;
 
 const URL_VARIABLE: &str = "LONGSHORE_URL";
+/// What stands in a share link's address before its token.
+const BEFORE_TOKEN: &str = "/v1/shares/";
+
 const KEY_VARIABLE: &str = "LONGSHORE_API_KEY";
 
 /// How long the client waits for a sign of life.
@@ -196,6 +202,21 @@ impl Builder {
         let connector =
             Connector::new(uri, self.ca_file.as_deref(), self.timeouts.connect)?.paced(self.limit_rate);
         Ok(Client::new(&self, base, connector))
+    }
+
+    /// Makes a visitor of a share link by its address, with these settings but for the URL and the API key, which belong to
+    /// another server perhaps and are not sent.
+    pub fn visit(self, url: &str) -> Result<Visitor> {
+        // What is wrong is said without the address: it is a secret, also where it is not quite one.
+        let malformed = |why: &str| Error::invalid(format!("this is no share link's address: {why}"));
+        let Some((base, token)) = url.trim().rsplit_once(BEFORE_TOKEN) else {
+            return Err(malformed("it does not have the form https://HOST/v1/shares/lsh_…"));
+        };
+        let token: ShareToken =
+            token.parse().map_err(|_| malformed("what follows /v1/shares/ is no whole token"))?;
+        let settings = Self { api_key: None, ..self.url(base) };
+        let plain = settings.clone().build().map_err(|error| error.hiding(token.reveal()))?;
+        Ok(Visitor::of(&plain, Visit::new(plain.clone(), settings, token)))
     }
 
     fn parse_url(&self) -> Result<Uri> {

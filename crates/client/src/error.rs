@@ -11,6 +11,7 @@ use longshore_core::wire::{Facts, LostReason, Problem};
 use longshore_core::{Clock, Code, ErrorKind, LockId, SystemClock, VersionId};
 use longshore_flow::retry::parse_retry_after;
 
+mod hiding;
 #[cfg(test)]
 mod tests;
 

@@ -57,6 +57,7 @@ pub use api::sessions::Sessions;
 pub use api::shares::Shares;
 pub use api::transfers::Transfers;
 pub use api::versions::NodeQuery;
+pub use api::visitor::{Opened, Visitor};
 pub use api::workspaces::Workspaces;
 pub use client::Client;
 pub use config::{Builder, DEFAULT_CONCURRENCY, DEFAULT_URL, Timeouts};
@@ -66,16 +67,16 @@ pub use longshore_core as core;
 pub use longshore_core::wire::{
     AcquireLock, AcquireLocks, After, AuditEntry, AuditOutcome, AuditPage, ChangePassword, Comparison,
     CopyNode, CreateHook, CreateInvitation, CreateKey, CreateLink, CreateNote, CreatePrincipal, CreateShare,
-    CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Event, EventPage, Facts,
+    CreateWorkspace, Delivery, DeliveryAttempt, DeliveryState, Disposition, Dropped, Event, EventPage, Facts,
     HiddenText, Hook, HookDisabled, Identity, Invitation, InvitationState, Job, JobError, JobProgress,
     JobState, Key, Labels, Link, LockGrant, LockGrants, LockRenewal, LookedAt, LostReason, Me, Member,
     Metadata, MetadataPatch, NewHook, NewInvitation, NewKey, NewReset, NewShare, NewTransfer, NoText, Node,
     NodeKind, NodeLock, Note, OfferTransfer, OidcProvider, OnConflict, OpenUpload, Principal, PrincipalKind,
     Purged, Quota, QuotaExceeded, QuotaLimit, Redeliver, ResetPassword, RestoreNode, Role, RotateHook,
-    RotateKey, Session, Share, ShareMode, ShareState, Status, TextDiff, TextRange, Transfer,
-    TransferManifest, TransferState, UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep, Undone,
-    UpdateHook, UpdateNode, UpdateQuota, UpdateSettings, UpdateShare, UpdateWorkspace, UploadState, Usage,
-    Verb, Version, Who, Workspace, WorkspaceSettings,
+    RotateKey, SeenShare, Session, Share, ShareMode, ShareState, SharedNode, Status, TextDiff, TextRange,
+    Transfer, TransferManifest, TransferState, UndoActs, UndoChange, UndoConflict, UndoObstacle, UndoStep,
+    Undone, UpdateHook, UpdateNode, UpdateQuota, UpdateSettings, UpdateShare, UpdateWorkspace, UploadState,
+    Usage, Verb, Version, Who, Workspace, WorkspaceSettings,
 };
 pub use longshore_core::{
     ClaimToken, Code, DeliveryId, Digest, ErrorKind, HookId, IdentityId, InvitationId, JobId, KeyId, LockId,
@@ -87,6 +88,7 @@ pub use transfer::control::Control;
 pub use transfer::delta::Delta;
 pub use transfer::destination::{Destination, DownloadItem};
 pub use transfer::download::{ByteRange, Download, DownloadOptions, Downloaded};
+pub use transfer::drop::DropOptions;
 pub use transfer::export::ImportOptions;
 pub use transfer::many::{DownloadOutcome, ManyOptions, Outcomes, UploadOutcome};
 pub use transfer::meter::{Meter, Reading};

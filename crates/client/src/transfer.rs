@@ -7,6 +7,7 @@ pub(crate) mod control;
 pub(crate) mod delta;
 pub(crate) mod destination;
 pub(crate) mod download;
+pub(crate) mod drop;
 pub(crate) mod export;
 pub(crate) mod line;
 pub(crate) mod many;

@@ -52,5 +52,6 @@ mod transfers;
 mod undo;
 mod uploads;
 mod uploads_killed;
+mod visits;
 mod web_server;
 mod wire;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::run::{end, spawn};
+use crate::people::fed;
+use crate::run::{end, longshore, spawn};
 use crate::wire::{Answer, Connection, Fate, Request};
 
 /// Returns the files below a folder, with what is in them.
@@ -261,6 +262,31 @@ fn row_24_nothing_that_opens_a_share_is_in_the_log_or_on_the_disk() {
         assert_eq!(ask("", "GET", public(rest), &visit, json!({})).status, status, "{rest}");
     }
     assert_eq!(ask("", "GET", public("x/tree"), &visit, json!({})).status, 404);
+    // What the command line of a visitor says, and is refused.
+    let url = format!("http://{address}/v1/shares/{token}");
+    let guest = tempfile::tempdir().unwrap();
+    for (code, password, arguments) in [
+        (0, password, ["look", &url, "--password"]),
+        (6, wrong, ["ls", &url, "/"]),
+        (0, password, ["ls", &url, "--password"]),
+        (0, password, ["get", &url, "--password"]),
+        (4, password, ["get", &url, "/none"]),
+        (5, password, ["put", &url, "f"]),
+        (2, password, ["look", &url, &url]),
+    ] {
+        fs::write(guest.path().join("f"), "f").unwrap();
+        let with_password = (code > 3).then_some("--password");
+        let arguments: Vec<_> =
+            ["--json", "visit"].into_iter().chain(arguments).chain(with_password).collect();
+        let mut command = longshore(guest.path());
+        command.current_dir(guest.path());
+        let ended = fed(command, &arguments, &format!("{password}\n"));
+        let said = format!("{}{}", ended.text(), ended.stderr);
+        assert_eq!(ended.code, code, "{arguments:?}: {said}");
+        for secret in [&token[30..73], password, wrong, "lsg_"] {
+            assert!(!said.contains(secret), "{secret:?} is in {said}");
+        }
+    }
     let share = format!("/v1/workspaces/{workspace}/shares/{id}");
     assert_eq!(ask(&first, "PATCH", share.clone(), &[], json!({ "password": next })).status, 200);
     assert_eq!(ask("", "GET", public("/tree"), &visit, json!({})).status, 401);

@@ -240,12 +240,12 @@ impl Files {
 
     /// Downloads content into memory, verified.
     pub async fn download(&self, content: impl Into<Content>) -> Result<Bytes> {
-        download::bytes(&self.client, &content.into(), &DownloadOptions::default()).await
+        download::bytes(&self.client, (&content.into()).into(), &DownloadOptions::default()).await
     }
 
     /// Opens content for reading as a stream, which verifies itself at its end.
     pub async fn stream(&self, content: impl Into<Content>, options: &DownloadOptions) -> Result<Download> {
-        download::open(&self.client, &content.into(), options, true).await
+        download::open(&self.client, (&content.into()).into(), options, true).await
     }
 
     /// Downloads content into a file, which appears, or is replaced, only once it is whole and verified.
@@ -262,7 +262,8 @@ impl Files {
         options: &DownloadOptions,
     ) -> Result<Downloaded> {
         let report = Report::new(options.progress.clone(), 0);
-        download::to_file(&self.client, &content.into(), &destination.into(), options, report).await
+        let (content, destination) = (content.into(), destination.into());
+        download::to_file(&self.client, (&content).into(), &destination, options, report).await
     }
 
     /// Downloads many files at once, as [`Files::download_to`] does each; yields outcomes as they finish. Those that are

@@ -26,7 +26,7 @@ impl Files {
     /// whole is known at its end.
     pub async fn archive(&self, workspace: Option<WorkspaceId>, items: Vec<String>) -> Result<Download> {
         let workspace = self.client.workspace(workspace).await?;
-        archive::open(&self.client, workspace, &Asked::Zip(CreateArchive { items })).await
+        archive::open(&self.client, &Asked::Zip(workspace, CreateArchive { items })).await
     }
 
     /// Downloads folders and files as one zip into a file, as [`Files::download_to`] does a content. An archive has no ranges.
@@ -42,7 +42,7 @@ impl Files {
         }
         let workspace = self.client.workspace(workspace).await?;
         let report = Report::new(options.progress.clone(), 0);
-        let (wanted, destination) = (Asked::Zip(CreateArchive { items }), destination.into());
-        archive::to_file(&self.client, workspace, &wanted, &destination, options, report).await
+        let (wanted, destination) = (Asked::Zip(workspace, CreateArchive { items }), destination.into());
+        archive::to_file(&self.client, &wanted, &destination, options, report).await
     }
 }

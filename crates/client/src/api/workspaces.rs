@@ -75,7 +75,7 @@ impl Workspaces {
     /// Opens a whole workspace as one archive, as it is now; it takes the owner, or an admin of the server. The stream ends
     /// with an error unless the archive's own end came.
     pub async fn export(&self, workspace: WorkspaceId) -> Result<Download> {
-        archive::open(&self.client, workspace, &Asked::Export).await
+        archive::open(&self.client, &Asked::Export(workspace)).await
     }
 
     /// Downloads a whole workspace as one archive into a file, which appears once its end has come. What breaks off is begun
@@ -90,7 +90,7 @@ impl Workspaces {
             return Err(Error::invalid("an export is made anew each time, and has no ranges"));
         }
         let (report, destination) = (Report::new(options.progress.clone(), 0), destination.into());
-        archive::to_file(&self.client, workspace, &Asked::Export, &destination, options, report).await
+        archive::to_file(&self.client, &Asked::Export(workspace), &destination, options, report).await
     }
 
     /// Makes a workspace out of an archive of [`Workspaces::export`]; it takes an admin of the server, who then owns it. It is

@@ -16,16 +16,22 @@ use crate::transport::body::Body;
 
 /// What is asked for.
 pub(crate) enum Asked {
-    /// These as a zip.
-    Zip(CreateArchive),
-    /// All of the workspace.
-    Export,
+    /// These of a workspace as a zip.
+    Zip(WorkspaceId, CreateArchive),
+    /// All of a workspace.
+    Export(WorkspaceId),
+    /// The zip that a route gives.
+    Route(String),
 }
 
-async fn open_once(client: &Client, workspace: WorkspaceId, asked: &Asked) -> Result<Download> {
-    let wanted = match asked {
-        Asked::Zip(wanted) => wanted,
-        Asked::Export => {
+async fn open_once(client: &Client, asked: &Asked) -> Result<Download> {
+    let (workspace, wanted) = match asked {
+        Asked::Zip(workspace, wanted) => (workspace, wanted),
+        Asked::Route(route) => {
+            let request = client.request(Method::GET, route, Body::Empty)?;
+            return Ok(Download::without_digest(client.send(request, None, Lane::Common).await?));
+        }
+        Asked::Export(workspace) => {
             let route = format!("/v1/workspaces/{workspace}/export");
             let request = client.request(Method::GET, &route, Body::Empty)?;
             return Ok(Download::of_export(client.send(request, None, Lane::Common).await?));
@@ -40,10 +46,10 @@ async fn open_once(client: &Client, workspace: WorkspaceId, asked: &Asked) -> Re
 }
 
 /// Opens an archive, again and again until its head has come.
-pub(crate) async fn open(client: &Client, workspace: WorkspaceId, asked: &Asked) -> Result<Download> {
+pub(crate) async fn open(client: &Client, asked: &Asked) -> Result<Download> {
     let mut tries = client.tries();
     loop {
-        match open_once(client, workspace, asked).await {
+        match open_once(client, asked).await {
             Ok(download) => return Ok(download),
             Err(error) => {
                 tries.again(error).await?;
@@ -55,7 +61,6 @@ pub(crate) async fn open(client: &Client, workspace: WorkspaceId, asked: &Asked)
 /// Downloads an archive into a file; what broke off is begun anew, as the next one is another.
 pub(crate) async fn to_file(
     client: &Client,
-    workspace: WorkspaceId,
     asked: &Asked,
     destination: &Destination,
     options: &DownloadOptions,
@@ -68,7 +73,7 @@ pub(crate) async fn to_file(
         let moved = AtomicU64::new(0);
         let flowing = Flowing { control: &control, report: &report, moved: &moved };
         let attempt = async {
-            let download = open_once(client, workspace, asked).await?;
+            let download = open_once(client, asked).await?;
             if !std::mem::replace(&mut started, true) {
                 report.started(download.length());
             }

@@ -230,7 +230,26 @@ fn check(stated: Option<Digest>, found: Digest) -> Result<()> {
     }
 }
 
-async fn route(client: &Client, content: &Content) -> Result<String> {
+/// What is downloaded.
+#[derive(Clone, Copy)]
+pub(crate) enum Wanted<'a> {
+    /// Content of a workspace.
+    Content(&'a Content),
+    /// What a route gives, which has a query of its own or none.
+    Route(&'a str),
+}
+
+impl<'a> From<&'a Content> for Wanted<'a> {
+    fn from(content: &'a Content) -> Self {
+        Self::Content(content)
+    }
+}
+
+async fn route(client: &Client, wanted: Wanted<'_>) -> Result<String> {
+    let content = match wanted {
+        Wanted::Content(content) => content,
+        Wanted::Route(route) => return Ok(route.to_owned()),
+    };
     match content {
         Content::File(id) => Ok(format!("/v1/files/{id}/content")),
         Content::Version(id, version) => Ok(format!("/v1/files/{id}/versions/{version}/content")),
@@ -245,13 +264,13 @@ async fn route(client: &Client, content: &Content) -> Result<String> {
 /// Opens content, again and again until its head has come; `hashed` makes the stream verify itself.
 pub(crate) async fn open(
     client: &Client,
-    content: &Content,
+    wanted: Wanted<'_>,
     options: &DownloadOptions,
     hashed: bool,
 ) -> Result<Download> {
     let mut tries = client.tries();
     loop {
-        match open_once(client, content, options, hashed).await {
+        match open_once(client, wanted, options, hashed).await {
             Ok(download) => return Ok(download),
             Err(error) => {
                 tries.again(error).await?;
@@ -262,22 +281,22 @@ pub(crate) async fn open(
 
 async fn open_once(
     client: &Client,
-    content: &Content,
+    wanted: Wanted<'_>,
     options: &DownloadOptions,
     hashed: bool,
 ) -> Result<Download> {
-    let route = route(client, content).await?;
+    let route = route(client, wanted).await?;
     let mut request = client.request(Method::GET, &route, Body::Empty)?;
     if let Some(range) = options.range {
         request.headers_mut().insert(RANGE, range.header()?);
     }
     let answer = client.send(request, None, Lane::Common).await?;
-    let wanted = match options.range {
+    let expected = match options.range {
         Some(_) => StatusCode::PARTIAL_CONTENT,
         None => StatusCode::OK,
     };
-    if answer.status() != wanted {
-        let message = format!("{wanted} was to be answered, and {} was", answer.status());
+    if answer.status() != expected {
+        let message = format!("{expected} was to be answered, and {} was", answer.status());
         return Err(Error::unreadable(message, answer.status().as_u16()));
     }
     let digest = match options.range {
@@ -308,10 +327,10 @@ fn stated_digest(answer: &Answer) -> Result<Option<Digest>> {
 }
 
 /// Downloads content into memory.
-pub(crate) async fn bytes(client: &Client, content: &Content, options: &DownloadOptions) -> Result<Bytes> {
+pub(crate) async fn bytes(client: &Client, wanted: Wanted<'_>, options: &DownloadOptions) -> Result<Bytes> {
     let mut tries = client.tries();
     loop {
-        match bytes_once(client, content, options).await {
+        match bytes_once(client, wanted, options).await {
             Ok(bytes) => return Ok(bytes),
             Err(error) => {
                 tries.again(error).await?;
@@ -320,8 +339,8 @@ pub(crate) async fn bytes(client: &Client, content: &Content, options: &Download
     }
 }
 
-async fn bytes_once(client: &Client, content: &Content, options: &DownloadOptions) -> Result<Bytes> {
-    let mut download = open_once(client, content, options, true).await?;
+async fn bytes_once(client: &Client, wanted: Wanted<'_>, options: &DownloadOptions) -> Result<Bytes> {
+    let mut download = open_once(client, wanted, options, true).await?;
     let report = Report::new(options.progress.clone(), 0);
     collect(&mut download, &report, &mut 0).await
 }

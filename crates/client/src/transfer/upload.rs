@@ -2,6 +2,7 @@
 
 pub(super) mod begun;
 mod once;
+pub(super) mod ready;
 pub(crate) mod same;
 
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::lock::Named;
 use crate::transport::body::Sending;
 
-const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
 /// How an upload is made.
 ///

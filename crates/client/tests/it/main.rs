@@ -27,4 +27,5 @@ mod same;
 mod staged;
 mod tls;
 mod uploads;
+mod visitors;
 mod waits;

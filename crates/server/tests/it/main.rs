@@ -45,5 +45,6 @@ mod upload_locks;
 mod upload_repeats;
 mod uploads;
 mod uploads_cut;
+mod visitors;
 mod wire;
 mod world;

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use longshore_core::Digest;
 use tokio::sync::mpsc;
 
-use super::{Download, DownloadOptions, Downloaded, check, collect, has_ranges, open_once, route, same};
-use crate::api::files::Content;
+use super::{
+    Download, DownloadOptions, Downloaded, Wanted, check, collect, has_ranges, open_once, route, same,
+};
 use crate::client::{Client, Tries};
 use crate::error::{Error, Result};
 use crate::transfer::control::Control;
@@ -33,7 +34,7 @@ const CHANGES: u32 = 3;
 /// One file on its way.
 struct Landing<'a> {
     client: &'a Client,
-    content: &'a Content,
+    wanted: Wanted<'a>,
     destination: &'a Destination,
     options: &'a DownloadOptions,
     control: Control,
@@ -49,7 +50,7 @@ struct Landing<'a> {
 /// Downloads content into a file.
 pub(crate) async fn to_file(
     client: &Client,
-    content: &Content,
+    wanted: Wanted<'_>,
     destination: &Destination,
     options: &DownloadOptions,
     report: Report,
@@ -57,7 +58,7 @@ pub(crate) async fn to_file(
     let control = options.control.clone().unwrap_or_default();
     let landing = Landing {
         client,
-        content,
+        wanted,
         destination,
         options,
         control,
@@ -124,7 +125,7 @@ impl Landing<'_> {
         if self.options.skip_same
             && self.options.range.is_none()
             && let Some(same) =
-                self.control.guard(same::find(self.client, self.content, self.destination)).await?
+                self.control.guard(same::find(self.client, self.wanted, self.destination)).await?
         {
             self.start(Some(same.bytes));
             self.report.reused(same.bytes);
@@ -133,7 +134,7 @@ impl Landing<'_> {
         let slot = self.client.slots().acquire();
         let slot = self.control.guard(async { Ok(slot.await) }).await?;
         // Hashed where it is written: on a blocking thread, out of the way of the connections.
-        let opening = open_once(self.client, self.content, self.options, false);
+        let opening = open_once(self.client, self.wanted, self.options, false);
         let download = match self.control.guard(opening).await {
             Ok(download) => download,
             Err(error) => {
@@ -184,7 +185,7 @@ impl Landing<'_> {
         let large = subject.length >= LARGE && has_ranges(&download.answer);
         // The first answer to a large file says what it is, and its bytes come over several connections instead.
         let first = (!large).then_some((download.answer, slot));
-        let route = route(self.client, self.content).await?;
+        let route = route(self.client, self.wanted).await?;
         let (part, cells) = self.open_part(large, &subject).await.map_err(Ended::Final)?;
         let reused = (0..).zip(&cells).filter(|(_, cell)| cell.is_some());
         let lengths = reused.map(|(cell, _)| subject.cell.range(cell, subject.length));

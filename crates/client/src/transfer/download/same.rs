@@ -8,8 +8,7 @@ use http::Method;
 use longshore_core::wire::Node;
 use rustix::fs::{CWD, Mode, OFlags};
 
-use super::{Downloaded, route, stated_digest, stated_length};
-use crate::api::files::Content;
+use super::{Downloaded, Wanted, route, stated_digest, stated_length};
 use crate::client::{Client, Lane};
 use crate::error::Result;
 use crate::transfer::destination::Destination;
@@ -21,14 +20,14 @@ use crate::transport::body::Body;
 /// stands, and that is read only where its length is right.
 pub(super) async fn find(
     client: &Client,
-    content: &Content,
+    wanted: Wanted<'_>,
     destination: &Destination,
 ) -> Result<Option<Downloaded>> {
     let destination = destination.clone();
     let Some((file, length)) = blocking(move || Ok(open(&destination))).await? else {
         return Ok(None);
     };
-    let route = route(client, content).await?;
+    let route = route(client, wanted).await?;
     let request = client.request(Method::HEAD, &route, Body::Empty)?;
     let answer = client.send(request, None, Lane::Common).await?;
     let (stated, digest) = (stated_length(&answer), stated_digest(&answer)?);

@@ -100,7 +100,8 @@ impl Work for Downloads {
             let replace = replace.unwrap_or(all.replace);
             let options = DownloadOptions { skip_same, replace, ..all.clone() };
             let report = self.report(index);
-            let result = download::to_file(&self.client, &content, &destination, &options, report).await;
+            let result =
+                download::to_file(&self.client, (&content).into(), &destination, &options, report).await;
             DownloadOutcome { index, content, path: destination.path(), result }
         }
         .boxed()

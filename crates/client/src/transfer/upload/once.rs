@@ -1,37 +1,24 @@
 //! One upload in one request, sent again where that is safe.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderValue, Method, Request};
 use longshore_core::path::encode_segment;
 use longshore_core::wire::{Node, OnConflict};
 use longshore_core::{Algorithm, Code, Digest, ErrorKind};
 
+use super::ready::Ready;
 use super::{CONTENT_DIGEST, Guard, UploadOptions, locks, to_verify};
 use crate::api::files::{IfMatch, file_route};
 use crate::client::{Client, IDEMPOTENCY_KEY, LOCK_TOKEN, Lane, read};
 use crate::error::{Error, Result};
 use crate::lock::Named;
 use crate::transfer::control::Control;
-use crate::transfer::plan::{has_landed, is_whole, shows_itself};
+use crate::transfer::plan::{has_landed, shows_itself};
 use crate::transfer::progress::Report;
-use crate::transfer::reader::{self, Hashed, Opened};
-use crate::transfer::source::{ByteStream, Source, Target};
-use crate::transfer::threads::blocking;
+use crate::transfer::source::{Source, Target};
 use crate::transport::body::{Body, Sending};
-
-/// Content that is ready to be sent.
-enum Ready {
-    /// In memory, with its digest.
-    Memory(Bytes, Digest),
-    /// In a file, opened for the first attempt.
-    File(PathBuf, Option<Opened>, u64),
-    /// In a stream, until that is used up.
-    Stream(Option<ByteStream>, Option<u64>),
-}
 
 pub(super) struct Upload<'a> {
     client: &'a Client,
@@ -64,12 +51,8 @@ impl<'a> Upload<'a> {
         options: &'a UploadOptions,
         report: &'a Report,
     ) -> Result<Self> {
-        let content = prepare(source).await?;
-        report.started(match &content {
-            Ready::Memory(bytes, _) => Some(bytes.len() as u64),
-            Ready::File(_, _, length) => Some(*length),
-            Ready::Stream(_, length) => *length,
-        });
+        let content = Ready::of(source).await?;
+        report.started(content.length());
         let (method, route) = route(client, target, options.on_conflict).await?;
         let locks = locks(client, target, options);
         let key = client.write_key()?;
@@ -84,7 +67,7 @@ impl<'a> Upload<'a> {
                 Ok(node) => return Ok(node),
                 Err(failed) => failed,
             };
-            if self.locks.leave_out(&failed.error) && !matches!(self.content, Ready::Stream(None, _)) {
+            if self.locks.leave_out(&failed.error) && !self.content.is_used_up() {
                 self.report.retried(&tries.at_once(failed.error), failed.bytes);
                 continue;
             }
@@ -95,7 +78,7 @@ impl<'a> Upload<'a> {
             let ambiguous = failed.error.may_have_happened() && failed.error.is_retryable();
             // What never left whole cannot have been carried out, whatever the connection did.
             let sent = failed.sent.filter(|_| ambiguous);
-            if let Ready::Stream(..) = self.content {
+            if self.content.is_stream() {
                 // It cannot be sent again, but perhaps it need not be.
                 return match sent {
                     Some(sent) => match look(self.client, self.target, self.options, sent).await {
@@ -127,10 +110,7 @@ impl<'a> Upload<'a> {
             }
             Err(error) => Err(error),
         };
-        let in_memory = match &self.content {
-            Ready::Memory(_, digest) => Some(*digest),
-            _ => None,
-        };
+        let in_memory = self.content.digest();
         match (result, sending) {
             (Ok(node), _) => Ok(node),
             (Err(error), None) => Err(Failed { error, sent: in_memory, bytes: 0 }),
@@ -143,11 +123,11 @@ impl<'a> Upload<'a> {
     }
 
     async fn exchange(&mut self, sending: &mut Option<Arc<Sending>>) -> Result<Node> {
-        let (body, digest) = self.body(sending).await?;
+        let (body, digest) = self.content.body(&self.control, self.report, sending).await?;
         let request = self.request(body, digest)?;
         let guard = sending.clone().map(Guard);
         // A caller's stream says nothing of the line.
-        let watched = sending.as_ref().filter(|_| !matches!(self.content, Ready::Stream(..)));
+        let watched = sending.as_ref().filter(|_| !self.content.is_stream());
         let watched = watched.map(|sending| self.client.line().watch(sending));
         let mut answer = self.client.send(request, sending.clone(), Lane::Common).await?;
         let node: Node = read(&mut answer).await?;
@@ -164,42 +144,6 @@ impl<'a> Upload<'a> {
             return Err(Error::mismatch(Code::DigestMismatch, message));
         }
         Ok(node)
-    }
-
-    /// Makes the body of the next attempt, with its digest where it is known before it is sent.
-    async fn body(&mut self, sending: &mut Option<Arc<Sending>>) -> Result<(Body, Option<Digest>)> {
-        let mut watch = || {
-            let watched = Sending::new(self.report.clone());
-            *sending = Some(watched.clone());
-            watched
-        };
-        match &mut self.content {
-            Ready::Memory(bytes, digest) if is_whole(bytes.len() as u64) => {
-                Ok((Body::Whole(bytes.clone()), Some(*digest)))
-            }
-            Ready::Memory(bytes, digest) => Ok((Body::Pieces(bytes.clone(), watch()), Some(*digest))),
-            Ready::File(path, opened, length) => {
-                let opened = match opened.take() {
-                    Some(opened) => opened,
-                    None => open(path.clone()).await?,
-                };
-                match opened {
-                    Opened::Whole(bytes, digest) => Ok((Body::Whole(bytes), Some(digest))),
-                    Opened::Long(file, now) => {
-                        *length = now;
-                        let sending = watch();
-                        let chunks = reader::read_ahead(file, now, path.clone(), sending.clone());
-                        Ok((Body::Chunks(self.control.hold(chunks), Some(now), sending), None))
-                    }
-                }
-            }
-            Ready::Stream(stream, length) => {
-                let stream = stream.take().ok_or_else(|| Error::invalid("a stream can be sent only once"))?;
-                let sending = watch();
-                let chunks = Box::pin(Hashed::new(stream, *length, sending.clone()));
-                Ok((Body::Chunks(self.control.hold(chunks), *length, sending), None))
-            }
-        }
     }
 
     fn request(&self, body: Body, digest: Option<Digest>) -> Result<Request<Body>> {
@@ -252,29 +196,6 @@ async fn look(
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-async fn prepare(source: Source) -> Result<Ready> {
-    match source {
-        Source::Path(path) => Ok(match open(path.clone()).await? {
-            Opened::Whole(bytes, digest) => Ready::Memory(bytes, digest),
-            Opened::Long(file, length) => Ready::File(path, Some(Opened::Long(file, length)), length),
-        }),
-        Source::Bytes(bytes) if is_whole(bytes.len() as u64) => {
-            let digest = reader::digest(&bytes);
-            Ok(Ready::Memory(bytes, digest))
-        }
-        Source::Bytes(bytes) => {
-            let hashing = bytes.clone();
-            let digest = blocking(move || Ok(reader::digest(&hashing))).await?;
-            Ok(Ready::Memory(bytes, digest))
-        }
-        Source::Stream { len, stream } => Ok(Ready::Stream(Some(stream), len)),
-    }
-}
-
-async fn open(path: PathBuf) -> Result<Opened> {
-    blocking(move || reader::open(&path)).await
 }
 
 /// Returns the method and route of an upload.
