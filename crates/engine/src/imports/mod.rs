@@ -28,7 +28,7 @@ use crate::db::crossings::CrossingId;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::exports::LEASE;
-use crate::idempotency::Idempotency;
+use crate::idempotency::{Idempotency, is_taken};
 use crate::narrowing::Need;
 use crate::upload::{check_digests, wants_sha256};
 use crate::workspaces;
@@ -121,12 +121,15 @@ impl Engine {
     pub async fn begin_import(&self, actor: &Actor, options: ImportOptions) -> Result<Import> {
         actor.may(RIGHT)?;
         let (crossing, clock, name) = (CrossingId::new(self.now()), self.clock(), options.name.clone());
-        let is_repeat = options.idempotency.is_some();
+        let (key, principal) = (options.idempotency.clone(), actor.principal);
         let begun = self.db().write(move |tx| {
-            let (clock, name) = (clock.clone(), name.clone());
+            let (clock, name, key) = (clock.clone(), name.clone(), key.clone());
             Box::pin(async move {
-                // Who repeats a request may well find the name taken: by what it made.
-                if !is_repeat && db::workspaces::by_name(tx, name.as_str()).await?.is_some() {
+                // Before an archive of many gigabytes comes in vain. Who repeats a request may well find the name taken: by
+                // what it made.
+                if db::workspaces::by_name(tx, name.as_str()).await?.is_some()
+                    && !is_taken(tx, key.as_ref(), principal).await?
+                {
                     return Err(workspaces::exists(&name));
                 }
                 let now = tx.now(clock.as_ref()).await?;

@@ -259,6 +259,9 @@ pub(super) async fn what_an_import_may_be_told(world: &World) {
     assert_eq!(import(world, "free", &bytes).await.unwrap().quota, Quota::default());
     // A name that is taken, a digest that is not the archive's, and who may not.
     refused(import(world, "free", &bytes).await, Code::WorkspaceExists);
+    // Before anything of the archive comes, also to who would repeat it, but to nobody who does repeat it.
+    let new = ImportOptions { idempotency: Some(Idempotency::new("new").unwrap()), ..options("free") };
+    refused(engine.begin_import(owner, new).await, Code::WorkspaceExists);
     let wrong = ImportOptions { digests: vec![digest(b"another")], ..options("x") };
     refused(import_as(world, owner, wrong, &bytes).await, Code::DigestMismatch);
     let sha256 = <sha2::Sha256 as sha2::Digest>::digest(&bytes);
