@@ -161,7 +161,7 @@ def map_case(_: schemathesis.HookContext, case: schemathesis.Case) -> schemathes
     if re.fullmatch("[A-Za-z0-9_-]+", str(query.get("cursor", ""))):
         del query["cursor"]
     # The same once more would be the first request, or refused.
-    if re.fullmatch("[!-~]{1,255}", str(headers.get("Idempotency-Key", ""))):
+    if re.fullmatch("[ -~]{1,255}", str(headers.get("Idempotency-Key", ""))):
         headers["Idempotency-Key"] = str(uuid.uuid4())
     # A length that is told is not deferred.
     if "Upload-Length" in headers:

@@ -74,7 +74,7 @@ fn shape(place: &ParameterIn, name: &str, is_write: bool) -> Option<Shape> {
         (ParameterIn::Header, "If-Match") => ENTITY_TAGS,
         (ParameterIn::Header, "If-None-Match") if is_write => OneOf(&["*"]),
         (ParameterIn::Header, "If-None-Match") => ENTITY_TAGS,
-        (ParameterIn::Header, "Idempotency-Key") => Format("idempotency-key", "^[!-~]{1,255}$"),
+        (ParameterIn::Header, "Idempotency-Key") => Format("idempotency-key", "^[!-~]([ -~]{0,253}[!-~])?$"),
         (ParameterIn::Header, "Lock-Token") => {
             Format("lock-token", concat!("^(", token!(), "( *, *", token!(), ")*)?$"))
         }
