@@ -31,6 +31,9 @@ const STAGED: u64 = 8 * MIB;
 /// What a cut may cost an upload that goes on: what had crossed the link, and was dropped with the sockets' buffers before the
 /// server read it. It is the same for any length.
 const BUFFERS: u64 = MIB;
+/// How many bytes a second the link carries. Faster than a busy machine reads them, the sockets' buffers would hold the whole
+/// content, and a cut drops what they hold.
+const RATE: u64 = 32 * MIB;
 /// What each request has beside its content.
 const HEADS: u64 = 4_000;
 
@@ -90,7 +93,7 @@ async fn one(server: &Server, direct: &Client, seed: u64) -> (u64, u64) {
     let length = length(seed, &mut dice);
     let bytes = pattern(length, seed);
     let cuts = Cuts { after: 0..length / 2 + 2_000, way: CutWay::Either, most: dice.within(&(1..MOST)) };
-    let conditions = Conditions { seed, cuts: Some(cuts), ..Conditions::default() };
+    let conditions = Conditions { seed, rate: Some(RATE), cuts: Some(cuts), ..Conditions::default() };
     let link = Link::start(address(server), conditions).await.unwrap();
     let client = client(&format!("http://{}", link.address()), &server.key);
     let source = if seed.is_multiple_of(2) {
