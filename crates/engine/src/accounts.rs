@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_core::wire::{ChangePassword, HiddenText, NewReset, PrincipalKind, ResetPassword, Role};
+use longshore_core::wire::{
+    ChangePassword, HiddenText, NewReset, Principal, PrincipalKind, ResetPassword, Role,
+};
 use longshore_core::{Code, PrincipalId, ResetToken, SessionId, SignInName, Timestamp};
 
 use crate::actor::{Actor, Origin, Right};
@@ -45,6 +47,22 @@ pub(crate) async fn set_password(
     }
     db::passwords::delete_reset(tx, principal).await?;
     db::sessions::end_all(tx, principal, kept).await
+}
+
+/// Refuses who would be let in by a new password to more than they may now: as themselves, or as whom they set it for.
+fn ensure_may_let_in(actor: &Actor, person: &Principal) -> Result<()> {
+    if person.id == actor.principal {
+        return actor.ensure_whole();
+    }
+    if !actor.narrowing().is_none() {
+        let detail = "this takes a session, or a key that has no end and is not narrowed";
+        return Err(Error::new(Code::AccountNeeded, detail));
+    }
+    if person.everywhere > actor.role_everywhere() {
+        let detail = "nobody has who has a greater role on the server set another password";
+        return Err(Error::new(Code::Forbidden, detail));
+    }
+    Ok(())
 }
 
 /// Finds what a token lets set, as a transaction sees it; nothing holds whose maker administers the server no more.
@@ -118,6 +136,7 @@ impl Engine {
                             "an agent has no password: make it a key",
                         ));
                     }
+                    ensure_may_let_in(actor, &found)?;
                     let (token, expires_at) = (ResetToken::generate(now), now.plus(RESET));
                     let reset = Reset {
                         id: token.id(),

@@ -210,13 +210,16 @@ impl Actor {
     pub(crate) fn ensure_whole(&self) -> Result<()> {
         let is_whole = match self.credential {
             Credential::Session(_) => true,
-            Credential::Key(_) => self.is_unnarrowed() && self.rights.cap == Role::Owner,
+            Credential::Key(_) => {
+                let Rights { cap, only, narrowing, .. } = &*self.rights;
+                only.is_none() && narrowing.is_none() && *cap == Role::Owner
+            }
             Credential::Share(_) | Credential::Longshore => false,
         };
         if is_whole {
             return Ok(());
         }
-        let detail = "this takes a session, or a key that is not narrowed and has the role owner";
+        let detail = "this takes a session, or a key that has the role owner, no end, and is not narrowed";
         Err(Error::new(Code::AccountNeeded, detail))
     }
 

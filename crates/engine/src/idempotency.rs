@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use longshore_core::wire::Role;
 use longshore_core::{Clock, Code, ErrorKind, PrincipalId, Timestamp, VisitId, WorkspaceId, random};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use serde::Serialize;
@@ -112,6 +113,13 @@ impl Idempotency {
         }
         for verb in narrowing.verbs.iter().flatten() {
             self.mix(verb.as_str().as_bytes());
+        }
+        for network in narrowing.networks.iter().flatten() {
+            self.mix(network.to_string().as_bytes());
+        }
+        // An answer may hold what takes its role to get.
+        if actor.cap() < Role::Owner {
+            self.mix(actor.cap().as_str().as_bytes());
         }
         self
     }

@@ -75,6 +75,7 @@ async fn ensure_open(tx: &mut Tx, invitation: &Invitation) -> Result<String> {
 async fn create(act: &mut Act<'_>, wanted: CreateInvitation) -> Result<NewInvitation> {
     let (workspace_id, now) = (act.log.workspace(), act.now());
     ensure_may_give(act.actor(), workspace_id, wanted.role)?;
+    act.actor().narrowing().ensure_may_give(wanted.role)?;
     let before = now.minus(LISTED);
     if db::invitations::count(act.tx, workspace_id, before, MOST).await? >= u64::from(MOST) {
         let detail = format!("the workspace has as many invitations as may be: {MOST}");

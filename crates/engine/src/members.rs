@@ -106,6 +106,7 @@ pub(crate) fn ensure_may_give(actor: &Actor, workspace: WorkspaceId, role: Role)
 async fn set(act: &mut Act<'_>, principal: PrincipalId, role: Role) -> Result<(Member, bool)> {
     let workspace = act.log.workspace();
     ensure_may_give(act.actor(), workspace, role)?;
+    act.actor().narrowing().ensure_may_give(role)?;
     let Some(member) = db::members::get(act.tx, workspace, principal).await? else {
         let known = db::access::principal(act.tx, principal).await?;
         let known = known.ok_or_else(|| principals::not_found(principal))?;

@@ -1,13 +1,14 @@
-//! What acts need of who asks, and what a key is narrowed to besides its role and its workspace: verbs, a folder, networks.
+//! What acts need of who asks, and what a key is narrowed to besides its role and its workspace: verbs, a folder, networks,
+//! a time.
 //!
-//! Nothing of it changes after a key was made. A folder is known by its id, and what lies in it by the ids above each node:
+//! Nothing of it widens after a key was made. A folder is known by its id, and what lies in it by the ids above each node:
 //! names and paths decide nothing.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use longshore_core::wire::{Role, Verb};
-use longshore_core::{Code, NodeId};
+use longshore_core::{Code, NodeId, Timestamp};
 use longshore_egress::Network;
 
 use crate::db::nodes::Place;
@@ -87,6 +88,17 @@ pub(crate) struct Narrowing {
     pub(crate) folder: Option<NodeId>,
     /// Looked at when the key is shown, and not again.
     pub(crate) networks: Option<Vec<Network>>,
+    /// Looked at when the key is shown, too; here for what it hands out, which lasts no longer.
+    pub(crate) ends_at: Option<Timestamp>,
+}
+
+/// Returns the verbs of what somebody does in a role.
+const fn verbs_of(role: Role) -> &'static [Verb] {
+    match role {
+        Role::Viewer => &[Verb::Read, Verb::Share],
+        Role::Editor => &[Verb::Read, Verb::Create, Verb::Write, Verb::Delete, Verb::Share],
+        Role::Admin | Role::Owner => Verb::ALL,
+    }
 }
 
 fn words<'a>(verbs: impl IntoIterator<Item = &'a Verb>) -> String {
@@ -119,6 +131,23 @@ impl Narrowing {
     /// Tells whether the key reaches less than its role does in its workspace, or does less there.
     pub(crate) const fn is_some(&self) -> bool {
         self.verbs.is_some() || self.folder.is_some()
+    }
+
+    /// Tells whether what its principal does with it is all that they do with another, wherever they are and for ever.
+    pub(crate) const fn is_none(&self) -> bool {
+        !self.is_some() && self.networks.is_none() && self.ends_at.is_none()
+    }
+
+    /// Refuses to give a role with whose verbs somebody else would do what the key is not for.
+    pub(crate) fn ensure_may_give(&self, role: Role) -> Result<()> {
+        let missing = verbs_of(role).iter().filter(|verb| !self.has(**verb));
+        let missing = words(missing);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let detail =
+            format!("nobody gives a role that may more than their key: {role} has the verbs {missing} too");
+        Err(Error::new(Code::Forbidden, detail))
     }
 
     /// Refuses to do to the key's own folder what is done to it in the folder that it is in.
@@ -206,6 +235,18 @@ impl Narrowing {
         Ok(Some(networks))
     }
 
+    /// Returns the end of a key that a key narrowed so makes, or refuses one after its own.
+    pub(crate) fn end_within(&self, wanted: Option<Timestamp>) -> Result<Option<Timestamp>> {
+        match (self.ends_at, wanted) {
+            (Some(own), Some(wanted)) if wanted > own => {
+                let detail =
+                    format!("nobody makes a key that lasts longer than their own, which ends at {own}");
+                Err(Error::new(Code::Forbidden, detail))
+            }
+            (own, wanted) => Ok(wanted.or(own)),
+        }
+    }
+
     /// Refuses to hand out a key that is narrowed less than this.
     pub(crate) fn ensure_covers(&self, other: &Self) -> Result<()> {
         let verbs = match (&self.verbs, &other.verbs) {
@@ -219,7 +260,8 @@ impl Narrowing {
             }
             (Some(_), None) => false,
         };
-        if verbs && networks {
+        let time = self.ends_at.is_none_or(|own| other.ends_at.is_some_and(|end| end <= own));
+        if verbs && networks && time {
             return Ok(());
         }
         Err(Error::new(Code::Forbidden, "nobody rotates a key that is narrowed less than their own"))

@@ -37,7 +37,9 @@ pub use visit::Visit;
 pub(crate) use visit::ensure_still_open;
 
 /// The most share links of a workspace that are kept.
-const MOST: u32 = 1_000;
+const MOST: u32 = 10_000;
+/// The most of them that one principal made, so that nobody takes all.
+const MOST_OF_MAKER: u32 = 1_000;
 /// How long a share link is listed after it has ended.
 const LISTED: Duration = Duration::from_hours(30 * 24);
 /// The most characters of a note.
@@ -100,6 +102,23 @@ struct Hashed<T> {
     hash: Option<String>,
 }
 
+/// Refuses one link more where there are as many as may be and none of them has ended; else the oldest of those that have
+/// gives up its place.
+async fn ensure_room(act: &mut Act<'_>, now: Timestamp) -> Result<()> {
+    let (workspace, maker) = (act.log.workspace(), act.actor().principal);
+    db::shares::forget(act.tx, workspace, now.minus(LISTED)).await?;
+    for (maker, most, whose) in [(Some(maker), MOST_OF_MAKER, "you have"), (None, MOST, "the workspace has")]
+    {
+        if db::shares::count(act.tx, workspace, maker, most).await? >= u64::from(most)
+            && !db::shares::forget_oldest(act.tx, workspace, maker, now).await?
+        {
+            let detail = format!("{whose} as many share links as may be in one workspace: {most}");
+            return Err(Error::new(Code::TooManyShares, detail));
+        }
+    }
+    Ok(())
+}
+
 async fn create(act: &mut Act<'_>, node: NodeId, order: Hashed<CreateShare>) -> Result<NewShare> {
     let Hashed { wanted, hash } = order;
     let (workspace_id, now) = (act.log.workspace(), act.now());
@@ -116,10 +135,7 @@ async fn create(act: &mut Act<'_>, node: NodeId, order: Hashed<CreateShare>) -> 
     if wanted.mode == ShareMode::Drop && row.kind != NodeKind::Folder {
         return Err(Error::new(Code::NotAFolder, format!("{} is a file, and no drop box", place.path)));
     }
-    if db::shares::count(act.tx, workspace_id, now.minus(LISTED), MOST).await? >= u64::from(MOST) {
-        let detail = format!("the workspace has as many share links as may be: {MOST}");
-        return Err(Error::new(Code::TooManyShares, detail));
-    }
+    ensure_room(act, now).await?;
     let token = ShareToken::generate(now);
     let share = Share {
         id: token.id(),

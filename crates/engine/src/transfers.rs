@@ -87,6 +87,7 @@ async fn revoke(act: &mut Act<'_>) -> Result<bool> {
 async fn offer(act: &mut Act<'_>, wanted: OfferTransfer) -> Result<NewTransfer> {
     let (workspace, now, by) = (act.log.workspace(), act.now(), act.actor().principal);
     ensure_may_offer(act.actor(), workspace)?;
+    act.actor().narrowing().ensure_may_give(Role::Owner)?;
     db::transfers::forget(act.tx, workspace, now.minus(days(REMEMBERED))).await?;
     revoke(act).await?;
     let giver = db::members::owner(act.tx, workspace).await?;

@@ -2,7 +2,7 @@
 
 mod plan;
 
-use longshore_core::wire::{Facts, Role, UndoActs, UndoConflict, UndoObstacle, Undone, Who};
+use longshore_core::wire::{Facts, Role, UndoActs, UndoConflict, UndoObstacle, UndoStep, Undone, Who};
 use longshore_core::{Code, WorkspaceId};
 use serde_json::json;
 
@@ -182,8 +182,11 @@ async fn run(act: &mut Act<'_>, wanted: UndoActs, most: Bounds) -> Result<Undone
     let plan = plan(act.tx, picked, most.nodes).await?;
     ensure_within(act.tx, act.log.actor(), picked, &plan).await?;
     for goal in plan.goals.iter().filter(|goal| !goal.gone) {
-        let need = if goal.goes_to_trash() { Need::DELETE } else { Need::WRITE };
-        act.actor().needs(act.log.workspace(), need)?;
+        // What goes to the trash may change besides, and would keep that when it is brought back.
+        for step in goal.steps() {
+            let need = if step == UndoStep::Trash { Need::DELETE } else { Need::WRITE };
+            act.actor().needs(act.log.workspace(), need)?;
+        }
     }
     if !plan.conflicts.is_empty() {
         return Err(refused(plan.conflicts));

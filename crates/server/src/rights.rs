@@ -64,6 +64,8 @@ const CREATE: Verbs = Verbs::All(&[Verb::Create]);
 const WRITE: Verbs = Verbs::All(&[Verb::Write]);
 const DELETE: Verbs = Verbs::All(&[Verb::Delete]);
 const MANAGE: Verbs = Verbs::All(&[Verb::Manage]);
+/// To give a role takes all verbs that it has: these at least.
+const GIVE: Verbs = Verbs::All(&[Verb::Read, Verb::Share, Verb::Manage]);
 const SHARE: Verbs = Verbs::All(&[Verb::Read, Verb::Share]);
 /// New files take `create`, new versions `write`.
 const UPLOAD: Verbs = Verbs::Any(&[Verb::Create, Verb::Write]);
@@ -77,7 +79,8 @@ const UPLOAD: Verbs = Verbs::Any(&[Verb::Create, Verb::Write]);
 /// somebody else's acts, and the verbs `delete` for what the acts made and `write` for what they changed; of a stretch of acts
 /// it is about the workspace as a whole; a deletion with `purge`, and the end of a lock with `force`, take an admin; a drop box, when it is made
 /// and when it is changed, takes an editor and the verb `create` besides; a note is changed by its author and by admins; a job asks for what its kind says, and is not for a key of a
-/// folder at all. A member may take itself out.
+/// folder at all. A member may take itself out. To give a role takes the verbs that it has, to have a password set a key that
+/// has no end and is not narrowed.
 pub const RIGHTS: &[(&str, Right)] = &[
     ("GET /healthz", Right::Open),
     ("GET /metrics", Right::Open),
@@ -137,7 +140,7 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("GET /v1/workspaces/{ws}", Right::Workspace(Role::Viewer, Verbs::None)),
     ("PATCH /v1/workspaces/{ws}", Right::Whole(Role::Admin, MANAGE)),
     ("PATCH /v1/workspaces/{ws}/quota", Right::Server),
-    ("POST /v1/workspaces/{ws}/transfer", Right::Owner(MANAGE)),
+    ("POST /v1/workspaces/{ws}/transfer", Right::Owner(GIVE)),
     ("GET /v1/workspaces/{ws}/transfer", Right::Whole(Role::Admin, MANAGE)),
     ("DELETE /v1/workspaces/{ws}/transfer", Right::Owner(MANAGE)),
     ("POST /v1/transfers/look", Right::Claim),
@@ -145,10 +148,10 @@ pub const RIGHTS: &[(&str, Right)] = &[
     ("POST /v1/transfers/decline", Right::Claim),
     ("GET /v1/workspaces/{ws}/members", Right::Whole(Role::Viewer, READ)),
     ("GET /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Viewer, READ)),
-    ("PUT /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Admin, MANAGE)),
+    ("PUT /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Admin, GIVE)),
     ("DELETE /v1/workspaces/{ws}/members/{principal}", Right::Whole(Role::Admin, MANAGE)),
     ("GET /v1/workspaces/{ws}/invitations", Right::Whole(Role::Admin, MANAGE)),
-    ("POST /v1/workspaces/{ws}/invitations", Right::Whole(Role::Admin, MANAGE)),
+    ("POST /v1/workspaces/{ws}/invitations", Right::Whole(Role::Admin, GIVE)),
     ("GET /v1/workspaces/{ws}/shares", Right::Workspace(Role::Viewer, SHARE)),
     ("GET /v1/workspaces/{ws}/shares/{share}", Right::ShareMaker),
     ("PATCH /v1/workspaces/{ws}/shares/{share}", Right::ShareMaker),

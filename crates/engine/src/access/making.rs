@@ -100,6 +100,7 @@ fn narrowed(actor: &Actor, wanted: &CreateKey) -> Result<Narrowing> {
         verbs: own.verbs_within(wanted.verbs.clone())?,
         folder: None,
         networks: own.networks_within(wanted.addresses.as_deref())?,
+        ends_at: own.end_within(wanted.expires_at)?,
     })
 }
 
@@ -155,7 +156,7 @@ async fn insert_new_key(
         addresses: networks.map(|networks| networks.iter().map(ToString::to_string).collect()),
         verbs: narrowing.verbs,
         created_at: now,
-        expires_at: wanted.expires_at,
+        expires_at: narrowing.ends_at,
         revoked_at: None,
         last_used_at: None,
         last_used_from: None,

@@ -67,13 +67,14 @@ fn read_verbs(text: &str) -> Result<BTreeSet<Verb>> {
     text.split(' ').map(|word| word.parse().map_err(Error::corrupt)).collect()
 }
 
-/// Reads what a key is narrowed to: verbs, folder, addresses, from this column on.
-fn read_narrowing(row: &Row, first: usize) -> Result<Narrowing> {
+/// Reads what a key is narrowed to: verbs, folder, addresses, from this column on, and its end.
+fn read_narrowing(row: &Row, first: usize, ends_at: Option<Timestamp>) -> Result<Narrowing> {
     let network = |text: &str| text.parse().map_err(Error::corrupt);
     Ok(Narrowing {
         verbs: row.opt_text(first)?.map(read_verbs).transpose()?,
         folder: row.opt_parse(first + 1)?,
         networks: row.opt_text(first + 2)?.map(|text| text.split(' ').map(network).collect()).transpose()?,
+        ends_at,
     })
 }
 
@@ -245,7 +246,7 @@ pub(crate) async fn known_key(tx: &mut Tx, id: KeyId) -> Result<Option<KnownKey>
         only: key.workspace_id,
         everywhere: key.principal.everywhere,
         memberships: read_memberships(row.opt_text(18)?)?,
-        narrowing: read_narrowing(&row, NARROWING)?,
+        narrowing: read_narrowing(&row, NARROWING, key.expires_at)?,
     };
     let secret_hash = row.opt_bytes(17)?.ok_or_else(|| Error::corrupt("a key without a hash"))?;
     Ok(Some(KnownKey { key, secret_hash, rights: Arc::new(rights) }))
@@ -313,7 +314,7 @@ pub(crate) async fn key_rights_in(
         only: row.opt_parse(4)?,
         everywhere: opt_role(&row, 5)?,
         memberships: own.map(|own| (workspace, own)).into_iter().collect(),
-        narrowing: read_narrowing(&row, 7)?,
+        narrowing: read_narrowing(&row, 7, ends.expires_at)?,
     }))
 }
 

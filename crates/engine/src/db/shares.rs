@@ -156,17 +156,48 @@ pub(crate) async fn update(tx: &mut Tx, known: &KnownShare) -> Result<()> {
     Ok(())
 }
 
-/// Counts the share links of a workspace, up to `most`; before that removes those that had ended at `before`.
-pub(crate) async fn count(tx: &mut Tx, workspace: WorkspaceId, before: Timestamp, most: u32) -> Result<u64> {
+/// Removes the share links of a workspace that had ended at a time.
+pub(crate) async fn forget(tx: &mut Tx, workspace: WorkspaceId, before: Timestamp) -> Result<()> {
     tx.execute(
         "DELETE FROM shares WHERE workspace_id = $1 AND (expires_at < $2 OR revoked_at < $2)",
         &[workspace.into(), before.into()],
     )
     .await?;
+    Ok(())
+}
+
+/// Removes the oldest share link of a workspace that has ended, of those that `maker` made where that is given; tells
+/// whether there was one.
+pub(crate) async fn forget_oldest(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    maker: Option<PrincipalId>,
+    now: Timestamp,
+) -> Result<bool> {
+    let removed = tx
+        .execute(
+            "DELETE FROM shares WHERE id =
+             (SELECT MIN(id) FROM shares WHERE workspace_id = $1
+              AND (CAST($2 AS TEXT) IS NULL OR created_by = $2) AND (expires_at <= $3 OR revoked_at <= $3))",
+            &[workspace.into(), maker.into(), now.into()],
+        )
+        .await?;
+    Ok(removed > 0)
+}
+
+/// Counts the share links of a workspace, up to `most`; those that `maker` made, where that is given.
+pub(crate) async fn count(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    maker: Option<PrincipalId>,
+    most: u32,
+) -> Result<u64> {
     let row = tx
         .query_opt(
-            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM shares WHERE workspace_id = $1 LIMIT $2) AS counted",
-            &[workspace.into(), most.into()],
+            "SELECT COUNT(*) FROM
+             (SELECT 1 AS one FROM shares WHERE workspace_id = $1
+              AND (CAST($2 AS TEXT) IS NULL OR created_by = $2) LIMIT $3) AS counted",
+            &[workspace.into(), maker.into(), most.into()],
         )
         .await?;
     row.ok_or_else(|| Error::corrupt("a count without a row"))?.count(0)

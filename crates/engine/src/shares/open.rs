@@ -66,7 +66,11 @@ async fn rights(tx: &mut Tx, known: &KnownShare, now: Timestamp) -> Result<Arc<R
         only: Some(workspace),
         everywhere: None,
         memberships: Memberships::from([(workspace, role)]),
-        narrowing: Narrowing { verbs: Some([verb].into()), folder: Some(share.node_id), networks: None },
+        narrowing: Narrowing {
+            verbs: Some([verb].into()),
+            folder: Some(share.node_id),
+            ..Narrowing::default()
+        },
     }))
 }
 

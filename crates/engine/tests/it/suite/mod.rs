@@ -11,6 +11,7 @@ mod deltas;
 mod describe;
 mod events;
 mod exports;
+mod handing_out;
 mod hooks;
 mod idempotency;
 mod identities;
@@ -173,6 +174,10 @@ cases![
     keys::a_key_is_made_for_an_agent_who_is_there,
     keys::the_last_use_of_a_key_is_written_behind_its_requests,
     narrowed_keys::an_answer_is_not_for_a_key_that_reaches_less,
+    handing_out::no_key_makes_or_rotates_one_that_lasts_longer,
+    handing_out::nobody_gives_a_role_that_may_more_than_their_key,
+    handing_out::a_narrowed_key_sets_nobody_a_password,
+    handing_out::an_answer_is_not_for_a_key_of_a_lesser_role_or_of_other_addresses,
 ];
 
 cases![

@@ -142,6 +142,22 @@ pub(super) async fn an_undo_takes_the_verbs_of_what_it_does(world: &World) {
     engine.undo(&writing, world.id(), of_act(changed, false), none()).await.unwrap();
     engine.undo(&deleting, world.id(), of_act(made, false), none()).await.unwrap();
     assert!(engine.node(&world.owner, file.id).await.unwrap().trashed_at.is_some());
+    // What goes to the trash with other content than it has takes both.
+    let file = put(world, &world.owner, "/c", OnConflict::Version).await.unwrap().node;
+    engine.trash_node(&world.owner, file.id, none()).await.unwrap();
+    let since = world.event_count().await;
+    engine.restore_node(&world.owner, file.id, RestoreNode::default(), none()).await.unwrap();
+    put(world, &world.owner, "/c", OnConflict::Version).await.unwrap();
+    let stretch =
+        || serde_json::from_value(serde_json::json!({ "actor": "me", "since_seq": since })).unwrap();
+    for verb in [Verb::Delete, Verb::Write] {
+        let key = to_verbs(world, &[verb]).await;
+        refused(engine.undo(&key, world.id(), stretch(), none()).await, Code::Forbidden);
+    }
+    let both = to_verbs(world, &[Verb::Delete, Verb::Write]).await;
+    engine.undo(&both, world.id(), stretch(), none()).await.unwrap();
+    let back = engine.node(&world.owner, file.id).await.unwrap();
+    assert!(back.trashed_at.is_some() && back.version_id == file.version_id);
 }
 
 pub(super) async fn a_create_only_key_takes_back_its_own_upload_alone(world: &World) {

@@ -194,17 +194,32 @@ pub(super) async fn a_workspace_has_so_many_shares(world: &World) {
     let file = world.put("/file", b"content").await;
     let first =
         share(world, owner, file.id, CreateShare { expires_in: Some(60), ..to_read() }).await.unwrap();
-    for _ in 0..37 {
-        join_all((0..27).map(async |_| share(world, owner, file.id, to_read()).await.unwrap())).await;
+    let second = share(world, owner, file.id, to_read()).await.unwrap();
+    for _ in 0..499 {
+        join_all((0..2).map(async |_| share(world, owner, file.id, to_read()).await.unwrap())).await;
     }
     refused(share(world, owner, file.id, to_read()).await, Code::TooManyShares);
-    // Those that have ended make room after 30 days.
-    world.clock.advance(Duration::from_hours(30 * 24));
+    // Nobody else feels it.
+    let admin = world.user(Role::Admin, Some(world.id())).await;
+    share(world, &admin, file.id, to_read()).await.unwrap();
+    // The oldest of those that have ended makes room.
+    engine.revoke_share(owner, world.id(), second.share.id, none()).await.unwrap();
+    share(world, owner, file.id, to_read()).await.unwrap();
+    refused(engine.share(owner, world.id(), second.share.id).await, Code::ShareNotFound);
     refused(share(world, owner, file.id, to_read()).await, Code::TooManyShares);
     engine.share(owner, world.id(), first.share.id).await.unwrap();
-    world.clock.advance(Duration::from_secs(61));
+    world.clock.advance(Duration::from_secs(60));
     share(world, owner, file.id, to_read()).await.unwrap();
     refused(engine.share(owner, world.id(), first.share.id).await, Code::ShareNotFound);
+    // All go 30 days after their end.
+    let brief = CreateShare { expires_in: Some(60), ..to_read() };
+    let last = share(world, &admin, file.id, brief).await.unwrap().share.id;
+    world.clock.advance(Duration::from_hours(30 * 24));
+    share(world, &admin, file.id, to_read()).await.unwrap();
+    engine.share(owner, world.id(), last).await.unwrap();
+    world.clock.advance(Duration::from_secs(61));
+    share(world, &admin, file.id, to_read()).await.unwrap();
+    refused(engine.share(owner, world.id(), last).await, Code::ShareNotFound);
 }
 
 pub(super) async fn visitors_have_no_other_way_in(world: &World) {
