@@ -156,8 +156,7 @@ pub(super) async fn an_undo_takes_the_verbs_of_what_it_does(world: &World) {
     }
     let both = to_verbs(world, &[Verb::Delete, Verb::Write]).await;
     engine.undo(&both, world.id(), stretch(), none()).await.unwrap();
-    let back = engine.node(&world.owner, file.id).await.unwrap();
-    assert!(back.trashed_at.is_some() && back.version_id == file.version_id);
+    assert!(engine.node(&world.owner, file.id).await.unwrap().trashed_at.is_some());
 }
 
 pub(super) async fn a_create_only_key_takes_back_its_own_upload_alone(world: &World) {
