@@ -41,6 +41,7 @@ mod transfers;
 mod undo;
 mod undo_property;
 mod undo_stretches;
+mod upload_places;
 mod uploads;
 mod versions;
 mod visitors;
@@ -377,6 +378,9 @@ cases![
     staging::who_is_at_the_wrong_place_settles_no_length,
     staging::what_is_touched_stays,
     staging::what_no_commit_would_take_is_refused_at_the_begin,
+    upload_places::who_is_removed_keeps_nothing_of_the_quota,
+    upload_places::who_writes_there_no_more_prolongs_no_part,
+    upload_places::a_key_of_a_workspace_reaches_no_part_of_another,
 ];
 
 cases![
