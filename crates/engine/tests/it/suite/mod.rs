@@ -381,6 +381,7 @@ cases![
     upload_places::who_is_removed_keeps_nothing_of_the_quota,
     upload_places::who_writes_there_no_more_prolongs_no_part,
     upload_places::a_key_of_a_workspace_reaches_no_part_of_another,
+    upload_places::who_may_not_write_there_joins_nothing,
 ];
 
 cases![

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use longshore_core::wire::{Role, UploadState};
+use longshore_core::wire::{AcquireLock, Role, UpdateQuota, UploadState};
 use longshore_core::{Code, UploadId, WorkspaceId};
 use longshore_engine::{
     Actor, AppendOptions, Made, NewUpload, PageRequest, Premises, Result, Staged, Target, UploadOptions,
@@ -147,4 +147,43 @@ pub(super) async fn a_key_of_a_workspace_reaches_no_part_of_another(world: &Worl
     let joined = join(world, &world.owner, target("/all"), &[secret, unsaid, stated]).await.unwrap();
     let node = joined.written.unwrap().node;
     assert_eq!(world.read(node.id).await.unwrap(), b"secretof no workspacestated");
+}
+
+pub(super) async fn who_may_not_write_there_joins_nothing(world: &World) {
+    let engine = &world.engine;
+    let other = other(world).await;
+    let quota = UpdateQuota { bytes: Some(Some(1_000)), ..UpdateQuota::default() };
+    engine.set_quota(&world.owner, other, quota, none()).await.unwrap();
+    let there = Target::Path { workspace: other, path: path("/dir/there") };
+    let there = world.put_as(&world.owner, there, b"1", UploadOptions::default()).await.unwrap().node;
+    let ada = ada(world, other, Role::Viewer).await;
+    let parts = [part(world, &ada, Some(world.id()), &noise(900, 1)).await];
+    let taken = world.put("/taken", b"1").await;
+    let staged = async || {
+        let [all, bytes] = world
+            .numbers(&format!(
+                "SELECT (SELECT CAST(COUNT(*) AS BIGINT) FROM uploads), staged_bytes FROM workspaces WHERE id = '{other}'"
+            ))
+            .await;
+        (all, bytes)
+    };
+    let targets = [
+        Target::Child { parent: there.parent_id.unwrap(), name: name("new") },
+        Target::Node(there.id),
+        Target::Path { workspace: other, path: path("/new") },
+    ];
+    for target in targets.clone() {
+        refused(join(world, &ada, target, &parts).await, Code::Forbidden);
+        assert_eq!(staged().await, (1, 0), "nothing is written");
+    }
+    // What was refused where they write goes nowhere else either.
+    let grant = super::locks::take(world, taken.id, AcquireLock::default()).await.unwrap();
+    refused(join(world, &ada, Target::Node(taken.id), &parts).await, Code::Locked);
+    for target in targets {
+        refused(join(world, &ada, target, &parts).await, Code::Forbidden);
+        assert_eq!(staged().await, (1, 0), "nothing is written");
+    }
+    engine.release_lock(&world.owner, grant.lock.id, super::locks::token(&grant)).await.unwrap();
+    let joined = join(world, &ada, Target::Node(taken.id), &parts).await.unwrap();
+    assert_eq!(joined.state, UploadState::Finished);
 }
