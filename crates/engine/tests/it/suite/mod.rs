@@ -435,6 +435,8 @@ cases![
     quota_races::a_delta_counts_in_full,
     quota_races::parts_are_set_aside_where_there_is_room,
     quota_races::a_repeat_is_not_measured_by_what_it_did_itself,
+    quota_races::a_used_key_lets_in_no_more_than_came_under_it_first,
+    quota_races::a_repeat_is_taken_whatever_became_of_what_it_did,
 ];
 
 cases![
