@@ -140,13 +140,15 @@ impl Idempotency {
     /// Opens the answer of the request that had the key before, if that was the same request.
     fn answer<T: DeserializeOwned>(&self, done: &Done) -> Result<T> {
         if done.fingerprint != self.fingerprint.as_slice() {
-            let detail = "this `Idempotency-Key` came before with another request: use a new one";
-            return Err(Error::new(Code::IdempotencyMismatch, detail));
+            return Err(mismatch());
         }
-        let sealed = done.sealed.as_ref().ok_or_else(unreadable)?;
-        let answer = self.unseal(&done.salt, sealed)?;
+        let answer = self.opened(done)?;
         self.replayed.0.store(true, Ordering::Relaxed);
         serde_json::from_slice(&answer).map_err(Error::corrupt)
+    }
+
+    fn opened(&self, done: &Done) -> Result<Vec<u8>> {
+        self.unseal(&done.salt, done.sealed.as_ref().ok_or_else(unreadable)?)
     }
 
     fn seal(&self, salt: &[u8], answer: Vec<u8>) -> Result<Bytes> {
@@ -165,6 +167,12 @@ impl Idempotency {
         let answer = open.open_in_place(nonce, Aad::empty(), &mut text).map_err(|_| unreadable())?;
         Ok(answer.to_vec())
     }
+}
+
+/// The error of who shows a key again for something else.
+pub(crate) fn mismatch() -> Error {
+    let detail = "this `Idempotency-Key` came before with another request: use a new one";
+    Error::new(Code::IdempotencyMismatch, detail)
 }
 
 fn unreadable() -> Error {
@@ -246,6 +254,18 @@ pub(crate) async fn is_taken(
         None => Ok(false),
         Some(key) => Ok(db::idempotency::get(tx, principal, key.hash()).await?.is_some()),
     }
+}
+
+/// Returns the answer under a key that was taken, to judge by and not to give: whether this is the same request is known only
+/// once it has come whole. Refuses it where the answer is to another verb.
+pub(crate) async fn earlier<T: DeserializeOwned>(
+    tx: &mut Tx,
+    idempotency: Option<&Idempotency>,
+    principal: PrincipalId,
+) -> Result<Option<T>> {
+    let Some(key) = idempotency else { return Ok(None) };
+    let Some(done) = db::idempotency::get(tx, principal, key.hash()).await? else { return Ok(None) };
+    serde_json::from_slice(&key.opened(&done)?).map(Some).map_err(|_| mismatch())
 }
 
 impl Open {

@@ -139,6 +139,8 @@ async fn remove(act: &mut Act<'_>, principal: PrincipalId) -> Result<()> {
     if member.principal.everywhere.is_some() {
         return Ok(());
     }
+    // Nobody here could remove what it has staged, and the quota is to be free again.
+    db::uploads::expire_all_of(act.tx, workspace, principal, act.now()).await?;
     locks::end_all_of(act, principal, "its owner was removed from the workspace").await
 }
 
@@ -190,8 +192,8 @@ impl Engine {
         Ok(done)
     }
 
-    /// Takes a principal out of a workspace, and ends the locks that it has there. It takes an admin, or the principal itself;
-    /// the owner stays.
+    /// Takes a principal out of a workspace, and ends the locks and the uploads that it has there. It takes an admin, or the
+    /// principal itself; the owner stays.
     pub async fn remove_member(
         &self,
         actor: &Actor,

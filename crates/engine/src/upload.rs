@@ -18,12 +18,12 @@ use crate::engine::{Engine, store_failed};
 use crate::error::{Error, Result};
 use crate::narrowing::Need;
 use crate::nodes::{Target, live_node};
-use crate::quota::Gauge;
 use crate::sniff::{self, SNIFFED};
 
 mod ahead;
 mod commit;
 
+use ahead::Measure;
 pub(crate) use commit::{came_for_nothing, commit};
 
 /// From how many announced bytes on it pays to look at the target before the content is taken.
@@ -67,7 +67,7 @@ pub struct Upload {
     body: Body,
     heartbeat: Heartbeat,
     /// Nothing for what is too small to be stopped on the way.
-    gauge: Option<Gauge>,
+    measure: Measure,
 }
 
 /// When the locks of an upload are to be renewed next: bytes that come in are a heartbeat.
@@ -159,10 +159,9 @@ impl Engine {
         let input = Input { actor: actor.clone(), target, options };
         self.check_place(&input)?;
         let may_nowhere = input.actor.may(Right::Somewhere(Need::UPLOAD)).is_err();
-        let mut gauge = None;
+        let mut measure = Measure::Nothing;
         if may_nowhere || input.options.length.is_none_or(|length| length >= EARLY_CHECK) {
-            let workspace = self.check_ahead(&input, 0).await?;
-            gauge = workspace.map(|id| Gauge::new(id, input.options.length.unwrap_or(0)));
+            measure = self.check_ahead(&input, 0).await?;
         }
         let wants_sha256 = wants_sha256(&input.options.digests);
         Ok(Upload {
@@ -174,7 +173,7 @@ impl Engine {
             head: BytesMut::new(),
             body: Body::Inline(BytesMut::new()),
             heartbeat: Heartbeat::of(SHORTEST_LEASE),
-            gauge,
+            measure,
         })
     }
 
@@ -207,9 +206,7 @@ impl Upload {
         if self.input.options.length.is_some_and(|length| self.size > length) {
             return Err(self.wrong_length());
         }
-        if let Some(gauge) = &mut self.gauge {
-            gauge.check(&self.engine, self.size, 0).await?;
-        }
+        self.measure.check(&self.engine, self.size).await?;
         self.renew_locks().await?;
         self.hash.update(&bytes);
         if let Some(sha256) = &mut self.sha256 {

@@ -65,6 +65,13 @@ pub(crate) struct UploadRow {
     pub(crate) set_aside_in: Option<WorkspaceId>,
 }
 
+impl UploadRow {
+    /// Returns the workspace that it is of: where its file goes or, of a part, whose quota its bytes are held against.
+    pub(crate) fn place(&self) -> Option<WorkspaceId> {
+        self.workspace.or(self.set_aside_in)
+    }
+}
+
 macro_rules! columns {
     () => {
         "id, principal_id, workspace_id, kind, state, received, pieces, length, turn, plan, metadata, parts, written, expires_at, sent, set_aside, set_aside_in"
@@ -137,7 +144,7 @@ pub(crate) async fn get(tx: &mut Tx, id: UploadId) -> Result<Option<UploadRow>> 
 }
 
 /// Lists the uploads of a principal that are not finished and not over, by their ids, after one on: of the workspaces that
-/// are reached, and parts.
+/// are reached, and parts of none.
 pub(crate) async fn open(
     tx: &mut Tx,
     actor: &Actor,
@@ -154,10 +161,11 @@ pub(crate) async fn open(
                 "SELECT ",
                 columns!(),
                 " FROM uploads WHERE principal_id = $1 AND id > $2 AND state <> 'finished' AND expires_at > $3
-                  AND (CAST($4 AS TEXT) IS NULL OR workspace_id IS NULL OR workspace_id = $4)
-                  AND (CAST($6 AS BIGINT) = 1 OR workspace_id IS NULL
+                  AND (CAST($4 AS TEXT) IS NULL OR COALESCE(workspace_id, set_aside_in, $4) = $4)
+                  AND (CAST($6 AS BIGINT) = 1 OR COALESCE(workspace_id, set_aside_in) IS NULL
                        OR EXISTS (SELECT 1 FROM members m
-                                  WHERE m.principal_id = $1 AND m.workspace_id = uploads.workspace_id))
+                                  WHERE m.principal_id = $1
+                                    AND m.workspace_id = COALESCE(uploads.workspace_id, uploads.set_aside_in)))
                   ORDER BY id LIMIT $5"
             ),
             &[
@@ -314,16 +322,34 @@ pub(crate) async fn merge(tx: &mut Tx, before: &UploadRow, fewer: u64) -> Result
     Ok(merged == 1)
 }
 
-/// Says how far an upload is that is whole and not a file yet, and until when it is kept.
+/// Says how far an upload is that is whole and not a file yet, and until when it is kept. One whose time is over stays over.
 pub(crate) async fn set_state(
     tx: &mut Tx,
     id: UploadId,
     state: UploadState,
-    expires_at: Timestamp,
+    (now, expires_at): (Timestamp, Timestamp),
 ) -> Result<()> {
     tx.execute(
-        "UPDATE uploads SET state = $1, expires_at = $2 WHERE id = $3 AND state <> 'finished'",
-        &[state.as_str().into(), expires_at.into(), id.into()],
+        "UPDATE uploads SET state = $1, expires_at = $2 WHERE id = $3 AND state <> 'finished' AND expires_at > $4",
+        &[state.as_str().into(), expires_at.into(), id.into(), now.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Ends the time of all that a principal has not finished in a workspace. What adds to one of them at this moment finds it
+/// taken over, and the next pruning gives back what they have set aside.
+pub(crate) async fn expire_all_of(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    principal: PrincipalId,
+    now: Timestamp,
+) -> Result<()> {
+    tx.execute(
+        "UPDATE uploads SET expires_at = $3, turn = turn + 1
+         WHERE principal_id = $1 AND COALESCE(workspace_id, set_aside_in) = $2 AND state <> 'finished'
+           AND expires_at > $3",
+        &[principal.into(), workspace.into(), now.into()],
     )
     .await?;
     Ok(())

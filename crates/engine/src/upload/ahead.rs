@@ -5,16 +5,16 @@ use longshore_core::wire::OnConflict;
 use longshore_core::{Code, WorkspaceId, WorkspacePath};
 
 use super::commit::{ensure_free_to_write, ensure_parent, written_to};
-use super::{Input, live_file};
+use super::{Input, Written, live_file};
 use crate::act::{name_event, permit_early};
 use crate::db::nodes::NodeRow;
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::idempotency::is_taken;
+use crate::idempotency::{earlier, mismatch};
 use crate::narrowing::Need;
 use crate::nodes::{Target, ensure_folder, ensure_reached, live_node};
-use crate::quota::More;
+use crate::quota::{Gauge, More};
 use crate::workspaces;
 
 /// What is there already of where content goes.
@@ -27,31 +27,57 @@ struct Ahead {
     blocked: Result<()>,
 }
 
+/// What the bytes of a content are measured by while they come.
+#[derive(Debug)]
+pub(crate) enum Measure {
+    /// By what was known before they came.
+    Nothing,
+    /// By the quota of the workspace that they go to.
+    Quota(Gauge),
+    /// By how many had come when its idempotency key was taken: a repeat, whose bytes are counted, has as many.
+    First(u64),
+}
+
+impl Measure {
+    /// Refuses a content that has become so large.
+    pub(super) async fn check(&mut self, engine: &Engine, size: u64) -> Result<()> {
+        match self {
+            Self::Quota(gauge) => gauge.check(engine, size, 0).await,
+            Self::First(most) if size > *most => Err(mismatch()),
+            Self::Nothing | Self::First(_) => Ok(()),
+        }
+    }
+}
+
 impl Engine {
     /// Refuses what could not be committed as the workspace is now.
     ///
-    /// So much of its bytes is `set_aside` already. Returns the workspace whose quota the content is measured by; nothing for
-    /// a repeat, whose bytes are counted.
-    pub(crate) async fn check_ahead(&self, input: &Input, set_aside: u64) -> Result<Option<WorkspaceId>> {
+    /// So much of its bytes is `set_aside` already. Returns what the bytes are measured by while they come.
+    pub(crate) async fn check_ahead(&self, input: &Input, set_aside: u64) -> Result<Measure> {
         let checked = self.look_ahead(input.clone(), set_aside).await;
         if matches!(&checked, Err(error) if error.code() == Code::LockLost) {
             let locks = input.options.premises.locks.clone();
             self.ensure_held(&input.actor, input.scope(), locks).await?;
-            return Ok(None);
+            return Ok(Measure::Nothing);
         }
         checked
     }
 
-    async fn look_ahead(&self, input: Input, set_aside: u64) -> Result<Option<WorkspaceId>> {
+    async fn look_ahead(&self, input: Input, set_aside: u64) -> Result<Measure> {
         let clock = self.read_clock();
         self.db()
             .read(move |tx| {
                 let (input, clock) = (input.clone(), clock.clone());
                 Box::pin(async move {
-                    // A repeat is not measured by what it did itself the first time.
                     let premises = &input.options.premises;
-                    if is_taken(tx, premises.idempotency.as_ref(), input.actor.principal).await? {
-                        return Ok(None);
+                    let key = premises.idempotency.as_ref();
+                    if let Some(first) = earlier::<Written>(tx, key, input.actor.principal).await? {
+                        // A repeat is not measured by what it did itself the first time, nor by what became of that.
+                        let size = first.node.size;
+                        return match input.options.length {
+                            Some(length) if length != size => Err(mismatch()),
+                            _ => Ok(Measure::First(size)),
+                        };
                     }
                     let Ahead { found, folder, blocked } = ahead(tx, &input).await?;
                     // A file that is named itself is written whatever is to become of names.
@@ -80,13 +106,14 @@ impl Engine {
                         OnConflict::Version | OnConflict::Error => found.or(folder),
                         OnConflict::Rename => folder,
                     };
-                    let Some(row) = written else { return Ok(None) };
+                    let Some(row) = written else { return Ok(Measure::Nothing) };
                     permit_early(tx, &row, &premises.locks, clock).await?;
                     let tally = db::quotas::get(tx, row.workspace).await?;
                     let mut tally = tally.ok_or_else(|| workspaces::not_found(row.workspace))?;
                     tally.unstage(set_aside);
-                    tally.ensure_room(More::version(input.options.length.unwrap_or(0), is_new))?;
-                    Ok(Some(row.workspace))
+                    let announced = input.options.length.unwrap_or(0);
+                    tally.ensure_room(More::version(announced, is_new))?;
+                    Ok(Measure::Quota(Gauge::new(row.workspace, announced)))
                 })
             })
             .await

@@ -177,8 +177,8 @@ impl Engine {
         let marked = self.db().write(move |tx| {
             let clock = clock.clone();
             Box::pin(async move {
-                let expires_at = tx.now(clock.as_ref()).await?.plus(kept);
-                db::uploads::set_state(tx, id, UploadState::Refused, expires_at).await
+                let now = tx.now(clock.as_ref()).await?;
+                db::uploads::set_state(tx, id, UploadState::Refused, (now, now.plus(kept))).await
             })
         });
         marked.await

@@ -13,6 +13,7 @@ use crate::db::uploads::{UploadKind, UploadRow};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::narrowing::Need;
 use crate::quota;
 use crate::upload::{Input, UploadOptions};
 
@@ -68,6 +69,11 @@ impl Engine {
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
                 row.expires_at = now.plus(kept);
+                // Before anything is taken or set aside: what is committed here is kept, whatever becomes of the file.
+                if let Some(workspace) = row.workspace {
+                    let joining = db::access::actor_in(tx, &actor, workspace, now).await?;
+                    joining.needs(workspace, Need::UPLOAD)?;
+                }
                 let mut places = db::uploads::places_of_parts(tx, actor.principal).await?;
                 places.extend(row.set_aside_in);
                 places.sort_unstable();

@@ -49,7 +49,7 @@ async fn path(tx: &mut Tx, actor: &Actor, row: &UploadRow) -> Result<Option<Work
 
 impl Engine {
     /// Lists the uploads that the actor's principal began and that are not finished, the oldest first: those of the
-    /// workspaces that the actor reaches, and parts.
+    /// workspaces that the actor reaches, and parts of none.
     pub async fn open_uploads(&self, actor: &Actor, page: PageRequest) -> Result<Page<OpenUpload>> {
         actor.may(Right::Somewhere(Need::UPLOAD))?;
         let (actor, clock, limit, after) = (actor.clone(), self.clock(), page.limit(), page.after()?);

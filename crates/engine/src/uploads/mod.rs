@@ -145,21 +145,23 @@ async fn overtaken(tx: &mut Tx, id: UploadId) -> Result<Error> {
 }
 
 /// Tells whether the key that asks may know of its principal's upload: one that is narrowed knows those alone that were
-/// begun with it, for what others have staged may come from what it does not reach.
+/// begun with it, for what others have staged may come from what it does not reach. One that is narrowed to its workspace
+/// alone knows what goes there; but a part goes wherever it is joined to.
 fn is_in_reach(row: &UploadRow, actor: &Actor) -> Result<bool> {
-    Ok(!actor.narrowing().is_some() || Plan::of(row)?.key == actor.key())
+    let is_narrowed = actor.narrowing().is_some() || (row.workspace.is_none() && actor.only().is_some());
+    Ok(!is_narrowed || Plan::of(row)?.key == actor.key())
 }
 
 /// Lets an upload be seen by who made it alone, while they may write there and its time is not over.
 fn seen(row: Option<UploadRow>, id: UploadId, actor: &Actor, now: Timestamp) -> Result<UploadRow> {
     let own = |row: &UploadRow| {
-        row.principal == actor.principal && row.workspace.is_none_or(|workspace| actor.reaches(workspace))
+        row.principal == actor.principal && row.place().is_none_or(|workspace| actor.reaches(workspace))
     };
     let row = row.ok_or_else(|| not_found(id))?;
     if !own(&row) || !is_in_reach(&row, actor)? {
-        return Err(not_found(id).refusing(row.workspace));
+        return Err(not_found(id).refusing(row.place()));
     }
-    match row.workspace {
+    match row.place() {
         Some(workspace) => actor.needs(workspace, Need::UPLOAD)?,
         None => actor.may(Right::Somewhere(Need::UPLOAD))?,
     }
@@ -250,7 +252,7 @@ impl Engine {
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
                 row.expires_at = now.plus(kept);
-                let right = match row.workspace {
+                let right = match row.place() {
                     Some(workspace) => Right::In(workspace, Need::UPLOAD),
                     None => Right::Somewhere(Need::UPLOAD),
                 };

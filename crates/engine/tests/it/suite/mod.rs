@@ -42,6 +42,7 @@ mod transfers;
 mod undo;
 mod undo_property;
 mod undo_stretches;
+mod upload_places;
 mod uploads;
 mod versions;
 mod visitors;
@@ -382,6 +383,10 @@ cases![
     staging::who_is_at_the_wrong_place_settles_no_length,
     staging::what_is_touched_stays,
     staging::what_no_commit_would_take_is_refused_at_the_begin,
+    upload_places::who_is_removed_keeps_nothing_of_the_quota,
+    upload_places::who_writes_there_no_more_prolongs_no_part,
+    upload_places::a_key_of_a_workspace_reaches_no_part_of_another,
+    upload_places::who_may_not_write_there_joins_nothing,
 ];
 
 cases![
@@ -435,6 +440,8 @@ cases![
     quota_races::a_delta_counts_in_full,
     quota_races::parts_are_set_aside_where_there_is_room,
     quota_races::a_repeat_is_not_measured_by_what_it_did_itself,
+    quota_races::a_used_key_lets_in_no_more_than_came_under_it_first,
+    quota_races::a_repeat_is_taken_whatever_became_of_what_it_did,
 ];
 
 cases![

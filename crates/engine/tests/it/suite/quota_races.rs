@@ -7,12 +7,14 @@ use futures_util::future::join_all;
 use longshore_core::wire::{Quota, QuotaExceeded, QuotaLimit, Role, UploadState, Usage};
 use longshore_core::{Code, UploadId, delta};
 use longshore_engine::{
-    Actor, AppendOptions, Idempotency, Made, NewUpload, Premises, Result, Staged, Target, UploadOptions,
+    Actor, AppendOptions, DropOptions, Idempotency, Made, NewUpload, Premises, Result, Staged, Target,
+    UploadOptions,
 };
 
 use super::quotas::{bytes, exceeds, limit, usage};
 use super::uploads::{begin, file, make, open, send, write};
-use crate::world::{World, noise, refused};
+use super::visitors::{to_drop, visited};
+use crate::world::{World, name, noise, refused};
 
 const PARALLEL: usize = 50;
 const SIZE: usize = 30_000;
@@ -190,7 +192,7 @@ pub(super) async fn parts_are_set_aside_where_there_is_room(world: &World) {
     assert_eq!(usage(world).await, Usage { bytes: 900, files: 1, staged_bytes: 0 });
     // Who reaches a workspace without a limit stages there, and nothing of this one.
     world.clock.advance(Duration::from_millis(1));
-    engine.create_workspace(&world.owner, crate::world::name("other"), None).await.unwrap();
+    engine.create_workspace(&world.owner, name("other"), None).await.unwrap();
     make(world, &world.owner, Made::Part(None, None), Some(5_000)).await.unwrap();
     assert_eq!(usage(world).await.staged_bytes, 0);
     // Unless it is said where the file is to be, and how far it reaches.
@@ -252,4 +254,72 @@ pub(super) async fn a_repeat_is_not_measured_by_what_it_did_itself(world: &World
     let again = world.engine.resume_upload(&world.owner, id, Premises::default()).await.unwrap();
     assert_eq!(again.state, UploadState::Finished);
     assert_eq!(usage(world).await, Usage { bytes: 400_000, files: 2, staged_bytes: 0 });
+}
+
+pub(super) async fn a_used_key_lets_in_no_more_than_came_under_it_first(world: &World) {
+    let engine = &world.engine;
+    let key = |text: &str| Some(Idempotency::new(text).unwrap());
+    let options = |text: &str, length| {
+        let premises = Premises { idempotency: key(text), ..Premises::default() };
+        UploadOptions { length, premises, ..UploadOptions::default() }
+    };
+    let there = world.put_with("/box/there", b"1", options("put", None)).await.unwrap().node;
+    let premises = Premises { idempotency: key("quota"), ..Premises::default() };
+    engine.set_quota(&world.owner, world.id(), bytes(3).into(), premises).await.unwrap();
+    let (_, visiting) = visited(world, &world.owner, there.parent_id.unwrap(), to_drop()).await;
+    let dropped = async |length, content: Vec<u8>| {
+        let options = DropOptions { length, idempotency: key("drop"), ..DropOptions::default() };
+        let mut dropping = engine.begin_drop(&visiting, name("new"), options).await?;
+        dropping.write(content.into()).await?;
+        dropping.finish().await
+    };
+    let first = dropped(None, b"2".to_vec()).await.unwrap();
+    limit(world, bytes(2)).await;
+    let blobs = world.blobs().await;
+    // It is said of the bytes that are one too many, and not of the end, which may never come.
+    let mut more =
+        engine.begin_upload(&world.owner, world.at("/box/there"), options("put", None)).await.unwrap();
+    more.write(Bytes::from_static(b"1")).await.unwrap();
+    refused(more.write(Bytes::from_static(b"1")).await, Code::IdempotencyMismatch);
+    drop(more);
+    let dropping = DropOptions { idempotency: key("drop"), ..DropOptions::default() };
+    let mut more = engine.begin_drop(&visiting, name("new"), dropping).await.unwrap();
+    refused(more.write(vec![0; 1 << 20].into()).await, Code::IdempotencyMismatch);
+    drop(more);
+    // Before the first byte, where the length is said or where the key was not a file's.
+    let whole = Some(1 << 40);
+    for (text, length) in [("put", whole), ("quota", whole), ("quota", None)] {
+        let begun = engine.begin_upload(&world.owner, world.at("/box/there"), options(text, length)).await;
+        refused(begun, Code::IdempotencyMismatch);
+    }
+    refused(dropped(whole, Vec::new()).await, Code::IdempotencyMismatch);
+    assert_eq!((usage(world).await.bytes, world.blobs().await), (2, blobs));
+    // Who repeats what they sent has the first answer, however full it is by now.
+    assert_eq!(dropped(None, b"2".to_vec()).await.unwrap(), first);
+    assert_eq!(dropped(Some(1), b"2".to_vec()).await.unwrap(), first);
+}
+
+pub(super) async fn a_repeat_is_taken_whatever_became_of_what_it_did(world: &World) {
+    let engine = &world.engine;
+    let content = noise(300_000, 1);
+    let options = |text: &str, length| {
+        let premises = Premises { idempotency: Some(Idempotency::new(text).unwrap()), ..Premises::default() };
+        UploadOptions { length, premises, ..UploadOptions::default() }
+    };
+    let put = async |text: &'static str, length| {
+        world.put_with(&format!("/dir/{text}"), &content, options(text, length)).await.unwrap().node
+    };
+    let firsts = [put("stays", None).await, put("changes", None).await, put("goes", None).await];
+    world.put("/dir/changes", b"of somebody else").await;
+    engine.trash_node(&world.owner, firsts[2].id, Premises::default()).await.unwrap();
+    engine.purge_node(&world.owner, firsts[2].id, Premises::default()).await.unwrap();
+    limit(world, Quota { bytes: Some(1), files: Some(0), largest_file: Some(1) }).await;
+    let before = usage(world).await;
+    for length in [None, Some(300_000)] {
+        for (text, first) in ["stays", "changes", "goes"].into_iter().zip(&firsts) {
+            let again = put(text, length).await;
+            assert_eq!((again.id, again.version_id), (first.id, first.version_id), "{text}");
+        }
+    }
+    assert_eq!(usage(world).await, before);
 }

@@ -95,7 +95,7 @@ fn not_allowed(detail: &str) -> Response {
     (allow, Failure::new(Code::MethodNotAllowed, detail)).into_response()
 }
 
-/// Lists the caller's own uploads that are not finished, oldest first: those of the workspaces that the key reaches, and parts.
+/// Lists the caller's own uploads that are not finished, oldest first: those of the workspaces that the key reaches, and parts of none.
 #[utoipa::path(get, path = "/v1/uploads", operation_id = "list_uploads", tag = "uploads", params(Paging),
     responses((status = 200, description = "Uploads.", body = Page<OpenUpload>), UploadProblems))]
 async fn list(
