@@ -34,7 +34,6 @@ use crate::words;
 pub use drop_box::{DropOptions, Dropping};
 pub(crate) use open::rights_now;
 pub use visit::Visit;
-pub(crate) use visit::ensure_still_open;
 
 /// The most share links of a workspace that are kept.
 const MOST: u32 = 1_000;

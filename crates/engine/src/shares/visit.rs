@@ -12,7 +12,7 @@ use longshore_core::{
 
 use super::not_found;
 use super::open::{Found, find, name_of, parse};
-use crate::actor::{Actor, Credential, Origin};
+use crate::actor::{Actor, Origin};
 use crate::archive::Archive;
 use crate::cursor;
 use crate::db::nodes::{NodeRow, Place};
@@ -86,15 +86,6 @@ pub(super) async fn enter(tx: &mut Tx, visit: &Visit, mode: ShareMode, now: Time
         return Err(Error::new(Code::ShareModeWrong, detail));
     }
     Ok(Entered { actor: actor.in_request(visit.origin.clone()), share, visit: id })
-}
-
-/// Asks again whether a link lets its visitors read, where they have begun to and others would read on. Nothing is asked of who
-/// is no visitor.
-pub(crate) async fn ensure_still_open(tx: &mut Tx, actor: &Actor, now: Timestamp) -> Result<()> {
-    if let Credential::Share(_) = actor.credential {
-        db::access::actor_now(tx, actor, now).await?;
-    }
-    Ok(())
 }
 
 impl Entered {

@@ -31,6 +31,7 @@ mod principals;
 mod purge;
 mod quota_races;
 mod quotas;
+mod reading_on;
 mod receivers;
 mod redeliveries;
 mod sessions;
@@ -67,6 +68,8 @@ cases![
     archives::a_small_selection_is_of_one_moment,
     archives::what_lies_in_a_root_is_not_given_twice,
     archives::links_share_a_secret,
+    reading_on::who_may_read_no_longer_reads_no_further,
+    reading_on::who_may_export_no_longer_gets_no_end,
 ];
 
 cases![
