@@ -170,6 +170,7 @@ cases![
     narrowed_keys::what_lies_outside_of_a_folder_is_not_there,
     narrowed_keys::a_link_of_a_folders_key_stays_in_the_folder,
     narrowed_keys::the_log_tells_a_folders_key_of_its_folder,
+    narrowed_keys::an_event_of_the_folder_itself_names_no_place_outside,
     keys::a_key_makes_and_rotates_none_that_is_wider,
     keys::a_rotated_key_is_narrowed_as_before_and_the_old_one_ends,
     keys::an_address_is_looked_at_first_and_only_with_the_secret,
