@@ -273,7 +273,7 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<Share>> {
         actor.needs(workspace, Need::SHARE)?;
-        let (limit, after, now, asks) = (page.limit(), page.after()?, self.now(), actor.clone());
+        let (limit, after, now, asks) = (page.limit(), self.after(&page)?, self.now(), actor.clone());
         let found = self.db().read(move |tx| {
             let (actor, after) = (asks.clone(), after.clone());
             Box::pin(async move {
@@ -287,7 +287,8 @@ impl Engine {
             })
         });
         // The page goes on after what was looked at, seen or not.
-        let Page { items, next_cursor } = page.answer(found.await?, |(_, share)| share.id.to_string())?;
+        let Page { items, next_cursor } =
+            self.page_by(&page, found.await?, |(_, share)| share.id.to_string())?;
         let items = items.into_iter().filter_map(|(is_seen, share)| is_seen.then_some(share)).collect();
         Ok(Page { items, next_cursor })
     }

@@ -6,6 +6,7 @@ mod audit;
 mod batches;
 mod concurrency;
 mod content;
+mod cursors;
 mod deliveries;
 mod deltas;
 mod describe;
@@ -171,6 +172,9 @@ cases![
     narrowed_keys::a_link_of_a_folders_key_stays_in_the_folder,
     narrowed_keys::the_log_tells_a_folders_key_of_its_folder,
     narrowed_keys::an_event_of_the_folder_itself_names_no_place_outside,
+    cursors::a_cursor_says_nothing_of_what_lies_outside,
+    cursors::a_cursor_is_good_on_another_node_and_after_a_restart,
+    cursors::nobody_makes_or_changes_a_cursor,
     keys::a_key_makes_and_rotates_none_that_is_wider,
     keys::a_rotated_key_is_narrowed_as_before_and_the_old_one_ends,
     keys::an_address_is_looked_at_first_and_only_with_the_secret,
