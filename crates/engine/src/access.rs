@@ -170,7 +170,7 @@ impl Engine {
     /// that they are an admin of, and their own.
     pub async fn list_keys(&self, actor: &Actor, page: PageRequest) -> Result<Page<Key>> {
         actor.may(Right::Somewhere(Need::MANAGE))?;
-        let (actor, limit, after) = (actor.clone(), page.limit(), page.after()?);
+        let (actor, limit, after) = (actor.clone(), page.limit(), self.after(&page)?);
         let items = self
             .db()
             .read(move |tx| {
@@ -178,7 +178,7 @@ impl Engine {
                 Box::pin(async move { db::access::keys(tx, &actor, &after, limit).await })
             })
             .await?;
-        page.answer(items, |key| key.id.to_string())
+        self.page_by(&page, items, |key| key.id.to_string())
     }
 
     /// Revokes a key; from now on it is refused here.

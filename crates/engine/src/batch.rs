@@ -245,12 +245,14 @@ impl Engine {
         picks: Vec<Pick>,
     ) -> Result<Vec<Result<Content>>> {
         actor.needs(workspace, Need::READ)?;
-        let (actor, clock) = (actor.clone(), self.read_clock());
+        let (actor, clock, now) = (actor.clone(), self.read_clock(), self.now());
         let found = self
             .db()
             .read(move |tx| {
                 let (actor, clock, picks) = (actor.clone(), clock.clone(), picks.clone());
                 Box::pin(async move {
+                    // An answer of many lookups goes on for as long as its reader takes.
+                    let actor = db::access::reader_now(tx, &actor, workspace, now).await?;
                     let known = db::workspaces::get(tx, workspace).await?;
                     let root = known.ok_or_else(|| workspaces::not_found(workspace))?.root_id;
                     let mut found = Vec::with_capacity(picks.len());

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use crate::audit::Refusals;
 use crate::chunks::ChunkLists;
 use crate::db;
+use crate::db::instance::Instance;
 use crate::db::jobs::Claim;
 use crate::db::{Database, Db};
 use crate::error::{Error, Result};
@@ -21,9 +22,9 @@ use crate::feed::Feeds;
 use crate::jobs::JobsState;
 use crate::key_cache::KeyCache;
 use crate::last_uses::LastUses;
-use crate::links::LinkSecret;
 use crate::locks::Signals;
 use crate::passwords::{PasswordCost, Passwords};
+use crate::secret::Secret;
 use crate::uploads::Appends;
 
 /// What can be set about an engine.
@@ -118,7 +119,7 @@ struct Inner {
     last_uses: LastUses,
     refusals: Refusals,
     passwords: Passwords,
-    links: LinkSecret,
+    secret: Secret,
     feeds: Feeds,
     jobs: Arc<JobsState>,
     lock_signals: Signals,
@@ -146,7 +147,7 @@ impl Engine {
         // What a lease's holder was told once must stay true, whatever becomes of the machine's clock.
         let wall = Arc::clone(&clock);
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(clock));
-        let (db, id) = Db::open(database, clock.as_ref(), feeds.clone()).await?;
+        let (db, Instance { id, secret }) = Db::open(database, clock.as_ref(), feeds.clone()).await?;
         claim(&store, id).await?;
         // What another process had under way ended with it, where this one alone has the database. On a full disk it ends by
         // its time: that is no reason not to open.
@@ -170,7 +171,7 @@ impl Engine {
                 last_uses: LastUses::default(),
                 refusals: Refusals::default(),
                 passwords,
-                links: LinkSecret::default(),
+                secret,
                 feeds,
                 guard,
                 jobs,
@@ -274,8 +275,8 @@ impl Engine {
         self.passwords().work()
     }
 
-    pub(crate) fn links(&self) -> &LinkSecret {
-        &self.inner.links
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.inner.secret
     }
 
     pub(crate) fn jobs(&self) -> Arc<JobsState> {

@@ -88,8 +88,7 @@ impl Engine {
                 let (query, actor) = (query.clone(), actor.clone());
                 Box::pin(async move {
                     // Who follows asks for hours.
-                    let actor = db::access::actor_in(tx, &actor, workspace, now).await?;
-                    actor.needs(workspace, Need::READ)?;
+                    let actor = db::access::reader_now(tx, &actor, workspace, now).await?;
                     sight::ensure_reached(tx, &actor, workspace, query.path.as_ref()).await?;
                     let ends = db::workspaces::log_ends(tx, workspace).await?;
                     let ends = ends.ok_or_else(|| workspaces::not_found(workspace))?;

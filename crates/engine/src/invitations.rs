@@ -209,12 +209,12 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<Invitation>> {
         actor.needs(workspace, Need::MANAGE)?;
-        let (limit, after, now) = (page.limit(), page.after()?, self.now());
+        let (limit, after, now) = (page.limit(), self.after(&page)?, self.now());
         let items = self.db().read(move |tx| {
             let after = after.clone();
             Box::pin(async move { db::invitations::list(tx, workspace, &after, limit, now).await })
         });
-        page.answer(items.await?, |invitation| invitation.id.to_string())
+        self.page_by(&page, items.await?, |invitation| invitation.id.to_string())
     }
 
     /// Revokes an invitation, for an admin of its workspace; one that has ended already stays as it is.

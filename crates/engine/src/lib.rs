@@ -49,6 +49,7 @@ mod read_clock;
 mod recovery;
 mod retention;
 mod search;
+mod secret;
 mod sessions;
 mod shares;
 mod sniff;

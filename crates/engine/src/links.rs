@@ -9,43 +9,30 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use longshore_core::wire::{CreateLink, Disposition, LONGEST_LINK};
-use longshore_core::{Code, ErrorKind, KeyId, NodeId, SessionId, Timestamp, VersionId, random};
-use ring::hmac;
+use longshore_core::{Code, ErrorKind, KeyId, NodeId, SessionId, Timestamp, VersionId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::OnceCell;
 
 use crate::act::Premises;
 use crate::actor::{Actor, Credential, Right};
 use crate::audit::Entry;
-use crate::db;
 use crate::download::Content;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::idempotency::once;
 use crate::narrowing::Need;
+use crate::secret::Secret;
 
 /// What every token begins with, so that scanners for secrets find one.
 const PREFIX: &str = "lsl_";
-/// What is sealed with the payload: the same secret may seal other things one day.
+/// What links are sealed for.
 const CONTEXT: &[u8] = b"longshore link 1\n";
 /// The characters of an id behind its prefix.
 const ID: usize = 26;
 const TIME: usize = 8;
 const PAYLOAD: usize = 3 * ID + TIME + 1;
 const SEAL: usize = 32;
-
-/// The secret that seals links, once it has been asked for.
-#[derive(Default)]
-pub(crate) struct LinkSecret(OnceCell<hmac::Key>);
-
-impl Debug for LinkSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LinkSecret")
-    }
-}
 
 /// A link's secret text. It prints nothing of itself.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +93,7 @@ const INLINE: u8 = 1;
 const OF_SESSION: u8 = 2;
 
 impl Claims {
-    fn seal(self, secret: &hmac::Key) -> LinkToken {
+    fn seal(self, secret: &Secret) -> LinkToken {
         let Self { file, version, by, expires_at, disposition } = self;
         let (by, prefix, of_session) = match by {
             By::Key(key) => (key.to_string(), KeyId::PREFIX, 0),
@@ -120,17 +107,19 @@ impl Claims {
         }
         sealed.extend_from_slice(&expires_at.as_micros().to_be_bytes());
         sealed.push(of_session | u8::from(disposition == Disposition::Inline));
-        let seal = hmac::sign(secret, &[CONTEXT, &sealed].concat());
+        let seal = secret.sign(CONTEXT, &sealed);
         sealed.extend_from_slice(seal.as_ref());
         LinkToken(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(sealed)))
     }
 
     /// Opens what this secret has sealed; nothing for all else.
-    fn open(token: &LinkToken, secret: &hmac::Key) -> Option<Self> {
+    fn open(token: &LinkToken, secret: &Secret) -> Option<Self> {
         let sealed = BASE64_URL_SAFE_NO_PAD.decode(token.0.strip_prefix(PREFIX)?).ok()?;
         let (payload, seal) = sealed.split_at_checked(PAYLOAD)?;
         // In constant time, whatever is wrong.
-        hmac::verify(secret, &[CONTEXT, payload].concat(), seal).ok()?;
+        if !secret.has_signed(CONTEXT, payload, seal) {
+            return None;
+        }
         let (ids, rest) = payload.split_at_checked(3 * ID)?;
         let ids = str::from_utf8(ids).ok()?;
         let (time, &[last]) = rest.split_first_chunk::<TIME>()? else { return None };
@@ -204,7 +193,7 @@ impl Engine {
             disposition: wanted.disposition,
         };
         let link = NewLink {
-            token: claims.seal(self.link_secret().await?),
+            token: claims.seal(self.secret()),
             name: content.node().name.clone(),
             version_id: claims.version,
             expires_at: claims.expires_at,
@@ -236,7 +225,7 @@ impl Engine {
     /// database, and where the file or the version is in the trash or gone.
     pub async fn open_link(&self, token: &LinkToken) -> Result<(Content, Disposition)> {
         let wrong = || no_link().refusing(None);
-        let claims = Claims::open(token, self.link_secret().await?).ok_or_else(wrong)?;
+        let claims = Claims::open(token, self.secret()).ok_or_else(wrong)?;
         if claims.expires_at <= self.now() {
             return Err(ended());
         }
@@ -252,35 +241,18 @@ impl Engine {
         let content = self.open_content(&actor, claims.file, Some(claims.version)).await;
         Ok((content.map_err(told_to_anyone)?, claims.disposition))
     }
-
-    async fn link_secret(&self) -> Result<&hmac::Key> {
-        let secret = self.links().0.get_or_try_init(async || {
-            let mut fresh = [0; 32];
-            random::fill(&mut fresh);
-            let fresh = Bytes::copy_from_slice(&fresh);
-            let secret = self
-                .db()
-                .write(move |tx| {
-                    let fresh = fresh.clone();
-                    Box::pin(async move { db::instance::link_secret(tx, fresh).await })
-                })
-                .await?;
-            Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
-        });
-        secret.await
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use longshore_core::wire::Disposition;
     use longshore_core::{KeyId, NodeId, SessionId, Timestamp, VersionId};
-    use ring::hmac;
 
     use super::{By, Claims, LinkToken};
+    use crate::secret::Secret;
 
-    fn secret(byte: u8) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, &[byte; 32])
+    fn secret(byte: u8) -> Secret {
+        Secret::new(&[byte; 32])
     }
 
     fn claims() -> Claims {

@@ -7,7 +7,6 @@ use longshore_core::wire::{MAX_PAGE, Node, NodeKind, Page, Version};
 use longshore_core::{Code, Name, NodeId, WorkspacePath};
 
 use crate::actor::Actor;
-use crate::cursor;
 use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
 use crate::engine::Engine;
@@ -39,18 +38,6 @@ impl PageRequest {
 
     pub(crate) fn limit(&self) -> u32 {
         self.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE)
-    }
-
-    /// Returns the key after which a list ordered by one text key goes on.
-    pub(crate) fn after(&self) -> Result<String> {
-        self.cursor.as_deref().map_or_else(|| Ok(String::new()), cursor::decode)
-    }
-
-    /// Makes the page of a list ordered by one text key.
-    pub(crate) fn answer<T>(&self, items: Vec<T>, key: impl Fn(&T) -> String) -> Result<Page<T>> {
-        let full = items.len() == self.limit() as usize;
-        let next_cursor = items.last().filter(|_| full).map(|last| cursor::encode(&key(last))).transpose()?;
-        Ok(Page { items, next_cursor })
     }
 }
 
@@ -146,7 +133,7 @@ pub(crate) async fn walk(
 }
 
 /// A walk's cursor: the folder it began in, and the last name seen in each folder that it is in, from there down.
-/// The names are those of one path, so a cursor is never longer than one.
+/// The names are those of one path, so a cursor is little longer than one.
 pub(crate) type WalkCursor = (NodeId, Vec<String>);
 
 /// Takes a walk up again. A folder that was moved or trashed since ends the walk in it, not the walk.
@@ -192,9 +179,10 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<Node>> {
         let (limit, clock) = (page.limit(), self.read_clock());
-        let places: Option<WalkCursor> = page.cursor.as_deref().map(cursor::decode).transpose()?;
+        let places: Option<WalkCursor> = self.place_of(&page)?;
         let actor = actor.clone();
-        self.db()
+        let found = self
+            .db()
             .read(move |tx| {
                 let (actor, places, mut clock) = (actor.clone(), places.clone(), clock.clone());
                 Box::pin(async move {
@@ -207,12 +195,11 @@ impl Engine {
                     let mut frames = resume(tx, folder, place.path, start).await?;
                     let stride = Stride { depth, limit, looks: limit };
                     let items = walk(tx, &mut frames, stride, &mut clock, |_| true).await?;
-                    let next_cursor =
-                        pause(folder, frames).map(|place| cursor::encode(&place)).transpose()?;
-                    Ok(Page { items, next_cursor })
+                    Ok((items, pause(folder, frames)))
                 })
             })
-            .await
+            .await?;
+        self.page(found.0, found.1)
     }
 
     /// Lists the versions of a file, newest first.
@@ -223,19 +210,20 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<Version>> {
         let limit = page.limit();
-        let before: u64 = page.cursor.as_deref().map_or(Ok(i64::MAX as u64), cursor::decode)?;
+        let before = self.place_of(&page)?.unwrap_or(i64::MAX as u64);
         let actor = actor.clone();
-        self.db()
+        let items = self
+            .db()
             .read(move |tx| {
                 let actor = actor.clone();
                 Box::pin(async move {
                     readable_node(tx, &actor, file).await?;
-                    let items = db::versions::list(tx, file, before, limit).await?;
-                    let last = items.last().filter(|_| items.len() == limit as usize);
-                    let next_cursor = last.map(|version| cursor::encode(&version.number)).transpose()?;
-                    Ok(Page { items, next_cursor })
+                    db::versions::list(tx, file, before, limit).await
                 })
             })
-            .await
+            .await?;
+        let last = items.last().filter(|_| items.len() == limit as usize);
+        let next = last.map(|version| version.number);
+        self.page(items, next)
     }
 }

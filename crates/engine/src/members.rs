@@ -154,12 +154,12 @@ impl Engine {
     ) -> Result<Page<Member>> {
         actor.needs(workspace, Need::READ_WHOLE)?;
         self.workspace(actor, workspace).await?;
-        let (limit, after) = (page.limit(), page.after()?);
+        let (limit, after) = (page.limit(), self.after(&page)?);
         let items = self.db().read(move |tx| {
             let after = after.clone();
             Box::pin(async move { db::members::list(tx, workspace, &after, limit).await })
         });
-        page.answer(items.await?, |member| member.principal.id.to_string())
+        self.page_by(&page, items.await?, |member| member.principal.id.to_string())
     }
 
     /// Returns a member of a workspace.

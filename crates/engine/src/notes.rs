@@ -91,7 +91,7 @@ impl Engine {
 
     /// Lists a node's notes, oldest first; in the trash too.
     pub async fn list_notes(&self, actor: &Actor, node: NodeId, page: PageRequest) -> Result<Page<Note>> {
-        let (limit, after, actor) = (page.limit(), page.after()?, actor.clone());
+        let (limit, after, actor) = (page.limit(), self.after(&page)?, actor.clone());
         let items = self.db().read(move |tx| {
             let (actor, after) = (actor.clone(), after.clone());
             Box::pin(async move {
@@ -99,7 +99,7 @@ impl Engine {
                 db::notes::list(tx, node, &after, limit).await
             })
         });
-        page.answer(items.await?, |note| note.id.to_string())
+        self.page_by(&page, items.await?, |note| note.id.to_string())
     }
 
     /// Changes what a note says. Only its author and admins may.

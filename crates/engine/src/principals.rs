@@ -111,12 +111,12 @@ impl Engine {
     /// Lists people and agents, the oldest first.
     pub async fn list_principals(&self, actor: &Actor, page: PageRequest) -> Result<Page<Principal>> {
         actor.may(RIGHT)?;
-        let (limit, after) = (page.limit(), page.after()?);
+        let (limit, after) = (page.limit(), self.after(&page)?);
         let items = self.db().read(move |tx| {
             let after = after.clone();
             Box::pin(async move { db::access::principals(tx, &after, limit).await })
         });
-        page.answer(items.await?, |principal| principal.id.to_string())
+        self.page_by(&page, items.await?, |principal| principal.id.to_string())
     }
 
     /// Returns a person or an agent.

@@ -9,7 +9,6 @@ use longshore_core::{Code, NodeId, WorkspaceId, WorkspacePath};
 use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
-use crate::cursor;
 use crate::db::nodes::NodeRow;
 use crate::db::terms::{self, Term};
 use crate::db::{self, Tx};
@@ -74,6 +73,9 @@ enum Place {
     Walk(WalkCursor),
 }
 
+/// What one call finds, and where the next goes on.
+type Part = (Vec<Node>, Option<Place>);
+
 /// Returns the folder below which to look: left out, all that the key reaches.
 async fn base(tx: &mut Tx, actor: &Actor, root: NodeId, filter: &NodeFilter) -> Result<NodeId> {
     match (&filter.under, actor.narrowing().folder) {
@@ -91,7 +93,7 @@ async fn by_terms(
     filter: &NodeFilter,
     mut after: String,
     (limit, mut clock): (u32, ReadClock),
-) -> Result<Page<Node>> {
+) -> Result<Part> {
     let mut items = Vec::new();
     let mut rarest: Option<(u64, Term)> = None;
     for term in filter.terms() {
@@ -101,7 +103,7 @@ async fn by_terms(
             rarest = Some((count, term));
         }
     }
-    let Some((_, term)) = rarest else { return Ok(Page { items, next_cursor: None }) };
+    let Some((_, term)) = rarest else { return Ok((items, None)) };
     let mut looked_at = 0;
     while looked_at < LOOKED_AT {
         let rows = terms::nodes(tx, workspace, &term, &after, STEP).await?;
@@ -117,16 +119,15 @@ async fn by_terms(
             if place.trashed_at.is_none() && place.ids.iter().skip(1).any(|id| *id == base) {
                 items.push(clock.node(tx, row, place).await?);
                 if items.len() == limit as usize {
-                    let next_cursor = Some(cursor::encode(&Place::After(after))?);
-                    return Ok(Page { items, next_cursor });
+                    return Ok((items, Some(Place::After(after))));
                 }
             }
         }
         if came < STEP as usize {
-            return Ok(Page { items, next_cursor: None });
+            return Ok((items, None));
         }
     }
-    Ok(Page { items, next_cursor: Some(cursor::encode(&Place::After(after))?) })
+    Ok((items, Some(Place::After(after))))
 }
 
 /// Looks at all that is below a folder, by paths.
@@ -136,13 +137,12 @@ async fn by_walking(
     filter: &NodeFilter,
     start: WalkCursor,
     (limit, mut clock): (u32, ReadClock),
-) -> Result<Page<Node>> {
+) -> Result<Part> {
     let path = db::nodes::place(tx, base).await?.path;
     let mut frames = resume(tx, base, path, start).await?;
     let stride = Stride { depth: Depth::All, limit, looks: LOOKED_AT };
     let items = walk(tx, &mut frames, stride, &mut clock, |row| filter.fits_name(&row.name)).await?;
-    let next_cursor = pause(base, frames).map(|place| cursor::encode(&Place::Walk(place))).transpose()?;
-    Ok(Page { items, next_cursor })
+    Ok((items, pause(base, frames).map(Place::Walk)))
 }
 
 impl Engine {
@@ -163,9 +163,10 @@ impl Engine {
             let detail = format!("a search names at most {TERMS} keys and labels");
             return Err(Error::new(Code::InvalidQuery, detail));
         }
-        let place: Option<Place> = page.cursor().map(cursor::decode).transpose()?;
+        let place: Option<Place> = self.place_of(&page)?;
         let filter = filter.prepared();
-        self.db()
+        let found = self
+            .db()
             .read(move |tx| {
                 let (actor, filter) = (actor.clone(), filter.clone());
                 let (place, clock) = (place.clone(), clock.clone());
@@ -189,6 +190,7 @@ impl Engine {
                     }
                 })
             })
-            .await
+            .await?;
+        self.page(found.0, found.1)
     }
 }

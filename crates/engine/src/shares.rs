@@ -34,7 +34,6 @@ use crate::words;
 pub use drop_box::{DropOptions, Dropping};
 pub(crate) use open::rights_now;
 pub use visit::Visit;
-pub(crate) use visit::ensure_still_open;
 
 /// The most share links of a workspace that are kept.
 const MOST: u32 = 10_000;
@@ -290,7 +289,7 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<Share>> {
         actor.needs(workspace, Need::SHARE)?;
-        let (limit, after, now, asks) = (page.limit(), page.after()?, self.now(), actor.clone());
+        let (limit, after, now, asks) = (page.limit(), self.after(&page)?, self.now(), actor.clone());
         let found = self.db().read(move |tx| {
             let (actor, after) = (asks.clone(), after.clone());
             Box::pin(async move {
@@ -304,7 +303,8 @@ impl Engine {
             })
         });
         // The page goes on after what was looked at, seen or not.
-        let Page { items, next_cursor } = page.answer(found.await?, |(_, share)| share.id.to_string())?;
+        let Page { items, next_cursor } =
+            self.page_by(&page, found.await?, |(_, share)| share.id.to_string())?;
         let items = items.into_iter().filter_map(|(is_seen, share)| is_seen.then_some(share)).collect();
         Ok(Page { items, next_cursor })
     }

@@ -5,7 +5,6 @@ use longshore_core::{Code, NodeId, Timestamp, WorkspaceId};
 
 use crate::act::{Ask, Premises, Scope};
 use crate::actor::Actor;
-use crate::cursor;
 use crate::db;
 use crate::db::events::Change;
 use crate::db::nodes::Place;
@@ -101,23 +100,16 @@ impl Engine {
         self.workspace(actor, workspace).await?;
         let (limit, clock, actor) = (page.limit(), self.read_clock(), actor.clone());
         let start = (Timestamp::from_micros(i64::MAX), String::new());
-        let before: (Timestamp, String) = match page.cursor() {
-            Some(text) => {
-                let (micros, id) = cursor::decode::<(i64, String)>(text)?;
-                (Timestamp::from_micros(micros), id)
-            }
-            None => start,
-        };
-        self.db()
+        let place: Option<(i64, String)> = self.place_of(&page)?;
+        let before = place.map_or(start, |(micros, id)| (Timestamp::from_micros(micros), id));
+        let found = self
+            .db()
             .read(move |tx| {
                 let (actor, before, mut clock) = (actor.clone(), before.clone(), clock.clone());
                 Box::pin(async move {
                     let rows = db::nodes::trash(tx, workspace, (before.0, &before.1), limit).await?;
                     let last = rows.last().filter(|_| rows.len() == limit as usize);
-                    let next_cursor = last
-                        .and_then(|row| Some((row.trashed_at?.as_micros(), row.id.to_string())))
-                        .map(|place| cursor::encode(&place))
-                        .transpose()?;
+                    let next = last.and_then(|row| Some((row.trashed_at?.as_micros(), row.id.to_string())));
                     let mut items = Vec::with_capacity(rows.len());
                     for row in rows {
                         let place = db::nodes::place(tx, row.id).await?;
@@ -126,9 +118,10 @@ impl Engine {
                         }
                         items.push(clock.node(tx, row, place).await?);
                     }
-                    Ok(Page { items, next_cursor })
+                    Ok((items, next))
                 })
             })
-            .await
+            .await?;
+        self.page(found.0, found.1)
     }
 }

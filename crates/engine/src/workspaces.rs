@@ -142,13 +142,13 @@ impl Engine {
 
     /// Lists the workspaces that the actor reaches, oldest first.
     pub async fn list_workspaces(&self, actor: &Actor, page: PageRequest) -> Result<Page<Workspace>> {
-        let after = page.after()?;
+        let after = self.after(&page)?;
         if let Some(own) = actor.only() {
             let items = if actor.reaches(own) { vec![self.workspace(actor, own).await?] } else { Vec::new() };
             return Ok(Page { items, next_cursor: None });
         }
         let items = self.reached(actor, after, page.limit()).await?;
-        page.answer(items, |workspace| workspace.id.to_string())
+        self.page_by(&page, items, |workspace| workspace.id.to_string())
     }
 
     /// Lists what a key reaches that is not narrowed to one workspace.

@@ -4,7 +4,8 @@
 //! Contents lie in it as they are, uncompressed: most large files are compressed already, and so the length can be
 //! told beforehand. Each entry is the version that stood when the walk came by. A small selection is looked at whole, in
 //! one reading, before the first byte is sent; in a large one a file that is trashed before its turn is left out. What cannot be
-//! read breaks the archive off: it is never shorter than it should be without being broken.
+//! read breaks the archive off: it is never shorter than it should be without being broken. So does a right that ends: each page
+//! and each batch of contents asks for it anew.
 //!
 //! Names stand in it as they are in the workspace: none holds `/` or is `..`, so by the format's own rules nothing is
 //! unpacked outside of the folder that was chosen. What other systems make of `\`, `:` or `CON` is for the unpacking
@@ -22,14 +23,13 @@ use longshore_core::{Code, Name, NodeId, VersionId, WorkspaceId, WorkspacePath};
 
 use self::write::{Member, Writing};
 use crate::actor::Actor;
-use crate::db::Tx;
+use crate::db::{self, Tx};
 use crate::download::{ContentStream, Stored, content_of};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::listing::{Depth, Stride, WalkCursor, pause, resume, walk};
 use crate::nodes::live_node;
 use crate::read_clock::ReadClock;
-use crate::shares::ensure_still_open;
 
 /// An archive of at most so many entries is looked at whole before it is sent.
 const LOOKED_AT_WHOLE: usize = 256;
@@ -98,6 +98,7 @@ struct Listed {
 
 /// The walk below one of the nodes that were asked for.
 struct Walking {
+    workspace: WorkspaceId,
     folder: NodeId,
     /// What stands before each path.
     name: String,
@@ -233,6 +234,7 @@ impl Engine {
     fn listed(&self, actor: Actor, item: Listed) -> BoxStream<'static, Result<Listed>> {
         let Listed { name, node } = &item;
         let walking = (node.kind == NodeKind::Folder).then(|| Walking {
+            workspace: node.workspace_id,
             folder: node.id,
             name: name.clone(),
             cursor: Some((node.id, vec![String::new()])),
@@ -245,7 +247,7 @@ impl Engine {
             async move {
                 let Some(mut walking) = walking else { return Ok(None) };
                 let Some(cursor) = walking.cursor.take() else { return Ok(None) };
-                let (nodes, cursor) = engine.below(&actor, walking.folder, cursor).await?;
+                let (nodes, cursor) = engine.below(&actor, &walking, cursor).await?;
                 let listed: Vec<_> = nodes.into_iter().map(|node| walking.named(node)).collect();
                 Ok::<_, Error>(Some((stream::iter(listed).map(Ok), Some(Walking { cursor, ..walking }))))
             }
@@ -257,7 +259,7 @@ impl Engine {
     async fn below(
         &self,
         actor: &Actor,
-        folder: NodeId,
+        &Walking { workspace, folder, .. }: &Walking,
         cursor: WalkCursor,
     ) -> Result<(Vec<Node>, Option<WalkCursor>)> {
         let (actor, clock, now) = (actor.clone(), self.read_clock(), self.now());
@@ -265,7 +267,7 @@ impl Engine {
             .read(move |tx| {
                 let (actor, cursor, mut clock) = (actor.clone(), cursor.clone(), clock.clone());
                 Box::pin(async move {
-                    ensure_still_open(tx, &actor, now).await?;
+                    let actor = db::access::reader_now(tx, &actor, workspace, now).await?;
                     live_node(tx, &actor, folder).await?;
                     let mut frames = resume(tx, folder, WorkspacePath::root(), cursor).await?;
                     let stride = Stride { depth: Depth::All, limit: PAGE, looks: PAGE };
@@ -278,13 +280,17 @@ impl Engine {
 
     /// Opens what was listed, as it stands at one moment, and leaves out what has gone since.
     async fn members(&self, actor: &Actor, batch: Vec<Listed>) -> Result<Vec<Member>> {
+        // A selection is of one workspace.
+        let Some(workspace) = batch.first().map(|listed| listed.node.workspace_id) else {
+            return Ok(Vec::new());
+        };
         let files = batch.iter().filter(|listed| listed.node.kind == NodeKind::File);
         let files: Vec<_> = files.map(|listed| (listed.node.id, listed.node.version_id)).collect();
         let (actor, clock, now) = (actor.clone(), self.read_clock(), self.now());
         let found = self.db().read(move |tx| {
             let (actor, clock, files) = (actor.clone(), clock.clone(), files.clone());
             Box::pin(async move {
-                ensure_still_open(tx, &actor, now).await?;
+                let actor = db::access::reader_now(tx, &actor, workspace, now).await?;
                 let mut found = Vec::with_capacity(files.len());
                 for (file, version) in files {
                     found.push(open(tx, &actor, file, version, &clock).await?);
@@ -328,7 +334,8 @@ async fn open_all(
             continue;
         }
         live_node(tx, actor, node.id).await?;
-        let below = Walking { folder: node.id, name: name.clone(), cursor: None };
+        let below =
+            Walking { workspace: node.workspace_id, folder: node.id, name: name.clone(), cursor: None };
         let begin = (node.id, vec![String::new()]);
         let mut frames = resume(tx, node.id, WorkspacePath::root(), begin).await?;
         // A root has no name, and so no entry.

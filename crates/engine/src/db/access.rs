@@ -11,7 +11,7 @@ use longshore_core::{Code, KeyId, PrincipalId, Timestamp, WorkspaceId};
 use super::{Row, Tx, sessions};
 use crate::actor::{Actor, Credential, Ends, Memberships, Rights};
 use crate::error::{Error, Result};
-use crate::narrowing::Narrowing;
+use crate::narrowing::{Narrowing, Need};
 use crate::shares;
 
 pub(super) const fn kind_text(kind: PrincipalKind) -> &'static str {
@@ -285,6 +285,19 @@ pub(crate) async fn actor_in(
         Credential::Key(key) => key_rights_in(tx, key, workspace, now).await?,
     };
     Ok(actor.with_rights(rights))
+}
+
+/// Returns who reads on in a workspace, where an answer goes on for longer than a moment, with what they may do there now;
+/// refuses who may read there no longer.
+pub(crate) async fn reader_now(
+    tx: &mut Tx,
+    actor: &Actor,
+    workspace: WorkspaceId,
+    now: Timestamp,
+) -> Result<Actor> {
+    let actor = actor_in(tx, actor, workspace, now).await?;
+    actor.needs(workspace, Need::READ)?;
+    Ok(actor)
 }
 
 /// Returns what a key lets its principal do in one workspace as the transaction sees it; refuses one that is over.

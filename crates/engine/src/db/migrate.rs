@@ -1,8 +1,9 @@
 //! The schema's history: forward only, each step once, in one transaction.
 
-use longshore_core::{Code, DatabaseId, Timestamp};
+use longshore_core::{Code, Timestamp};
 
-use super::{Db, Engine, audit, instance};
+use super::instance::{self, Instance};
+use super::{Db, Engine, audit};
 use crate::error::{Error, Result};
 
 struct Step {
@@ -41,8 +42,8 @@ const STEPS: &[Step] = &[
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.
 const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(7420)";
 
-/// Brings the schema up to date, and returns which database this is.
-pub(super) async fn run(db: &Db, now: Timestamp) -> Result<DatabaseId> {
+/// Brings the schema up to date, and returns which database this is, with its secret.
+pub(super) async fn run(db: &Db, now: Timestamp) -> Result<Instance> {
     let needs_lock = matches!(db.engine, Engine::Postgres(_));
     db.write(move |tx| {
         Box::pin(async move {
@@ -82,9 +83,9 @@ pub(super) async fn run(db: &Db, now: Timestamp) -> Result<DatabaseId> {
                     }
                 }
             }
-            let id = instance::id(tx, now).await?;
+            let instance = instance::of(tx, now).await?;
             audit::rebase(tx).await?;
-            Ok(id)
+            Ok(instance)
         })
     })
     .await

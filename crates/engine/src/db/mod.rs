@@ -53,7 +53,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use longshore_core::{Clock, Code, DatabaseId, Timestamp, WorkspaceId};
+use longshore_core::{Clock, Code, Timestamp, WorkspaceId};
 use tokio::sync::watch;
 
 use crate::audit::Entry;
@@ -203,13 +203,13 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    /// Opens the database, brings its schema up to date, and tells which database it is.
+    /// Opens the database, brings its schema up to date, and tells which database it is, with its secret.
     /// `feeds` hears of every event once it is committed.
     pub(crate) async fn open(
         database: &Database,
         clock: &dyn Clock,
         feeds: Feeds,
-    ) -> Result<(Self, DatabaseId)> {
+    ) -> Result<(Self, instance::Instance)> {
         let listeners = Listeners::new(feeds);
         let told = listeners.clone();
         let engine = match database {
@@ -219,8 +219,8 @@ impl Db {
             }
         };
         let db = Self { engine, listeners, claim: None };
-        let id = migrate::run(&db, clock.now()).await?;
-        Ok((db, id))
+        let instance = migrate::run(&db, clock.now()).await?;
+        Ok((db, instance))
     }
 
     /// Returns the engine's name: `sqlite` or `postgresql`.

@@ -1,7 +1,8 @@
 //! What a key that is narrowed to a folder sees of the log: what happened to that folder and in it.
 //!
 //! The folders that a node was in decide, by their ids and by where those folders are now. Of a node that came from outside or
-//! went there it is told that it did, and not where: a path that lies not below the folder as it is called now is left out.
+//! went there it is told that it did, and not where: a path that lies not below the folder as it is called now is left out, and
+//! so is the id of a node outside, in whatever an event says of a second place.
 
 use std::collections::HashMap;
 
@@ -15,6 +16,9 @@ use crate::db::{self, Tx};
 use crate::error::Result;
 use crate::narrowing::Narrowing;
 use crate::{nodes, workspaces};
+
+/// What of an event's data tells where something is, was or came from.
+const PLACES: [&str; 3] = ["path", "from", "parent_id"];
 
 struct Sight<'a> {
     narrowing: &'a Narrowing,
@@ -38,7 +42,7 @@ impl Sight<'_> {
     async fn see(&mut self, tx: &mut Tx, found: Found) -> Result<Option<Event>> {
         let Found { mut event, parent, parent_before } = found;
         if event.node_id.is_some() && event.node_id == self.narrowing.folder {
-            return Ok(Some(self.without_outside(event)));
+            return self.without_outside(tx, event).await.map(Some);
         }
         let Some(parent) = parent else { return Ok(None) };
         let after = self.has(tx, parent).await?;
@@ -47,39 +51,29 @@ impl Sight<'_> {
             None => after,
         };
         match (before, after) {
-            (true, true) => {
-                if event.r#type == "node.copied" {
-                    self.hide_source(tx, &mut event).await?;
-                }
-            }
-            (false, true) => {}
+            (_, true) => {}
             (true, false) => event.data = json!({ "from": event.data["from"] }),
             (false, false) => return Ok(None),
         }
-        Ok(Some(self.without_outside(event)))
+        self.without_outside(tx, event).await.map(Some)
     }
 
-    fn without_outside(&self, mut event: Event) -> Event {
-        for key in ["path", "from"] {
-            let path = event.data[key].as_str().and_then(|text| text.parse::<WorkspacePath>().ok());
-            if path.is_some_and(|path| !path.names().starts_with(self.path.names())) {
+    /// Takes out the places that lie outside, whether they are told by a path or by an id.
+    async fn without_outside(&mut self, tx: &mut Tx, mut event: Event) -> Result<Event> {
+        for key in PLACES {
+            let Some(text) = event.data[key].as_str() else { continue };
+            let path = text.parse::<WorkspacePath>().ok();
+            let node = text.parse::<NodeId>().ok();
+            let is_seen = match (path, node) {
+                (Some(path), _) => path.names().starts_with(self.path.names()),
+                (None, Some(node)) => self.has(tx, node).await?,
+                (None, None) => true,
+            };
+            if !is_seen {
                 remove(&mut event.data, key);
             }
         }
-        event
-    }
-
-    /// Takes out what a copy was made of, where that lies outside.
-    async fn hide_source(&mut self, tx: &mut Tx, event: &mut Event) -> Result<()> {
-        let source = event.data["from"].as_str().and_then(|text| text.parse().ok());
-        let is_seen = match source {
-            Some(source) => self.has(tx, source).await?,
-            None => false,
-        };
-        if !is_seen {
-            remove(&mut event.data, "from");
-        }
-        Ok(())
+        Ok(event)
     }
 }
 

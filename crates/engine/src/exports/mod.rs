@@ -3,7 +3,8 @@
 //! The metadata is that of one moment, read in one transaction and put aside; so its length is known before the first byte.
 //! From before that moment on the export holds the contents of the workspace: what a purge removes meanwhile is kept for it
 //! ([`db::crossings`]), as long as somebody reads. Each content is verified by its BLAKE3 while it is sent. What cannot be sent
-//! breaks the archive off, which then has no end: it is never shorter than it should be without being broken.
+//! breaks the archive off, which then has no end: it is never shorter than it should be without being broken. So does a right that
+//! ends: each section and each group of contents asks for it anew.
 
 mod send;
 mod snapshot;
@@ -14,15 +15,15 @@ use std::time::Duration;
 use longshore_core::export::{END, ExportEnd, ExportHeader, FORMAT, HEADER, Section, VERSION};
 use longshore_core::tar::{self, framed};
 use longshore_core::wire::Role;
-use longshore_core::{Algorithm, Code, Digest, WorkspaceId};
+use longshore_core::{Algorithm, Code, Digest, Timestamp, WorkspaceId};
 use tokio::sync::mpsc;
 
 use self::snapshot::{PIECES, Pipe, Taken, take};
 use self::spool::{Spool, Spooled};
 use crate::actor::{Actor, Right};
 use crate::audit::Entry;
-use crate::db;
 use crate::db::crossings::CrossingId;
+use crate::db::{self, Tx};
 use crate::download::ContentStream;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -81,6 +82,16 @@ struct Spools {
     of: [Spooled; Section::ALL.len()],
 }
 
+/// Refuses who may export no longer: an export is as long as its reader takes.
+async fn ensure_may_export_now(
+    tx: &mut Tx,
+    actor: &Actor,
+    workspace: WorkspaceId,
+    now: Timestamp,
+) -> Result<()> {
+    ensure_may_export(&db::access::actor_in(tx, actor, workspace, now).await?, workspace)
+}
+
 fn over() -> Error {
     Error::new(Code::Internal, "an export was left for so long that what it holds was let go")
 }
@@ -95,7 +106,7 @@ impl Engine {
         self.begin_export(actor, crossing, workspace).await?;
         let begun = self.put_aside(crossing, workspace).await;
         match begun {
-            Ok((taken, spools)) => self.archive_of_workspace(crossing, taken, spools).await,
+            Ok((taken, spools)) => self.archive_of_workspace(actor, crossing, taken, spools).await,
             Err(error) => {
                 self.end_crossing(crossing).await;
                 Err(error)
@@ -111,6 +122,7 @@ impl Engine {
             Box::pin(async move {
                 db::quotas::hold(tx, workspace).await?;
                 let now = tx.now(clock.as_ref()).await?;
+                ensure_may_export_now(tx, &actor, workspace, now).await?;
                 // No other read takes all that there is.
                 tx.note(Entry::done("workspace.exported", &actor, now).within(workspace).about(workspace));
                 db::crossings::insert(tx, crossing, Some(workspace), now.plus(LEASE)).await
@@ -188,6 +200,7 @@ impl Engine {
 
     async fn archive_of_workspace(
         &self,
+        actor: &Actor,
         crossing: CrossingId,
         taken: Taken,
         spools: Spools,
@@ -202,6 +215,7 @@ impl Engine {
             workspace,
             counts,
         };
+        let workspace = header.workspace.id;
         let header = send::json(&header)?;
         // Its length does not depend on the digest.
         let digest = Digest::new(Algorithm::Blake3, [0; 32]);
@@ -210,7 +224,8 @@ impl Engine {
         length += spools.of.iter().map(|spool| framed(spool.size())).sum::<u64>();
         length += self.contents_length(&spools.of[Section::Contents as usize]).await?;
         let seconds = u64::try_from(taken_at.as_micros() / 1_000_000).unwrap_or(0);
-        let sending = send::Sending { engine: self.clone(), crossing, seconds, counts };
+        let (engine, actor) = (self.clone(), actor.clone());
+        let sending = send::Sending { engine, actor, workspace, crossing, seconds, counts };
         let bytes = sending.into_bytes((HEADER, header), spools.of, END);
         Ok(Export { name, length, bytes })
     }

@@ -7,10 +7,12 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::export::{CONTENTS, ContentLine, ExportCounts, ExportEnd, Section};
 use longshore_core::tar::{self, framed, padding};
-use longshore_core::{Algorithm, Code, Digest};
+use longshore_core::{Algorithm, Code, Digest, WorkspaceId};
 use serde::Serialize;
 
+use super::ensure_may_export_now;
 use super::spool::Spooled;
+use crate::actor::Actor;
 use crate::db;
 use crate::db::crossings::CrossingId;
 use crate::download::{ContentStream, Stored, read_piece, read_pieces};
@@ -66,6 +68,8 @@ impl ContentLines {
 #[derive(Clone)]
 pub(super) struct Sending {
     pub(super) engine: Engine,
+    pub(super) actor: Actor,
+    pub(super) workspace: WorkspaceId,
     pub(super) crossing: CrossingId,
     /// When it was taken.
     pub(super) seconds: u64,
@@ -126,10 +130,8 @@ impl Sending {
         let contents = spools[Section::Contents as usize].clone();
         let blobs: Vec<_> = spools.iter().filter_map(Spooled::blob).collect();
         let metadata = Section::ALL.into_iter().zip(spools).map({
-            let (engine, hash) = (self.engine.clone(), Arc::clone(&hash));
-            move |(section, spooled)| {
-                section_file(engine.clone(), Arc::clone(&hash), (section, spooled), seconds)
-            }
+            let (sending, hash) = (self.clone(), Arc::clone(&hash));
+            move |(section, spooled)| section_file(sending.clone(), Arc::clone(&hash), (section, spooled))
         });
         let sending = self.clone();
         let contents = stream::once(async move { sending.contents(contents).await }).try_flatten();
@@ -174,12 +176,25 @@ impl Sending {
         Ok(groups.try_flatten().boxed())
     }
 
+    /// Reads one file of the metadata.
+    async fn section(&self, spooled: Spooled) -> Result<ContentStream> {
+        let (actor, workspace, now) = (self.actor.clone(), self.workspace, self.engine.now());
+        let asked = self.engine.db().read(move |tx| {
+            let actor = actor.clone();
+            Box::pin(async move { ensure_may_export_now(tx, &actor, workspace, now).await })
+        });
+        asked.await?;
+        spooled.read(&self.engine).await
+    }
+
     /// Looks up where contents are, in one reading.
     async fn find(&self, lines: Vec<ContentLine>) -> Result<Vec<(ContentLine, Stored)>> {
-        let crossing = self.crossing;
+        let (crossing, workspace, now) = (self.crossing, self.workspace, self.engine.now());
+        let actor = self.actor.clone();
         let found = self.engine.db().read(move |tx| {
-            let lines = lines.clone();
+            let (actor, lines) = (actor.clone(), lines.clone());
             Box::pin(async move {
+                ensure_may_export_now(tx, &actor, workspace, now).await?;
                 let mut found = Vec::with_capacity(lines.len());
                 for line in lines {
                     let stored = db::exports::content(tx, crossing, line.version_id).await?;
@@ -213,14 +228,9 @@ fn around(name: &str, size: u64, seconds: u64) -> [Bytes; 2] {
 static ZEROS_OF_A_BLOCK: [u8; tar::BLOCK] = ZEROS;
 
 /// Gives one file of the metadata, and takes it into the digest of all of them.
-fn section_file(
-    engine: Engine,
-    hash: Hash,
-    (section, spooled): (Section, Spooled),
-    seconds: u64,
-) -> ContentStream {
-    let [head, tail] = around(section.file(), spooled.size(), seconds);
-    let body = stream::once(async move { spooled.read(&engine).await }).try_flatten();
+fn section_file(sending: Sending, hash: Hash, (section, spooled): (Section, Spooled)) -> ContentStream {
+    let [head, tail] = around(section.file(), spooled.size(), sending.seconds);
+    let body = stream::once(async move { sending.section(spooled).await }).try_flatten();
     let body = body.inspect_ok(move |bytes| hash_of(&hash, bytes));
     framed_by(head, body.boxed(), tail)
 }

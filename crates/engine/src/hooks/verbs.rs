@@ -152,13 +152,13 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<Hook>> {
         self.admits(actor, workspace).await?;
-        let (limit, after) = (page.limit(), page.after()?);
+        let (limit, after) = (page.limit(), self.after(&page)?);
         let found = self.db().read(move |tx| {
             let after = after.clone();
             Box::pin(async move { rows::list(tx, workspace, &after, limit).await })
         });
         let items = found.await?.into_iter().map(|row| row.hook).collect();
-        page.answer(items, |hook: &Hook| hook.id.to_string())
+        self.page_by(&page, items, |hook: &Hook| hook.id.to_string())
     }
 
     /// Returns a hook.
@@ -322,7 +322,7 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<Delivery>> {
         self.admits(actor, workspace).await?;
-        let (limit, before) = (page.limit(), page.after()?);
+        let (limit, before) = (page.limit(), self.after(&page)?);
         let items = self.db().read(move |tx| {
             let before = before.clone();
             Box::pin(async move {
@@ -335,7 +335,7 @@ impl Engine {
                 Ok(items)
             })
         });
-        page.answer(items.await?, |delivery: &Delivery| delivery.id.to_string())
+        self.page_by(&page, items.await?, |delivery: &Delivery| delivery.id.to_string())
     }
 
     /// Returns a delivery with its attempts.

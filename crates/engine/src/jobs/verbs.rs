@@ -204,7 +204,7 @@ impl Engine {
             state: filter.state,
             kind: filter.kind,
         };
-        let (limit, before) = (page.limit(), page.after()?);
+        let (limit, before) = (page.limit(), self.after(&page)?);
         let items = self
             .db()
             .read(move |tx| {
@@ -212,7 +212,7 @@ impl Engine {
                 Box::pin(async move { rows::list(tx, &wanted, &before, limit).await })
             })
             .await?;
-        page.answer(items, |job| job.id.to_string())
+        self.page_by(&page, items, |job| job.id.to_string())
     }
 
     /// Ends a job: at once where it waits, else as soon as its worker has heard of it. Doing it twice changes nothing.

@@ -440,7 +440,7 @@ impl Engine {
     ) -> Result<Page<NodeLock>> {
         actor.needs(workspace, Need::READ)?;
         self.workspace(actor, workspace).await?;
-        let (limit, after, clock) = (page.limit(), page.after()?, self.read_clock());
+        let (limit, after, clock) = (page.limit(), self.after(&page)?, self.read_clock());
         let actor = actor.clone();
         let (listed, reached) = self
             .db()
@@ -459,7 +459,7 @@ impl Engine {
                 })
             })
             .await?;
-        let Page { next_cursor, .. } = page.answer(listed, |grant| grant.id.to_string())?;
+        let Page { next_cursor, .. } = self.page_by(&page, listed, |grant| grant.id.to_string())?;
         Ok(Page { items: reached, next_cursor })
     }
 

@@ -12,9 +12,8 @@ use longshore_core::{
 
 use super::not_found;
 use super::open::{Found, find, name_of, parse};
-use crate::actor::{Actor, Credential, Origin};
+use crate::actor::{Actor, Origin};
 use crate::archive::Archive;
-use crate::cursor;
 use crate::db::nodes::{NodeRow, Place};
 use crate::db::{self, Tx};
 use crate::download::{Content, content_of};
@@ -86,15 +85,6 @@ pub(super) async fn enter(tx: &mut Tx, visit: &Visit, mode: ShareMode, now: Time
         return Err(Error::new(Code::ShareModeWrong, detail));
     }
     Ok(Entered { actor: actor.in_request(visit.origin.clone()), share, visit: id })
-}
-
-/// Asks again whether a link lets its visitors read, where they have begun to and others would read on. Nothing is asked of who
-/// is no visitor.
-pub(crate) async fn ensure_still_open(tx: &mut Tx, actor: &Actor, now: Timestamp) -> Result<()> {
-    if let Credential::Share(_) = actor.credential {
-        db::access::actor_now(tx, actor, now).await?;
-    }
-    Ok(())
 }
 
 impl Entered {
@@ -177,7 +167,7 @@ impl Engine {
         page: PageRequest,
     ) -> Result<Page<SharedNode>> {
         let (limit, clock, now) = (page.limit(), self.read_clock(), self.now());
-        let places: Option<WalkCursor> = page.cursor().map(cursor::decode).transpose()?;
+        let places: Option<WalkCursor> = self.place_of(&page)?;
         let visit = visit.clone();
         let listed = self.db().read(move |tx| {
             let (visit, path, places, mut clock) =
@@ -192,11 +182,11 @@ impl Engine {
                 let mut frames = resume(tx, row.id, place.path, start).await?;
                 let stride = Stride { depth, limit, looks: limit };
                 let items = walk(tx, &mut frames, stride, &mut clock, |_| true).await?;
-                let next_cursor = pause(row.id, frames).map(|place| cursor::encode(&place)).transpose()?;
-                Ok(Page { items: items.into_iter().map(shown).collect(), next_cursor })
+                Ok((items.into_iter().map(shown).collect(), pause(row.id, frames)))
             })
         });
-        listed.await.map_err(told)
+        let (items, next) = listed.await.map_err(told)?;
+        self.page(items, next)
     }
 
     /// Opens the content of a file of a share link: the link's own where the path is the root. Where `counts`, it is a

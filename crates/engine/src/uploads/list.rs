@@ -52,7 +52,7 @@ impl Engine {
     /// workspaces that the actor reaches, and parts of none.
     pub async fn open_uploads(&self, actor: &Actor, page: PageRequest) -> Result<Page<OpenUpload>> {
         actor.may(Right::Somewhere(Need::UPLOAD))?;
-        let (actor, clock, limit, after) = (actor.clone(), self.clock(), page.limit(), page.after()?);
+        let (actor, clock, limit, after) = (actor.clone(), self.clock(), page.limit(), self.after(&page)?);
         let found = self.db().read(move |tx| {
             let (actor, clock, after) = (actor.clone(), clock.clone(), after.clone());
             Box::pin(async move {
@@ -78,7 +78,7 @@ impl Engine {
             })
         });
         let (rows, items) = found.await?;
-        let Page { next_cursor, .. } = page.answer(rows, |row| row.id.to_string())?;
+        let Page { next_cursor, .. } = self.page_by(&page, rows, |row| row.id.to_string())?;
         Ok(Page { items, next_cursor })
     }
 }

@@ -86,6 +86,16 @@ impl World {
         }
     }
 
+    /// Opens an engine over the same database: another node beside this one, where there may be two, or else the same one after
+    /// it was closed.
+    pub(crate) async fn another(&self) -> Engine {
+        if let Database::Sqlite(_) = self.database {
+            self.engine.close().await;
+        }
+        let (store, clock) = (self.store.clone(), Arc::new(self.clock.clone()));
+        Engine::open(Settings::default(), &self.database, store, clock).await.expect("the engine opens")
+    }
+
     /// Returns the numbers of the one row that a query of the tables themselves has.
     pub(crate) async fn numbers<const N: usize>(&self, sql: &str) -> [i64; N] {
         match &self.database {

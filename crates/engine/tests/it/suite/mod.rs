@@ -6,6 +6,7 @@ mod audit;
 mod batches;
 mod concurrency;
 mod content;
+mod cursors;
 mod deliveries;
 mod deltas;
 mod describe;
@@ -32,6 +33,7 @@ mod principals;
 mod purge;
 mod quota_races;
 mod quotas;
+mod reading_on;
 mod receivers;
 mod redeliveries;
 mod sessions;
@@ -69,6 +71,8 @@ cases![
     archives::a_small_selection_is_of_one_moment,
     archives::what_lies_in_a_root_is_not_given_twice,
     archives::links_share_a_secret,
+    reading_on::who_may_read_no_longer_reads_no_further,
+    reading_on::who_may_export_no_longer_gets_no_end,
 ];
 
 cases![
@@ -169,6 +173,10 @@ cases![
     narrowed_keys::what_lies_outside_of_a_folder_is_not_there,
     narrowed_keys::a_link_of_a_folders_key_stays_in_the_folder,
     narrowed_keys::the_log_tells_a_folders_key_of_its_folder,
+    narrowed_keys::an_event_of_the_folder_itself_names_no_place_outside,
+    cursors::a_cursor_says_nothing_of_what_lies_outside,
+    cursors::a_cursor_is_good_on_another_node_and_after_a_restart,
+    cursors::nobody_makes_or_changes_a_cursor,
     keys::a_key_makes_and_rotates_none_that_is_wider,
     keys::a_rotated_key_is_narrowed_as_before_and_the_old_one_ends,
     keys::an_address_is_looked_at_first_and_only_with_the_secret,

@@ -393,6 +393,37 @@ pub(super) async fn the_log_tells_a_folders_key_of_its_folder(world: &World) {
     engine.undo(&key, world.id(), of_act(start + 1, false), none()).await.unwrap();
 }
 
+/// How a key's folder came to be is told without where it was made of, and where it lies.
+pub(super) async fn an_event_of_the_folder_itself_names_no_place_outside(world: &World) {
+    let engine = &world.engine;
+    let source = world.put("/secret/source/file", b"x").await.parent_id.unwrap();
+    let beside = world.node_at("/secret").await.unwrap().id;
+    let copy = CopyNode { parent_id: Some(beside), name: Some(name("own")) };
+    let own = engine.copy_node(&world.owner, source, copy, none()).await.unwrap();
+    let made = world.put("/secret/made/file", b"x").await.parent_id.unwrap();
+    engine.update_node(&world.owner, own.id, moved_to(made), none()).await.unwrap();
+    engine.update_node(&world.owner, own.id, moved_to(beside), none()).await.unwrap();
+    for (folder, told) in
+        [("/secret/own", &["node.copied", "node.moved"][..]), ("/secret/made", &["folder.created"])]
+    {
+        let key = to_folder(world, folder).await;
+        let events = engine.events(&key, world.id(), EventQuery::default()).await.unwrap().items;
+        let types: Vec<_> = events.iter().map(|event| event.r#type.as_str()).collect();
+        assert!(told.iter().all(|kind| types.contains(kind)), "{types:?}");
+        let text = serde_json::to_string(&events).unwrap();
+        // Its own folder is in the other one for a while.
+        let made = (folder == "/secret/own").then_some(made);
+        let elsewhere = [source, beside, world.root()].into_iter().chain(made);
+        for hidden in elsewhere {
+            let hidden = hidden.to_string();
+            assert!(!text.contains(&hidden), "{hidden}: {text}");
+        }
+        // What lies in it is told as before.
+        let inside = events.iter().find(|event| event.r#type == "file.created");
+        assert_eq!(inside.is_some(), folder == "/secret/made", "{text}");
+    }
+}
+
 pub(super) async fn an_answer_is_not_for_a_key_that_reaches_less(world: &World) {
     let engine = &world.engine;
     world.put("/a/in", b"in").await;

@@ -10,6 +10,7 @@ use longshore_engine::{
     Actor, Depth, DropOptions, EventQuery, Idempotency, PageRequest, Premises, Result, Visit,
 };
 
+use super::cursors::says;
 use super::narrowed_keys::to_folder;
 use super::quotas::{bytes, limit, usage};
 use super::sessions::{person, signed_in};
@@ -233,7 +234,7 @@ pub(super) async fn a_folder_is_seen_from_itself_on(world: &World) {
     let archive = engine.visit_archive(&visiting, path("/"), true).await.unwrap();
     let told = format!(
         "{} {nowhere} {}",
-        serde_json::to_string(&(&seen, &first.items, &below.items)).unwrap(),
+        serde_json::to_string(&(&seen, &first.items, &below.items, says(&first))).unwrap(),
         archive.name()
     );
     let zip = collect(archive.into_bytes()).await.unwrap();
