@@ -15,6 +15,7 @@ mod hooks;
 mod idempotency;
 mod identities;
 mod imports;
+mod imports_forged;
 mod invitations;
 mod jobs;
 mod keys;
@@ -460,6 +461,8 @@ cases![
     exports::an_export_is_of_one_moment,
     exports::two_thousand_files_travel,
     imports::no_archive_is_believed,
+    imports_forged::an_archive_is_about_nothing_of_others,
+    imports_forged::an_undo_is_of_one_workspace,
     imports::what_is_cut_makes_nothing,
     imports::what_is_left_alone_goes,
     imports::imports_meet,
