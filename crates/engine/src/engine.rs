@@ -148,13 +148,6 @@ impl Engine {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(clock));
         let (db, id) = Db::open(database, clock.as_ref(), feeds.clone()).await?;
         claim(&store, id).await?;
-        // What another process had under way ended with it, where this one alone has the database. On a full disk it ends by
-        // its time: that is no reason not to open.
-        if !db.is_shared()
-            && let Err(error) = db::crossings::end_others(&db).await
-        {
-            tracing::warn!(%error, "exports and imports of before are kept for an hour");
-        }
         let passwords = Passwords::new(settings.password_cost)?;
         let started_at = clock.now();
         let jobs = Arc::default();
@@ -182,6 +175,17 @@ impl Engine {
                 started_at,
             }),
         })
+    }
+
+    /// Ends what a process of before had under way, for who alone has the database, before it begins anything: who merely opens
+    /// the database beside a server must not. Where several may have it this does nothing.
+    pub async fn end_what_was_left(&self) {
+        // On a full disk it ends by its time: that is no reason not to begin.
+        if !self.db().is_shared()
+            && let Err(error) = db::crossings::end_others(self.db()).await
+        {
+            tracing::warn!(%error, "exports and imports of before are kept for an hour");
+        }
     }
 
     /// Tells what a person asks first of a server.

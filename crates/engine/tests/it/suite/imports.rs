@@ -326,6 +326,9 @@ pub(super) async fn what_is_left_alone_goes(world: &World) {
     let clock = std::sync::Arc::new(world.clock.clone());
     let database = Database::Sqlite(file);
     let again = Engine::open(Settings::default(), &database, world.store.clone(), clock).await.unwrap();
+    // Who merely opens the database, beside the one who has it, ends nothing.
+    assert_eq!(world.numbers("SELECT COUNT(*) FROM crossings").await, [1]);
+    again.end_what_was_left().await;
     again.sweep().await.unwrap();
     let sql = "SELECT COUNT(*), (SELECT COUNT(*) FROM crossing_contents) FROM crossing_lines";
     assert_eq!(world.numbers(sql).await, [0, 0]);
