@@ -128,6 +128,8 @@ struct Inner {
     chunk_lists: Arc<ChunkLists>,
     /// One export at a time reads metadata: it has a connection of the database for as long as that takes.
     exports: Semaphore,
+    /// What ends exports that nobody reads any more.
+    export_tasks: Tasks,
     guard: Guard,
     started_at: Timestamp,
 }
@@ -172,6 +174,7 @@ impl Engine {
                 appends: Appends::default(),
                 chunk_lists: Arc::default(),
                 exports: Semaphore::new(1),
+                export_tasks: Tasks::new(),
                 started_at,
             }),
         })
@@ -213,6 +216,7 @@ impl Engine {
     pub async fn close(&self) {
         self.inner.appends.close().await;
         self.inner.lock_tasks.close().await;
+        self.inner.export_tasks.close().await;
         self.inner.last_uses.close().await;
         self.write_last_uses().await;
         self.end_refusals().await;
@@ -300,6 +304,10 @@ impl Engine {
 
     pub(crate) fn exports(&self) -> &Semaphore {
         &self.inner.exports
+    }
+
+    pub(crate) fn export_tasks(&self) -> &Tasks {
+        &self.inner.export_tasks
     }
 
     pub(crate) fn appends(&self) -> &Appends {

@@ -1,7 +1,6 @@
 //! The archive's bytes, one after the other.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -10,18 +9,15 @@ use longshore_core::tar::{self, framed, padding};
 use longshore_core::{Algorithm, Code, Digest};
 use serde::Serialize;
 
+use super::open::Open;
 use super::spool::Spooled;
 use crate::db;
-use crate::db::crossings::CrossingId;
 use crate::download::{ContentStream, Stored, read_piece, read_pieces};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 /// How many contents are looked up at once.
 const GROUP: usize = 64;
-
-/// How often what is held is kept for longer, as long as somebody reads.
-const RENEWED: Duration = Duration::from_mins(5);
 
 /// How many bytes of zeros there are to fill up with.
 const ZEROS: [u8; tar::BLOCK] = [0; tar::BLOCK];
@@ -65,32 +61,10 @@ impl ContentLines {
 /// What is needed to send an archive.
 #[derive(Clone)]
 pub(super) struct Sending {
-    pub(super) engine: Engine,
-    pub(super) crossing: CrossingId,
+    pub(super) open: Arc<Open>,
     /// When it was taken.
     pub(super) seconds: u64,
     pub(super) counts: ExportCounts,
-}
-
-/// Notes when what is held is to be kept for longer.
-#[derive(Clone)]
-struct Keeper {
-    engine: Engine,
-    crossing: CrossingId,
-    last: Arc<Mutex<Instant>>,
-}
-
-impl Keeper {
-    async fn keep(&self) -> Result<()> {
-        {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.elapsed() < RENEWED {
-                return Ok(());
-            }
-            *last = Instant::now();
-        }
-        self.engine.keep_crossing(self.crossing).await
-    }
 }
 
 type Hash = Arc<Mutex<blake3::Hasher>>;
@@ -124,11 +98,10 @@ impl Sending {
         let seconds = self.seconds;
         let head = file(name, header, seconds);
         let contents = spools[Section::Contents as usize].clone();
-        let blobs: Vec<_> = spools.iter().filter_map(Spooled::blob).collect();
         let metadata = Section::ALL.into_iter().zip(spools).map({
-            let (engine, hash) = (self.engine.clone(), Arc::clone(&hash));
+            let (open, hash) = (Arc::clone(&self.open), Arc::clone(&hash));
             move |(section, spooled)| {
-                section_file(engine.clone(), Arc::clone(&hash), (section, spooled), seconds)
+                section_file(Arc::clone(&open), Arc::clone(&hash), (section, spooled), seconds)
             }
         });
         let sending = self.clone();
@@ -138,10 +111,7 @@ impl Sending {
             let metadata = Digest::new(Algorithm::Blake3, *digest.as_bytes());
             let document = json(&ExportEnd { counts: self.counts, metadata })?;
             // Before the last bytes: who has those asks for no more.
-            self.engine.end_crossing(self.crossing).await;
-            for blob in blobs {
-                self.engine.discard(blob).await;
-            }
+            self.open.end().await;
             let mut bytes = BytesMut::from(&file(end, document, seconds)[..]);
             bytes.extend_from_slice(&tar::END);
             Ok(bytes.freeze())
@@ -151,33 +121,28 @@ impl Sending {
     }
 
     async fn contents(self, contents: Spooled) -> Result<ContentStream> {
-        let bytes = contents.read(&self.engine).await?;
+        let bytes = contents.read(&self.open.engine).await?;
         let lines = ContentLines { bytes, rest: BytesMut::new() };
-        let keeper = Keeper {
-            engine: self.engine.clone(),
-            crossing: self.crossing,
-            last: Arc::new(Mutex::new(Instant::now())),
-        };
-        let groups = stream::try_unfold((self, lines, keeper), async |(sending, mut lines, keeper)| {
+        let groups = stream::try_unfold((self, lines), async |(sending, mut lines)| {
             let group = lines.group().await?;
             if group.is_empty() {
                 return Ok(None);
             }
-            keeper.keep().await?;
+            sending.open.keep().await?;
             let found = sending.find(group).await?;
             let files = found.into_iter().map({
-                let (sending, keeper) = (sending.clone(), keeper.clone());
-                move |(line, stored)| content_file(sending.clone(), keeper.clone(), line, stored)
+                let sending = sending.clone();
+                move |(line, stored)| content_file(sending.clone(), line, stored)
             });
-            Ok::<_, Error>(Some((stream::iter(files).flatten(), (sending, lines, keeper))))
+            Ok::<_, Error>(Some((stream::iter(files).flatten(), (sending, lines))))
         });
         Ok(groups.try_flatten().boxed())
     }
 
     /// Looks up where contents are, in one reading.
     async fn find(&self, lines: Vec<ContentLine>) -> Result<Vec<(ContentLine, Stored)>> {
-        let crossing = self.crossing;
-        let found = self.engine.db().read(move |tx| {
+        let crossing = self.open.crossing;
+        let found = self.open.engine.db().read(move |tx| {
             let lines = lines.clone();
             Box::pin(async move {
                 let mut found = Vec::with_capacity(lines.len());
@@ -214,14 +179,22 @@ static ZEROS_OF_A_BLOCK: [u8; tar::BLOCK] = ZEROS;
 
 /// Gives one file of the metadata, and takes it into the digest of all of them.
 fn section_file(
-    engine: Engine,
+    open: Arc<Open>,
     hash: Hash,
     (section, spooled): (Section, Spooled),
     seconds: u64,
 ) -> ContentStream {
     let [head, tail] = around(section.file(), spooled.size(), seconds);
-    let body = stream::once(async move { spooled.read(&engine).await }).try_flatten();
-    let body = body.inspect_ok(move |bytes| hash_of(&hash, bytes));
+    let reading = Arc::clone(&open);
+    let body = stream::once(async move { spooled.read(&reading.engine).await }).try_flatten();
+    let body = body.and_then(move |bytes| {
+        let (open, hash) = (Arc::clone(&open), Arc::clone(&hash));
+        async move {
+            open.keep().await?;
+            hash_of(&hash, &bytes);
+            Ok(bytes)
+        }
+    });
     framed_by(head, body.boxed(), tail)
 }
 
@@ -232,18 +205,18 @@ fn framed_by(head: Bytes, body: ContentStream, tail: Bytes) -> ContentStream {
 }
 
 /// Gives a content, verified while it is sent.
-fn content_file(sending: Sending, keeper: Keeper, line: ContentLine, stored: Stored) -> ContentStream {
+fn content_file(sending: Sending, line: ContentLine, stored: Stored) -> ContentStream {
     let digest = line.digest.to_string();
     let hex = digest.split_once(':').map_or("", |(_, hex)| hex);
     let [head, tail] = around(&format!("{CONTENTS}{hex}"), line.size, sending.seconds);
     let body = stream::once(async move {
-        let store = sending.engine.store();
+        let store = sending.open.engine.store();
         let bytes = match stored {
             Stored::Inline(content) => stream::once(async move { Ok(content) }).boxed(),
             Stored::Blob(piece) => read_piece(store, piece, 0..line.size).await?,
             Stored::Pieces(_, pieces) => read_pieces(store.clone(), pieces, 0..line.size),
         };
-        Ok::<_, Error>(verified(bytes, keeper, line))
+        Ok::<_, Error>(verified(bytes, Arc::clone(&sending.open), line))
     });
     framed_by(head, body.try_flatten().boxed(), tail)
 }
@@ -252,17 +225,17 @@ struct Verifying {
     bytes: ContentStream,
     hash: blake3::Hasher,
     size: u64,
-    keeper: Keeper,
+    open: Arc<Open>,
     line: ContentLine,
 }
 
-fn verified(bytes: ContentStream, keeper: Keeper, line: ContentLine) -> ContentStream {
-    let verifying = Verifying { bytes, hash: blake3::Hasher::new(), size: 0, keeper, line };
+fn verified(bytes: ContentStream, open: Arc<Open>, line: ContentLine) -> ContentStream {
+    let verifying = Verifying { bytes, hash: blake3::Hasher::new(), size: 0, open, line };
     stream::try_unfold(verifying, async |mut verifying| {
         if let Some(piece) = verifying.bytes.try_next().await? {
             verifying.hash.update(&piece);
             verifying.size += piece.len() as u64;
-            verifying.keeper.keep().await?;
+            verifying.open.keep().await?;
             return Ok(Some((piece, verifying)));
         }
         let digest = Digest::new(Algorithm::Blake3, *verifying.hash.finalize().as_bytes());

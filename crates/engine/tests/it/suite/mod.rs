@@ -11,6 +11,7 @@ mod deltas;
 mod describe;
 mod events;
 mod exports;
+mod exports_open;
 mod hooks;
 mod idempotency;
 mod identities;
@@ -458,6 +459,11 @@ cases![
     exports::a_purge_takes_nothing_from_an_export,
     exports::an_export_that_is_left_alone_breaks_off,
     exports::a_damaged_blob_is_never_exported,
+    exports_open::who_hangs_up_leaves_nothing,
+    exports_open::so_many_exports_are_open_and_no_more,
+    exports_open::what_came_later_is_not_held,
+    exports_open::who_may_read_no_longer_reads_no_further,
+    exports_open::an_export_takes_a_day_at_most,
     exports::an_export_is_of_one_moment,
     exports::two_thousand_files_travel,
     imports::no_archive_is_believed,
