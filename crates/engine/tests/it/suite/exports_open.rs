@@ -105,9 +105,9 @@ pub(super) async fn who_may_read_no_longer_reads_no_further(world: &World) {
         let mut bytes = begun.unwrap().into_bytes();
         bytes.try_next().await.unwrap().unwrap();
         match ends {
-            "revoked" => drop(engine.revoke_key(&world.owner, who.key().unwrap(), None).await.unwrap()),
+            "revoked" => engine.revoke_key(&world.owner, who.key().unwrap(), None).await.unwrap(),
             "deactivated" => {
-                drop(engine.deactivate_principal(&world.owner, who.principal, None).await.unwrap())
+                engine.deactivate_principal(&world.owner, who.principal, None).await.unwrap();
             }
             _ => {}
         }
