@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use crate::tarball::{Tarball, export_of, import};
 use crate::world::{World, refused};
 
+/// What is written into an event of an archive.
+type Forging<'a> = Box<dyn Fn(&mut Value) + 'a>;
+
 /// An archive of another server with a folder, a file of two versions and a note; its ids are free here.
 async fn of_another_server() -> Tarball {
     let other = World::on_sqlite().await;
@@ -51,7 +54,7 @@ pub(super) async fn an_archive_is_about_nothing_of_others(world: &World) {
     let (root, file) = (node(&archive, "/"), node(&archive, "/a/file"));
     let victim = world.put("/theirs/file", b"theirs").await;
     let folder = json!(victim.parent_id);
-    let changes: [(&str, Box<dyn Fn(&mut Value)>); 7] = [
+    let changes: [(&str, Forging<'_>); 7] = [
         ("node", Box::new(|event| (event["node_id"], event["before"]) = (json!(victim.id), state(&root)))),
         ("folder", Box::new(|event| (event["node_id"], event["before"]) = (folder.clone(), state(&root)))),
         ("place", Box::new(|event| (event["node_id"], event["before"]) = (file.clone(), state(&folder)))),
