@@ -321,6 +321,8 @@ codes! {
     /// The principal has as many staged uploads that are not finished as it may have: finish or remove some, which
     /// `GET /v1/uploads` lists.
     TooManyUploads = "too_many_uploads", RateLimited, "too many unfinished uploads";
+    /// As many exports of the workspace are being read as may be at once: come again when one has ended.
+    TooManyExports = "too_many_exports", RateLimited, "too many exports";
     /// The server works on as many requests as it takes.
     Overloaded = "overloaded", Unavailable, "the server is busy";
     /// The server is shutting down.

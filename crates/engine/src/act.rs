@@ -143,7 +143,8 @@ pub(crate) async fn name_event(tx: &mut Tx, found: Option<&NodeRow>, held: Resul
     let (Err(error), Some(row)) = (&held, found) else { return held };
     let Some(facts) = error.facts() else { return held };
     let Some(version) = facts.current_version else { return held };
-    let facts = Facts { current_event: db::history::made(tx, row.id, version).await?, ..facts.clone() };
+    let current_event = db::history::made(tx, row.workspace, (row.id, version)).await?;
+    let facts = Facts { current_event, ..facts.clone() };
     Err(error.clone().with_facts(facts))
 }
 

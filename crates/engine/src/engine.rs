@@ -129,6 +129,8 @@ struct Inner {
     chunk_lists: Arc<ChunkLists>,
     /// One export at a time reads metadata: it has a connection of the database for as long as that takes.
     exports: Semaphore,
+    /// What ends exports that nobody reads any more.
+    export_tasks: Tasks,
     guard: Guard,
     started_at: Timestamp,
 }
@@ -149,13 +151,6 @@ impl Engine {
         let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(clock));
         let (db, Instance { id, secret }) = Db::open(database, clock.as_ref(), feeds.clone()).await?;
         claim(&store, id).await?;
-        // What another process had under way ended with it, where this one alone has the database. On a full disk it ends by
-        // its time: that is no reason not to open.
-        if !db.is_shared()
-            && let Err(error) = db::crossings::end_others(&db).await
-        {
-            tracing::warn!(%error, "exports and imports of before are kept for an hour");
-        }
         let passwords = Passwords::new(settings.password_cost)?;
         let started_at = clock.now();
         let jobs = Arc::default();
@@ -180,9 +175,21 @@ impl Engine {
                 appends: Appends::default(),
                 chunk_lists: Arc::default(),
                 exports: Semaphore::new(1),
+                export_tasks: Tasks::new(),
                 started_at,
             }),
         })
+    }
+
+    /// Ends what a process of before had under way, for who alone has the database, before it begins anything: who merely opens
+    /// the database beside a server must not. Where several may have it this does nothing.
+    pub async fn end_what_was_left(&self) {
+        // On a full disk it ends by its time: that is no reason not to begin.
+        if !self.db().is_shared()
+            && let Err(error) = db::crossings::end_others(self.db()).await
+        {
+            tracing::warn!(%error, "exports and imports of before are kept for an hour");
+        }
     }
 
     /// Tells what a person asks first of a server.
@@ -210,6 +217,7 @@ impl Engine {
     pub async fn close(&self) {
         self.inner.appends.close().await;
         self.inner.lock_tasks.close().await;
+        self.inner.export_tasks.close().await;
         self.inner.last_uses.close().await;
         self.write_last_uses().await;
         self.end_refusals().await;
@@ -297,6 +305,10 @@ impl Engine {
 
     pub(crate) fn exports(&self) -> &Semaphore {
         &self.inner.exports
+    }
+
+    pub(crate) fn export_tasks(&self) -> &Tasks {
+        &self.inner.export_tasks
     }
 
     pub(crate) fn appends(&self) -> &Appends {

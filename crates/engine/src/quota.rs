@@ -170,7 +170,7 @@ impl Gauge {
 }
 
 /// Refuses a limit that is no number of every reader's.
-fn check(wanted: UpdateQuota) -> Result<()> {
+pub(crate) fn check(wanted: UpdateQuota) -> Result<()> {
     let limits = [wanted.bytes, wanted.files, wanted.largest_file];
     if limits.into_iter().flatten().flatten().any(|limit| limit > UpdateQuota::MOST) {
         let detail = format!("a limit is a number up to {}, or `null`", UpdateQuota::MOST);

@@ -41,6 +41,9 @@ pub(crate) async fn open(config: &Config, alone: Alone) -> Result<Engine> {
     let engine = Engine::open(settings, &config.database()?, store.clone(), Arc::new(SystemClock))
         .await
         .map_err(|error| Error::caused("cannot open the database and the store", error))?;
+    if alone == Alone::Yes {
+        engine.end_what_was_left().await;
+    }
     // Only now: what some can do is found out by their first write.
     warn_of(&store);
     Ok(engine)

@@ -128,7 +128,9 @@ impl Lane {
     pub(super) fn pause_of_all(self, refusal: &Error) -> Option<Duration> {
         let is_of_all = match refusal.kind() {
             // That there is no room for one more says nothing of other requests.
-            ErrorKind::RateLimited => !refusal.is(Code::TooManyLocks) && !refusal.is(Code::TooManyUploads),
+            ErrorKind::RateLimited => ![Code::TooManyLocks, Code::TooManyUploads, Code::TooManyExports]
+                .iter()
+                .any(|code| refusal.is(*code)),
             ErrorKind::Unavailable => self != Self::Waiting,
             _ => false,
         };

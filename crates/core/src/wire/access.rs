@@ -176,13 +176,19 @@ pub struct Key {
 
 /// A new key, with the secret that is shown this once.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct NewKey {
     /// The key.
     #[serde(flatten)]
     pub key: Key,
     /// Its whole text, `lsk_…`; only a hash of it is kept.
     pub secret: String,
+}
+
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewKey").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 /// Answer of `GET /v1/me`: who asks, and by which key or session.
@@ -315,4 +321,24 @@ pub struct UpdatePrincipal {
     /// The name shown to others.
     #[cfg_attr(feature = "openapi", schema(value_type = crate::Name))]
     pub name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::NewKey;
+
+    #[test]
+    fn a_new_key_prints_without_its_secret() {
+        let principal = json!({ "id": crate::PrincipalId::LONGSHORE, "kind": "agent", "name": "a" });
+        let key = json!({
+            "id": "key_01kaz3h2k0e8tsz7m7ga0rg6mz", "name": "mine", "principal": principal, "role": "viewer",
+            "workspace_id": null, "created_at": "2026-11-21T00:00:00Z", "expires_at": null, "revoked_at": null,
+            "secret": "lsk_the_secret",
+        });
+        let key: NewKey = serde_json::from_value(key).unwrap();
+        let text = format!("{key:?}");
+        assert!(text.contains("mine") && !text.contains("the_secret"), "{text}");
+    }
 }

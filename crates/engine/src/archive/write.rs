@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 
 /// The most entries of one archive: its directory, of about 100 bytes each, is kept in memory until the end.
 const MOST: u64 = 1_000_000;
+/// The most bytes of it: names are whole paths, and those may have thousands.
+const MOST_BYTES: usize = 64 * 1_024 * 1_024;
 
 /// Small files go out together, this many bytes or a little more.
 const TOGETHER: usize = 64 * 1_024;
@@ -155,6 +157,10 @@ impl Writing {
             let detail = format!("an archive has at most {MOST} entries");
             return Err(Error::new(Code::TooManyNodes, detail));
         }
+        if self.writer.directory_size() + member.name.len() > MOST_BYTES {
+            let detail = format!("an archive has at most {MOST_BYTES} bytes of names");
+            return Err(Error::new(Code::TooManyNodes, detail));
+        }
         self.small.extend_from_slice(&self.writer.begin(member.entry()));
         match member.bytes {
             Source::None => {}
@@ -172,4 +178,29 @@ impl Writing {
 /// What the directory says would no longer be true.
 fn other_length() -> Error {
     Error::corrupt("a blob has another length than its version")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt, TryStreamExt, stream};
+    use longshore_core::{Code, Timestamp};
+
+    use super::{MOST_BYTES, Member, Writing};
+
+    #[tokio::test]
+    async fn a_directory_of_long_names_is_bounded() {
+        let name = "x".repeat(1_000_000);
+        let members = (0..MOST_BYTES / 1_000_000 + 1)
+            .map(move |number| Ok(Member::folder(&format!("{number}{name}"), Timestamp::from_micros(0))));
+        let mut bytes = Writing::new(stream::iter(members).boxed()).into_bytes();
+        let mut sent = 0;
+        let error = loop {
+            match bytes.try_next().await {
+                Ok(Some(piece)) => sent += piece.len(),
+                Ok(None) => panic!("{sent} bytes, and its end"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.code(), Code::TooManyNodes);
+    }
 }

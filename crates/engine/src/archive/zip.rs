@@ -62,6 +62,11 @@ impl Writer {
         self.count
     }
 
+    /// Returns how many bytes the directory has so far.
+    pub(super) const fn directory_size(&self) -> usize {
+        self.directory.len()
+    }
+
     /// Returns what stands before the content, which is to follow: `size` bytes, and then what [`end`](Self::end) gives,
     /// unless the checksum was known.
     pub(super) fn begin(&mut self, entry: Entry<'_>) -> Vec<u8> {

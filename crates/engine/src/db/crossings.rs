@@ -48,6 +48,19 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// Counts the exports of a workspace that somebody may be reading.
+pub(crate) async fn count(tx: &mut Tx, workspace: WorkspaceId, now: Timestamp) -> Result<u64> {
+    let sql = "SELECT COUNT(*) FROM crossings WHERE workspace_id = $1 AND expires_at > $2";
+    let row = tx.query_opt(sql, &[workspace.into(), now.into()]).await?;
+    row.map_or(Ok(0), |row| row.count(0))
+}
+
+/// Says that an export has read what it shows, and when the newest version of that was made.
+pub(crate) async fn set_taken(tx: &mut Tx, id: CrossingId, newest: Timestamp) -> Result<()> {
+    tx.execute("UPDATE crossings SET taken_at = $1 WHERE id = $2", &[newest.into(), id.into()]).await?;
+    Ok(())
+}
+
 /// Says that somebody goes on with it until a time; tells whether it is still there.
 pub(crate) async fn renew(tx: &mut Tx, id: CrossingId, expires_at: Timestamp) -> Result<bool> {
     let sql = "UPDATE crossings SET expires_at = $1 WHERE id = $2";
@@ -152,7 +165,8 @@ pub(crate) async fn held(tx: &mut Tx, id: CrossingId, name: &str) -> Result<Opti
     row.as_ref().map(read_held).transpose()
 }
 
-/// Holds, for the exports of a workspace, the contents of all versions of some files, which are to be removed.
+/// Holds, for the exports of a workspace, the contents of all versions of some files, which are to be removed: of those versions
+/// that an export shows, or may show as long as it reads.
 pub(crate) async fn keep_files(tx: &mut Tx, workspace: WorkspaceId, files: &[NodeId]) -> Result<()> {
     for group in files.chunks(GROUP) {
         let mut values = values_of(group);
@@ -161,7 +175,8 @@ pub(crate) async fn keep_files(tx: &mut Tx, workspace: WorkspaceId, files: &[Nod
             for_group!(
                 "INSERT INTO crossing_contents (crossing_id, name, size, blob_id, content, blob_start, blob_size)
                  SELECT c.id, v.id, v.size, v.blob_id, v.content, v.blob_start, v.blob_size
-                 FROM crossings c, versions v WHERE c.workspace_id = $33 AND v.node_id",
+                 FROM crossings c, versions v WHERE c.workspace_id = $33
+                   AND (c.taken_at IS NULL OR v.created_at <= c.taken_at) AND v.node_id",
                 "ON CONFLICT DO NOTHING"
             ),
             &values,
@@ -177,6 +192,7 @@ pub(crate) async fn keep_version(tx: &mut Tx, workspace: WorkspaceId, version: V
         "INSERT INTO crossing_contents (crossing_id, name, size, blob_id, content, blob_start, blob_size)
          SELECT c.id, v.id, v.size, v.blob_id, v.content, v.blob_start, v.blob_size
          FROM crossings c, versions v WHERE c.workspace_id = $1 AND v.id = $2
+           AND (c.taken_at IS NULL OR v.created_at <= c.taken_at)
          ON CONFLICT DO NOTHING",
         &[workspace.into(), version.into()],
     )
@@ -194,7 +210,8 @@ pub(crate) async fn keep_old_versions(
     tx.execute(
         "INSERT INTO crossing_contents (crossing_id, name, size, blob_id, content, blob_start, blob_size)
          SELECT c.id, v.id, v.size, v.blob_id, v.content, v.blob_start, v.blob_size
-         FROM crossings c, versions v WHERE c.workspace_id = $1 AND v.id IN (
+         FROM crossings c, versions v WHERE c.workspace_id = $1
+           AND (c.taken_at IS NULL OR v.created_at <= c.taken_at) AND v.id IN (
              SELECT id FROM versions WHERE node_id = $2 AND id <> $3 ORDER BY number LIMIT $4)
          ON CONFLICT DO NOTHING",
         &[workspace.into(), file.into(), current.into(), limit.into()],

@@ -1,6 +1,9 @@
 //! What the log says of nodes: what they were before an event, and who changed them since.
 //!
 //! Only events with a `before` count: they alone changed what undo can bring back.
+//!
+//! Each question is of one workspace: what an imported log says of a node of another one says nothing of that node. Where a node
+//! is asked for, its workspace stands in a `COALESCE`, so that the index by nodes is what is walked, and never a whole log.
 
 use std::collections::HashSet;
 
@@ -170,33 +173,41 @@ pub(crate) async fn other(tx: &mut Tx, node: NodeId, after: u64, picked: Picked)
         .query_opt(
             "SELECT seq, actor FROM events
              WHERE node_id = $1 AND seq > $2 AND before IS NOT NULL AND (actor <> $3 OR seq >= $4)
+                   AND COALESCE(workspace_id, '') = $5
              ORDER BY seq LIMIT 1",
-            &[node.into(), after.into(), picked.actor.into(), picked.until.into()],
+            &[node.into(), after.into(), picked.actor.into(), picked.until.into(), picked.workspace.into()],
         )
         .await?;
     row.as_ref().map(trace).transpose()
 }
 
 /// Finds the newest change of a node.
-pub(crate) async fn newest(tx: &mut Tx, node: NodeId) -> Result<Option<Trace>> {
+pub(crate) async fn newest(tx: &mut Tx, workspace: WorkspaceId, node: NodeId) -> Result<Option<Trace>> {
     let row = tx
         .query_opt(
-            "SELECT seq, actor FROM events WHERE node_id = $1 AND before IS NOT NULL ORDER BY seq DESC LIMIT 1",
-            &[node.into()],
+            "SELECT seq, actor FROM events
+             WHERE node_id = $1 AND before IS NOT NULL AND COALESCE(workspace_id, '') = $2
+             ORDER BY seq DESC LIMIT 1",
+            &[node.into(), workspace.into()],
         )
         .await?;
     row.as_ref().map(trace).transpose()
 }
 
 /// Finds the event that made a version the current one; nothing for the versions of what was copied with a folder.
-pub(crate) async fn made(tx: &mut Tx, node: NodeId, version: VersionId) -> Result<Option<u64>> {
+pub(crate) async fn made(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    (node, version): (NodeId, VersionId),
+) -> Result<Option<u64>> {
     let row = tx
         .query_opt(
             "SELECT seq FROM events
              WHERE node_id = $1 AND version_id = $2 AND before IS NOT NULL
                    AND (previous_version_id IS NULL OR previous_version_id <> $2)
+                   AND COALESCE(workspace_id, '') = $3
              ORDER BY seq DESC LIMIT 1",
-            &[node.into(), version.into()],
+            &[node.into(), version.into(), workspace.into()],
         )
         .await?;
     row.map(|row| row.count(0)).transpose()

@@ -1,11 +1,14 @@
 //! What an import writes that no other verb writes so: rows as they were elsewhere.
 
-use longshore_core::export::{EventLine, MemberLine, PrincipalLine, WorkspaceLine};
+use std::collections::HashSet;
+
+use longshore_core::export::{EventLine, PrincipalLine, WorkspaceLine};
 use longshore_core::wire::{Principal, PrincipalKind, Workspace};
-use longshore_core::{PrincipalId, Timestamp, WorkspaceId};
+use longshore_core::{KeyId, NodeId, NoteId, PrincipalId, Timestamp, VersionId, WorkspaceId};
 
 use super::access::{kind_text, read_principal};
-use super::{Tx, quotas, workspaces};
+use super::purge::{GROUP, for_group};
+use super::{Tx, Value, quotas, workspaces};
 use crate::error::{Error, Result};
 
 /// Brings the row of a new workspace to where its log is to go on.
@@ -75,6 +78,65 @@ pub(crate) async fn file_without_its_version(tx: &mut Tx, workspace: WorkspaceId
     row.map(|row| Ok(row.text(0)?.to_owned())).transpose()
 }
 
+/// Returns a note of a workspace that is on a version of another node than its own; one that is gone is of none.
+pub(crate) async fn note_on_a_version_of_another(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+) -> Result<Option<String>> {
+    let row = tx
+        .query_opt(
+            "SELECT o.id FROM nodes n JOIN notes o ON o.node_id = n.id JOIN versions v ON v.id = o.version_id
+             WHERE n.workspace_id = $1 AND v.node_id <> o.node_id LIMIT 1",
+            &[workspace.into()],
+        )
+        .await?;
+    row.map(|row| Ok(row.text(0)?.to_owned())).transpose()
+}
+
+/// Returns which of some ids somebody or something of this server has that is not of this workspace.
+pub(crate) async fn of_others(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    ids: &[String],
+) -> Result<HashSet<String>> {
+    let kinds = [
+        (NodeId::PREFIX, for_group!("SELECT id FROM nodes WHERE id", "AND workspace_id <> $33")),
+        (
+            VersionId::PREFIX,
+            for_group!(
+                "SELECT v.id FROM versions v JOIN nodes n ON n.id = v.node_id WHERE v.id",
+                "AND n.workspace_id <> $33"
+            ),
+        ),
+        (
+            NoteId::PREFIX,
+            for_group!(
+                "SELECT o.id FROM notes o JOIN nodes n ON n.id = o.node_id WHERE o.id",
+                "AND n.workspace_id <> $33"
+            ),
+        ),
+        (PrincipalId::PREFIX, for_group!("SELECT id FROM principals WHERE id", "")),
+        (KeyId::PREFIX, for_group!("SELECT id FROM keys WHERE id", "")),
+    ];
+    let mut found = HashSet::new();
+    for (prefix, sql) in kinds {
+        let of_kind: Vec<_> = ids.iter().filter(|id| id.starts_with(prefix)).collect();
+        for group in of_kind.chunks(GROUP) {
+            let mut values: Vec<Value> = group.iter().map(|id| id.as_str().into()).collect();
+            if let Some(last) = values.last().cloned() {
+                values.resize(GROUP, last);
+            }
+            if sql.contains("$33") {
+                values.push(workspace.into());
+            }
+            for row in tx.query(sql, &values).await? {
+                found.insert(row.text(0)?.to_owned());
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Returns the active principal of a name and a kind; nothing where there are several.
 pub(crate) async fn only_of_name(
     tx: &mut Tx,
@@ -107,12 +169,6 @@ pub(crate) async fn insert_stand_in(tx: &mut Tx, line: &PrincipalLine, now: Time
 /// Returns the line of a principal.
 pub(crate) fn principal_line(principal: Principal) -> PrincipalLine {
     PrincipalLine { id: principal.id, kind: principal.kind, name: principal.name }
-}
-
-/// Makes somebody a member as they were one elsewhere.
-pub(crate) async fn insert_member(tx: &mut Tx, workspace: WorkspaceId, member: &MemberLine) -> Result<()> {
-    let who = (workspace, member.principal_id);
-    super::members::insert(tx, who, member.role, member.added_by, member.added_at).await
 }
 
 /// Says what cannot be of what was read before.

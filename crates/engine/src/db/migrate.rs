@@ -37,6 +37,7 @@ const STEPS: &[Step] = &[
     Step { name: "audit", sql: include_str!("schema/0022_audit.sql") },
     Step { name: "identities", sql: include_str!("schema/0023_identities.sql") },
     Step { name: "crossings", sql: include_str!("schema/0024_crossings.sql") },
+    Step { name: "crossings_taken", sql: include_str!("schema/0025_crossings_taken.sql") },
 ];
 
 /// Two nodes that start at once on one PostgreSQL database take turns by this number.

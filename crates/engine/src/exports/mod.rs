@@ -2,14 +2,17 @@
 //!
 //! The metadata is that of one moment, read in one transaction and put aside; so its length is known before the first byte.
 //! From before that moment on the export holds the contents of the workspace: what a purge removes meanwhile is kept for it
-//! ([`db::crossings`]), as long as somebody reads. Each content is verified by its BLAKE3 while it is sent. What cannot be sent
-//! breaks the archive off, which then has no end: it is never shorter than it should be without being broken. So does a right that
-//! ends: each section and each group of contents asks for it anew.
+//! ([`db::crossings`]), as long as somebody reads who may: an export ends when its stream is dropped, and few are open at once.
+//! Each content is verified by its BLAKE3 while it is sent. What cannot be sent breaks the archive off, which then has no end: it
+//! is never shorter than it should be without being broken. So does a right that ends: each section and each group of contents
+//! asks for it anew.
 
+mod open;
 mod send;
 mod snapshot;
 mod spool;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_core::export::{END, ExportEnd, ExportHeader, FORMAT, HEADER, Section, VERSION};
@@ -18,12 +21,13 @@ use longshore_core::wire::Role;
 use longshore_core::{Algorithm, Code, Digest, Timestamp, WorkspaceId};
 use tokio::sync::mpsc;
 
+use self::open::{Open, ensure_room};
 use self::snapshot::{PIECES, Pipe, Taken, take};
 use self::spool::{Spool, Spooled};
 use crate::actor::{Actor, Right};
 use crate::audit::Entry;
+use crate::db;
 use crate::db::crossings::CrossingId;
-use crate::db::{self, Tx};
 use crate::download::ContentStream;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -82,33 +86,34 @@ struct Spools {
     of: [Spooled; Section::ALL.len()],
 }
 
-/// Refuses who may export no longer: an export is as long as its reader takes.
-async fn ensure_may_export_now(
-    tx: &mut Tx,
-    actor: &Actor,
-    workspace: WorkspaceId,
-    now: Timestamp,
-) -> Result<()> {
-    ensure_may_export(&db::access::actor_in(tx, actor, workspace, now).await?, workspace)
-}
-
 fn over() -> Error {
-    Error::new(Code::Internal, "an export was left for so long that what it holds was let go")
+    Error::new(Code::RequestTimeout, "an export was left, or took, for so long that what it holds was let go")
 }
 
 impl Engine {
+    /// Refuses who may not export a workspace, and does nothing.
+    pub async fn ensure_may_export(&self, actor: &Actor, workspace: WorkspaceId) -> Result<()> {
+        ensure_may_export(actor, workspace)?;
+        self.workspace(actor, workspace).await.map(drop)
+    }
+
     /// Begins an export: the moment that it shows is now.
     pub async fn export_workspace(&self, actor: &Actor, workspace: WorkspaceId) -> Result<Export> {
         ensure_may_export(actor, workspace)?;
         // Each has a connection of the database while it reads, and four are all that a SQLite has.
         let _turn = self.exports().acquire().await.map_err(|_| over())?;
-        let crossing = CrossingId::new(self.now());
-        self.begin_export(actor, crossing, workspace).await?;
-        let begun = self.put_aside(crossing, workspace).await;
+        let open = Open::new(self, actor, workspace);
+        if let Err(error) = self.begin_export(actor, open.crossing, workspace).await {
+            if error.is_refusal() {
+                open.forget();
+            }
+            return Err(error);
+        }
+        let begun = self.put_aside(&open, workspace).await;
         match begun {
-            Ok((taken, spools)) => self.archive_of_workspace(actor, crossing, taken, spools).await,
+            Ok((taken, spools)) => self.archive_of_workspace(open, taken, spools).await,
             Err(error) => {
-                self.end_crossing(crossing).await;
+                open.end().await;
                 Err(error)
             }
         }
@@ -122,7 +127,8 @@ impl Engine {
             Box::pin(async move {
                 db::quotas::hold(tx, workspace).await?;
                 let now = tx.now(clock.as_ref()).await?;
-                ensure_may_export_now(tx, &actor, workspace, now).await?;
+                ensure_may_export(&db::access::actor_in(tx, &actor, workspace, now).await?, workspace)?;
+                ensure_room(db::crossings::count(tx, workspace, now).await?)?;
                 // No other read takes all that there is.
                 tx.note(Entry::done("workspace.exported", &actor, now).within(workspace).about(workspace));
                 db::crossings::insert(tx, crossing, Some(workspace), now.plus(LEASE)).await
@@ -153,7 +159,7 @@ impl Engine {
     }
 
     /// Reads the metadata of one moment and puts it aside.
-    async fn put_aside(&self, crossing: CrossingId, workspace: WorkspaceId) -> Result<(Taken, Spools)> {
+    async fn put_aside(&self, open: &Open, workspace: WorkspaceId) -> Result<(Taken, Spools)> {
         let (sender, mut lines) = mpsc::channel(PIECES);
         let pipe = Pipe { sender, blocks: !self.db().is_shared() };
         let reading = self.db().read(move |tx| {
@@ -174,38 +180,32 @@ impl Engine {
         let (spools, taken) = (spools?, taken?);
         let mut of = Vec::with_capacity(spools.len());
         for spool in spools {
-            of.push(spool.finish().await?);
+            let spooled = spool.finish().await?;
+            open.add(spooled.blob());
+            of.push(spooled);
         }
         let of: [Spooled; Section::ALL.len()] = of.try_into().map_err(|_| over())?;
-        self.hold_spools(crossing, &of).await?;
+        self.hold_spools(open.crossing, &of, taken.newest).await?;
         Ok((taken, Spools { of }))
     }
 
-    async fn hold_spools(&self, crossing: CrossingId, spools: &[Spooled]) -> Result<()> {
+    /// Has what was put aside held, and of the versions none any more that came after those it tells of.
+    async fn hold_spools(&self, crossing: CrossingId, spools: &[Spooled], newest: Timestamp) -> Result<()> {
         let held: Vec<_> = spools.iter().filter_map(Spooled::held).collect();
-        if held.is_empty() {
-            return Ok(());
-        }
         let holding = self.db().write(move |tx| {
             let held = held.clone();
             Box::pin(async move {
                 for (number, held) in held.iter().enumerate() {
                     db::crossings::hold(tx, crossing, &format!("spool {number}"), held).await?;
                 }
-                Ok(())
+                db::crossings::set_taken(tx, crossing, newest).await
             })
         });
         holding.await
     }
 
-    async fn archive_of_workspace(
-        &self,
-        actor: &Actor,
-        crossing: CrossingId,
-        taken: Taken,
-        spools: Spools,
-    ) -> Result<Export> {
-        let Taken { workspace, counts } = taken;
+    async fn archive_of_workspace(&self, open: Open, taken: Taken, spools: Spools) -> Result<Export> {
+        let Taken { workspace, counts, newest: _ } = taken;
         let (name, taken_at) = (format!("{}.tar", workspace.name), self.now());
         let header = ExportHeader {
             format: FORMAT.to_owned(),
@@ -215,7 +215,6 @@ impl Engine {
             workspace,
             counts,
         };
-        let workspace = header.workspace.id;
         let header = send::json(&header)?;
         // Its length does not depend on the digest.
         let digest = Digest::new(Algorithm::Blake3, [0; 32]);
@@ -224,8 +223,7 @@ impl Engine {
         length += spools.of.iter().map(|spool| framed(spool.size())).sum::<u64>();
         length += self.contents_length(&spools.of[Section::Contents as usize]).await?;
         let seconds = u64::try_from(taken_at.as_micros() / 1_000_000).unwrap_or(0);
-        let (engine, actor) = (self.clone(), actor.clone());
-        let sending = send::Sending { engine, actor, workspace, crossing, seconds, counts };
+        let sending = send::Sending { open: Arc::new(open), seconds, counts };
         let bytes = sending.into_bytes((HEADER, header), spools.of, END);
         Ok(Export { name, length, bytes })
     }

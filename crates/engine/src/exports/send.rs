@@ -1,29 +1,23 @@
 //! The archive's bytes, one after the other.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use longshore_core::export::{CONTENTS, ContentLine, ExportCounts, ExportEnd, Section};
 use longshore_core::tar::{self, framed, padding};
-use longshore_core::{Algorithm, Code, Digest, WorkspaceId};
+use longshore_core::{Algorithm, Code, Digest};
 use serde::Serialize;
 
-use super::ensure_may_export_now;
+use super::open::Open;
 use super::spool::Spooled;
-use crate::actor::Actor;
 use crate::db;
-use crate::db::crossings::CrossingId;
 use crate::download::{ContentStream, Stored, read_piece, read_pieces};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 
 /// How many contents are looked up at once.
 const GROUP: usize = 64;
-
-/// How often what is held is kept for longer, as long as somebody reads.
-const RENEWED: Duration = Duration::from_mins(5);
 
 /// How many bytes of zeros there are to fill up with.
 const ZEROS: [u8; tar::BLOCK] = [0; tar::BLOCK];
@@ -67,34 +61,10 @@ impl ContentLines {
 /// What is needed to send an archive.
 #[derive(Clone)]
 pub(super) struct Sending {
-    pub(super) engine: Engine,
-    pub(super) actor: Actor,
-    pub(super) workspace: WorkspaceId,
-    pub(super) crossing: CrossingId,
+    pub(super) open: Arc<Open>,
     /// When it was taken.
     pub(super) seconds: u64,
     pub(super) counts: ExportCounts,
-}
-
-/// Notes when what is held is to be kept for longer.
-#[derive(Clone)]
-struct Keeper {
-    engine: Engine,
-    crossing: CrossingId,
-    last: Arc<Mutex<Instant>>,
-}
-
-impl Keeper {
-    async fn keep(&self) -> Result<()> {
-        {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.elapsed() < RENEWED {
-                return Ok(());
-            }
-            *last = Instant::now();
-        }
-        self.engine.keep_crossing(self.crossing).await
-    }
 }
 
 type Hash = Arc<Mutex<blake3::Hasher>>;
@@ -128,10 +98,11 @@ impl Sending {
         let seconds = self.seconds;
         let head = file(name, header, seconds);
         let contents = spools[Section::Contents as usize].clone();
-        let blobs: Vec<_> = spools.iter().filter_map(Spooled::blob).collect();
         let metadata = Section::ALL.into_iter().zip(spools).map({
-            let (sending, hash) = (self.clone(), Arc::clone(&hash));
-            move |(section, spooled)| section_file(sending.clone(), Arc::clone(&hash), (section, spooled))
+            let (open, hash) = (Arc::clone(&self.open), Arc::clone(&hash));
+            move |(section, spooled)| {
+                section_file(Arc::clone(&open), Arc::clone(&hash), (section, spooled), seconds)
+            }
         });
         let sending = self.clone();
         let contents = stream::once(async move { sending.contents(contents).await }).try_flatten();
@@ -140,10 +111,7 @@ impl Sending {
             let metadata = Digest::new(Algorithm::Blake3, *digest.as_bytes());
             let document = json(&ExportEnd { counts: self.counts, metadata })?;
             // Before the last bytes: who has those asks for no more.
-            self.engine.end_crossing(self.crossing).await;
-            for blob in blobs {
-                self.engine.discard(blob).await;
-            }
+            self.open.end().await;
             let mut bytes = BytesMut::from(&file(end, document, seconds)[..]);
             bytes.extend_from_slice(&tar::END);
             Ok(bytes.freeze())
@@ -153,51 +121,34 @@ impl Sending {
     }
 
     async fn contents(self, contents: Spooled) -> Result<ContentStream> {
-        let bytes = contents.read(&self.engine).await?;
+        let bytes = contents.read(&self.open.engine).await?;
         let lines = ContentLines { bytes, rest: BytesMut::new() };
-        let keeper = Keeper {
-            engine: self.engine.clone(),
-            crossing: self.crossing,
-            last: Arc::new(Mutex::new(Instant::now())),
-        };
-        let groups = stream::try_unfold((self, lines, keeper), async |(sending, mut lines, keeper)| {
+        let groups = stream::try_unfold((self, lines), async |(sending, mut lines)| {
             let group = lines.group().await?;
             if group.is_empty() {
                 return Ok(None);
             }
-            keeper.keep().await?;
+            sending.open.keep().await?;
             let found = sending.find(group).await?;
             let files = found.into_iter().map({
-                let (sending, keeper) = (sending.clone(), keeper.clone());
-                move |(line, stored)| content_file(sending.clone(), keeper.clone(), line, stored)
+                let sending = sending.clone();
+                move |(line, stored)| content_file(sending.clone(), line, stored)
             });
-            Ok::<_, Error>(Some((stream::iter(files).flatten(), (sending, lines, keeper))))
+            Ok::<_, Error>(Some((stream::iter(files).flatten(), (sending, lines))))
         });
         Ok(groups.try_flatten().boxed())
     }
 
-    /// Reads one file of the metadata.
-    async fn section(&self, spooled: Spooled) -> Result<ContentStream> {
-        let (actor, workspace, now) = (self.actor.clone(), self.workspace, self.engine.now());
-        let asked = self.engine.db().read(move |tx| {
-            let actor = actor.clone();
-            Box::pin(async move { ensure_may_export_now(tx, &actor, workspace, now).await })
-        });
-        asked.await?;
-        spooled.read(&self.engine).await
-    }
-
     /// Looks up where contents are, in one reading.
     async fn find(&self, lines: Vec<ContentLine>) -> Result<Vec<(ContentLine, Stored)>> {
-        let (crossing, workspace, now) = (self.crossing, self.workspace, self.engine.now());
-        let actor = self.actor.clone();
-        let found = self.engine.db().read(move |tx| {
-            let (actor, lines) = (actor.clone(), lines.clone());
+        let open = Arc::clone(&self.open);
+        let found = self.open.engine.db().read(move |tx| {
+            let (open, lines) = (Arc::clone(&open), lines.clone());
             Box::pin(async move {
-                ensure_may_export_now(tx, &actor, workspace, now).await?;
+                open.ensure_may_go_on(tx).await?;
                 let mut found = Vec::with_capacity(lines.len());
                 for line in lines {
-                    let stored = db::exports::content(tx, crossing, line.version_id).await?;
+                    let stored = db::exports::content(tx, open.crossing, line.version_id).await?;
                     found.push((line, stored.ok_or_else(|| gone(&line))?));
                 }
                 Ok(found)
@@ -228,10 +179,26 @@ fn around(name: &str, size: u64, seconds: u64) -> [Bytes; 2] {
 static ZEROS_OF_A_BLOCK: [u8; tar::BLOCK] = ZEROS;
 
 /// Gives one file of the metadata, and takes it into the digest of all of them.
-fn section_file(sending: Sending, hash: Hash, (section, spooled): (Section, Spooled)) -> ContentStream {
-    let [head, tail] = around(section.file(), spooled.size(), sending.seconds);
-    let body = stream::once(async move { sending.section(spooled).await }).try_flatten();
-    let body = body.inspect_ok(move |bytes| hash_of(&hash, bytes));
+fn section_file(
+    open: Arc<Open>,
+    hash: Hash,
+    (section, spooled): (Section, Spooled),
+    seconds: u64,
+) -> ContentStream {
+    let [head, tail] = around(section.file(), spooled.size(), seconds);
+    let reading = Arc::clone(&open);
+    let body = stream::once(async move {
+        reading.ask().await?;
+        spooled.read(&reading.engine).await
+    });
+    let body = body.try_flatten().and_then(move |bytes| {
+        let (open, hash) = (Arc::clone(&open), Arc::clone(&hash));
+        async move {
+            open.keep().await?;
+            hash_of(&hash, &bytes);
+            Ok(bytes)
+        }
+    });
     framed_by(head, body.boxed(), tail)
 }
 
@@ -242,18 +209,18 @@ fn framed_by(head: Bytes, body: ContentStream, tail: Bytes) -> ContentStream {
 }
 
 /// Gives a content, verified while it is sent.
-fn content_file(sending: Sending, keeper: Keeper, line: ContentLine, stored: Stored) -> ContentStream {
+fn content_file(sending: Sending, line: ContentLine, stored: Stored) -> ContentStream {
     let digest = line.digest.to_string();
     let hex = digest.split_once(':').map_or("", |(_, hex)| hex);
     let [head, tail] = around(&format!("{CONTENTS}{hex}"), line.size, sending.seconds);
     let body = stream::once(async move {
-        let store = sending.engine.store();
+        let store = sending.open.engine.store();
         let bytes = match stored {
             Stored::Inline(content) => stream::once(async move { Ok(content) }).boxed(),
             Stored::Blob(piece) => read_piece(store, piece, 0..line.size).await?,
             Stored::Pieces(_, pieces) => read_pieces(store.clone(), pieces, 0..line.size),
         };
-        Ok::<_, Error>(verified(bytes, keeper, line))
+        Ok::<_, Error>(verified(bytes, Arc::clone(&sending.open), line))
     });
     framed_by(head, body.try_flatten().boxed(), tail)
 }
@@ -262,17 +229,17 @@ struct Verifying {
     bytes: ContentStream,
     hash: blake3::Hasher,
     size: u64,
-    keeper: Keeper,
+    open: Arc<Open>,
     line: ContentLine,
 }
 
-fn verified(bytes: ContentStream, keeper: Keeper, line: ContentLine) -> ContentStream {
-    let verifying = Verifying { bytes, hash: blake3::Hasher::new(), size: 0, keeper, line };
+fn verified(bytes: ContentStream, open: Arc<Open>, line: ContentLine) -> ContentStream {
+    let verifying = Verifying { bytes, hash: blake3::Hasher::new(), size: 0, open, line };
     stream::try_unfold(verifying, async |mut verifying| {
         if let Some(piece) = verifying.bytes.try_next().await? {
             verifying.hash.update(&piece);
             verifying.size += piece.len() as u64;
-            verifying.keeper.keep().await?;
+            verifying.open.keep().await?;
             return Ok(Some((piece, verifying)));
         }
         let digest = Digest::new(Algorithm::Blake3, *verifying.hash.finalize().as_bytes());

@@ -10,7 +10,7 @@ use longshore_core::export::{
     ContentLine, ExportCounts, LINE_BYTES, NodeLine, PrincipalLine, Section, WorkspaceLine,
 };
 use longshore_core::wire::NodeKind;
-use longshore_core::{Code, Digest, Name, NodeId, PrincipalId, WorkspaceId, WorkspacePath};
+use longshore_core::{Code, Digest, Name, NodeId, PrincipalId, Timestamp, WorkspaceId, WorkspacePath};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -51,6 +51,8 @@ impl Pipe {
 pub(super) struct Taken {
     pub(super) workspace: WorkspaceLine,
     pub(super) counts: ExportCounts,
+    /// When its newest version was made.
+    pub(super) newest: Timestamp,
 }
 
 /// A folder whose children are to be listed, from after one on.
@@ -66,6 +68,7 @@ struct Taking {
     counts: ExportCounts,
     contents: HashSet<Digest>,
     named: BTreeSet<PrincipalId>,
+    newest: Timestamp,
 }
 
 /// Hands all lines of a workspace over.
@@ -78,6 +81,7 @@ pub(super) async fn take(tx: &mut Tx, workspace: WorkspaceId, pipe: Pipe) -> Res
         counts: ExportCounts::default(),
         contents: HashSet::new(),
         named: BTreeSet::from([found.created_by]),
+        newest: found.created_at,
     };
     taking.nodes(tx, found.root_id).await?;
     taking.members(tx, workspace).await?;
@@ -86,7 +90,7 @@ pub(super) async fn take(tx: &mut Tx, workspace: WorkspaceId, pipe: Pipe) -> Res
     for section in Section::ALL {
         taking.hand_over(section).await?;
     }
-    Ok(Taken { workspace: found, counts: taking.counts })
+    Ok(Taken { workspace: found, counts: taking.counts, newest: taking.newest })
 }
 
 impl Taking {
@@ -174,6 +178,7 @@ impl Taking {
             (file, number) = (last.node_id.to_string(), last.number);
             for line in &page {
                 self.named.insert(line.created_by);
+                self.newest = self.newest.max(line.created_at);
                 self.write(Section::Versions, line).await?;
                 if self.contents.insert(line.digest) {
                     let content = ContentLine { digest: line.digest, size: line.size, version_id: line.id };

@@ -22,6 +22,9 @@ use crate::{notes, versions, words};
 const MOST_NAMED: u64 = 1_000_000;
 /// The most members, as of any workspace.
 const MOST_MEMBERS: u64 = 10_000;
+/// The greatest place in a log, number of a version and fence: beyond what any workspace comes to, and so far from the greatest
+/// number that there is that whoever counts on has room.
+pub(super) const MOST_COUNTED: u64 = 1 << 50;
 /// The longest media type, name of an event and id of a request.
 const WORD: usize = 255;
 
@@ -93,7 +96,7 @@ fn word(what: &str, text: Option<&str>) -> std::result::Result<(), String> {
 }
 
 fn number(what: &str, number: u64) -> std::result::Result<(), String> {
-    if i64::try_from(number).is_ok() { Ok(()) } else { Err(format!("`{what}` is too large")) }
+    if number <= MOST_COUNTED { Ok(()) } else { Err(format!("`{what}` is too large")) }
 }
 
 impl Lines {
@@ -186,14 +189,36 @@ impl Lines {
         for path in [&line.path, &line.path_before].into_iter().flatten() {
             path.parse::<WorkspacePath>().map_err(|error| error.to_string())?;
         }
-        if let Some(before) = line.before.filter(|before| *before != serde_json::json!({ "absent": true })) {
-            serde_json::from_value::<State>(before).map_err(|error| format!("`before`: {error}"))?;
+        let is_root = line.node_id == Some(workspace.root_id);
+        match line.before {
+            Some(absent) if absent == serde_json::json!({ "absent": true }) && !is_root => {}
+            Some(before) => {
+                let state = serde_json::from_value::<State>(before).map_err(|error| error.to_string());
+                state
+                    .and_then(|state| check_state(&state, is_root))
+                    .map_err(|why| format!("`before`: {why}"))?;
+            }
+            None => {}
         }
         if !line.data.is_object() {
             return Err("`data` is an object".to_owned());
         }
         Ok((Line::default(), After::Nothing))
     }
+}
+
+/// Holds what an undo would bring back against the rules for nodes.
+fn check_state(state: &State, is_root: bool) -> std::result::Result<(), String> {
+    if is_root != state.parent_id.is_none() || is_root && (state.trashed || !state.name.is_empty()) {
+        return Err(
+            "the root is a folder without a name, in no folder and not in the trash, and it alone".to_owned()
+        );
+    }
+    if !is_root {
+        Name::new(state.name.as_str()).map_err(|error| error.to_string())?;
+    }
+    holds(check_metadata(&state.metadata))?;
+    holds(check_labels(&state.labels))
 }
 
 fn principal(known: &mut Known, line: PrincipalLine) -> std::result::Result<(Line, After), String> {

@@ -7,6 +7,7 @@
 
 mod contents;
 mod lines;
+mod log;
 mod renaming;
 mod settle;
 
@@ -20,7 +21,7 @@ use longshore_core::{Algorithm, Code, Digest, Name};
 use sha2::{Digest as _, Sha256};
 
 use self::contents::{Contents, Incoming, file_of};
-use self::lines::{Known, Lines, Ready};
+use self::lines::{Known, Lines, MOST_COUNTED, Ready};
 use self::settle::Settling;
 use crate::actor::{Actor, Right};
 use crate::db;
@@ -31,7 +32,7 @@ use crate::exports::LEASE;
 use crate::idempotency::{Idempotency, is_taken};
 use crate::narrowing::Need;
 use crate::upload::{check_digests, wants_sha256};
-use crate::workspaces;
+use crate::{quota, workspaces};
 
 /// The most bytes of the header and of the end.
 const DOCUMENT: u64 = 64 * 1_024;
@@ -389,8 +390,9 @@ fn header(document: &[u8]) -> Result<ExportHeader> {
     let workspace = &header.workspace;
     workspaces::check_settings(&workspace.settings.clone().into())
         .map_err(|error| malformed(HEADER, error.detail()))?;
-    if workspace.first_seq == 0 || workspace.first_seq > workspace.seq || workspace.seq > 1 << 53 {
-        return Err(malformed(HEADER, "its log ends before it begins"));
+    if workspace.first_seq == 0 || workspace.first_seq > workspace.seq || workspace.seq > MOST_COUNTED {
+        return Err(malformed(HEADER, "its log ends before it begins, or is longer than any"));
     }
+    quota::check(workspace.quota.into()).map_err(|error| malformed(HEADER, error.detail()))?;
     Ok(header)
 }

@@ -1,11 +1,13 @@
 //! Which ids what is imported has here.
 //!
 //! Ids stay where they are free. Where one of them is not, all nodes, versions and notes of the import have new ones, each made of
-//! the old one and a seed: so every line finds the same new id, and nothing has to be kept in mind.
+//! the old one and a seed: so every line finds the same new id, and nothing has to be kept in mind. What the log alone names and
+//! somebody else has here gets a new id in any case, which is nobody's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 
-use longshore_core::{NodeId, NoteId, PrincipalId, VersionId};
+use longshore_core::{KeyId, NodeId, NoteId, PrincipalId, VersionId};
 use serde_json::Value;
 
 /// How old ids become those that are had here.
@@ -15,24 +17,62 @@ pub(super) struct Renaming {
     pub(super) seed: Option<[u8; 32]>,
     /// Who stands for whom.
     pub(super) principals: HashMap<PrincipalId, PrincipalId>,
+    pub(super) strangers: Strangers,
+}
+
+/// What the events that are written now name, and somebody else has here.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Strangers {
+    pub(super) seed: [u8; 32],
+    pub(super) ids: HashSet<String>,
+}
+
+impl Strangers {
+    /// Returns a new id of nobody for one that is a stranger's.
+    fn anew<T: Display + Copy>(&self, id: T, renamed: fn(T, &[u8; 32]) -> T) -> Option<T> {
+        self.ids.contains(&id.to_string()).then(|| renamed(id, &self.seed))
+    }
+}
+
+/// Tells whether a text is an id of the kinds that are renamed.
+pub(super) fn is_id(text: &str) -> bool {
+    text.parse::<NodeId>().is_ok()
+        || text.parse::<VersionId>().is_ok()
+        || text.parse::<NoteId>().is_ok()
+        || text.parse::<PrincipalId>().is_ok()
+        || text.parse::<KeyId>().is_ok()
 }
 
 impl Renaming {
     pub(super) fn node(&self, id: NodeId) -> NodeId {
-        self.seed.as_ref().map_or(id, |seed| id.renamed(seed))
+        match &self.seed {
+            Some(seed) => id.renamed(seed),
+            None => self.strangers.anew(id, NodeId::renamed).unwrap_or(id),
+        }
     }
 
     pub(super) fn version(&self, id: VersionId) -> VersionId {
-        self.seed.as_ref().map_or(id, |seed| id.renamed(seed))
+        match &self.seed {
+            Some(seed) => id.renamed(seed),
+            None => self.strangers.anew(id, VersionId::renamed).unwrap_or(id),
+        }
     }
 
     pub(super) fn note(&self, id: NoteId) -> NoteId {
-        self.seed.as_ref().map_or(id, |seed| id.renamed(seed))
+        match &self.seed {
+            Some(seed) => id.renamed(seed),
+            None => self.strangers.anew(id, NoteId::renamed).unwrap_or(id),
+        }
     }
 
-    /// Who is not named by the archive is left as they are: Longshore itself.
+    /// Who is not named by the archive is left as they are: Longshore itself, and who is nobody here.
     pub(super) fn principal(&self, id: PrincipalId) -> PrincipalId {
-        self.principals.get(&id).copied().unwrap_or(id)
+        let known = self.principals.get(&id).copied();
+        known.or_else(|| self.strangers.anew(id, PrincipalId::renamed)).unwrap_or(id)
+    }
+
+    pub(super) fn key(&self, id: KeyId) -> KeyId {
+        self.strangers.anew(id, KeyId::renamed).unwrap_or(id)
     }
 
     /// Does so with each text of a value that is such an id.
@@ -56,6 +96,7 @@ impl Renaming {
             "ver" => Some(self.version(text.parse().ok()?).to_string()),
             "note" => Some(self.note(text.parse().ok()?).to_string()),
             "usr" => Some(self.principal(text.parse().ok()?).to_string()),
+            "key" => Some(self.key(text.parse().ok()?).to_string()),
             _ => None,
         }
     }
@@ -73,7 +114,8 @@ mod tests {
         let now = Timestamp::from_micros(1_763_613_468_000_000);
         let (node, version) = (NodeId::new(now), VersionId::new(now));
         let (who, other) = (PrincipalId::new(now), PrincipalId::new(now));
-        let renaming = Renaming { seed: Some([7; 32]), principals: [(who, other)].into() };
+        let renaming =
+            Renaming { seed: Some([7; 32]), principals: [(who, other)].into(), ..Renaming::default() };
         let mut value =
             json!({ "a": [node, { "b": version }], "by": who, "text": format!("see {node}"), "n": 1 });
         renaming.value(&mut value);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::vec;
 
 use longshore_core::export::{
-    EventLine, ExportHeader, MemberLine, NodeLine, NoteLine, PrincipalLine, Section, VersionLine,
+    ExportHeader, MemberLine, NodeLine, NoteLine, PrincipalLine, Section, VersionLine,
 };
 use longshore_core::wire::{Note, Quota, Role, Usage, Version, Workspace};
 use longshore_core::{Clock, Code, PrincipalId, Timestamp, WorkspaceId, random};
@@ -24,11 +24,13 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::exports::LEASE;
 use crate::idempotency::once;
-use crate::members::ensure_room;
+use crate::members::{self, ensure_room};
 use crate::workspaces;
 
 /// How many lines are read back at once: each may be as long as any.
 const PAGE: u32 = 32;
+/// How many of them are understood at once.
+const TAKEN: usize = 8;
 
 /// A whole import.
 #[derive(Clone, Debug)]
@@ -40,7 +42,7 @@ pub(super) struct Settling {
 }
 
 /// Reads the lines of a section back, page by page.
-struct Pages {
+pub(super) struct Pages {
     crossing: CrossingId,
     section: Section,
     after: u64,
@@ -57,6 +59,17 @@ impl Pages {
         let Some((number, text)) = self.page.next() else { return Ok(None) };
         self.after = number;
         serde_json::from_str(&text).map(Some).map_err(Error::corrupt)
+    }
+
+    /// Returns the next lines together; none after the last.
+    pub(super) async fn page<T: DeserializeOwned>(&mut self, tx: &mut Tx) -> Result<Vec<T>> {
+        let mut page = Vec::new();
+        while page.len() < TAKEN
+            && let Some(line) = self.next(tx).await?
+        {
+            page.push(line);
+        }
+        Ok(page)
     }
 }
 
@@ -87,7 +100,7 @@ impl Settling {
         made.await
     }
 
-    fn pages(&self, section: Section) -> Pages {
+    pub(super) fn pages(&self, section: Section) -> Pages {
         Pages { crossing: self.crossing, section, after: 0, page: Vec::new().into_iter() }
     }
 
@@ -102,7 +115,7 @@ impl Settling {
         if db::workspaces::by_name(tx, name.as_str()).await?.is_some() {
             return Err(workspaces::exists(name));
         }
-        let (renaming, stand_ins) = self.names(tx, now).await?;
+        let (mut renaming, stand_ins) = self.names(tx, now).await?;
         let line = &self.header.workspace;
         let workspace = Workspace {
             id: WorkspaceId::new(now),
@@ -123,7 +136,11 @@ impl Settling {
         self.nodes(tx, id, &renaming).await?;
         self.versions(tx, &mut log, &renaming).await?;
         self.notes(tx, id, &renaming).await?;
-        self.events(tx, id, &renaming).await?;
+        if let Some(note) = db::imports::note_on_a_version_of_another(tx, id).await? {
+            let why = format!("{note} is on a version that is another file's");
+            return Err(malformed(Section::Notes.file(), why));
+        }
+        self.events(tx, id, &mut renaming).await?;
         if let Some(file) = db::imports::file_without_its_version(tx, id).await? {
             let why =
                 format!("the current version of {file}, as its node says it, is not the newest there is");
@@ -139,6 +156,11 @@ impl Settling {
             .with("counts", json!(self.header.counts))
             .with("ids", json!(ids));
         log.append(tx, change).await?;
+        // It is the importer who gives them their roles, now, whoever gave them elsewhere.
+        let members = self.members(tx, actor.principal, &renaming).await?;
+        for (member, role) in &members {
+            log.append(tx, members::change("member.added", *member, *role)).await?;
+        }
         log.close(tx).await?;
         if self.options.keep_quota {
             db::quotas::set(tx, id, line.quota).await?;
@@ -147,7 +169,10 @@ impl Settling {
         for stand_in in &stand_ins {
             db::imports::insert_stand_in(tx, stand_in, now).await?;
         }
-        self.members(tx, id, (actor.principal, now), &renaming).await?;
+        db::members::insert(tx, (id, actor.principal), Role::Owner, actor.principal, now).await?;
+        for (member, role) in members {
+            db::members::insert(tx, (id, member), role, actor.principal, now).await?;
+        }
         db::crossings::end(tx, self.crossing).await?;
         let made = db::workspaces::get(tx, id).await?;
         made.ok_or_else(|| db::imports::lost("its workspace"))
@@ -273,54 +298,33 @@ impl Settling {
         Ok(())
     }
 
-    async fn events(&self, tx: &mut Tx, workspace: WorkspaceId, renaming: &Renaming) -> Result<()> {
-        let mut pages = self.pages(Section::Events);
-        while let Some(mut event) = pages.next::<EventLine>(tx).await? {
-            event.actor = renaming.principal(event.actor);
-            for id in [&mut event.node_id, &mut event.parent_id, &mut event.parent_before] {
-                *id = id.map(|id| renaming.node(id));
-            }
-            for id in [&mut event.version_id, &mut event.previous_version_id] {
-                *id = id.map(|id| renaming.version(id));
-            }
-            event.before.iter_mut().for_each(|before| renaming.value(before));
-            renaming.value(&mut event.data);
-            db::imports::insert_event(tx, workspace, &event).await?;
-        }
-        Ok(())
-    }
-
-    /// Makes the importer the owner and, where it is wanted, those members who are somebody here: who owned it, an admin.
+    /// Finds, where that is wanted, those members who are somebody here, and their roles: who owned it is an admin.
     async fn members(
         &self,
         tx: &mut Tx,
-        workspace: WorkspaceId,
-        (owner, now): (PrincipalId, Timestamp),
+        owner: PrincipalId,
         renaming: &Renaming,
-    ) -> Result<()> {
-        db::members::insert(tx, (workspace, owner), Role::Owner, owner, now).await?;
+    ) -> Result<Vec<(PrincipalId, Role)>> {
         if !self.options.match_members {
-            return Ok(());
+            return Ok(Vec::new());
         }
         // Two of the archive may be one here: the greater role is theirs.
-        let mut members = BTreeMap::<PrincipalId, MemberLine>::new();
+        let mut roles = BTreeMap::<PrincipalId, Role>::new();
         let mut pages = self.pages(Section::Members);
         while let Some(line) = pages.next::<MemberLine>(tx).await? {
-            let principal_id = renaming.principal(line.principal_id);
-            let (role, added_by) = (line.role.min(Role::Admin), renaming.principal(line.added_by));
-            let member = MemberLine { principal_id, role, added_by, ..line };
-            let known = members.entry(principal_id).or_insert_with(|| member.clone());
-            known.role = known.role.max(role);
+            let known = roles.entry(renaming.principal(line.principal_id)).or_insert(Role::Viewer);
+            *known = line.role.min(Role::Admin).max(*known);
         }
-        for (id, member) in members {
+        let mut members = Vec::new();
+        for (id, role) in roles {
             let known = db::access::principal(tx, id).await?;
             // Who stands in for somebody is no member.
             let is_somebody = known.is_some_and(|known| known.deactivated_at.is_none());
             if id != owner && is_somebody {
                 ensure_room(tx, id).await?;
-                db::imports::insert_member(tx, workspace, &member).await?;
+                members.push((id, role));
             }
         }
-        Ok(())
+        Ok(members)
     }
 }

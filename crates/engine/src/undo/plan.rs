@@ -172,7 +172,7 @@ fn too_many(most: usize) -> Error {
 impl Planner<'_> {
     /// Says what a node is to be, unless it is so already, and whether others have changed it since.
     async fn aim(&mut self, first: First) -> Result<()> {
-        let Some(row) = db::nodes::get(self.tx, first.node).await? else {
+        let Some(row) = self.node(first.node).await? else {
             if first.before.is_some() {
                 self.refuse(first.node, first.path, UndoObstacle::NodePurged, None);
             }
@@ -181,6 +181,12 @@ impl Planner<'_> {
         let absent = first.before.is_none();
         let to = first.before.unwrap_or_else(|| State { trashed: true, ..row.state() });
         if to == row.state() {
+            return Ok(());
+        }
+        // No act of here takes the root from its place or makes another one: an archive can say so.
+        let is_root = row.parent.is_none();
+        if is_root != to.parent_id.is_none() || is_root && (to.trashed || to.name != row.name) {
+            self.refuse(row.id, first.path, UndoObstacle::NodePurged, None);
             return Ok(());
         }
         let place = db::nodes::place(self.tx, row.id).await?;
@@ -200,6 +206,13 @@ impl Planner<'_> {
             gone: false,
         });
         Ok(())
+    }
+
+    /// Returns a node of the workspace. What is elsewhere is not there, whatever the log says of it: an imported one says what
+    /// somebody wrote into an archive.
+    async fn node(&mut self, id: NodeId) -> Result<Option<NodeRow>> {
+        let found = db::nodes::get(self.tx, id).await?;
+        Ok(found.filter(|row| row.workspace == self.picked.workspace))
     }
 
     /// Leaves where it is what was not there before and goes to the trash with a folder above it: it comes back
@@ -230,7 +243,7 @@ impl Planner<'_> {
             }));
         }
         if !self.others.contains_key(&id) {
-            let spot = db::nodes::get(self.tx, id).await?.map(|row| Spot {
+            let spot = self.node(id).await?.map(|row| Spot {
                 parent: row.parent,
                 name: row.name,
                 kind: row.kind,
@@ -380,8 +393,12 @@ impl Planner<'_> {
 
     /// Notes that a node stands in the way as it is.
     async fn refuse_node(&mut self, id: NodeId, reason: UndoObstacle) -> Result<()> {
-        let path = db::nodes::place(self.tx, id).await?.path;
-        let trace = db::history::newest(self.tx, id).await?;
+        // Of what is not of this workspace nothing is told, its path neither.
+        let path = match self.node(id).await? {
+            Some(_) => db::nodes::place(self.tx, id).await?.path,
+            None => WorkspacePath::root(),
+        };
+        let trace = db::history::newest(self.tx, self.picked.workspace, id).await?;
         self.refuse(id, path, reason, trace);
         Ok(())
     }

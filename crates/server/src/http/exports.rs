@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json as Answer;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use longshore_core::wire::Workspace;
 use longshore_core::{Code, Digest, Name, WorkspaceId};
@@ -34,10 +34,16 @@ use crate::problem::Failure;
         AdminProblems))]
 pub(super) async fn export(
     State(app): State<App>,
+    method: Method,
     caller: Caller,
     At(workspace): At<WorkspaceId>,
     _: Query<Nothing>,
 ) -> Result<Response, Failure> {
+    if method == Method::HEAD {
+        // How long it would be is known by making it alone.
+        app.engine().ensure_may_export(&caller, workspace).await?;
+        return Ok(outgoing::export_unmade());
+    }
     Ok(outgoing::export(app.engine().export_workspace(&caller, workspace).await?))
 }
 

@@ -1,5 +1,6 @@
 //! Answers: JSON with what goes beside it, and bytes out.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,6 +11,8 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
 use longshore_core::chunks::MEDIA_TYPE;
 use longshore_core::export::MEDIA_TYPE as EXPORT_MEDIA_TYPE;
 use longshore_core::wire::{BATCH_MEDIA_TYPE, Node};
@@ -170,6 +173,14 @@ pub(super) fn export(export: Export) -> Response {
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(export.length()));
     *response.body_mut() = Body::from_stream(export.into_bytes());
+    response
+}
+
+/// Answers who asks for no more than the head of an archive, which nobody makes for them: without a length.
+pub(super) fn export_unmade() -> Response {
+    let mut response = Response::new(Body::from_stream(stream::empty::<Result<Bytes, Infallible>>()));
+    Guise::made(EXPORT_MEDIA_TYPE, None).put_on(response.headers_mut());
+    response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
     response
 }
 

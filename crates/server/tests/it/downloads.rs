@@ -230,3 +230,24 @@ async fn content_has_an_origin_of_its_own_where_one_is_configured() {
     let whole = at(&world, there, User::Viewer, "GET http://files.example.org/v1/me").await;
     assert_eq!(whole.status, 200);
 }
+
+/// Who asks for the head of an export gets it, and nobody makes an archive for them or keeps anything.
+#[tokio::test]
+async fn a_head_makes_no_export() {
+    let world = World::new().await;
+    let export = format!("/v1/workspaces/{}/export", world.id());
+    for _ in 0..3 {
+        let answer = world.call(User::Admin, &format!("HEAD {export}"), &[], "").await;
+        assert_eq!(answer.status.as_u16(), 200);
+        assert_eq!(answer.header("content-type"), "application/x-tar");
+        assert_eq!(answer.header("content-length"), "", "nobody knows it yet");
+    }
+    assert_eq!(world.call(User::Viewer, &format!("HEAD {export}"), &[], "").await.status.as_u16(), 403);
+    let told = async || {
+        let entries = world.call(User::Admin, "GET /v1/audit?limit=1000", &[], "").await;
+        String::from_utf8_lossy(&entries.body).matches("\"workspace.exported\"").count()
+    };
+    assert_eq!(told().await, 0);
+    assert!(world.call(User::Admin, &format!("GET {export}"), &[], "").await.status.is_success());
+    assert_eq!(told().await, 1);
+}

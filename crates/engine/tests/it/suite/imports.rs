@@ -52,6 +52,14 @@ fn edit(archive: &mut Tarball, section: Section, place: usize, field: &str, valu
     archive.edit(section, |lines| lines[place][field] = value);
 }
 
+/// Changes what an undo of the first event that has such a thing would bring back.
+fn edit_before(archive: &mut Tarball, field: &str, value: Value) {
+    archive.edit(Section::Events, |lines| {
+        let state = lines.iter_mut().find(|line| line["before"]["name"].is_string()).unwrap();
+        state["before"][field] = value;
+    });
+}
+
 /// The changes, each with a word of what is said of it. What they leave is made to look whole again.
 const CHANGES: &[(&str, Change)] = &[
     ("which no line before it has", |archive| {
@@ -133,6 +141,20 @@ const CHANGES: &[(&str, Change)] = &[
     ("does not follow the one before", |archive| archive.edit(Section::Events, |lines| lines.swap(0, 1))),
     ("the log has no such place", |archive| edit(archive, Section::Events, 0, "seq", json!(1_000_000))),
     ("`before`", |archive| edit(archive, Section::Events, 0, "before", json!({ "parent_id": 1 }))),
+    ("a name", |archive| edit_before(archive, "name", json!("a/b"))),
+    ("a name", |archive| edit_before(archive, "name", json!(""))),
+    ("`before`: a metadata key", |archive| edit_before(archive, "metadata", json!({ "": "x" }))),
+    ("`before`: a label", |archive| edit_before(archive, "labels", json!([""]))),
+    ("`before`: the root", |archive| edit_before(archive, "parent_id", Value::Null)),
+    ("`before`: the root", |archive| {
+        let root = archive.lines(Section::Nodes)[0]["id"].clone();
+        archive.edit(Section::Events, |lines| {
+            lines.iter_mut().find(|line| line["before"]["name"].is_string()).unwrap()["node_id"] = root;
+        });
+    }),
+    ("`fence` is too large", |archive| edit(archive, Section::Nodes, 1, "fence", json!(1_u64 << 51))),
+    ("`fence` is too large", |archive| edit(archive, Section::Events, 1, "fence", json!(1_u64 << 51))),
+    ("`number` is too large", |archive| edit(archive, Section::Versions, 0, "number", json!(i64::MAX))),
     ("`data` is an object", |archive| edit(archive, Section::Events, 0, "data", json!([1]))),
     ("a note has 1 to", |archive| edit(archive, Section::Notes, 0, "text", json!(" "))),
     ("which is not its name", |archive| archive.0.iter_mut().rev().nth(1).unwrap().1[0] ^= 1),
@@ -161,6 +183,16 @@ const CHANGES: &[(&str, Change)] = &[
     ("its log ends before it begins", |archive| {
         let mut header = archive.header();
         header.workspace.first_seq = header.workspace.seq + 1;
+        *archive.file_mut(HEADER) = serde_json::to_vec(&header).unwrap();
+    }),
+    ("is longer than any", |archive| {
+        let mut header = archive.header();
+        header.workspace.seq = 1 << 51;
+        *archive.file_mut(HEADER) = serde_json::to_vec(&header).unwrap();
+    }),
+    ("a limit is a number", |archive| {
+        let mut header = archive.header();
+        header.workspace.quota.files = Some(u64::MAX);
         *archive.file_mut(HEADER) = serde_json::to_vec(&header).unwrap();
     }),
     ("versions_kept", |archive| {
@@ -294,6 +326,9 @@ pub(super) async fn what_is_left_alone_goes(world: &World) {
     let clock = std::sync::Arc::new(world.clock.clone());
     let database = Database::Sqlite(file);
     let again = Engine::open(Settings::default(), &database, world.store.clone(), clock).await.unwrap();
+    // Who merely opens the database, beside the one who has it, ends nothing.
+    assert_eq!(world.numbers("SELECT COUNT(*) FROM crossings").await, [1]);
+    again.end_what_was_left().await;
     again.sweep().await.unwrap();
     let sql = "SELECT COUNT(*), (SELECT COUNT(*) FROM crossing_contents) FROM crossing_lines";
     assert_eq!(world.numbers(sql).await, [0, 0]);

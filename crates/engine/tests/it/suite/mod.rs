@@ -12,11 +12,13 @@ mod deltas;
 mod describe;
 mod events;
 mod exports;
+mod exports_open;
 mod handing_out;
 mod hooks;
 mod idempotency;
 mod identities;
 mod imports;
+mod imports_forged;
 mod invitations;
 mod jobs;
 mod keys;
@@ -477,9 +479,16 @@ cases![
     exports::a_purge_takes_nothing_from_an_export,
     exports::an_export_that_is_left_alone_breaks_off,
     exports::a_damaged_blob_is_never_exported,
+    exports_open::who_hangs_up_leaves_nothing,
+    exports_open::so_many_exports_are_open_and_no_more,
+    exports_open::what_came_later_is_not_held,
+    exports_open::who_may_read_no_longer_reads_no_further,
+    exports_open::an_export_takes_a_day_at_most,
     exports::an_export_is_of_one_moment,
     exports::two_thousand_files_travel,
     imports::no_archive_is_believed,
+    imports_forged::an_archive_is_about_nothing_of_others,
+    imports_forged::an_undo_is_of_one_workspace,
     imports::what_is_cut_makes_nothing,
     imports::what_is_left_alone_goes,
     imports::imports_meet,
