@@ -1,4 +1,4 @@
-//! Reading TOML that may hold secrets: an error says which line is wrong and why, and shows nothing of what stands there.
+//! Reading TOML that may hold secrets: an error says which line is wrong, what it sets and why, and shows no value.
 
 use serde::de::DeserializeOwned;
 
@@ -7,8 +7,17 @@ pub fn read_toml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-        format!("line {line}: {}", without_value(error.message()))
+        let name =
+            text.lines().nth(line - 1).and_then(name).map_or(String::new(), |name| format!("{name}: "));
+        format!("line {line}: {name}{}", without_value(error.message()))
     })
+}
+
+/// Returns what a line sets, where it says so plainly.
+fn name(line: &str) -> Option<&str> {
+    let name = line.split_once('=')?.0.trim();
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    (is_plain && !name.is_empty()).then_some(name)
 }
 
 /// Takes out of an error of serde the value that it repeats: what stands between `invalid type:` and `, expected`, of which the
@@ -54,18 +63,18 @@ mod tests {
     #[test]
     fn an_error_shows_nothing_of_the_line() {
         for (text, told) in [
-            ("api_key = \"SECRET\"", "line 1: unknown field `api_key`"),
+            ("api_key = \"SECRET\"", "line 1: api_key: unknown field `api_key`"),
             ("\nkey = SECRET", "line 2: "),
             ("key = \"SECRET", "line 1: "),
             ("key \"SECRET\"", "line 1: "),
             ("key = \"SECRET\" x", "line 1: "),
             ("key = \"a\"\nkey = \"SECRET\"", "line 2: "),
-            ("port = \"SECRET\"", "line 1: invalid type: string, expected u16"),
-            ("port = \"SECRET, expected u8\"", "line 1: invalid type: string, expected u16"),
-            ("key = 7777", "line 1: invalid type: integer, expected a string"),
-            ("key = 7777.5", "line 1: invalid type: floating point, expected a string"),
-            ("port = 777777", "line 1: invalid value: integer, expected u16"),
-            ("kind = \"SECRET\"", "line 1: unknown variant, expected `one` or `two`"),
+            ("port = \"SECRET\"", "line 1: port: invalid type: string, expected u16"),
+            ("port = \"SECRET, expected u8\"", "line 1: port: invalid type: string, expected u16"),
+            ("key = 7777", "line 1: key: invalid type: integer, expected a string"),
+            ("key = 7777.5", "line 1: key: invalid type: floating point, expected a string"),
+            ("port = 777777", "line 1: port: invalid value: integer, expected u16"),
+            ("kind = \"SECRET\"", "line 1: kind: unknown variant, expected `one` or `two`"),
         ] {
             let error = read_toml::<Form>(text).unwrap_err();
             assert!(error.starts_with(told), "{error}");
