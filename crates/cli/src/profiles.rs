@@ -83,9 +83,9 @@ impl Profiles {
 
     fn read(file: &Path) -> Result<Self, Failure> {
         match fs::read_to_string(file) {
-            Ok(text) => toml::from_str(&text).map_err(|error| {
+            Ok(text) => longshore_server::config::read_toml(&text).map_err(|error| {
                 let message = format!("{} cannot be understood: {error}", file.display());
-                Failure::invalid(message.trim_end()).hint("mend it, or move it away")
+                Failure::invalid(message).hint("mend it, or move it away")
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(Failure::local(format!("cannot read {}", file.display()), &error)),

@@ -27,6 +27,8 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) tls: Tls,
     resolver: Arc<dyn Resolver>,
+    /// Who is asked for [`Guard::check`].
+    checking: Arc<dyn Resolver>,
 }
 
 /// A URL that passed [`Guard::check_url`].
@@ -92,7 +94,8 @@ impl Guard {
     /// # Errors
     /// When the file of authorities cannot be used.
     pub fn new(settings: Settings) -> Result<Self> {
-        Self::with_resolver(settings, Arc::new(SystemResolver::new()))
+        let (sending, checking) = SystemResolver::both();
+        Self::with_resolvers(settings, Arc::new(sending), Arc::new(checking))
     }
 
     /// Makes a guard that asks `resolver` for addresses.
@@ -100,8 +103,16 @@ impl Guard {
     /// # Errors
     /// When the file of authorities cannot be used.
     pub fn with_resolver(settings: Settings, resolver: Arc<dyn Resolver>) -> Result<Self> {
+        Self::with_resolvers(settings, Arc::clone(&resolver), resolver)
+    }
+
+    pub(crate) fn with_resolvers(
+        settings: Settings,
+        resolver: Arc<dyn Resolver>,
+        checking: Arc<dyn Resolver>,
+    ) -> Result<Self> {
         let tls = Tls::new(settings.ca_file.as_deref())?;
-        Ok(Self(Arc::new(Inner { settings, tls, resolver })))
+        Ok(Self(Arc::new(Inner { settings, tls, resolver, checking })))
     }
 
     /// Checks a URL's form, scheme, port and host, and its address where the host is one, in any spelling.
@@ -121,7 +132,11 @@ impl Guard {
     /// [`ErrorKind::BlockedUrl`] and [`ErrorKind::BlockedAddress`].
     pub async fn check(&self, url: &str) -> Result<Target> {
         let target = self.check_url(url)?;
-        let looked = tokio::time::timeout(crate::Limits::default().connect, self.addresses(&target)).await;
+        let looked = tokio::time::timeout(
+            crate::Limits::default().connect,
+            self.addresses_by(&*self.0.checking, &target),
+        );
+        let looked = looked.await;
         match looked {
             Ok(Err(error)) if error.kind() == ErrorKind::BlockedAddress => Err(error),
             _ => Ok(target),
@@ -167,11 +182,15 @@ impl Guard {
 
     /// Returns the addresses to dial, after every address the host has was checked.
     pub(crate) async fn addresses(&self, target: &Target) -> Result<Vec<IpAddr>> {
+        self.addresses_by(&*self.0.resolver, target).await
+    }
+
+    async fn addresses_by(&self, resolver: &dyn Resolver, target: &Target) -> Result<Vec<IpAddr>> {
         let mut found = match target.host() {
             Host::Ipv4(address) => vec![IpAddr::V4(address)],
             Host::Ipv6(address) => vec![IpAddr::V6(address)],
             Host::Domain(name) => {
-                let found = self.0.resolver.resolve(name).await;
+                let found = resolver.resolve(name).await;
                 found.map_err(|_| Error::new(ErrorKind::Resolve, format!("no address of {name} is known")))?
             }
         };

@@ -21,6 +21,10 @@ pub trait Resolver: Debug + Send + Sync + 'static {
 /// those that all blocking work shares: name servers that do not answer must not take them all.
 const AT_ONCE: usize = 32;
 
+/// How many more there are for those who only ask whether a URL may be dialled: whoever sets URLs with names that no name
+/// server answers for holds up others who do, and nothing that is sent.
+const CHECKS: usize = 8;
+
 type LookUp = fn(&str) -> io::Result<Vec<IpAddr>>;
 
 /// What the machine itself asks: its hosts file and name servers.
@@ -31,12 +35,13 @@ pub(crate) struct SystemResolver {
 }
 
 impl SystemResolver {
-    pub(crate) fn new() -> Self {
-        Self::with(look_up)
+    /// Makes the one for requests, and the one for checks.
+    pub(crate) fn both() -> (Self, Self) {
+        (Self::with(look_up, AT_ONCE), Self::with(look_up, CHECKS))
     }
 
-    fn with(look_up: LookUp) -> Self {
-        Self { slots: Arc::new(Semaphore::new(AT_ONCE)), look_up }
+    fn with(look_up: LookUp, at_once: usize) -> Self {
+        Self { slots: Arc::new(Semaphore::new(at_once)), look_up }
     }
 }
 
@@ -70,7 +75,7 @@ mod tests {
     use futures_util::future::join_all;
     use tokio::time::{sleep, timeout};
 
-    use super::{AT_ONCE, Resolver, SystemResolver};
+    use super::{AT_ONCE, CHECKS, Resolver, SystemResolver};
     use crate::{ErrorKind, Guard, Request, Settings};
 
     /// How many ask a name server that does not answer, and whether it answers now.
@@ -86,7 +91,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn name_servers_that_do_not_answer_take_so_many_threads_and_no_more() {
-        let resolver = SystemResolver::with(hanging);
+        let resolver = SystemResolver::with(hanging, AT_ONCE);
         let impatient = async |_| timeout(Duration::from_millis(50), resolver.resolve("example.com")).await;
         // Nobody who asks waits for long; what they asked for goes on.
         for _ in 0..2 {
@@ -108,7 +113,22 @@ mod tests {
 
     #[tokio::test]
     async fn the_machine_knows_its_own_name() {
-        let found = SystemResolver::new().resolve("localhost").await.unwrap();
+        let found = SystemResolver::both().0.resolve("localhost").await.unwrap();
         assert!(!found.is_empty() && found.iter().all(IpAddr::is_loopback), "{found:?}");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn checks_that_nobody_answers_hold_up_nothing_that_is_sent() {
+        fn public(_: &str) -> io::Result<Vec<IpAddr>> {
+            Ok(vec![Ipv4Addr::new(93, 184, 215, 14).into()])
+        }
+        let (sending, checking) =
+            (SystemResolver::with(public, AT_ONCE), SystemResolver::with(public, CHECKS));
+        let held = Arc::clone(&checking.slots).try_acquire_many_owned(CHECKS.try_into().unwrap()).unwrap();
+        let guard = Guard::with_resolvers(Settings::default(), Arc::new(sending), Arc::new(checking));
+        let guard = guard.unwrap();
+        // A check waits for a while, and passes: the address is looked at again when it is dialled.
+        let target = guard.check("https://example.com/").await.unwrap();
+        assert_eq!(guard.addresses(&target).await.unwrap().len(), 1);
+        drop(held);
     }
 }

@@ -128,6 +128,7 @@ impl Engine {
             Box::pin(async move {
                 let now = tx.now(clock.as_ref()).await?;
                 once(tx, idempotency, (&actor, RIGHT), clock.as_ref(), async |tx, actor| {
+                    db::access::take_principals(tx).await?;
                     let found = db::access::principal(tx, person).await?;
                     let found = found.ok_or_else(|| principals::not_found(person))?;
                     if found.kind != PrincipalKind::Person {

@@ -26,6 +26,7 @@ mod recovery;
 pub mod rights;
 mod server;
 mod stall;
+mod steady;
 mod throttle;
 mod tls;
 mod worker;

@@ -4,7 +4,7 @@ use clap::Args;
 use longshore_server::{Config, Server, WayIn};
 use serde::Serialize;
 
-use super::serve::{CONFIG_FILE, DataPlace, remember};
+use super::serve::{CONFIG_FILE, DataPlace, remember, tell_first_key};
 use crate::failure::{Exit, Failure};
 use crate::hidden;
 use crate::output::Output;
@@ -43,21 +43,23 @@ impl Init {
         // Asked for first: what is refused leaves nothing behind.
         let way = self.sign_in_name.as_deref().map(|name| first_way(name, output)).transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let key = runtime.block_on(async {
+        let (key, set) = runtime.block_on(async {
             let (server, key) = Server::open(config).await?;
             let set = match way.filter(|_| key.is_some()) {
                 Some(way) => set_password(&server, way).await,
                 None => Ok(()),
             };
             server.close().await;
-            set?;
-            anyhow::Ok(key)
+            anyhow::Ok((key.map(|key| key.reveal().to_owned()), set))
         })?;
         let data = data.canonicalize().unwrap_or(data);
         let file = self.place.config.clone().unwrap_or_else(|| data.join(CONFIG_FILE));
-        let config_is_new = write_new(&file)
-            .map_err(|error| Failure::local(format!("cannot write {}", file.display()), &error))?;
-        let key = key.map(|key| key.reveal().to_owned());
+        let finish = || -> anyhow::Result<bool> {
+            set?;
+            let unwritten = |error| Failure::local(format!("cannot write {}", file.display()), &error);
+            Ok(write_new(&file).map_err(unwritten)?)
+        };
+        let config_is_new = finish().inspect_err(|_| tell_first_key(key.as_deref(), output))?;
         let saved = remember_key(&format!("{scheme}://{listen}"), key.as_deref(), &data, output);
         let made = Made {
             data: data.display().to_string(),

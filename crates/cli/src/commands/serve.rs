@@ -140,10 +140,7 @@ impl Serve {
         let bound = match server.bind().await {
             Ok(bound) => bound,
             Err(error) => {
-                // It is nowhere else.
-                if let Some(key) = key {
-                    output.note(&format!("note: the first key has been made: {key}"));
-                }
+                tell_first_key(key, output);
                 return Err(Failure::new(Exit::Unexpected, "local_listen", chain(&error))
                     .hint("`--listen 127.0.0.1:0` takes any free port")
                     .into());
@@ -209,6 +206,13 @@ where
     tokio::select! {
         ended = &mut running => Ok(ended.map(|()| Exit::Ok)?),
         () = stop_at_once => Ok(Exit::Interrupted),
+    }
+}
+
+/// Tells the first key where something fails after it was made: it is nowhere else.
+pub(super) fn tell_first_key(key: Option<&str>, output: Output) {
+    if let Some(key) = key {
+        output.note(&format!("note: the first key has been made: {key}"));
     }
 }
 

@@ -62,7 +62,36 @@ fn an_unknown_profile_and_a_broken_file() {
     let config = tempfile::tempdir().unwrap();
     std::fs::write(config.path().join("profiles.toml"), "what is this").unwrap();
     let ended = run(longshore(config.path()), &["ls"]).exits(8);
-    assert!(ended.stderr.contains("profiles.toml cannot be understood"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("profiles.toml cannot be understood: line 1: "), "{}", ended.stderr);
+}
+
+/// What is wrong may stand beside a secret, or be one.
+#[test]
+fn a_file_that_cannot_be_read_is_not_shown() {
+    let config = tempfile::tempdir().unwrap();
+    for line in
+        ["api_key = \"lsk_SECRET\"", "key = \"lsk_SECRET", "key = lsk_SECRET", "url = [\"lsk_SECRET\"]"]
+    {
+        let text = format!("[profiles.p]\nurl = \"http://127.0.0.1:1\"\n{line}\n");
+        std::fs::write(config.path().join("profiles.toml"), text).unwrap();
+        let ended = run(longshore(config.path()), &["ls"]).exits(8);
+        assert!(ended.stderr.contains("cannot be understood: line 3: "), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("SECRET"), "{}", ended.stderr);
+    }
+    let file = config.path().join("longshore.toml");
+    for line in [
+        "[database]\nurls = \"postgres://u:SECRET@h/db\"",
+        "[store]\nsecret_access_key = \"SECRET\"",
+        "[database]\nurl = SECRET",
+        "[server]\nlisten = \"SECRET\"",
+    ] {
+        std::fs::write(&file, line).unwrap();
+        let arguments =
+            ["serve", "--config", file.to_str().unwrap(), "--data", config.path().to_str().unwrap()];
+        let ended = run(longshore(config.path()), &arguments).exits(8);
+        assert!(ended.stderr.contains("longshore.toml: line 2: "), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("SECRET"), "{}", ended.stderr);
+    }
 }
 
 #[test]

@@ -2,16 +2,28 @@
 
 use std::fmt::{self, Debug};
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Principal;
 use crate::id::SessionId;
 use crate::time::Timestamp;
 
 /// A text that nobody is to read but whom it was sent to: a password, a token. It prints nothing of itself.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct HiddenText(String);
+
+/// Reads a secret. What is none is not repeated: a number in its place may be somebody's password.
+pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map_err(|_| D::Error::custom("a secret is a string"))
+}
+
+impl<'de> Deserialize<'de> for HiddenText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        secret(deserializer).map(Self)
+    }
+}
 
 impl HiddenText {
     /// Takes a text that is to be hidden.
@@ -120,4 +132,37 @@ pub struct ResetPassword {
     /// A new sign-in name; needed where the person has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign_in_name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ChangePassword, ResetPassword, SignIn};
+    use crate::wire::{AcceptInvitation, ClaimTransfer, CreateShare, OpenShare, UpdateShare};
+
+    fn refusal<T: serde::de::DeserializeOwned>(body: &str) -> String {
+        let direct = serde_json::from_str::<T>(body).err().unwrap().to_string();
+        let value: serde_json::Value = serde_json::from_str(body).unwrap();
+        format!("{direct} {}", serde_json::from_value::<T>(value).err().unwrap())
+    }
+
+    #[test]
+    fn what_stands_in_a_secrets_place_is_not_repeated() {
+        for wrong in
+            ["1234567890", "1234567890.5", "-1234567890", "[1234567890]", r#"{"a":1234567890}"#, "true"]
+        {
+            for told in [
+                refusal::<SignIn>(&format!(r#"{{"name":"a","password":{wrong}}}"#)),
+                refusal::<ChangePassword>(&format!(r#"{{"current":"a","new":{wrong}}}"#)),
+                refusal::<ResetPassword>(&format!(r#"{{"token":{wrong},"password":"a"}}"#)),
+                refusal::<AcceptInvitation>(&format!(r#"{{"token":"a","password":{wrong}}}"#)),
+                refusal::<OpenShare>(&format!(r#"{{"password":{wrong}}}"#)),
+                refusal::<CreateShare>(&format!(r#"{{"password":{wrong}}}"#)),
+                refusal::<UpdateShare>(&format!(r#"{{"password":{wrong}}}"#)),
+                refusal::<ClaimTransfer>(&format!(r#"{{"token":{wrong}}}"#)),
+            ] {
+                assert!(told.contains("a secret is a string"), "{told}");
+                assert!(!told.contains("1234567890") && !told.contains("true"), "{told}");
+            }
+        }
+    }
 }

@@ -115,6 +115,7 @@ impl std::fmt::Debug for NewTransfer {
 #[serde(deny_unknown_fields)]
 pub struct ClaimTransfer {
     /// The claim token.
+    #[serde(deserialize_with = "super::session::secret")]
     #[cfg_attr(feature = "openapi", schema(pattern = "^lsc_[0-7][0-9a-hjkmnp-tv-z]{25}[0-9A-Za-z]{49}$"))]
     pub token: String,
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use confique::toml::FormatOptions;
-use confique::{Config as _, File, FileFormat, Layer as _};
+use confique::{Config as _, Layer as _};
 use longshore_engine::egress::Network;
 use serde::Deserialize;
 
@@ -24,6 +24,7 @@ mod sessions;
 mod store;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use self::audit::AuditConfig;
 pub use self::egress::{EgressConfig, Listed};
@@ -34,6 +35,7 @@ pub use self::proxies::{Proxies, ProxyHeader};
 pub use self::rates::RatesConfig;
 pub use self::sessions::SessionsConfig;
 pub use self::store::{Durability, Options, Secret, StoreConfig, StoreKind};
+pub use self::text::read_toml;
 
 /// The longest time that can be configured, ten years: a clock that is added to any such time stays a clock.
 const MOST_SECONDS: u64 = 10 * 365 * 24 * 3_600;
@@ -276,7 +278,9 @@ impl Config {
         let unusable = |error: confique::Error| Error::caused("the configuration", error);
         let mut layer = ConfigLayer::from_env().map_err(unusable)?;
         if let Some(path) = file {
-            let file = File::with_format(path, FileFormat::Toml).required().load().map_err(unusable)?;
+            let wrong = |why: String| Error::new(format!("the configuration: {}: {why}", path.display()));
+            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+            let file: ConfigLayer = read_toml(&text).map_err(wrong)?;
             layer = layer.with_fallback(file);
         }
         let config =

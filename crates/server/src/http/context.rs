@@ -45,6 +45,11 @@ impl Context {
         self.who.get_or_init(|| actor).clone().in_request(self.origin())
     }
 
+    /// Tells whether somebody has shown who they are.
+    pub(super) fn is_known(&self) -> bool {
+        self.who.get().is_some()
+    }
+
     /// Has the audit log know of a refusal, if this is one of a right.
     pub(super) fn note(&self, engine: &Engine, failure: &Failure) {
         engine.note_refusal(failure.error(), self.who.get(), &self.origin);

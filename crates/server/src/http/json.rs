@@ -1,7 +1,9 @@
 //! JSON bodies: one object, all of whose fields must be known, and none of which comes twice.
 
 use std::fmt;
+use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::BytesMut;
 use longshore_core::{Code, NodeId};
@@ -11,10 +13,16 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::app::App;
+use super::context::Context;
 use super::extract::{Caller, next_piece};
 use super::form::Form;
 use super::premise;
 use crate::problem::Failure;
+
+/// The most bytes of a body that nobody vouches for: a name, a password, a token.
+const STRANGERS_BYTES: usize = 16 * 1_024;
+/// How long such a body may take in all, however often a byte of it comes.
+const STRANGERS_TIME: Duration = Duration::from_secs(30);
 
 /// A body of a known form that orders a write, with the premises of the request.
 #[derive(Debug)]
@@ -89,21 +97,37 @@ pub(super) fn of_form<T: DeserializeOwned>(object: Map<String, Value>) -> Result
 
 /// Reads a body that is an object. A list is none, though serde would take one for a form's fields in order.
 async fn read(request: Request, app: &App) -> Result<(Map<String, Value>, BytesMut), Failure> {
-    let limits = app.limits();
-    let mut body = request.into_body();
-    let mut text = BytesMut::new();
-    while let Some(piece) = next_piece(&mut body, limits.idle).await? {
-        if text.len() + piece.len() > limits.json_bytes {
-            let detail = format!("a JSON body has at most {} bytes here", limits.json_bytes);
-            return Err(Failure::new(Code::BodyTooLarge, detail));
-        }
-        text.extend_from_slice(&piece);
-    }
+    let (limits, context) = (app.limits(), request.extensions().get::<Context>());
+    // Whoever has shown a key or a session has by now: bodies are read last.
+    let is_known = context.is_some_and(Context::is_known);
+    let body = request.into_body();
+    let text = if is_known {
+        read_all(body, limits.json_bytes, limits.idle).await?
+    } else {
+        let reading = read_all(body, STRANGERS_BYTES.min(limits.json_bytes), limits.idle);
+        let detail = format!("the body did not come within {} s", STRANGERS_TIME.as_secs());
+        let late = |_| Failure::new(Code::RequestTimeout, detail);
+        tokio::time::timeout(STRANGERS_TIME, reading).await.map_err(late)??
+    };
     if text.is_empty() {
         // Where every field may be left out, so may the body.
         return Ok((Map::new(), text));
     }
     Ok((object(&text)?, text))
+}
+
+async fn read_all(mut body: Body, most: usize, idle: Duration) -> Result<BytesMut, Failure> {
+    let mut text = BytesMut::new();
+    while let Some(piece) = next_piece(&mut body, idle).await? {
+        if text.len() + piece.len() > most {
+            return Err(Failure::new(
+                Code::BodyTooLarge,
+                format!("a JSON body has at most {most} bytes here"),
+            ));
+        }
+        text.extend_from_slice(&piece);
+    }
+    Ok(text)
 }
 
 /// Reads a text that is an object.
@@ -176,3 +200,6 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(object.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

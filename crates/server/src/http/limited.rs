@@ -30,7 +30,7 @@ pub(super) fn may_refuse(path: &str) -> bool {
 /// Finds out where a request comes from, and counts it for that address.
 pub(super) fn arrive(app: &App, request: &mut Request) -> Result<(), Failure> {
     let Some(peer) = request.extensions().get::<Source>().copied() else { return Ok(()) };
-    let source = forwarded::source(peer, request.headers(), app.proxies());
+    let source = forwarded::source(peer, request.headers(), app.proxies())?;
     if source != peer {
         request.extensions_mut().insert(source);
     }

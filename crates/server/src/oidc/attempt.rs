@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// How long an attempt may take.
 pub(crate) const LASTS: Duration = Duration::from_mins(10);
+/// How far the clock of the node that an attempt comes back to may be behind that of the one where it began.
+const SKEW: Duration = Duration::from_mins(1);
 /// The most bytes of a path to return to: with all else the cookie stays well below 4 KiB.
 const RETURN_TO: usize = 1_024;
 
@@ -104,7 +106,7 @@ impl Attempt {
         // What stands in a cookie is the word of who sent it.
         let attempt = attempt.filter(|one| is_own_path(&one.return_to) && one.secret.len() == 43);
         let attempt = attempt.ok_or_else(|| wrong("the cookie of the sign-in is none of ours"))?;
-        if attempt.ends_at <= now || attempt.ends_at > now.plus(LASTS) {
+        if attempt.ends_at <= now || attempt.ends_at > now.plus(LASTS + SKEW) {
             return Err(wrong("the sign-in took longer than ten minutes: begin anew"));
         }
         if attempt.provider != provider || !attempt.is(STATE, state) {
@@ -160,7 +162,7 @@ impl Attempt {
 mod tests {
     use longshore_core::{Code, Timestamp};
 
-    use super::{Attempt, LASTS, Purpose};
+    use super::{Attempt, LASTS, Purpose, SKEW};
 
     const NOW: Timestamp = Timestamp::from_micros(1_763_613_468_000_000);
 
@@ -199,8 +201,11 @@ mod tests {
         let (cookie, state) = (one.cookie(), one.state());
         assert!(cookie.len() < 1_000);
         assert_eq!(found(Some(&cookie), "a", &state, NOW).unwrap(), one);
+        // The next node may be behind this one.
+        let behind = Timestamp::from_micros(NOW.as_micros() - 1_000_000);
+        assert_eq!(found(Some(&cookie), "a", &state, behind).unwrap(), one);
         let late = NOW.plus(LASTS);
-        let forged = Attempt { ends_at: NOW.plus(2 * LASTS), ..one.clone() }.cookie();
+        let forged = Attempt { ends_at: NOW.plus(LASTS + 2 * SKEW), ..one.clone() }.cookie();
         let elsewhere = Attempt { return_to: "//evil.example".to_owned(), ..one.clone() }.cookie();
         let empty = Attempt { secret: String::new(), ..one.clone() };
         for (cookie, provider, state, now) in [

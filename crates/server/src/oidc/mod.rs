@@ -18,15 +18,12 @@ use longshore_core::wire::OidcProvider;
 use longshore_core::{Code, Timestamp};
 use longshore_engine::egress::{Guard, Settings};
 use longshore_engine::{Error, Result, Vouched};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::provider::{Provider, encoded, error_name, refused};
 use crate::config::{Config, OidcConfig, PublicOrigin};
 
 pub(crate) use self::attempt::{Attempt, LASTS, Purpose, wrong};
 
-/// How many sign-ins ask providers at once; further ones are refused.
-const AT_ONCE: usize = 32;
 /// How long a provider may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -50,7 +47,6 @@ pub struct Oidc(Option<Arc<Inner>>);
 struct Inner {
     origin: PublicOrigin,
     providers: Vec<Provider>,
-    room: Semaphore,
 }
 
 impl Debug for Oidc {
@@ -105,7 +101,7 @@ impl Oidc {
             Ok(Provider::new(config, secret, guard.clone(), settings.patience))
         };
         let providers = settings.providers.into_iter().map(provider).collect::<crate::Result<_>>()?;
-        Ok(Self(Some(Arc::new(Inner { origin: settings.origin, providers, room: Semaphore::new(AT_ONCE) }))))
+        Ok(Self(Some(Arc::new(Inner { origin: settings.origin, providers }))))
     }
 
     fn providers(&self) -> &[Provider] {
@@ -143,7 +139,7 @@ impl Oidc {
     /// Begins a sign-in: returns the page of the provider that the browser is to open.
     pub(crate) async fn begin(&self, name: &str, attempt: &Attempt, now: Timestamp) -> Result<String> {
         let (inner, provider) = self.named(name)?;
-        let _place = inner.place()?;
+        let _place = provider.place()?;
         let discovery = provider.discovery(now).await?;
         let endpoint = &discovery.authorization_endpoint;
         let joint = if endpoint.contains('?') { '&' } else { '?' };
@@ -171,7 +167,7 @@ impl Oidc {
         now: Timestamp,
     ) -> Result<Known> {
         let (inner, provider) = self.named(name)?;
-        let _place = inner.place()?;
+        let _place = provider.place()?;
         let discovery = provider.discovery(now).await?;
         provider.ensure_from(&discovery, told.iss)?;
         if let Some(error) = told.error {
@@ -200,13 +196,6 @@ impl Oidc {
 }
 
 impl Inner {
-    /// Who waits for a provider holds a place, so that one which is slow does not gather all.
-    fn place(&self) -> Result<SemaphorePermit<'_>> {
-        let full =
-            |_| Error::new(Code::Overloaded, "too many are signing in just now: come again in a moment");
-        self.room.try_acquire().map_err(full)
-    }
-
     /// Where the provider sends the browser back to: each has an address of its own, so that none can answer for another.
     fn callback(&self, name: &str) -> String {
         format!("{}/v1/session/oidc/{name}/callback", self.origin.as_str())

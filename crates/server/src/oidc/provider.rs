@@ -4,7 +4,7 @@
 //! token that no known key has signed has the keys asked for anew, once a minute at most. One request asks for many.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -15,10 +15,17 @@ use longshore_engine::egress::{Guard, Limits, Request};
 use longshore_engine::{Error, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::token::{Claims, Keys, Signed};
 use crate::config::{OidcConfig, Secret, is_private};
+use crate::steady::Steady;
+
+#[cfg(test)]
+mod tests;
+
+/// How many sign-ins ask a provider at once; further ones are refused.
+const AT_ONCE: usize = 32;
 
 /// How long what a provider says is kept.
 const KEPT: Duration = Duration::from_hours(1);
@@ -55,6 +62,8 @@ struct Known {
     discovery: Option<(Arc<Discovery>, Timestamp)>,
     keys: Option<(Arc<Keys>, Timestamp)>,
     failed_at: Option<Timestamp>,
+    /// How often it failed.
+    failures: u64,
 }
 
 /// A provider with what is known of it.
@@ -63,9 +72,19 @@ pub(super) struct Provider {
     secret: Secret,
     guard: Guard,
     patience: Duration,
+    /// By which what is known grows old: a clock that is set back keeps nobody out.
+    clock: Steady,
     known: Mutex<Known>,
+    /// Who waits for the provider holds a place: one that is slow gathers so many, and takes no other's.
+    room: Semaphore,
     /// Who has it asks for what all wait for.
     turn: Semaphore,
+}
+
+/// The turn to ask, and when it began: by the clock, and by one that nobody sets.
+struct Turn<'p> {
+    _permit: SemaphorePermit<'p>,
+    began: (Timestamp, Instant),
 }
 
 #[derive(Deserialize)]
@@ -90,7 +109,16 @@ pub(super) fn error_name(text: &str) -> Option<&str> {
 
 impl Provider {
     pub(super) fn new(config: OidcConfig, secret: Secret, guard: Guard, patience: Duration) -> Self {
-        Self { config, secret, guard, patience, known: Mutex::default(), turn: Semaphore::new(1) }
+        let (clock, known) = (Steady::default(), Mutex::default());
+        let (room, turn) = (Semaphore::new(AT_ONCE), Semaphore::new(1));
+        Self { config, secret, guard, patience, clock, known, room, turn }
+    }
+
+    /// Takes a place for a sign-in.
+    pub(super) fn place(&self) -> Result<SemaphorePermit<'_>> {
+        let full =
+            |_| Error::new(Code::Overloaded, "too many are signing in just now: come again in a moment");
+        self.room.try_acquire().map_err(full)
     }
 
     fn with_known<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
@@ -143,22 +171,36 @@ impl Provider {
         }
     }
 
-    /// Takes the turn to ask; refuses at once where who had it before has just failed.
-    async fn turn(&self, now: Timestamp) -> Result<tokio::sync::SemaphorePermit<'_>> {
-        let turn = self.turn.acquire().await.map_err(|_| self.told_unavailable())?;
+    /// Takes the turn to ask, and waits for it no longer than for the provider. Refuses where who had it before has failed,
+    /// meanwhile or just now.
+    async fn turn(&self, now: Timestamp) -> Result<Turn<'_>> {
+        let failures = || self.with_known(|known| known.failures);
+        let before = failures();
+        let turn = tokio::time::timeout(self.patience, self.turn.acquire()).await;
+        let Ok(Ok(permit)) = turn else { return Err(self.told_unavailable()) };
         let failed_at = self.with_known(|known| known.failed_at);
-        if failed_at.is_some_and(|at| now.since(at) < FAILED_REST) {
+        if failures() != before || failed_at.is_some_and(|at| now.since(at) < FAILED_REST) {
             return Err(self.told_unavailable());
         }
-        Ok(turn)
+        Ok(Turn { _permit: permit, began: (now, Instant::now()) })
     }
 
-    /// Notes of what was asked for whether it came.
-    fn noted<T>(&self, asked: Result<T>, now: Timestamp, keep: impl FnOnce(&mut Known, &T)) -> Result<T> {
-        self.with_known(|known| {
-            known.failed_at = asked.is_err().then_some(now);
-            if let Ok(answer) = &asked {
-                keep(known, answer);
+    /// Notes of what was asked for whether it came: what did is as old as the question, and one that failed rests from then on.
+    fn noted<T>(
+        &self,
+        asked: Result<T>,
+        turn: &Turn<'_>,
+        keep: impl FnOnce(&mut Known, &T, Timestamp),
+    ) -> Result<T> {
+        let (began, since) = turn.began;
+        self.with_known(|known| match &asked {
+            Ok(answer) => {
+                known.failed_at = None;
+                keep(known, answer, began);
+            }
+            Err(_) => {
+                known.failed_at = Some(began.plus(since.elapsed()));
+                known.failures += 1;
             }
         });
         asked
@@ -166,6 +208,7 @@ impl Provider {
 
     /// Returns what the provider says of itself.
     pub(super) async fn discovery(&self, now: Timestamp) -> Result<Arc<Discovery>> {
+        let now = self.clock.at(now);
         let fresh = || {
             let known = self.with_known(|known| known.discovery.clone());
             known.filter(|(_, at)| now.since(*at) < KEPT).map(|(found, _)| found)
@@ -173,12 +216,12 @@ impl Provider {
         if let Some(found) = fresh() {
             return Ok(found);
         }
-        let _turn = self.turn(now).await?;
+        let turn = self.turn(now).await?;
         if let Some(found) = fresh() {
             return Ok(found);
         }
         let asked = self.discover().await.map(Arc::new);
-        self.noted(asked, now, |known, found| known.discovery = Some((Arc::clone(found), now)))
+        self.noted(asked, &turn, |known, found, at| known.discovery = Some((Arc::clone(found), at)))
     }
 
     async fn discover(&self) -> Result<Discovery> {
@@ -249,6 +292,7 @@ impl Provider {
     }
 
     async fn has_signed(&self, discovery: &Discovery, token: &Signed<'_>, now: Timestamp) -> Result<bool> {
+        let now = self.clock.at(now);
         let known = || {
             let known = self.with_known(|known| known.keys.clone());
             known.filter(|(_, at)| now.since(*at) < KEPT)
@@ -256,7 +300,7 @@ impl Provider {
         if known().is_some_and(|(keys, _)| token.is_of(&keys)) {
             return Ok(true);
         }
-        let _turn = self.turn(now).await?;
+        let turn = self.turn(now).await?;
         if let Some((keys, at)) = known() {
             let is_signed = token.is_of(&keys);
             if is_signed || now.since(at) < KEYS_REST {
@@ -267,7 +311,7 @@ impl Provider {
             let keys = Keys::read(&body).map(Arc::new);
             keys.ok_or_else(|| self.unavailable("the keys", "what came is no list of keys"))
         });
-        let keys = self.noted(asked, now, |known, keys| known.keys = Some((Arc::clone(keys), now)))?;
+        let keys = self.noted(asked, &turn, |known, keys, at| known.keys = Some((Arc::clone(keys), at)))?;
         Ok(token.is_of(&keys))
     }
 }

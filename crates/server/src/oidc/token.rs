@@ -121,19 +121,25 @@ impl Keys {
 }
 
 impl Key {
-    fn has_signed(&self, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> bool {
-        match (&self.public, algorithm) {
-            (Public::Rsa { n, e }, Algorithm::Rs256) => {
+    const fn algorithm(&self) -> Algorithm {
+        match self.public {
+            Public::Rsa { .. } => Algorithm::Rs256,
+            Public::P256(_) => Algorithm::Es256,
+            Public::Ed25519(_) => Algorithm::EdDsa,
+        }
+    }
+
+    /// Each kind of key is for its one algorithm.
+    fn has_signed(&self, signed: &[u8], signature: &[u8]) -> bool {
+        match &self.public {
+            Public::Rsa { n, e } => {
                 let key = RsaPublicKeyComponents { n, e };
                 key.verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature).is_ok()
             }
-            (Public::P256(point), Algorithm::Es256) => {
+            Public::P256(point) => {
                 UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(signed, signature).is_ok()
             }
-            (Public::Ed25519(key), Algorithm::EdDsa) => {
-                UnparsedPublicKey::new(&ED25519, key).verify(signed, signature).is_ok()
-            }
-            _ => false,
+            Public::Ed25519(key) => UnparsedPublicKey::new(&ED25519, key).verify(signed, signature).is_ok(),
         }
     }
 }
@@ -171,10 +177,11 @@ impl<'t> Signed<'t> {
         Ok(Self { algorithm, key: header.kid, signed: signed.as_bytes(), payload, signature })
     }
 
-    /// Tells whether one of these keys has signed it: that which it names, where it names one.
+    /// Tells whether one of these keys has signed it: of those for its algorithm that which it names, where it names one.
     pub(super) fn is_of(&self, keys: &Keys) -> bool {
-        let named = keys.0.iter().filter(|key| self.key.is_none() || key.id == self.key);
-        named.take(TRIED).any(|key| key.has_signed(self.algorithm, self.signed, &self.signature))
+        let fitting = keys.0.iter().filter(|key| key.algorithm() == self.algorithm);
+        let named = fitting.filter(|key| self.key.is_none() || key.id == self.key);
+        named.take(TRIED).any(|key| key.has_signed(self.signed, &self.signature))
     }
 
     /// Returns what it says. Whoever calls this knows who has signed it.

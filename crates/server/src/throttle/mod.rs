@@ -1,8 +1,7 @@
 //! How often somebody may come: requests of a key, requests of an address, and failed tries to show a secret, of an address and
 //! at a thing that many may know of.
 //!
-//! It knows no HTTP, and no time but what it is given: microseconds of any clock, which a step back does not break. What it
-//! remembers is bounded, however many come.
+//! It knows no HTTP, and no time but what it is given: microseconds of any clock, which a step back does not break ([`Steady`]). What it remembers is bounded, however many come.
 
 mod rate;
 mod table;
@@ -17,6 +16,7 @@ use longshore_core::Timestamp;
 pub use self::rate::Rate;
 use self::rate::{Moment, SECOND};
 use self::table::Table;
+use crate::steady::Steady;
 
 /// For how long a secret that was good is let try at once, counted from when it last was.
 const KNOWN: Moment = 3_600 * SECOND;
@@ -49,6 +49,7 @@ pub(crate) struct Excess {
 #[derive(Debug)]
 pub(crate) struct Throttle {
     rates: Rates,
+    clock: Steady,
     addresses: Table<IpAddr>,
     failures: Table<IpAddr>,
     /// What was tried in vain to open, by such a hash as those below.
@@ -63,13 +64,18 @@ impl Throttle {
     pub(crate) fn new(rates: Rates) -> Self {
         let (addresses, failures) = (Table::new(), Table::new());
         let (things, secrets) = (Table::new(), Table::new());
-        Self { rates, addresses, failures, things, secrets, hashes: RandomState::new() }
+        let (clock, hashes) = (Steady::default(), RandomState::new());
+        Self { rates, clock, addresses, failures, things, secrets, hashes }
+    }
+
+    fn moment(&self, now: Timestamp) -> Moment {
+        self.clock.at(now).as_micros().saturating_mul(1_000)
     }
 
     /// Counts a request of an address.
     pub(crate) fn arrive(&self, address: IpAddr, now: Timestamp) -> Result<(), Excess> {
         let Some(rate) = self.rates.address else { return Ok(()) };
-        let now = moment(now);
+        let now = self.moment(now);
         let taken = self.addresses.with(network(address), now, |entry| rate.take(&mut entry.taken, now));
         taken.map_err(|wait| excess("address", rate, wait))
     }
@@ -83,7 +89,8 @@ impl Throttle {
         is_counted: bool,
         now: Timestamp,
     ) -> Result<Attempt<'_>, Excess> {
-        let (rate, hash, moment) = (self.rates.key.filter(|_| is_counted), self.hash(secret), moment(now));
+        let (rate, hash, moment) =
+            (self.rates.key.filter(|_| is_counted), self.hash(secret), self.moment(now));
         let visit = |entry: &mut table::Entry| {
             let is_known = entry.known_until > moment;
             if is_known {
@@ -116,7 +123,7 @@ impl Throttle {
         is_counted: bool,
         now: Timestamp,
     ) -> Result<Attempt<'_>, Excess> {
-        let moment = moment(now);
+        let moment = self.moment(now);
         self.look_at_failures(address, moment)?;
         let hash = self.hash(thing);
         let thing = self.rates.failures.map(|rate| (hash, rate.times(ADDRESSES)));
@@ -185,10 +192,6 @@ impl Attempt<'_> {
             throttle.things.with(thing, moment, |entry| rate.count(&mut entry.taken, moment));
         }
     }
-}
-
-fn moment(now: Timestamp) -> Moment {
-    now.as_micros().saturating_mul(1_000)
 }
 
 /// Returns what is counted as one: an address of IPv4, the network of 64 bits that a host of IPv6 picks its addresses from.

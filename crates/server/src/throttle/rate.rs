@@ -71,8 +71,6 @@ impl Rate {
 
     /// Takes one, if it may come.
     pub(super) fn take(self, taken: &mut Moment, now: Moment) -> Result<(), Moment> {
-        // Nobody takes more than a burst ahead: what is further ahead was taken before the clock was set back.
-        *taken = (*taken).min(now.saturating_add(self.span()));
         self.look(*taken, now)?;
         *taken = (*taken).max(now).saturating_add(self.interval);
         Ok(())

@@ -104,6 +104,22 @@ async fn row_13_a_keys_addresses_believe_known_proxies_alone() {
     ] {
         assert_eq!(from(&world, &made.secret, peer, headers).await.outcome(), outcome, "{peer} {headers:?}");
     }
+    // A key of the network that the proxy is in too: no stranger's bytes are the proxy's.
+    let addresses = Some(vec!["10.0.0.0/8".to_owned()]);
+    let inside = key(&world, CreateKey { addresses, ..CreateKey::new("inside", Role::Viewer) }).await;
+    for (line, outcome) in [
+        (&b"10.7.7.7"[..], "200"),
+        (b"198.51.100.1", "403 key_address_refused"),
+        (b"\xfc, 198.51.100.1", "403 key_address_refused"),
+        (b"198.51.100.1, 10.7.7.7", "403 key_address_refused"),
+        (b"198.51.100.1, \xfc, 10.7.7.7", "400 invalid_header"),
+        (b"198.51.100.1, \xfc", "400 invalid_header"),
+    ] {
+        let request = Request::get("/v1/me").header("host", "x").header("x-forwarded-for", line);
+        let request = request.header("authorization", format!("Bearer {}", inside.secret));
+        let request = request.extension(Source("10.0.0.1".parse().unwrap())).body(Body::empty());
+        assert_eq!(world.send(request.unwrap()).await.outcome(), outcome, "{}", line.escape_ascii());
+    }
     // Revoked, it is told so from there alone where it was good.
     world.engine.revoke_key(&world.owner, made.key.id, None).await.unwrap();
     assert_eq!(from(&world, &made.secret, "192.0.2.1", &[]).await.outcome(), "401 key_revoked");

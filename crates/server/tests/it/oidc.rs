@@ -389,7 +389,11 @@ async fn a_new_key_of_the_provider_is_asked_for_once() {
     let many = (0..10).map(|_| come(&login, &login.key, "one"));
     assert!(futures_util::future::join_all(many).await.iter().all(|outcome| outcome == "401 oidc_refused"));
     assert_eq!(asked(&login), 3);
-    // A token that names no key is tried with those there are.
+    // A token that names no key is tried with those there are for its algorithm, however many there are for others.
+    let others: Vec<_> = (0..6).map(|_| Signer::p256()).collect();
+    let all: Vec<_> = others.iter().chain([&next]).map(|key| (key, "some")).collect();
+    login.provider.publish(&all);
+    login.world.clock.advance(Duration::from_mins(61));
     login.key = next;
     let begun = login.begin().await;
     let signed =
@@ -428,7 +432,7 @@ async fn a_provider_that_is_down_is_said_to_be_and_comes_back() {
             (answer.outcome().as_str(), login.provider.asked(discovery)),
             ("503 oidc_unavailable", asked)
         );
-        login.world.clock.advance(Duration::from_secs(5));
+        login.world.clock.advance(Duration::from_secs(30));
         session(&login.sign_in("ada").await);
     }
     for (path, trouble, outcome) in [
@@ -482,7 +486,7 @@ async fn endpoints_that_are_read_on_the_way_are_not_used() {
         ("authorization_endpoint", "javascript:alert(1)"),
     ] {
         login.provider.script.lock().unwrap().discovery = [(key, json!(url))].into();
-        login.world.clock.advance(Duration::from_secs(5));
+        login.world.clock.advance(Duration::from_secs(30));
         let answer = login.ask("GET /v1/session/oidc/a", &[], Value::Null).await;
         assert_eq!(answer.outcome(), "503 oidc_unavailable", "{key} {url}");
     }

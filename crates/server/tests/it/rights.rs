@@ -285,8 +285,10 @@ async fn no_write_is_authorised_by_a_cookie_alone() {
     let own = ("x-csrf-token", owner.csrf_token.as_str());
     let mut walked = 0;
     for (route, right) in RIGHTS {
+        // This one only looks where it is read, but takes an upload over, so it needs no token and no other site may ask it.
+        let is_takeover = *route == "HEAD /v1/uploads/{upload}";
         let is_write = !route.starts_with("GET ") && !route.starts_with("HEAD ");
-        if !is_write || matches!(right, Right::Open | Right::Link | Right::Visitor) {
+        if !(is_write || is_takeover) || matches!(right, Right::Open | Right::Link | Right::Visitor) {
             continue;
         }
         walked += 1;
@@ -294,15 +296,20 @@ async fn no_write_is_authorised_by_a_cookie_alone() {
         let call = async |added: &[(&str, &str)]| {
             let named = target.headers.iter().map(|(name, value)| (*name, value.as_str()));
             let headers: Vec<_> = named.chain([cookie]).chain(added.iter().copied()).collect();
-            walk.world.call_with(None, &target.what, &headers, target.body.clone()).await.outcome()
+            let answer = walk.world.call_with(None, &target.what, &headers, target.body.clone()).await;
+            // An answer to `HEAD` has no body that would tell the code.
+            if is_takeover { answer.status.as_str().to_owned() } else { answer.outcome() }
         };
-        assert_eq!(call(&[]).await, "403 csrf_missing", "{route}");
         let others = ("x-csrf-token", other.csrf_token.as_str());
-        assert_eq!(call(&[others]).await, "403 csrf_wrong", "{route}");
+        if is_write {
+            assert_eq!(call(&[]).await, "403 csrf_missing", "{route}");
+            assert_eq!(call(&[others]).await, "403 csrf_wrong", "{route}");
+        }
         for foreign in
             [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil")]
         {
-            assert_eq!(call(&[own, foreign]).await, "403 cross_site", "{route}");
+            let refused = if is_takeover { "403" } else { "403 cross_site" };
+            assert_eq!(call(&[own, foreign]).await, refused, "{route}");
         }
     }
     assert!(walked > 40, "{walked}");

@@ -219,6 +219,10 @@ pub(super) async fn a_reset_is_good_once(world: &World) {
     let late = new().await;
     world.clock.advance(Duration::from_hours(24));
     refused(reset(&late, None).await, Code::ResetNotFound);
+    // Of many that are made at once one is good.
+    let many = futures_util::future::join_all((0..8).map(|_| new())).await;
+    let good = futures_util::future::join_all(many.iter().map(|token| reset(token, None))).await;
+    assert_eq!(good.iter().filter(|done| done.is_ok()).count(), 1);
     // Not for agents, and by admins of the server alone, while they are one.
     let agent = world.user(Role::Admin, None).await;
     refused(engine.create_reset(owner, agent.principal, None).await, Code::PersonNeeded);

@@ -25,6 +25,7 @@ use self::checksum::Checksum;
 use self::metadata::Metadata;
 use self::protocol::{Concat, Length};
 use super::app::App;
+use super::browser;
 use super::document::{Octets, UploadProblems};
 use super::extract::{At, Caller, Nothing, Paging, Query};
 use super::incoming;
@@ -257,6 +258,10 @@ fn shown(staged: Staged) -> Result<StagedUpload, Failure> {
         UploadProblems))]
 async fn resume(State(app): State<App>, request: Request) -> Result<Response, Failure> {
     let mut head = Head::of(request.into_parts().0, &app).await?;
+    // It breaks off who adds to the upload, and may write it: a cookie that another site's page had sent does not.
+    if head.caller.session().is_some() {
+        browser::ensure_same_site(&head.parts)?;
+    }
     let id = head.upload(&app).await?;
     let staged = app.engine().resume_upload(&head.caller, id, head.premises).await?;
     Ok(protocol::description(&staged))
