@@ -58,10 +58,6 @@ fn ensure_may_let_in(actor: &Actor, person: &Principal) -> Result<()> {
         let detail = "this takes a session, or a key that has no end and is not narrowed";
         return Err(Error::new(Code::AccountNeeded, detail));
     }
-    if person.everywhere > actor.role_everywhere() {
-        let detail = "nobody has who has a greater role on the server set another password";
-        return Err(Error::new(Code::Forbidden, detail));
-    }
     Ok(())
 }
 

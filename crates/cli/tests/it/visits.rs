@@ -243,7 +243,8 @@ fn shared_token() -> String {
 #[test]
 fn what_is_no_address_is_refused_and_not_repeated() {
     let (guest, token) = (Guest::new(), shared_token());
-    let typo = format!("{}x", &token[..token.len() - 1]);
+    let another = if token.ends_with('x') { 'y' } else { 'x' };
+    let typo = format!("{}{another}", &token[..token.len() - 1]);
     let [url, wrong] = [&token, &typo].map(|token| format!("http://127.0.0.1:1/v1/shares/{token}"));
     let option = format!("--{url}");
     let cases: [(i32, &[&str]); 8] = [
