@@ -18,8 +18,20 @@ keep_build_output() {
             rm -rf "$kept" && mkdir -p "$kept"
         fi
         export CARGO_TARGET_DIR="$kept"
+        share_build_output
     else
         export CARGO_TARGET_DIR="$PWD/target"
+    fi
+}
+
+# Has nothing that was built in another clone be taken for this one's: tests know the folder that they were built in, and cargo
+# rebuilds what is older than its source, wherever that lies.
+share_build_output() {
+    local last
+    last=$(cat "$CARGO_TARGET_DIR/.built-in" 2>/dev/null || true)
+    if [[ "$last" != "$PWD" ]]; then
+        find . -path ./target -prune -o -name '*.rs' -exec touch {} +
+        echo "$PWD" >"$CARGO_TARGET_DIR/.built-in"
     fi
 }
 
