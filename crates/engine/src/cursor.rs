@@ -46,12 +46,12 @@ impl Engine {
         Ok(Page { items, next_cursor })
     }
 
-    /// Makes the page of a list that is ordered by one text key.
-    pub(crate) fn page_by<T>(
+    /// Makes the page of a list that is ordered by one key.
+    pub(crate) fn page_by<T, K: Serialize>(
         &self,
         page: &PageRequest,
         items: Vec<T>,
-        key: impl Fn(&T) -> String,
+        key: impl Fn(&T) -> K,
     ) -> Result<Page<T>> {
         let last = items.last().filter(|_| items.len() == page.limit() as usize);
         let next = last.map(key);

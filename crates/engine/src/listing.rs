@@ -181,7 +181,7 @@ impl Engine {
         let (limit, clock) = (page.limit(), self.read_clock());
         let places: Option<WalkCursor> = self.place_of(&page)?;
         let actor = actor.clone();
-        let found = self
+        let (items, next) = self
             .db()
             .read(move |tx| {
                 let (actor, places, mut clock) = (actor.clone(), places.clone(), clock.clone());
@@ -199,7 +199,7 @@ impl Engine {
                 })
             })
             .await?;
-        self.page(found.0, found.1)
+        self.page(items, next)
     }
 
     /// Lists the versions of a file, newest first.
@@ -222,8 +222,6 @@ impl Engine {
                 })
             })
             .await?;
-        let last = items.last().filter(|_| items.len() == limit as usize);
-        let next = last.map(|version| version.number);
-        self.page(items, next)
+        self.page_by(&page, items, |version| version.number)
     }
 }

@@ -165,7 +165,7 @@ impl Engine {
         }
         let place: Option<Place> = self.place_of(&page)?;
         let filter = filter.prepared();
-        let found = self
+        let (items, next) = self
             .db()
             .read(move |tx| {
                 let (actor, filter) = (actor.clone(), filter.clone());
@@ -191,6 +191,6 @@ impl Engine {
                 })
             })
             .await?;
-        self.page(found.0, found.1)
+        self.page(items, next)
     }
 }

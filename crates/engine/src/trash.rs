@@ -102,7 +102,7 @@ impl Engine {
         let start = (Timestamp::from_micros(i64::MAX), String::new());
         let place: Option<(i64, String)> = self.place_of(&page)?;
         let before = place.map_or(start, |(micros, id)| (Timestamp::from_micros(micros), id));
-        let found = self
+        let (items, next) = self
             .db()
             .read(move |tx| {
                 let (actor, before, mut clock) = (actor.clone(), before.clone(), clock.clone());
@@ -122,6 +122,6 @@ impl Engine {
                 })
             })
             .await?;
-        self.page(found.0, found.1)
+        self.page(items, next)
     }
 }
